@@ -1,0 +1,61 @@
+# `make` lists the targets. Each one first makes what it needs; the machine brings git, make and a Python >= 3.12
+# (any Python >= 3.9 starts the search for it).
+
+PYTHON ?= python3
+BIN := .venv/bin
+PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker plugins/hello-world plugins/inventory)
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock lint format hooks test demo up bench-hooks bench-jobs bench-startup chaos clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## Make .venv: locked packages, and Pagoda's distributions from their folders
+
+$(INSTALLED): requirements/dev.txt requirements/uv.txt $(PROJECTS) .python-version tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py
+
+lock: ## Write requirements/*.txt from the .in and pyproject.toml files (ARGS=--upgrade takes new versions)
+	@$(PYTHON) tools/bootstrap.py environment
+	@$(BIN)/python tools/lock.py $(ARGS)
+
+lint: setup ## Check style, types, import arrows, spelling and locks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+	$(BIN)/python tools/lock.py --check
+
+format: setup ## Mend style where a tool can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: setup ## Run the checks before every commit from now on
+	$(BIN)/pre-commit install
+
+test: setup ## Run all tests that need no container (ARGS="sdk core" for some)
+	@$(BIN)/python -m tools.run_tests $(ARGS)
+
+demo: setup ## Start everything on free ports, scan this machine, show what was found, stop
+	@$(BIN)/python tools/demo.py $(ARGS)
+
+up: setup ## Serve the API on 8000 and Flower on 5555 with all workers, until ctrl-c
+	@$(BIN)/python tools/up.py $(ARGS)
+
+bench-hooks: setup ## Time hook dispatch against a bare loop
+	@$(BIN)/python benchmarks/bench_hooks.py $(ARGS)
+
+bench-jobs: setup ## Time jobs from request to done
+	@$(BIN)/python benchmarks/bench_jobs.py $(ARGS)
+
+bench-startup: setup ## Time what a plugin adds to start-up
+	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
+
+chaos: setup ## Kill workers and broker under load, and count what was lost
+	@$(BIN)/python tools/chaos.py $(ARGS)
+
+clean: ## Remove environments and caches
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
