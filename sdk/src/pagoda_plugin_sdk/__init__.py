@@ -1,0 +1,79 @@
+"""The contract between Pagoda and its plugins.
+
+Names that need Django REST framework are loaded on first use, as they need configured settings.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pagoda_plugin_sdk.exceptions import (
+    HookRejected,
+    PagodaError,
+    PluginError,
+    PluginLoadError,
+    PluginSecurityError,
+    PluginValidationError,
+)
+from pagoda_plugin_sdk.plugin import Plugin
+from pagoda_plugin_sdk.tasks import (
+    Job,
+    JobOperation,
+    JobStatus,
+    JobTarget,
+    PluginTaskConfig,
+    PluginTaskRegistry,
+    celery_app,
+    plugin_task,
+    register_plugin_job_task,
+)
+
+if TYPE_CHECKING:
+    from pagoda_plugin_sdk.api.base import PluginAPIView, PluginViewSet
+    from pagoda_plugin_sdk.api.pagination import PluginPagination
+    from pagoda_plugin_sdk.api.permissions import PluginPermission
+    from pagoda_plugin_sdk.api.serializers import PluginSerializerMixin
+    from pagoda_plugin_sdk.mixins import PluginAPIViewMixin
+
+__version__ = "1.0.0"
+
+__all__ = [
+    "HookRejected",
+    "Job",
+    "JobOperation",
+    "JobStatus",
+    "JobTarget",
+    "PagodaError",
+    "Plugin",
+    "PluginAPIView",
+    "PluginAPIViewMixin",
+    "PluginError",
+    "PluginLoadError",
+    "PluginPagination",
+    "PluginPermission",
+    "PluginSecurityError",
+    "PluginSerializerMixin",
+    "PluginTaskConfig",
+    "PluginTaskRegistry",
+    "PluginValidationError",
+    "PluginViewSet",
+    "celery_app",
+    "plugin_task",
+    "register_plugin_job_task",
+]
+
+_NEED_SETTINGS = {
+    "PluginAPIView": "api.base",
+    "PluginAPIViewMixin": "mixins",
+    "PluginPagination": "api.pagination",
+    "PluginPermission": "api.permissions",
+    "PluginSerializerMixin": "api.serializers",
+    "PluginViewSet": "api.base",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NEED_SETTINGS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_NEED_SETTINGS[name]}"), name)

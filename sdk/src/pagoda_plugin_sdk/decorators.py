@@ -1,0 +1,109 @@
+"""Mark the methods of a `Plugin` as hook handlers.
+
+A decorator records what the method handles and returns the same function; `Plugin.__init_subclass__`
+collects the marks. Several may stand on one method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, resolve_hook_name
+
+DEFAULT_PRIORITY = 100
+
+MARKS = "_hook_metadata"
+"""Name of the function attribute that holds the list of `HookMark`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookMark:
+    """One use of a hook decorator."""
+
+    hook_name: str  # canonical, never an alias
+    entity: str | None  # name of the only entity it handles; None means all
+    priority: int  # lower runs first
+    deferred: bool  # runs in the plugin's own queue after commit
+
+
+def entry_hook[F: Callable[..., Any]](
+    event: str, entity: str | None = None, priority: int = DEFAULT_PRIORITY, *, deferred: bool = False
+) -> Callable[[F], F]:
+    """Handle an event of entries: ``before_`` or ``after_`` ``create``, ``update``, ``delete``, ``restore``.
+
+    A full hook name or a legacy alias is accepted as `event` too.
+
+    Raises:
+        UnknownHook: there is no such event.
+        PluginValidationError: a hook of entities, or `deferred` on one that does not run after the write.
+    """
+    return _mark(_full_name("entry", event), entity, priority, deferred)
+
+
+def entity_hook[F: Callable[..., Any]](
+    event: str, entity: str | None = None, priority: int = DEFAULT_PRIORITY, *, deferred: bool = False
+) -> Callable[[F], F]:
+    """Handle an event of entities: ``before_`` or ``after_`` ``create``, ``update``, ``delete``.
+
+    Raises:
+        UnknownHook: there is no such event.
+        PluginValidationError: a hook of entries, or `deferred` on one that does not run after the write.
+    """
+    return _mark(_full_name("entity", event), entity, priority, deferred)
+
+
+def validation_hook[F: Callable[..., Any]](
+    entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]:
+    """Validate an entry before it is stored; raise `ValueError` or `HookRejected` to refuse it."""
+    return _mark("entry.validate", entity, priority, deferred=False)
+
+
+def get_attrs_hook[F: Callable[..., Any]](
+    target: str = "entry", entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]:
+    """Change the attributes that are shown of an ``"entry"`` or an ``"entity"``.
+
+    Raises:
+        UnknownHook: `target` is neither.
+    """
+    return _mark(resolve_hook_name(f"{target}.get_attrs"), entity, priority, deferred=False)
+
+
+def hook_marks(function: object) -> tuple[HookMark, ...]:
+    """Return the marks on `function` in the order in which they are written, top first."""
+    return tuple(reversed(getattr(function, MARKS, ())))
+
+
+def _full_name(subject: str, event: str) -> str:
+    name = resolve_hook_name(event if _is_full(event) else f"{subject}.{event}")
+    if HOOK_SPECS[name].subject != subject:
+        raise PluginValidationError(
+            f"Hook {event!r} is one of {HOOK_SPECS[name].subject}: mark its handlers with "
+            f"@{HOOK_SPECS[name].subject}_hook, not with @{subject}_hook."
+        )
+    return name
+
+
+def _is_full(event: str) -> bool:
+    return event in HOOK_SPECS or event in HOOK_ALIASES
+
+
+def _mark[F: Callable[..., Any]](
+    hook_name: str, entity: str | None, priority: int, deferred: bool
+) -> Callable[[F], F]:
+    if deferred and not HOOK_SPECS[hook_name].is_after:
+        raise PluginValidationError(
+            f"Hook {hook_name!r} can't be deferred: its result is needed before the write. "
+            "Only after-hooks take deferred=True."
+        )
+    mark = HookMark(hook_name=hook_name, entity=entity, priority=priority, deferred=deferred)
+
+    def decorate(function: F) -> F:
+        setattr(function, MARKS, [*getattr(function, MARKS, ()), mark])
+        return function
+
+    return decorate

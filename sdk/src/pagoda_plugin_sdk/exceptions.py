@@ -1,0 +1,79 @@
+"""The error tree of the plugin contract.
+
+Every error carries a stable ``code`` (snake case, for programs) beside its message (for people).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class PagodaError(Exception):
+    """Root of every error that Pagoda raises on purpose."""
+
+    code: ClassVar[str] = "pagoda_error"
+
+
+class PluginError(PagodaError):
+    """A plugin, or something said about a plugin, is at fault."""
+
+    code: ClassVar[str] = "plugin_error"
+
+
+class PluginLoadError(PluginError):
+    """A plugin can't be found, imported or ordered."""
+
+    code: ClassVar[str] = "plugin_load_error"
+
+
+class PluginValidationError(PluginError):
+    """A plugin declares something that the contract does not allow."""
+
+    code: ClassVar[str] = "plugin_validation_error"
+
+
+class PluginSecurityError(PluginError):
+    """A plugin asks for more than it declared or than its user may do."""
+
+    code: ClassVar[str] = "plugin_security_error"
+
+
+class UnknownHook(PluginValidationError):
+    """No hook has this name."""
+
+    code: ClassVar[str] = "unknown_hook"
+
+
+class ModelsNotInjected(PluginError):
+    """A host model was used before the host handed its models to the SDK."""
+
+    code: ClassVar[str] = "models_not_injected"
+
+
+class HookRejected(PluginError):
+    """Raised by a validation or before-hook handler to refuse the write.
+
+    The API answers 400 with the plugin and the message; nothing is stored.
+    """
+
+    code: ClassVar[str] = "hook_rejected"
+
+
+class JobCanceled(PagodaError):
+    """Raised inside a task by ``job.checkpoint()`` once somebody cancelled the job."""
+
+    code: ClassVar[str] = "job_canceled"
+
+
+class JobTimeLimitExceeded(PagodaError):
+    """Raised inside a task when it runs past its soft time limit."""
+
+    code: ClassVar[str] = "job_time_limit_exceeded"
+
+
+def near_misses(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'a', 'b'?"`` for the known names closest to `name`, or ``""``."""
+    close = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return f" Did you mean {', '.join(map(repr, close))}?" if close else ""

@@ -1,0 +1,135 @@
+"""The 17 hooks: their names, kinds and arguments, and the rules a handler's signature must meet."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook, near_misses
+
+Subject = Literal["entry", "entity"]
+
+
+class HookKind(enum.Enum):
+    """What a hook's handlers may do, and what the failure of one means."""
+
+    TRANSFORM = "transform"  # a returned dict replaces the data, for the next handler too
+    NOTIFY = "notify"  # the result is ignored, a failure is contained
+    VETO = "veto"  # ValueError, ValidationError or HookRejected refuses the write
+    FILTER = "filter"  # a returned list replaces the attributes, for the next handler too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSpec:
+    """One hook of the contract."""
+
+    name: str  # "entry.after_create"
+    kind: HookKind
+    subject: Subject  # whose lifecycle it belongs to
+    arguments: tuple[str, ...]  # positional, in the order in which handlers receive them
+
+    @property
+    def is_before(self) -> bool:
+        """Return whether it runs before the write and so may refuse it with `HookRejected`."""
+        return ".before_" in self.name
+
+    @property
+    def is_after(self) -> bool:
+        """Return whether it runs after the write; only such handlers may be deferred."""
+        return ".after_" in self.name
+
+
+def _spec(name: str, kind: HookKind, *arguments: str) -> HookSpec:
+    subject: Subject = "entry" if name.startswith("entry.") else "entity"
+    return HookSpec(name=name, kind=kind, subject=subject, arguments=arguments)
+
+
+_SPECS = (
+    _spec("entry.before_create", HookKind.TRANSFORM, "entity_name", "user", "validated_data"),
+    _spec("entry.after_create", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entry.before_update", HookKind.TRANSFORM, "entity_name", "user", "validated_data", "entry"),
+    _spec("entry.after_update", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entry.before_delete", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entry.after_delete", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entry.before_restore", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entry.after_restore", HookKind.NOTIFY, "entity_name", "user", "entry"),
+    _spec("entity.before_create", HookKind.TRANSFORM, "user", "validated_data"),
+    _spec("entity.after_create", HookKind.NOTIFY, "user", "entity"),
+    _spec("entity.before_update", HookKind.TRANSFORM, "user", "validated_data", "entity"),
+    _spec("entity.after_update", HookKind.NOTIFY, "user", "entity"),
+    _spec("entity.before_delete", HookKind.NOTIFY, "user", "entity"),
+    _spec("entity.after_delete", HookKind.NOTIFY, "user", "entity"),
+    _spec("entry.validate", HookKind.VETO, "user", "schema_name", "name", "attrs", "instance"),
+    _spec("entry.get_attrs", HookKind.FILTER, "entry", "attrinfo", "is_retrieve"),
+    _spec("entity.get_attrs", HookKind.FILTER, "entity", "attrinfo"),
+)
+
+HOOK_SPECS: Mapping[str, HookSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+"""``{hook name: spec}`` for each of the 17 hooks."""
+
+
+def _legacy_name(spec: HookSpec) -> str:
+    subject, event = spec.name.split(".")
+    return f"{event}_{subject}_v2"
+
+
+HOOK_ALIASES: Mapping[str, str] = MappingProxyType(
+    {_legacy_name(spec): spec.name for spec in _SPECS if spec.is_before or spec.is_after}
+    | {
+        "validate_entry": "entry.validate",
+        "get_entry_attr": "entry.get_attrs",
+        "get_entity_attr": "entity.get_attrs",
+    }
+)
+"""``{legacy name: hook name}``; a legacy name is accepted wherever a hook is named."""
+
+
+def resolve_hook_name(name: str) -> str:
+    """Return the hook that `name`, a hook's name or its legacy alias, stands for.
+
+    Raises:
+        UnknownHook: nothing has that name; the message lists the closest ones.
+    """
+    if name in HOOK_SPECS:
+        return name
+    if name in HOOK_ALIASES:
+        return HOOK_ALIASES[name]
+    raise UnknownHook(
+        f"Unknown hook {name!r}.{near_misses(name, [*HOOK_SPECS, *HOOK_ALIASES])} "
+        f"The hooks are: {', '.join(HOOK_SPECS)}."
+    )
+
+
+def accepts_context(handler: Callable[..., Any]) -> bool:
+    """Return whether `handler` takes keyword context, that is, declares ``**kwargs``."""
+    parameters = inspect.signature(handler).parameters.values()
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+def check_signature(spec: HookSpec, handler: Callable[..., Any]) -> None:
+    """Check that the bound `handler` can be called with the positional arguments of `spec`.
+
+    Raises:
+        PluginValidationError: it can't; the message shows both sides and the remedy.
+    """
+    if inspect.iscoroutinefunction(handler):
+        raise PluginValidationError(
+            f"Handler {_label(handler)} of hook {spec.name!r} is a coroutine function; "
+            "hooks are synchronous. Write it with `def`."
+        )
+    signature = inspect.signature(handler)
+    try:
+        signature.bind(*spec.arguments)
+    except TypeError as error:
+        raise PluginValidationError(
+            f"Handler {_label(handler)} of hook {spec.name!r} has the signature {signature} and can't take "
+            f"its arguments ({error}). Expected: ({', '.join(('self', *spec.arguments))}, **kwargs)."
+        ) from error
+
+
+def _label(handler: Callable[..., Any]) -> str:
+    return f"{handler.__module__}.{getattr(handler, '__qualname__', repr(handler))}"

@@ -1,0 +1,75 @@
+"""Base of plugin API views. Importing it needs configured Django settings, as REST framework does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda_plugin_sdk.exceptions import PluginError, PluginSecurityError
+
+
+class PluginRefused(APIException):
+    """A `PluginError` as an API answer: 400 with the plugin, its message and its code."""
+
+    status_code = 400
+
+    def __init__(self, error: PluginError, plugin_id: str) -> None:
+        super().__init__({"detail": str(error), "code": error.code, "plugin": plugin_id})
+        if isinstance(error, PluginSecurityError):
+            self.status_code = 403
+
+
+class PluginContextMixin:
+    """Tells a view which plugin it belongs to and answers that plugin's errors as 400 (403 for security)."""
+
+    plugin_id: str | None = None  # taken from the URL unless set
+    plugin_version: str | None = None
+    request: Any  # set by REST framework for each request
+
+    def get_plugin_id(self) -> str:
+        """Return the plugin's id: the class attribute, or the id in the URL that led here.
+
+        Raises:
+            PluginError: the view is neither reached through a plugin's URL nor names its plugin.
+        """
+        if self.plugin_id:
+            return self.plugin_id
+        match = getattr(getattr(self, "request", None), "resolver_match", None)
+        if match is None or not match.namespaces:
+            raise PluginError(
+                f"View {type(self).__qualname__} does not know its plugin: it was not reached through "
+                "/api/v2/plugins/<id>/. Set its `plugin_id`."
+            )
+        return str(match.namespaces[0])
+
+    def get_plugin_version(self) -> str | None:
+        """Return the plugin's version when the view names it."""
+        return self.plugin_version
+
+    def get_plugin_context(self) -> dict[str, Any]:
+        """Return ``{"plugin_id", "plugin_version", "plugin_view", "user"}`` of the current request."""
+        return {
+            "plugin_id": self.get_plugin_id(),
+            "plugin_version": self.get_plugin_version(),
+            "plugin_view": type(self).__name__,
+            "user": getattr(getattr(self, "request", None), "user", None),
+        }
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer `exc`; one of the plugin's own errors becomes `PluginRefused`, others are the host's."""
+        if isinstance(exc, PluginError):
+            refused = PluginRefused(exc, self.get_plugin_id())
+            refused.__cause__ = exc
+            exc = refused
+        response: Response = super().handle_exception(exc)  # type: ignore[misc]  # APIView follows in the MRO
+        return response
+
+
+class PluginAPIViewMixin(PluginContextMixin, APIView):
+    """An API view for people who are logged in; set ``permission_classes`` for another rule."""
+
+    permission_classes = [IsAuthenticated]

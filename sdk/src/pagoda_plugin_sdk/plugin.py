@@ -1,0 +1,155 @@
+"""The base class of every plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+
+from pagoda_plugin_sdk.decorators import HookMark, hook_marks
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # the plugin's own dependency when it declares settings
+
+    from pagoda_plugin_sdk.tasks import PluginTaskConfig
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
+"""Letters, digits, hyphens and underscores, at most 64: it is a queue's, a URL's and a container's name."""
+
+
+class HookHandler(TypedDict):
+    """One collected handler of a plugin class."""
+
+    hook_name: str
+    entity: str | None
+    priority: int
+    method_name: str
+    handler: Callable[..., Any]  # unbound function
+    deferred: bool
+
+
+class PluginInfo(TypedDict):
+    """What `Plugin.get_info` tells of a plugin."""
+
+    id: str
+    name: str
+    version: str
+    description: str
+    author: str
+    dependencies: list[str]
+    django_apps: list[str]
+    url_patterns: str | None
+    api_v2_patterns: str | None
+    hooks: list[str]  # names of the hooks it handles, sorted
+
+
+class Plugin:
+    """A plugin: subclass it, set the attributes, mark handlers, and name the class as an entry point.
+
+    The entry point's group is ``pagoda.plugins``. The host makes one instance per process.
+    """
+
+    id: str = ""  # unique; the plugin's queue and its URLs are named after it
+    name: str = ""  # for people
+    version: str = "1.0.0"
+    description: str = ""
+    author: str = ""
+    dependencies: list[str] = []  # plugins that load before this one, by id or entry-point name
+    django_apps: list[str] = []  # Django apps that the host installs, as in INSTALLED_APPS
+    url_patterns: str | None = None  # URL module served under /plugins/<id>/
+    api_v2_patterns: str | None = None  # URL module served under /api/v2/plugins/<id>/
+    settings_model: type[BaseModel] | None = None  # checked against PLUGIN_SETTINGS before the plugin starts
+    task_config: PluginTaskConfig | None = None  # background tasks, registered by the host
+
+    settings: Any = None
+    """The validated instance of `settings_model`, set by the host; Any as the model is the plugin's own."""
+
+    _hook_handlers: ClassVar[list[HookHandler]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._hook_handlers = [
+            _collected(name, function, mark)
+            for name, function in _methods(cls)
+            for mark in hook_marks(function)
+        ]
+
+    def __init__(self) -> None:
+        self.validate()
+
+    def validate(self) -> None:
+        """Check the declared attributes; a subclass may add checks of its own after ``super()``.
+
+        Raises:
+            PluginValidationError: it lists every fault.
+        """
+        faults = list(_faults(self))
+        if faults:
+            raise PluginValidationError(f"Plugin class {type(self).__qualname__}: {'; '.join(faults)}.")
+
+    def get_info(self) -> PluginInfo:
+        """Return the plugin's metadata as plain JSON values."""
+        return PluginInfo(
+            id=self.id,
+            name=self.name,
+            version=self.version,
+            description=self.description,
+            author=self.author,
+            dependencies=list(self.dependencies),
+            django_apps=list(self.django_apps),
+            url_patterns=self.url_patterns,
+            api_v2_patterns=self.api_v2_patterns,
+            hooks=sorted({handler["hook_name"] for handler in self._hook_handlers}),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version} ({self.id})"
+
+    def __repr__(self) -> str:
+        return f"<Plugin: {self.id}>"
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield each method once, bases first, each where it was first defined, with the overriding function."""
+    names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
+    for name in names:
+        yield name, getattr(cls, name, None)
+
+
+def _collected(name: str, function: Callable[..., Any], mark: HookMark) -> HookHandler:
+    return HookHandler(
+        hook_name=mark.hook_name,
+        entity=mark.entity,
+        priority=mark.priority,
+        method_name=name,
+        handler=function,
+        deferred=mark.deferred,
+    )
+
+
+def _faults(plugin: Plugin) -> Iterator[str]:
+    for field in ("id", "name", "version"):
+        value = getattr(plugin, field)
+        if not isinstance(value, str) or not value:
+            yield f"`{field}` is {value!r}, expected a non-empty string"
+    if plugin.id and not ID_PATTERN.fullmatch(str(plugin.id)):
+        yield (
+            f"`id` is {plugin.id!r}, expected at most 64 letters, digits, hyphens and underscores, "
+            "beginning and ending with a letter or digit"
+        )
+    for field in ("dependencies", "django_apps"):
+        yield from _list_faults(field, getattr(plugin, field))
+    for field in ("url_patterns", "api_v2_patterns"):
+        value = getattr(plugin, field)
+        if value is not None and (not isinstance(value, str) or not value):
+            yield f"`{field}` is {value!r}, expected the dotted path of a URL module or None"
+
+
+def _list_faults(field: str, value: object) -> Iterator[str]:
+    if not isinstance(value, list | tuple):
+        yield f"`{field}` is {value!r}, expected a list of strings"
+        return
+    for item in value:
+        if not isinstance(item, str) or not item:
+            yield f"`{field}` holds {item!r}, expected non-empty strings"

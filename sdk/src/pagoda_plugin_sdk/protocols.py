@@ -1,0 +1,357 @@
+"""What the host's models offer to plugins, as Protocols: types to check against, nothing to import.
+
+Fields are read-only members here, so that both a model field and a property satisfy them; assigning to
+a field of an instance and calling ``save()`` works as in Django. A host test holds each model to these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+
+@runtime_checkable
+class QuerySetProtocol[T](Protocol):
+    """The part of Django's QuerySet that plugins rely on."""
+
+    def all(self) -> QuerySetProtocol[T]: ...
+    def filter(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...  # Any: Django look-ups
+    def exclude(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
+    def order_by(self, *fields: str) -> QuerySetProtocol[T]: ...
+    def select_related(self, *fields: str) -> QuerySetProtocol[T]: ...
+    def values_list(self, *fields: str, flat: bool = False) -> Iterable[Any]: ...
+    def get(self, *args: Any, **kwargs: Any) -> T: ...
+    def first(self) -> T | None: ...
+    def last(self) -> T | None: ...
+    def count(self) -> int: ...
+    def exists(self) -> bool: ...
+    def __iter__(self) -> Iterator[T]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any) -> Any: ...
+
+
+@runtime_checkable
+class ManagerProtocol[T](Protocol):
+    """The part of Django's Manager that plugins rely on."""
+
+    def all(self) -> QuerySetProtocol[T]: ...
+    def filter(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
+    def exclude(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
+    def order_by(self, *fields: str) -> QuerySetProtocol[T]: ...
+    def select_related(self, *fields: str) -> QuerySetProtocol[T]: ...
+    def get(self, *args: Any, **kwargs: Any) -> T: ...
+    def create(self, **kwargs: Any) -> T: ...
+    def first(self) -> T | None: ...
+    def count(self) -> int: ...
+    def exists(self) -> bool: ...
+
+
+@runtime_checkable
+class EntityManagerProtocol(ManagerProtocol["EntityProtocol"], Protocol):
+    """Manager of entities."""
+
+    def create_entity(
+        self,
+        *,
+        user: UserProtocol | None,
+        name: str,
+        attrs: Sequence[Mapping[str, Any]] = (),
+        note: str = "",
+    ) -> EntityProtocol:
+        """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change."""
+        ...
+
+
+@runtime_checkable
+class EntryManagerProtocol(ManagerProtocol["EntryProtocol"], Protocol):
+    """Manager of entries."""
+
+    def create_entry(
+        self,
+        *,
+        user: UserProtocol | None,
+        schema: EntityProtocol,
+        name: str,
+        attrs: Mapping[str, Any] | None = None,
+        note: str = "",
+    ) -> EntryProtocol:
+        """Create an entry with its values, ``{attribute name: value}``, as one change."""
+        ...
+
+    def read_attrs(self, entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
+        """Return ``{entry id: what its get_attrs() gives}`` of any number of entries, in one query."""
+        ...
+
+
+class _ModelProtocol(Protocol):
+    """What every model offers."""
+
+    DoesNotExist: ClassVar[type[Exception]]
+    MultipleObjectsReturned: ClassVar[type[Exception]]
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def pk(self) -> Any: ...
+    def save(self, **kwargs: Any) -> None: ...
+    def delete(self) -> Any: ...
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None: ...
+    def __str__(self) -> str: ...
+
+
+@runtime_checkable
+class UserProtocol(_ModelProtocol, Protocol):
+    """A user of the host."""
+
+    objects: ClassVar[Any]  # Django's own UserManager
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def first_name(self) -> str: ...
+    @property
+    def last_name(self) -> str: ...
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_superuser(self) -> bool: ...
+    @property
+    def is_authenticated(self) -> bool: ...
+    @property
+    def date_joined(self) -> datetime | None: ...
+
+
+class _StampedProtocol(_ModelProtocol, Protocol):
+    """A model that knows who made it and when, and that is deleted softly."""
+
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def created_time(self) -> datetime | None: ...
+    @property
+    def created_user(self) -> UserProtocol | None: ...
+
+
+@runtime_checkable
+class EntityProtocol(_StampedProtocol, Protocol):
+    """An entity: the schema of its entries."""
+
+    objects: ClassVar[EntityManagerProtocol]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    def may_permitted(self, user: Any, permission: int) -> bool:
+        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        ...
+
+    def update_attrs(self, user: Any, attrs: Sequence[Mapping[str, Any]]) -> None:
+        """Add attributes, given as for `create_entity` (with an ``"id"``: change that one), as one change."""
+        ...
+
+
+@runtime_checkable
+class EntityAttrProtocol(_StampedProtocol, Protocol):
+    """An attribute of an entity: its name, type and rules."""
+
+    objects: ClassVar[ManagerProtocol[EntityAttrProtocol]]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> int: ...
+    @property
+    def is_mandatory(self) -> bool: ...
+    @property
+    def referral(self) -> Any: ...  # related manager of entities that an object attribute may point to
+    @property
+    def index(self) -> int: ...
+    @property
+    def is_summarized(self) -> bool: ...
+    @property
+    def is_delete_in_chain(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def default_value(self) -> Any: ...
+    @property
+    def parent_entity(self) -> EntityProtocol: ...
+    def is_updated(
+        self, name: str, is_mandatory: bool, is_delete_in_chain: bool, index: int, default_value: Any
+    ) -> bool:
+        """Return whether any of these differs from what is stored."""
+        ...
+
+    def is_referral_updated(self, refs: Iterable[Any]) -> bool:
+        """Return whether the entities (or their ids) `refs` differ from the stored targets."""
+        ...
+
+    def referral_clear(self) -> None:
+        """Remove every target."""
+        ...
+
+    def add_referral(self, referral: Any) -> None:
+        """Add a target: an entity, its id or its name."""
+        ...
+
+    def get_default_value(self) -> Any:
+        """Return the value that an entry has when none is given."""
+        ...
+
+
+@runtime_checkable
+class EntryProtocol(_StampedProtocol, Protocol):
+    """An entry: one object described by an entity."""
+
+    objects: ClassVar[EntryManagerProtocol]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def schema(self) -> EntityProtocol: ...
+    @property
+    def updated_time(self) -> datetime | None: ...
+    def get_attrs(self, **kwargs: Any) -> dict[str, Any]:
+        """Return ``{attribute name: current value}``; references are ``{"id", "name"}``."""
+        ...
+
+    def set_attrs(self, user: Any, **values: Any) -> None:
+        """Store the values by attribute name as one change; equal values store nothing."""
+        ...
+
+    def may_permitted(self, user: Any, permission: int) -> bool:
+        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        ...
+
+    def restore(self) -> None:
+        """Undo a deletion."""
+        ...
+
+
+@runtime_checkable
+class AttributeProtocol(_StampedProtocol, Protocol):
+    """An attribute of one entry, with the history of its values."""
+
+    objects: ClassVar[ManagerProtocol[AttributeProtocol]]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def values(self) -> Any: ...  # related manager of AttributeValue, every version
+    @property
+    def schema(self) -> EntityAttrProtocol: ...
+    @property
+    def parent_entry(self) -> EntryProtocol: ...
+    def is_array(self) -> bool:
+        """Return whether its values are lists."""
+        ...
+
+    def is_updated(self, recv_value: Any) -> bool:
+        """Return whether `recv_value` differs from the current value."""
+        ...
+
+
+@runtime_checkable
+class AttributeValueProtocol(_StampedProtocol, Protocol):
+    """One version of an attribute's value."""
+
+    objects: ClassVar[ManagerProtocol[AttributeValueProtocol]]
+
+    @property
+    def value(self) -> Any: ...
+    @property
+    def is_latest(self) -> bool: ...
+    @property
+    def parent_attr(self) -> AttributeProtocol: ...
+    @property
+    def parent_entry(self) -> EntryProtocol: ...
+
+
+@runtime_checkable
+class JobProtocol(_ModelProtocol, Protocol):
+    """One request to run a task."""
+
+    objects: ClassVar[Any]  # the jobs' manager: get, filter, submit, submit_many
+
+    @property
+    def user(self) -> UserProtocol | None: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def target(self) -> Any: ...  # an entry, an entity or None
+    @property
+    def target_type(self) -> int: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def operation(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def params(self) -> str: ...  # JSON text
+    @property
+    def plugin(self) -> str: ...  # id of the plugin whose task it runs, "" for the host's
+    @property
+    def operation_name(self) -> str: ...
+    @property
+    def result(self) -> Any: ...  # the JSON value that the task returned
+    @property
+    def dependent_job(self) -> Any: ...  # JobProtocol | None: the job that must finish first
+    def may_schedule(self) -> bool:
+        """Return whether it still waits for the job it depends on."""
+        ...
+
+    def is_timeout(self) -> bool:
+        """Return whether it ended, or should have ended, by its time limit."""
+        ...
+
+    def is_finished(self, with_refresh: bool = True) -> bool:
+        """Return whether no more work will be done for it."""
+        ...
+
+    def is_canceled(self) -> bool:
+        """Return whether it was cancelled, or somebody asked for that."""
+        ...
+
+    def proceed_if_ready(self) -> bool:
+        """Return whether the calling task may do the work now."""
+        ...
+
+    def update(
+        self,
+        status: int | None = None,
+        text: str | None = None,
+        target: Any = None,
+        operation: int | None = None,
+    ) -> None:
+        """Store what is given; a task that lost its claim changes nothing."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what people see of it as JSON values."""
+        ...
+
+    def run(self, will_delay: bool = True) -> Any:
+        """Queue it (or run it here and now with ``will_delay=False``)."""
+        ...
+
+    @classmethod
+    def method_table(cls) -> Mapping[int, Any]:
+        """Return ``{operation id: task}`` of core, custom and plugin tasks."""
+        ...
+
+    @classmethod
+    def register_method_table(cls, operation: int, method: Any) -> None:
+        """Add a core task."""
+        ...
+
+    @classmethod
+    def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> Self: ...

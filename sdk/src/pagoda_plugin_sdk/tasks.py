@@ -1,0 +1,237 @@
+"""Background tasks of plugins: how they are declared and how they become operations of jobs.
+
+Two ways to write a task::
+
+    @register_plugin_job_task(0)            # the raw form: a Celery task that drives its Job itself
+    @celery_app.task(bind=True)
+    def rebuild(self, job_id): ...
+
+    @plugin_task(1, hard_time_limit_seconds=600)   # the runner does claim, status, errors and cancel
+    def scan(job): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+from celery import Celery, shared_task
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.models import Job
+from pagoda_plugin_sdk.operations import JobOperation, JobStatus, JobTarget
+from pagoda_plugin_sdk.task_config import PluginTaskConfig, is_offset
+from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry, TaskRegistry
+
+if TYPE_CHECKING:
+    from pagoda_plugin_sdk.protocols import UserProtocol
+
+__all__ = [
+    "Job",
+    "JobContext",
+    "JobLogger",
+    "JobOperation",
+    "JobStatus",
+    "JobTarget",
+    "Operation",
+    "PluginTaskConfig",
+    "PluginTaskRegistry",
+    "TaskOptions",
+    "TaskRegistry",
+    "celery_app",
+    "plugin_task",
+    "register_plugin_job_task",
+    "task_offset",
+    "task_options",
+]
+
+OFFSET = "_offset"
+"""Name of the attribute that holds a task's offset in its plugin's range of operation ids."""
+
+OPTIONS = "_task_options"
+"""Name of the attribute that marks a ``def f(job)`` task and holds its `TaskOptions`."""
+
+
+class CeleryAppProxy:
+    """Stands for the host's Celery app: `task` works before that app exists, the rest once it is bound."""
+
+    def __init__(self) -> None:
+        self._app: Celery | None = None
+
+    def bind(self, app: Celery) -> None:
+        """Let the proxy stand for `app`; the host calls it once per process."""
+        self._app = app
+
+    def task(self, *args: Any, **options: Any) -> Any:
+        """Declare a Celery task, as ``Celery.task`` does; the host's app finds it when it starts."""
+        return shared_task(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        app = self.__dict__.get("_app")
+        if app is None:
+            raise AttributeError(
+                f"celery_app.{name} is not available yet: the host's Celery app does not exist. "
+                "Only celery_app.task may be used before the host is up."
+            )
+        return getattr(app, name)
+
+
+celery_app = CeleryAppProxy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """What a ``def f(job)`` task asks of the runner; None means the host's default."""
+
+    soft_time_limit_seconds: float | None = None  # raises JobTimeLimitExceeded inside the task
+    hard_time_limit_seconds: float | None = None  # ends the job as TIMEOUT, the process is killed
+    max_attempts: int | None = None  # tries in all, failures and lost workers counted together
+    retry_backoff_seconds: float | None = None  # wait before the second try, doubled for each further one
+    schedule: str | None = None  # five cron fields, in UTC: "*/15 * * * *"
+    singleton: bool = False  # at most one unfinished job of the task
+
+    def __post_init__(self) -> None:
+        faults = [*self._limit_faults(), *self._attempt_faults()]
+        if faults:
+            raise PluginValidationError(f"Task options are invalid: {'; '.join(faults)}.")
+
+    def _limit_faults(self) -> list[str]:
+        fields = ("soft_time_limit_seconds", "hard_time_limit_seconds", "retry_backoff_seconds")
+        faults = [
+            f"`{field}` is {value!r}, expected a positive number of seconds"
+            for field in fields
+            if (value := getattr(self, field)) is not None and not value > 0
+        ]
+        soft, hard = self.soft_time_limit_seconds, self.hard_time_limit_seconds
+        if soft is not None and hard is not None and soft >= hard:
+            faults.append(f"soft limit {soft} s is not below hard limit {hard} s")
+        return faults
+
+    def _attempt_faults(self) -> list[str]:
+        faults = []
+        if self.max_attempts is not None and self.max_attempts < 1:
+            faults.append(f"`max_attempts` is {self.max_attempts!r}, expected 1 or more")
+        if self.schedule is not None and len(self.schedule.split()) != 5:
+            faults.append(
+                f"`schedule` is {self.schedule!r}, expected five cron fields, such as '*/15 * * * *'"
+            )
+        return faults
+
+
+class JobLogger(Protocol):
+    """Writes lines that stay with the job; `extra` is kept as JSON."""
+
+    def debug(self, message: str, **extra: Any) -> None: ...
+    def info(self, message: str, **extra: Any) -> None: ...
+    def warning(self, message: str, **extra: Any) -> None: ...
+    def error(self, message: str, **extra: Any) -> None: ...
+
+
+class JobContext(Protocol):
+    """What a ``def f(job)`` task is called with. Returned values become the job's result (JSON)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def attempt(self) -> int:
+        """The number of this try, from 1; it fences a worker that lost the job."""
+        ...
+
+    @property
+    def user(self) -> UserProtocol | None: ...
+    @property
+    def target(self) -> Any: ...  # an entry, an entity or None
+    @property
+    def params(self) -> dict[str, Any]: ...
+    @property
+    def log(self) -> JobLogger: ...
+    def progress(self, percent: float, text: str = "") -> None:
+        """Tell how far the work is: 0 to 100, and what it does now. Cheap: stored at most twice a second."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Raise when the job should stop: call it between steps.
+
+        Raises:
+            JobCanceled: somebody cancelled it, or another worker took it over.
+            JobTimeLimitExceeded: it ran past its soft time limit.
+        """
+        ...
+
+    def submit(self, operation_name: str, params: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Queue a follow-up job of the same plugin; a second try of this job does not make it again."""
+        ...
+
+    def fence(self) -> AbstractContextManager[None]:
+        """Open a transaction that is stored only while this try has the job.
+
+        Raises:
+            JobCanceled: another worker has it; nothing of the block is stored.
+        """
+        ...
+
+    def finish(
+        self, status: JobStatus = JobStatus.DONE, *, text: str | None = None, result: Any = None
+    ) -> None:
+        """End the job now; inside `fence`, its end and the other writes are stored together or not at all."""
+        ...
+
+    def attach_file(self, name: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Keep a file with the job, for operations declared downloadable."""
+        ...
+
+
+@overload
+def plugin_task[F: Callable[..., Any]](offset: F) -> F: ...
+@overload
+def plugin_task[F: Callable[..., Any]](offset: int = 0, **options: Any) -> Callable[[F], F]: ...
+def plugin_task(offset: Any = 0, **options: Any) -> Any:
+    """Mark ``def f(job)`` as the task at `offset`; see `TaskOptions` for the options.
+
+    Raises:
+        PluginValidationError: an offset or option out of range.
+    """
+    if callable(offset):
+        return plugin_task(0)(offset)
+    checked = TaskOptions(**options)
+
+    def decorate[F: Callable[..., Any]](function: F) -> F:
+        setattr(function, OPTIONS, checked)
+        return register_plugin_job_task(offset)(function)
+
+    return decorate
+
+
+def register_plugin_job_task[F: Callable[..., Any]](offset: int) -> Callable[[F], F]:
+    """Mark a Celery task ``(self, job_id)`` as the one at `offset` of the plugin's operation ids.
+
+    Raises:
+        PluginValidationError: `offset` is not a number from 0.
+    """
+    if not is_offset(offset):
+        raise PluginValidationError(f"Task offset is {offset!r}, expected a whole number from 0.")
+
+    def decorate(function: F) -> F:
+        setattr(_marked(function), OFFSET, int(offset))
+        return function
+
+    return decorate
+
+
+def task_offset(task: object) -> int | None:
+    """Return the offset that `task` was marked with, or None."""
+    offset: int | None = getattr(_marked(task), OFFSET, None)
+    return offset
+
+
+def _marked(task: object) -> object:
+    """Return what carries a task's marks: the function itself, as Celery makes a task of it per app."""
+    return getattr(task, "__wrapped__", task)
+
+
+def task_options(task: object) -> TaskOptions | None:
+    """Return the options of a ``def f(job)`` task, or None for the raw form."""
+    options: TaskOptions | None = getattr(task, OPTIONS, None)
+    return options

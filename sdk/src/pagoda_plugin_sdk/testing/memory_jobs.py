@@ -1,0 +1,88 @@
+"""Jobs in memory: made and updated as by the host, and run when the test runs their task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
+
+
+class MemoryJob:
+    """A job; ``run()`` queues it, which here is a note in its status."""
+
+    objects: ClassVar[MemoryJobs]
+
+    def __init__(
+        self, user: Any, operation: int, params: Mapping[str, Any] | str | None, **fields: Any
+    ) -> None:
+        declared = PluginTaskRegistry.operation(operation)
+        self.user = user
+        self.operation = operation
+        self.operation_name = declared.name
+        self.plugin = declared.plugin_id
+        self.params = params if isinstance(params, str) else json.dumps(params or {})
+        self.text: str = fields.get("text", "")
+        self.target = fields.get("target")
+        self.status = JobStatus.PREPARING
+        self.result: Any = None
+        self.id = self.objects.add(self)
+
+    @classmethod
+    def _create_new_job(
+        cls, user: Any, operation: int, params: Mapping[str, Any] | str | None = None, **fields: Any
+    ) -> MemoryJob:
+        return cls(user, operation, params, **fields)
+
+    def run(self, will_delay: bool = True) -> None:
+        self.status = JobStatus.PROCESSING
+
+    def is_canceled(self) -> bool:
+        return self.status is JobStatus.CANCELED
+
+    def is_finished(self, with_refresh: bool = True) -> bool:
+        return self.status.is_finished
+
+    def proceed_if_ready(self) -> bool:
+        return self.status is JobStatus.PROCESSING
+
+    def update(
+        self,
+        status: int | None = None,
+        text: str | None = None,
+        target: Any = None,
+        operation: int | None = None,
+    ) -> None:
+        self.status = self.status if status is None else JobStatus(status)
+        self.text = self.text if text is None else text
+        self.target = self.target if target is None else target
+        self.operation = self.operation if operation is None else operation
+
+
+class MemoryJobs(MemoryQuerySet):
+    """``Job.objects``."""
+
+    def __init__(self, jobs: list[MemoryJob], on_read: Callable[[], None]) -> None:
+        super().__init__(lambda: jobs, on_read)
+        self._jobs = jobs
+
+    def add(self, job: MemoryJob) -> int:
+        """Keep the job; return its id."""
+        self._jobs.append(job)
+        return len(self._jobs)
+
+    def submit(
+        self, *, plugin: str, operation_name: str, user: Any, params: Mapping[str, Any] | str | None = None
+    ) -> MemoryJob:
+        """Make a job and queue it.
+
+        Raises:
+            PluginValidationError: the plugin has no such operation.
+        """
+        number = PluginTaskRegistry.get_operation_id(plugin, operation_name)
+        job: MemoryJob = self.model._create_new_job(user, number, params)
+        job.run()
+        return job

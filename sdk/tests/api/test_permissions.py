@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
+
+from pagoda_plugin_sdk import PluginAPIView, PluginPermission
+
+
+class Thing:
+    """Knows, as the host's entries do, which level a user has."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def may_permitted(self, user: Any, permission: int) -> bool:
+        return self.level >= permission
+
+
+def request(method: str, user: Any) -> Request:
+    made = Request(APIRequestFactory().generic(method, "/"))
+    made.user = user
+    return made
+
+
+def view(action: str | None = None) -> PluginAPIView:
+    made = PluginAPIView()
+    made.action = action  # type: ignore[attr-defined]  # set by view sets
+    return made
+
+
+def test_active_user_may_use_the_view(user: Any) -> None:
+    assert PluginPermission().has_permission(request("GET", user), view()) is True
+
+
+def test_locked_user_may_not(locked_user: Any) -> None:
+    assert PluginPermission().has_permission(request("GET", locked_user), view()) is False
+
+
+def test_plugin_may_ask_for_more(user: Any) -> None:
+    class Never(PluginPermission):
+        def check_view_permission(self, user: Any, view: Any, request: Any) -> bool:
+            return False
+
+    assert Never().has_permission(request("GET", user), view()) is False
+
+
+@pytest.mark.parametrize(
+    ("method", "action", "needed"),
+    [
+        ("GET", "list", "read"),
+        ("GET", "retrieve", "read"),
+        ("POST", "create", "write"),
+        ("PUT", "update", "write"),
+        ("PATCH", "partial_update", "write"),
+        ("DELETE", "destroy", "delete"),
+        ("POST", "rebuild", "write"),
+        ("HEAD", None, "read"),
+        ("OPTIONS", None, "read"),
+        ("PATCH", None, "write"),
+        ("DELETE", None, "delete"),
+    ],
+)
+def test_needed_permission_follows_action_then_method(
+    method: str, action: str | None, needed: str, user: Any
+) -> None:
+    assert PluginPermission().required_permission(request(method, user), view(action)) == needed
+
+
+@pytest.mark.parametrize(
+    ("method", "level", "allowed"),
+    [
+        ("GET", 1, False),
+        ("GET", 2, True),
+        ("PATCH", 2, False),
+        ("PATCH", 4, True),
+        ("DELETE", 4, False),
+        ("DELETE", 8, True),
+    ],
+)
+def test_object_of_the_host_is_asked_for_the_level(method: str, level: int, allowed: bool, user: Any) -> None:
+    permission = PluginPermission()
+
+    assert permission.has_object_permission(request(method, user), view(), Thing(level)) is allowed
+
+
+def test_other_objects_are_allowed_unless_the_plugin_says_otherwise(user: Any) -> None:
+    assert PluginPermission().has_object_permission(request("DELETE", user), view(), object()) is True

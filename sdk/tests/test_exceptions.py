@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from pagoda_plugin_sdk import exceptions
+from pagoda_plugin_sdk.exceptions import PagodaError, near_misses
+
+PARENTS = {
+    "PluginError": "PagodaError",
+    "PluginLoadError": "PluginError",
+    "PluginValidationError": "PluginError",
+    "PluginSecurityError": "PluginError",
+    "UnknownHook": "PluginValidationError",
+    "ModelsNotInjected": "PluginError",
+    "HookRejected": "PluginError",
+    "JobCanceled": "PagodaError",
+    "JobTimeLimitExceeded": "PagodaError",
+}
+
+
+def all_errors() -> list[type[PagodaError]]:
+    found = [value for value in vars(exceptions).values() if isinstance(value, type)]
+    return [error for error in found if issubclass(error, PagodaError)]
+
+
+@pytest.mark.parametrize(("name", "parent"), PARENTS.items(), ids=PARENTS)
+def test_error_hangs_below_its_parent(name: str, parent: str) -> None:
+    assert getattr(exceptions, name).__bases__ == (getattr(exceptions, parent),)
+
+
+def test_tree_has_no_error_beside_the_documented_ones() -> None:
+    assert {error.__name__ for error in all_errors()} == {"PagodaError", *PARENTS}
+
+
+def test_each_error_has_a_code_of_its_own() -> None:
+    codes = [error.code for error in all_errors()]
+
+    assert len(set(codes)) == len(codes)
+    assert all(code == code.lower() and code.isidentifier() for code in codes)
+
+
+def test_message_is_what_was_given() -> None:
+    assert str(exceptions.HookRejected("Name is taken.")) == "Name is taken."
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("inventry", " Did you mean 'inventory'?"),
+        ("hello-word", " Did you mean 'hello-world'?"),
+        ("zzz", ""),
+    ],
+)
+def test_near_misses_names_the_closest(name: str, expected: str) -> None:
+    assert near_misses(name, {"inventory", "hello-world"}) == expected
+
+
+def test_near_misses_of_nothing_known_is_empty() -> None:
+    assert near_misses("inventory", []) == ""
