@@ -1,0 +1,15 @@
+"""Who may see and change what: the host's permissions as querysets and checks."""
+
+from pagoda.access.attrinfo import attrinfo_after_write, attrinfo_for, entity_attrinfo, entity_attrinfo_for
+from pagoda.access.checks import require, require_write
+from pagoda.access.querysets import readable
+
+__all__ = [
+    "attrinfo_after_write",
+    "attrinfo_for",
+    "entity_attrinfo",
+    "entity_attrinfo_for",
+    "readable",
+    "require",
+    "require_write",
+]

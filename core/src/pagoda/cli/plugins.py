@@ -1,0 +1,112 @@
+"""`pagoda plugins`: what is enabled, what is wrong with it, and what a hook runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pagoda.cli.startup import QUIET, faults_reported, set_up, startup_faults
+
+if TYPE_CHECKING:
+    from pagoda.plugins.description import Description
+
+COLUMNS = ("PLUGIN", "VERSION", "STATUS", "REASON", "HOOKS", "TASKS", "QUEUE")
+
+EXPLAIN_COLUMNS = ("RUNS", "PLUGIN", "HANDLER", "WHY")
+
+
+@click.group()
+def plugins() -> None:
+    """Look at the plugins."""
+
+
+@plugins.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, as JSON.")
+def list_plugins(*, as_json: bool) -> None:
+    """List the enabled plugins with their status."""
+    with faults_reported():
+        set_up(log_level=QUIET)
+    from pagoda.plugins.description import describe_all
+    from pagoda.plugins.runtime import registry
+
+    found = describe_all(registry())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif not found:
+        click.echo("No plugins are enabled. Name them in ENABLED_PLUGINS.")
+    else:
+        click.echo(_table([COLUMNS, *map(_row, found)]))
+        for line in _reasons(found):
+            click.echo(line)
+
+
+@plugins.command()
+def check() -> None:
+    """Check all that start-up checks, and the URL modules; exit 1 when something is wrong."""
+    faults = startup_faults()
+    for fault in faults:
+        click.echo(f"fault: {fault}")
+    if faults:
+        raise click.ClickException(f"{len(faults)} fault(s) found")
+    from pagoda.plugins.runtime import registry
+
+    found = registry()
+    click.echo(f"ok: {len(found.active)} plugin(s) active, registry digest {found.digest()}")
+
+
+@plugins.command()
+@click.argument("hook")
+@click.option("--entity", default=None, help="Name of the entity that the entry or entity would have.")
+def explain(hook: str, entity: str | None) -> None:
+    """Show the handlers of HOOK, a hook's name or alias, in execution order, and why each runs or not."""
+    with faults_reported():
+        set_up(log_level=QUIET)
+    from pagoda.plugins.description import explain_hook
+    from pagoda.plugins.runtime import registry
+    from pagoda_plugin_sdk.exceptions import UnknownHook
+    from pagoda_plugin_sdk.hooks import resolve_hook_name
+
+    try:
+        found = explain_hook(registry(), hook, entity)
+        name = resolve_hook_name(hook)
+    except UnknownHook as error:
+        raise click.BadParameter(str(error), param_hint="HOOK") from error
+    click.echo(f"{name} for {f'entity {entity!r}' if entity else 'an entity that no handler names'}:")
+    if not found:
+        click.echo("No enabled plugin handles it.")
+    else:
+        click.echo(_table([EXPLAIN_COLUMNS, *map(_explained, found)]))
+
+
+def _row(found: Description) -> Sequence[str]:
+    return (
+        found["id"],
+        found["version"] or "-",
+        found["status"],
+        found["reason_code"] or "-",
+        str(len(found["hooks"])),
+        str(len(found["tasks"])),
+        found["queue"] if found["status"] == "active" else "-",
+    )
+
+
+def _explained(found: Description) -> Sequence[str]:
+    runs = str(found["place"]) if found["place"] is not None else "no"
+    return (runs, found["plugin"] or "-", found["handler"] or "-", found["reason"])
+
+
+def _reasons(found: Sequence[Description]) -> Iterator[str]:
+    for description in found:
+        if description["reason"]:
+            yield f"\n{description['id']}: {description['reason']}"
+        for fault in description["faults"]:
+            yield f"\n{description['id']}: {fault['text']}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,112 @@
+"""Start the host for a command, and tell what keeps it from starting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from pagoda.config.logging import configure_logging
+
+if TYPE_CHECKING:
+    from pagoda.config.settings import Settings
+    from pagoda.plugins.registry import PluginRegistry
+
+SETTINGS_MODULE = "pagoda.settings"
+"""Django settings of commands, unless DJANGO_SETTINGS_MODULE says otherwise."""
+
+QUIET = "CRITICAL"
+"""Log level of commands that print the same facts themselves."""
+
+BULLET = "  - "
+"""Beginning of each fault in messages that list several."""
+
+
+@contextmanager
+def faults_reported() -> Iterator[None]:
+    """Turn errors of the configuration into a message and exit status 1."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from pagoda_plugin_sdk.exceptions import PagodaError
+
+    try:
+        yield
+    except (PagodaError, ImproperlyConfigured) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def read_settings() -> Settings:
+    """Return the settings that Django's settings module was built from.
+
+    Raises:
+        SettingsError: the environment is wrong; it lists all faults.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    from django.conf import settings
+
+    found: Settings = settings.PAGODA
+    return found
+
+
+def set_up(*, log_level: str | None = None) -> None:
+    """Set up logging and Django, and so start the plugins; `log_level` replaces PAGODA_LOG_LEVEL.
+
+    Raises:
+        SettingsError: the environment is wrong.
+        PluginBootError: a plugin is at fault in strict mode.
+        ImproperlyConfigured: operation ids or Django's own settings are wrong.
+    """
+    settings = read_settings()
+    if log_level is not None:
+        settings = settings.model_copy(update={"pagoda_log_level": log_level})
+    configure_logging(settings, service="cli")
+    import django
+
+    django.setup()
+
+
+def startup_faults() -> tuple[str, ...]:
+    """Start the host; return a sentence for each fault of settings, plugins, URL modules, operation ids."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from pagoda.errors import SettingsError
+    from pagoda.plugins import runtime
+    from pagoda.plugins.errors import PluginBootError
+
+    stopped: list[str] = []
+    try:
+        set_up(log_level=QUIET)
+    except SettingsError as error:
+        return error.faults
+    except PluginBootError:
+        stopped = []  # the registry, which is complete by then, tells the same faults
+    except ImproperlyConfigured as error:
+        stopped = _lines(error)
+    try:
+        registry = runtime.registry()
+    except ImproperlyConfigured:
+        return tuple(stopped)
+    return tuple(dict.fromkeys([*_plugin_faults(registry), *stopped]))
+
+
+def _plugin_faults(registry: PluginRegistry) -> Iterator[str]:
+    from django.core.exceptions import ImproperlyConfigured
+
+    from pagoda.plugins.boot import faults
+    from pagoda.plugins.url_modules import url_faults
+
+    yield from faults(registry)
+    yield from url_faults(registry)
+    try:
+        registry.host.tasks.validate_all(known_plugins=registry.known_names())
+    except ImproperlyConfigured as error:
+        yield from _lines(error)
+
+
+def _lines(error: Exception) -> list[str]:
+    """Return the faults that a message lists, or the message itself."""
+    listed = [line for line in str(error).splitlines() if line.startswith(BULLET)]
+    return [line.removeprefix(BULLET) for line in listed] or [str(error)]

@@ -1,0 +1,1 @@
+"""Settings, logging and error tracking of the host."""

@@ -1,0 +1,129 @@
+"""Django's settings, made from ours; the services add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from pagoda.config.settings import Settings
+
+HOST_APPS = (
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "pagoda.domain.user",
+    "pagoda.domain.entity",
+    "pagoda.domain.entry",
+    "pagoda.hooks",
+)
+RUNTIME_APPS = (
+    "pagoda.plugins",  # its ready() boots the plugins
+    "pagoda.jobs",  # the last: its ready() validates the operation ids of all that registered tasks
+)
+
+# What the admin needs in every process that has its tables; the API puts its own middleware around it.
+MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+SQLITE_OPTIONS = {
+    # Writers wait for each other instead of failing; IMMEDIATE avoids the upgrade that can't wait.
+    "timeout": 30,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+}
+
+
+def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, Any]:
+    """Return Django's settings, ``{NAME: value}``; `extra_apps` start before the plugins."""
+    return {
+        "PAGODA": settings,
+        "SECRET_KEY": settings.secret_key(),
+        "DEBUG": settings.pagoda_debug,
+        "ALLOWED_HOSTS": list(settings.pagoda_allowed_hosts),
+        "INSTALLED_APPS": [*HOST_APPS, *extra_apps, *RUNTIME_APPS],
+        "MIDDLEWARE": list(MIDDLEWARE),
+        "TEMPLATES": TEMPLATES,
+        "DATABASES": {"default": database(settings)},
+        "AUTH_USER_MODEL": "user.User",
+        "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+        "USE_TZ": True,
+        "TIME_ZONE": "UTC",
+        "LANGUAGE_CODE": "en-us",
+        "LOGGING_CONFIG": None,  # pagoda.config.logging sets it up, once per process
+        "DATA_UPLOAD_MAX_MEMORY_SIZE": settings.api_max_body_bytes,
+        **_security(settings),
+        **_plugins(settings),
+    }
+
+
+def database(settings: Settings) -> dict[str, Any]:
+    """Return Django's description of the database."""
+    if settings.database_url is None:
+        return _sqlite(settings.pagoda_data_dir / "pagoda.sqlite3")
+    parsed = dict(dj_database_url.parse(settings.database_url.get_secret_value(), conn_max_age=None))
+    if parsed["ENGINE"] == "django.db.backends.sqlite3":
+        return _sqlite(Path(str(parsed["NAME"])))
+    return parsed | {"CONN_HEALTH_CHECKS": True}
+
+
+def broker_url(settings: Settings) -> str:
+    """Return Celery's broker URL; the embedded default is a folder of files."""
+    if settings.broker_url is None:
+        return f"filesystem://{(settings.pagoda_data_dir / 'broker').resolve()}"
+    return settings.broker_url.get_secret_value()
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path.resolve()),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": dict(SQLITE_OPTIONS),
+    }
+
+
+def _security(settings: Settings) -> Mapping[str, Any]:
+    is_production = settings.pagoda_env == "production"
+    return {
+        "CSRF_TRUSTED_ORIGINS": list(settings.pagoda_csrf_trusted_origins),
+        "SESSION_COOKIE_SECURE": is_production,
+        "CSRF_COOKIE_SECURE": is_production,
+        "SESSION_COOKIE_AGE": int(timedelta(days=14).total_seconds()),
+        "AUTH_PASSWORD_VALIDATORS": [
+            {"NAME": f"django.contrib.auth.password_validation.{rule}Validator"}
+            for rule in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword")
+        ],
+    }
+
+
+def _plugins(settings: Settings) -> Mapping[str, Any]:
+    """Return the settings that plugin code and the SDK read under their own names."""
+    return {
+        "ENABLED_PLUGINS": list(settings.enabled_plugins),
+        "PLUGIN_OPERATION_ID_CONFIG": dict(settings.plugin_operation_id_config),
+        "CUSTOM_TASKS": dict(settings.custom_tasks),
+    }

@@ -1,0 +1,55 @@
+"""Structured logs: one record per event, with the ids of request, job and plugin bound to it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from pagoda.config.settings import Settings
+
+# Ids travel in structlog's context variables: request_id, job_id, plugin, hook, queue.
+SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+)
+
+
+def configure_logging(settings: Settings, *, service: str) -> None:
+    """Send every log record of the process, structlog's and the standard library's, to stderr.
+
+    JSON or console lines as PAGODA_LOG_FORMAT says. Call it once per process; again, it replaces itself.
+    """
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # tests capture; the cost is paid only when a record is made
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(settings, service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.pagoda_log_level)
+
+
+def _formatter(settings: Settings, service: str) -> logging.Formatter:
+    def add_service(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("service", service)
+        return event
+
+    renderers: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if settings.pagoda_log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=list(SHARED),
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, add_service, *renderers],
+    )

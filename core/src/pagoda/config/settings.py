@@ -1,0 +1,143 @@
+"""The host's settings: one typed object, read once from the environment.
+
+Every setting is an environment variable of the field's name in upper case; ``.env.example`` lists them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pagoda.config.secret_file import stored_secret
+from pagoda.config.urls import check_bind, check_broker_url, check_database_url, check_sentry_dsn
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated list."""
+
+
+class WorkerConfig(BaseModel):
+    """How one plugin's worker runs, from PLUGIN_WORKER_CONFIG."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    concurrency: int = Field(default=1, ge=1, le=64)  # child processes
+    memory_mb: int = Field(default=512, ge=64)  # a child above it is replaced after its task
+
+
+class Settings(BaseSettings):
+    """What an operator sets. Secrets are never printed, neither here nor in a fault."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    # Where and as what it runs
+    pagoda_env: Literal["development", "production"] = "development"
+    pagoda_data_dir: Path = Path(".pagoda")  # database, broker files, job files of the embedded default
+    pagoda_secret_key: SecretStr | None = None  # signs sessions; kept in the data folder when not set
+    pagoda_debug: bool = False
+    pagoda_allowed_hosts: Names = ("localhost", "127.0.0.1", "[::1]")
+    pagoda_csrf_trusted_origins: Names = ()
+
+    # Servers; without them SQLite and files serve, all in the data folder
+    database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
+    broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
+
+    # Plugins
+    enabled_plugins: Names = ()  # by Plugin.id or entry-point name, in load order
+    plugin_examples_dir: DirectoryPath | None = None  # a folder of plugin projects, for development
+    pagoda_plugin_strict: bool = False  # a plugin at fault stops start-up
+    pagoda_safe_mode: bool = False  # start without plugins
+    plugin_operation_id_config: dict[str, Any] = {}  # {plugin: [first id, last id]}; the registry checks it
+    plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
+    plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin: how its worker runs}
+    plugin_hook_timeout_seconds: float = Field(default=2.0, gt=0, le=60)  # time budget of one handler
+    custom_tasks: dict[int, str] = {}  # {operation id 100-199: "module.function"}
+
+    # API
+    api_bind: Annotated[str, AfterValidator(check_bind)] = "127.0.0.1:8000"
+    api_workers: int = Field(default=2, ge=1, le=64)  # processes
+    api_token_lifetime_hours: int = Field(default=24 * 30, ge=1)
+    api_max_body_bytes: int = Field(default=2_621_440, ge=1024)
+
+    # Jobs
+    job_lease_seconds: float = Field(default=30.0, ge=1)  # a worker silent for this long has lost its jobs
+    job_soft_limit_seconds: float = Field(default=3300.0, gt=0)
+    job_hard_limit_seconds: float = Field(default=3600.0, gt=0)
+    job_cancel_grace_seconds: float = Field(default=10.0, gt=0)  # between asking a job to stop and its end
+    job_max_attempts: int = Field(default=3, ge=1, le=100)
+    job_retry_backoff_seconds: float = Field(default=5.0, gt=0)
+    job_retention_days: float = Field(default=30.0, gt=0)
+    job_result_max_bytes: int = Field(default=65_536, ge=1024)
+    job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
+    celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection
+
+    # Watching
+    pagoda_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    pagoda_log_format: Literal["console", "json"] = "json"
+    sentry_dsn: Annotated[SecretStr | None, AfterValidator(check_sentry_dsn)] = None
+    sentry_environment: str | None = None  # PAGODA_ENV unless set
+    sentry_release: str | None = None  # the installed version unless set
+    flower_bind: Annotated[str, AfterValidator(check_bind)] = "127.0.0.1:5555"
+    flower_url: str | None = None  # where people reach Flower, for links in jobs
+    flower_basic_auth: SecretStr | None = None  # "user:password"; generated into the data folder unless set
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the four are pydantic-settings' names
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from `load_settings` alone, which reads one environment."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _production_is_complete(self) -> Settings:
+        missing = [
+            name.upper()
+            for name in ("pagoda_secret_key", "database_url", "broker_url")
+            if self.pagoda_env == "production" and getattr(self, name) is None
+        ]
+        if missing:
+            raise ValueError(f"PAGODA_ENV=production needs {', '.join(missing)}; set them")
+        return self
+
+    @field_validator("enabled_plugins", "pagoda_allowed_hosts", "pagoda_csrf_trusted_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+
+    @field_validator("job_hard_limit_seconds")
+    @classmethod
+    def _hard_above_soft(cls, value: float, info: ValidationInfo) -> float:
+        soft = info.data.get("job_soft_limit_seconds")
+        if soft is not None and value <= soft:
+            raise ValueError(f"must be above JOB_SOFT_LIMIT_SECONDS ({soft:g})")
+        return value
+
+    @property
+    def is_embedded(self) -> bool:
+        """Return whether it runs on SQLite and files alone."""
+        return self.database_url is None and self.broker_url is None
+
+    def secret_key(self) -> str:
+        """Return the key that signs sessions, made once into the data folder when none is set."""
+        if self.pagoda_secret_key is not None:
+            return self.pagoda_secret_key.get_secret_value()
+        return stored_secret(self.pagoda_data_dir / "secret_key")

@@ -1,0 +1,74 @@
+"""URLs and addresses in the settings: what is wrong with one is said without its password."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from sentry_sdk.utils import BadDsn, Dsn
+
+DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+BROKER_SCHEMES = ("redis", "rediss", "amqp", "amqps", "filesystem")
+
+
+def check_database_url(value: SecretStr | None) -> SecretStr | None:
+    """Return `value` when its scheme is one of `DATABASE_SCHEMES`.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    return _check(value, DATABASE_SCHEMES, "postgres://user:password@host:5432/name")
+
+
+def check_broker_url(value: SecretStr | None) -> SecretStr | None:
+    """Return `value` when its scheme is one of `BROKER_SCHEMES`.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    return _check(value, BROKER_SCHEMES, "redis://host:6379/0")
+
+
+def check_sentry_dsn(value: SecretStr | None) -> SecretStr | None:
+    """Return `value` when Sentry's client understands it.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if value is not None:
+        try:
+            Dsn(value.get_secret_value())
+        except BadDsn as error:
+            raise ValueError("is no DSN; expected https://key@host/project") from error
+    return value
+
+
+def check_bind(value: str) -> str:
+    """Return `value` when it is ``host:port``.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("expected host:port, such as 127.0.0.1:8000")
+    return value
+
+
+def _check(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:
+    if value is None:
+        return None
+    expected = f"expected a URL such as {example} (schemes: {', '.join(schemes)})"
+    try:
+        parts = urlsplit(value.get_secret_value())
+        _ = parts.port  # raises on a port that is no number
+    except ValueError as error:
+        raise ValueError(f"is not a URL; {expected}") from error
+    if parts.scheme not in schemes:
+        raise ValueError(f"has the scheme {parts.scheme!r}; {expected}")
+    if parts.scheme in ("sqlite", "filesystem"):
+        if not parts.path.strip("/"):
+            raise ValueError(f"names no path; expected {parts.scheme}:///path")
+    elif not parts.hostname:
+        raise ValueError(f"names no host; {expected}")
+    return value

@@ -1,0 +1,203 @@
+"""Changes of entities and entries, told exactly once each.
+
+``changing`` is sent before a change and may replace its data or refuse it; ``validating`` gets the complete
+entry before it is stored and may refuse it; ``changed`` is sent once per changed object, when everything is
+stored. The hooks bridge is the host's only receiver.
+
+A write service opens a `change_scope`: what happens inside is marked, and ``changed`` goes out at the end of
+the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of its own
+(`pagoda.domain.tracking`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Model
+from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from pagoda.domain.stamped import TrackedModel
+    from pagoda.domain.user.models import User
+
+type Subject = Literal["entry", "entity"]
+type Action = Literal["create", "update", "delete", "restore"]
+
+changing = Signal()
+validating = Signal()
+changed = Signal()
+
+# What the changes of one object in one scope amount to, by the first of them and whether the object is gone
+# in the end; None: it ends as it began.
+_NET: dict[tuple[Action, bool], Action | None] = {
+    ("create", False): "create",
+    ("create", True): None,
+    ("update", False): "update",
+    ("update", True): "delete",
+    ("delete", True): "delete",
+    ("delete", False): "update",
+    ("restore", False): "restore",
+    ("restore", True): None,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """One change of one entity or entry."""
+
+    subject: Subject
+    action: Action
+    instance: TrackedModel | None  # None before it exists: `changing` and `validating` of a create
+    user: User | None  # who acts; None when nobody does
+    data: dict[str, Any]  # what is to change, by field (Any: raw input); receivers may replace it
+    entity_name: str  # the entity's name as stored: what the hooks' entity filter matches
+
+
+@dataclass(slots=True)
+class _Mark:
+    """All changes of one object in one scope."""
+
+    change: Change  # the latest, with the data of all
+    first: Action
+    is_gone: bool
+
+    def add(self, change: Change) -> None:
+        change.data = _merged(self.change.data, change.data)
+        self.change = change
+        self.is_gone = change.action == "delete" or (self.is_gone and change.action == "update")
+
+    def net(self) -> Change | None:
+        action = _NET[self.first, self.is_gone]
+        return None if action is None else replace(self.change, action=action)
+
+
+@dataclass(slots=True)
+class _Scope:
+    marks: dict[tuple[Subject, Any], _Mark] = field(default_factory=dict)
+
+    def mark(self, change: Change) -> None:
+        known = self.marks.get(_key(change))
+        if known is None:
+            self.marks[_key(change)] = _Mark(change, change.action, change.action == "delete")
+        else:
+            known.add(change)
+
+
+_current: ContextVar[_Scope | None] = ContextVar("pagoda_change_scope", default=None)
+_count: ContextVar[int] = ContextVar("pagoda_change_count", default=0)
+_storing: ContextVar[TrackedModel | None] = ContextVar("pagoda_storing", default=None)
+
+
+def in_scope() -> bool:
+    """Return whether a change scope is open in this thread or task."""
+    return _current.get() is not None
+
+
+@contextmanager
+def change_scope() -> Iterator[None]:
+    """Collect the changes made inside the block and send ``changed`` once for each object at its end.
+
+    The block is one transaction, and ``changed`` is sent inside of it, after the scope was closed: what a
+    receiver writes is a change of its own. A nested block joins the outer one and is a savepoint. An
+    exception undoes the block and drops its marks.
+    """
+    outer = _current.get()
+    scope = _Scope()
+    with transaction.atomic():
+        token = _current.set(scope)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+        for change in filter(None, [mark.net() for mark in scope.marks.values()]):
+            if outer is None:
+                send_changed(change)
+            else:
+                outer.mark(change)
+
+
+def mark(change: Change) -> None:
+    """Note a change that a service made, to be told at the end of the open scope.
+
+    Raises:
+        RuntimeError: no scope is open, so nobody would ever be told.
+    """
+    scope = _current.get()
+    if scope is None:
+        raise RuntimeError(
+            f"{change.action} of {change.subject} {change.instance!r} was marked outside of a change scope; "
+            "open one with `with change_scope():` around the write"
+        )
+    _count.set(_count.get() + 1)
+    scope.mark(change)
+
+
+def tell(change: Change) -> None:
+    """Tell what was stored: at the end of the open scope, at once when there is none."""
+    if in_scope():
+        mark(change)
+    else:
+        _count.set(_count.get() + 1)
+        send_changed(change)
+
+
+def count() -> int:
+    """Return how many changes this thread or task has made; while it stays equal, nothing was written."""
+    return _count.get()
+
+
+def store(change: Change, **options: Any) -> None:
+    """Save a service's object, whose ``changing`` was sent, and mark the change; `options` are save()'s."""
+    if change.instance is None:
+        raise RuntimeError(f"{change.action} of {change.subject} has no object to store")
+    token = _storing.set(change.instance)
+    try:
+        change.instance.save(**options)
+    finally:
+        _storing.reset(token)
+    mark(change)
+
+
+def is_storing(instance: TrackedModel) -> bool:
+    """Return whether `store` is saving this very object, so that its signals tell nothing new."""
+    return _storing.get() is instance
+
+
+def send_changing(change: Change) -> dict[str, Any]:
+    """Tell the receivers what is about to change and return the data as they leave it; one may raise."""
+    changing.send(sender=_sender(change), change=change)
+    return change.data
+
+
+def send_validating(change: Change) -> None:
+    """Show the receivers the entry to be, ``{"name", "attrs": [{"id", "name", "value"}]}``; one may raise."""
+    validating.send(sender=_sender(change), change=change)
+
+
+def send_changed(change: Change) -> None:
+    """Tell the receivers what has been stored."""
+    changed.send(sender=_sender(change), change=change)
+
+
+def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    merged = earlier | later
+    if "attrs" in earlier and "attrs" in later:
+        by_name = {item["name"]: item for item in [*earlier["attrs"], *later["attrs"]]}
+        merged["attrs"] = list(by_name.values())
+    return merged
+
+
+def _key(change: Change) -> tuple[Subject, Any]:  # Any: a primary key
+    if change.instance is None or change.instance.pk is None:
+        raise RuntimeError(f"{change.action} of {change.subject} was marked before the object was stored")
+    return change.subject, change.instance.pk
+
+
+def _sender(change: Change) -> type[Model]:
+    return apps.get_model(change.subject, change.subject.capitalize())

@@ -1,0 +1,196 @@
+"""Entities: the schemas of entries, made of typed attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from pagoda.domain.acting import acting_user
+from pagoda.domain.changes import Subject
+from pagoda.domain.entity.attr_types import AttrType
+from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
+from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
+from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
+
+
+class EntityQuerySet(StampedQuerySet["Entity"]):
+    """Entities, deleted ones included; ``active()`` leaves those out."""
+
+    def create_entity(
+        self,
+        *,
+        user: User | None,
+        name: str,
+        attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key, see entity.specs
+        note: str = "",
+    ) -> Entity:
+        """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change."""
+        from pagoda.domain.entity import services  # which itself needs the models of this module
+
+        return services.create_entity(user, name=name, attrs=attrs, note=note)
+
+
+class Entity(TrackedModel):
+    """A kind of thing: its entries share its attributes."""
+
+    SUBJECT: ClassVar[Subject] = "entity"
+
+    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    note = models.TextField(blank=True, default="")
+    default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
+
+    objects = EntityQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        verbose_name_plural = "entities"
+        constraints = [
+            models.UniqueConstraint(
+                name="entity_unique_active_name",
+                fields=["name"],
+                condition=Q(is_active=True),
+                violation_error_message="Another entity has this name; choose a different one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def entity_name(self) -> str:
+        """Its own name."""
+        return self.name
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
+        """Delete it softly, as the acting user.
+
+        Raises:
+            ValidationError: it still has active entries.
+        """
+        from pagoda.domain.entity import services
+
+        services.delete_entity(self, acting_user())
+        return 1, {self._meta.label: 1}
+
+    def restore(self) -> None:
+        """Undo its deletion, as the acting user."""
+        from pagoda.domain.entity import services
+
+        services.restore_entity(self, acting_user())
+
+    def update_attrs(self, user: User | None, attrs: Sequence[Mapping[str, Any]]) -> None:
+        """Add attributes, given as for `create_entity` (with an ``"id"``: change that one), as one change."""
+        from pagoda.domain.entity import services
+
+        services.update_entity(self, user, attrs=attrs)
+
+    def deletion_fault(self) -> str | None:
+        """Return that it still has active entries, None when it has none."""
+        count = self.entries.filter(is_active=True).count()
+        if not count:
+            return None
+        return f"Entity {self.name!r} has {count:,} active entries; delete them first."
+
+    def permission_chain(self) -> list[Guarded]:
+        """Return what limits a user's level on it."""
+        return [Guarded(kind="entity", id=self.pk, default=self.default_permission)]
+
+    def may_permitted(self, user: Viewer, permission: int) -> bool:
+        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        return effective_level(user, self.permission_chain()) >= permission
+
+
+class EntityAttr(StampedModel):
+    """An attribute of an entity: its name, type and rules."""
+
+    parent_entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="attrs")
+    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    type = models.PositiveIntegerField()  # an AttrType
+    is_mandatory = models.BooleanField(default=False)
+    referral = models.ManyToManyField(Entity, blank=True, related_name="referred_attrs")  # none: any entity
+    index = models.IntegerField(default=0)  # position among the entity's attributes
+    is_summarized = models.BooleanField(default=False)  # shown where entries are listed
+    is_delete_in_chain = models.BooleanField(default=False)  # deleting an entry deletes what this points to
+    note = models.TextField(blank=True, default="")
+    default_value = models.JSONField(null=True, blank=True)  # stored for a new entry that gives none
+    choices = models.JSONField(default=list, blank=True)  # what a select may hold
+    default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
+
+    objects = StampedQuerySet["EntityAttr"].as_manager()
+
+    class Meta:
+        ordering = ["index", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="entity_attr_unique_active_name",
+                fields=["parent_entity", "name"],
+                condition=Q(is_active=True),
+                violation_error_message="Another attribute of it has this name; choose a different one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent_entity}.{self.name}"
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
+        """Remove it from its entity softly, as the acting user and as a change of the entity."""
+        from pagoda.domain.entity import services
+
+        services.remove_attribute(self, acting_user())
+        return 1, {self._meta.label: 1}
+
+    @property
+    def attr_type(self) -> AttrType:
+        """Its type as an enum member."""
+        return AttrType(self.type)
+
+    def is_updated(
+        self,
+        name: str,
+        is_mandatory: bool,
+        is_delete_in_chain: bool,
+        index: int,
+        default_value: Any,  # Any: a value of the attribute's type
+    ) -> bool:
+        """Return whether any of these differs from what is stored."""
+        stored = (self.name, self.is_mandatory, self.is_delete_in_chain, self.index, self.default_value)
+        return stored != (name, is_mandatory, is_delete_in_chain, index, default_value)
+
+    def is_referral_updated(self, refs: Iterable[Entity | int]) -> bool:
+        """Return whether the entities (or their ids) `refs` differ from the stored targets."""
+        wanted = {ref.pk if isinstance(ref, Entity) else int(ref) for ref in refs}
+        return wanted != set(self.referral.values_list("pk", flat=True))
+
+    def referral_clear(self) -> None:
+        """Remove every target, so that the attribute may point to entries of any entity."""
+        self.referral.clear()
+
+    def add_referral(self, referral: Entity | int | str) -> None:
+        """Add a target: an entity, its id or its name.
+
+        Raises:
+            Entity.DoesNotExist: no active entity has the id or name.
+        """
+        if not isinstance(referral, Entity):
+            condition = Q(name=referral) if isinstance(referral, str) else Q(pk=referral)
+            referral = Entity.objects.active().get(condition)
+        self.referral.add(referral)
+
+    def get_default_value(self) -> Any:  # Any: a value of the attribute's type
+        """Return the value that an entry has when none is given: ``[]`` or None when none is set."""
+        if self.default_value is None and self.attr_type.is_array:
+            return []
+        return self.default_value
+
+    def permission_chain(self) -> list[Guarded]:
+        """Return what limits a user's level on it: itself and its entity."""
+        own = Guarded(kind="attr", id=self.pk, default=self.default_permission)
+        return [own, *self.parent_entity.permission_chain()]
+
+    def may_permitted(self, user: Viewer, permission: int) -> bool:
+        """Return whether `user` has at least the level on the attribute."""
+        return effective_level(user, self.permission_chain()) >= permission

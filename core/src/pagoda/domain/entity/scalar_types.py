@@ -1,0 +1,145 @@
+"""The types whose values are plain: how each is read from input and given to Python, in one table.
+
+Limits: ``string`` 65,535 characters, ``text`` 1,048,576, line breaks are kept in both; integers fit 64 bits.
+Instants carry an offset and are stored in UTC.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from pagoda.domain.entity.attr_types import AttrType
+from pagoda.domain.text import shown, text_fault
+from pagoda_plugin_sdk.exceptions import near_misses
+
+MAX_STRING_LENGTH: Final = 65_535
+MAX_TEXT_LENGTH: Final = 1_048_576
+MAX_INTEGER: Final = 2**63 - 1
+
+type Scalar = str | int | float | bool  # as stored in JSON; a date or an instant is its ISO 8601 text
+
+
+class ValueFault(ValueError):
+    """What is wrong with one value; whoever knows the attribute adds its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarType:
+    """How one element of a type is read and given out."""
+
+    parse: Callable[
+        [object, Sequence[str]], Scalar
+    ]  # from input and the attribute's choices; raises ValueFault
+    as_python: Callable[[Any], Any]  # Any: from what `parse` returned to the type's Python form
+
+
+def parse_scalar(attr_type: AttrType, raw: object, choices: Sequence[str]) -> tuple[Scalar, ...]:
+    """Return the elements of `raw`, a value of a scalar type or of an array of one; none for None.
+
+    Raises:
+        ValueFault: it is no such value.
+    """
+    parse = SCALAR_TYPES[attr_type.element].parse
+    return parse_elements(attr_type, raw, lambda element: parse(element, choices))
+
+
+def parse_elements[T](attr_type: AttrType, raw: object, parse: Callable[[object], T]) -> tuple[T, ...]:
+    """Return what `parse` makes of `raw`, or of each of its elements if the type is an array.
+
+    Raises:
+        ValueFault: `parse` raised it, or the shape is wrong; an element is named by its position.
+    """
+    if raw is None:
+        return ()
+    if not attr_type.is_array:
+        return (parse(raw),)
+    if not isinstance(raw, list | tuple):
+        raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
+    return tuple(_parse_element(index, element, parse) for index, element in enumerate(raw))
+
+
+def _parse_element[T](index: int, element: object, parse: Callable[[object], T]) -> T:
+    if element is None:
+        raise ValueFault(f"element {index} is null; leave it out")
+    try:
+        return parse(element)
+    except ValueFault as fault:
+        raise ValueFault(f"element {index}: {fault}") from fault
+
+
+def _text(max_length: int) -> Callable[[object, Sequence[str]], str]:
+    def parse_text(raw: object, _choices: Sequence[str]) -> str:
+        fault = text_fault(raw, max_length)
+        if fault is not None:
+            raise ValueFault(fault)
+        return str(raw)
+
+    return parse_text
+
+
+def _boolean(raw: object, _choices: Sequence[str]) -> bool:
+    if not isinstance(raw, bool):
+        raise ValueFault(f"expected true or false, got {shown(raw)}")
+    return raw
+
+
+def _number(raw: object, _choices: Sequence[str]) -> int | float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise ValueFault(f"expected a number such as 3 or 3.5, got {shown(raw)}")
+    if isinstance(raw, int) and abs(raw) > MAX_INTEGER:
+        raise ValueFault(f"the integer {shown(raw)} does not fit 64 bits; keep it in a string attribute")
+    if not math.isfinite(raw):
+        raise ValueFault(f"expected a finite number, got {shown(raw)}; set null instead")
+    return raw
+
+
+def _date(raw: object, _choices: Sequence[str]) -> str:
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        return raw.isoformat()
+    try:
+        return date.fromisoformat(raw if isinstance(raw, str) else "").isoformat()
+    except ValueError as err:
+        raise ValueFault(f"expected a date in ISO 8601 such as '2026-03-31', got {shown(raw)}") from err
+
+
+def _datetime(raw: object, _choices: Sequence[str]) -> str:
+    example = "'2026-03-31T09:30:00+02:00'"
+    try:
+        instant = (
+            raw if isinstance(raw, datetime) else datetime.fromisoformat(raw if isinstance(raw, str) else "")
+        )
+    except ValueError as err:
+        raise ValueFault(f"expected an instant in ISO 8601 such as {example}, got {shown(raw)}") from err
+    if instant.utcoffset() is None:
+        raise ValueFault(f"the instant {shown(raw)} has no offset from UTC; add it, as in {example}")
+    try:
+        return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError as err:
+        raise ValueFault(f"the instant {shown(raw)} is outside the years 1 to 9999 in UTC") from err
+
+
+def _select(raw: object, choices: Sequence[str]) -> str:
+    if isinstance(raw, str) and raw in choices:
+        return raw
+    misses = near_misses(raw, choices) if isinstance(raw, str) else ""
+    listed = ", ".join(map(repr, choices))
+    raise ValueFault(f"{shown(raw)} is not one of its choices.{misses} The choices are {listed}.")
+
+
+def _unchanged(scalar: Scalar) -> Scalar:
+    return scalar
+
+
+SCALAR_TYPES: Final[dict[AttrType, ScalarType]] = {
+    AttrType.STRING: ScalarType(parse=_text(MAX_STRING_LENGTH), as_python=_unchanged),
+    AttrType.TEXT: ScalarType(parse=_text(MAX_TEXT_LENGTH), as_python=_unchanged),
+    AttrType.BOOLEAN: ScalarType(parse=_boolean, as_python=_unchanged),
+    AttrType.NUMBER: ScalarType(parse=_number, as_python=_unchanged),
+    AttrType.SELECT: ScalarType(parse=_select, as_python=_unchanged),
+    AttrType.DATE: ScalarType(parse=_date, as_python=date.fromisoformat),
+    AttrType.DATETIME: ScalarType(parse=_datetime, as_python=datetime.fromisoformat),
+}

@@ -1,0 +1,221 @@
+"""What callers say about an attribute of an entity, ``{"name", "type", ...}``, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from pagoda.domain.entity.attr_types import AttrType, parse_type
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entity.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
+from pagoda.domain.text import name_fault, shown, text_fault
+from pagoda.domain.user.models import Level
+from pagoda_plugin_sdk.exceptions import near_misses
+
+type Referral = Entity | int | str  # an entity, its id or its name
+
+
+@dataclass(slots=True, kw_only=True)
+class AttrSpec:
+    """One attribute to add, change or remove."""
+
+    name: str
+    id: int | None = None  # of the attribute to change; None: to add
+    is_deleted: bool = False  # remove it
+    fields: dict[str, Any] = field(default_factory=dict)  # Any: values of EntityAttr's fields, by field
+    referral: list[Referral] | None = None  # None: as it is
+
+
+def read_specs(given: object, existing: Mapping[int, EntityAttr]) -> list[AttrSpec]:
+    """Return the specs in `given`; an attribute is found by ``id``, anything without one is to be added.
+
+    Raises:
+        ValidationError: keyed by the attribute's name, all faults together.
+    """
+    if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
+        raise ValidationError({"attrs": [f"expected a list of {{'name', 'type', ...}}, got {shown(given)}."]})
+    faults: dict[str, list[ValidationError]] = {}
+    specs = []
+    for position, item in enumerate(given):
+        try:
+            specs.append(_read_spec(item, existing))
+        except ValidationError as fault:
+            label = item.get("name") if isinstance(item, Mapping) else None
+            faults.setdefault(str(label or f"attrs[{position}]"), []).append(fault)
+    if faults:
+        raise ValidationError(faults)
+    return specs
+
+
+def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
+    if not isinstance(item, Mapping):
+        raise ValidationError(f"expected {{'name', 'type', ...}}, got {shown(item)}.", code="type")
+    unknown = item.keys() - {*_FIELDS, *_KEYS}
+    if unknown:
+        name = min(map(str, unknown))
+        known = sorted({*_FIELDS, *_KEYS})
+        raise ValidationError(
+            f"An attribute has no {name!r}.{near_misses(name, known)} It has {', '.join(known)}.",
+            code="unknown",
+        )
+    attr = _existing(item, existing)
+    fields = {key: _FIELDS[key](item[key]) for key in _FIELDS if key in item}
+    if attr is None:
+        fields = _fields_of_new(fields)
+    _check_together(attr, fields, has_referral=bool(item.get("referral")))
+    return AttrSpec(
+        id=attr.pk if attr else None,
+        name=fields.get("name") or (attr.name if attr else ""),
+        is_deleted=_boolean(item.get("is_deleted", False)),
+        fields=fields,
+        referral=_referral(item["referral"]) if "referral" in item else None,
+    )
+
+
+def _existing(item: Mapping[str, Any], existing: Mapping[int, EntityAttr]) -> EntityAttr | None:
+    if item.get("id") is None:
+        if item.get("is_deleted"):
+            raise ValidationError(
+                "The attribute to remove is named by its 'id', which is missing.", code="required"
+            )
+        return None
+    is_id = isinstance(item["id"], int) and not isinstance(item["id"], bool)
+    attr = existing.get(item["id"]) if is_id else None
+    if attr is None:
+        known = ", ".join(f"{each.pk} ({each.name!r})" for each in existing.values()) or "none"
+        raise ValidationError(
+            f"The entity has no attribute with the id {shown(item['id'])}. It has {known}.", code="unknown"
+        )
+    return attr
+
+
+def _fields_of_new(fields: dict[str, Any]) -> dict[str, Any]:
+    for key in ("name", "type"):
+        if key not in fields:
+            raise ValidationError(f"The attribute has no {key!r}; give it one.", code="required")
+    return fields
+
+
+def _check_together(attr: EntityAttr | None, fields: dict[str, Any], *, has_referral: bool) -> None:
+    """Check what holds between the fields, given and stored; normalise the default value."""
+    attr_type = AttrType(fields.get("type", attr.type if attr else 0))
+    if attr is not None and attr_type != attr.attr_type:
+        names = f"{attr.attr_type.type_name} and can't become {attr_type.type_name}"
+        raise ValidationError(
+            f"The type of {attr.name!r} is {names}; remove the attribute and add another.",
+            code="type_fixed",
+        )
+    if has_referral and not attr_type & AttrType.OBJECT:
+        raise ValidationError(
+            f"'referral' is for types that point to entries, not for {attr_type.type_name}; leave it out.",
+            code="referral",
+        )
+    choices = fields.get("choices", attr.choices if attr else [])
+    if bool(choices) != bool(attr_type & AttrType.SELECT):
+        raise ValidationError(_choices_fault(attr_type), code="choices")
+    if "default_value" in fields or "choices" in fields:
+        default = fields.get("default_value", attr.default_value if attr else None)
+        fields["default_value"] = _default(attr_type, default, choices)
+
+
+def _choices_fault(attr_type: AttrType) -> str:
+    if attr_type & AttrType.SELECT:
+        return "A select needs 'choices', a list of texts."
+    return f"'choices' are for select and array_select, not for {attr_type.type_name}; leave them out."
+
+
+def _default(attr_type: AttrType, raw: object, choices: Sequence[str]) -> Any:  # Any: JSON of the type
+    if raw is None:
+        return None
+    if attr_type.is_reference:
+        raise ValidationError(
+            f"'default_value' {shown(raw)} can't be for {attr_type.type_name}; references have none.",
+            code="default",
+        )
+    try:
+        elements = parse_scalar(attr_type, raw, choices)
+    except ValueFault as fault:
+        raise ValidationError(f"'default_value': {fault}", code="default") from fault
+    return list(elements) if attr_type.is_array else elements[0]
+
+
+def _name(raw: object) -> str:
+    fault = name_fault(raw)
+    if fault is not None:
+        raise ValidationError(f"The name of an attribute {fault}.", code="name")
+    return str(raw)
+
+
+def read_note(raw: object) -> str:
+    fault = text_fault(raw, MAX_STRING_LENGTH)
+    if fault is not None:
+        raise ValidationError(f"The note: {fault}.", code="note")
+    return str(raw)
+
+
+def _boolean(raw: object) -> bool:
+    if not isinstance(raw, bool):
+        raise ValidationError(f"expected true or false, got {shown(raw)}.", code="type")
+    return raw
+
+
+def _index(raw: object) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) > 2**31 - 1:
+        raise ValidationError(f"'index' is an integer of 32 bits, got {shown(raw)}.", code="type")
+    return raw
+
+
+def read_level(raw: object) -> int:
+    if isinstance(raw, bool) or raw not in Level.values:
+        listed = ", ".join(f"{level.value} ({level.label})" for level in Level)
+        raise ValidationError(f"'default_permission' is one of {listed}, got {shown(raw)}.", code="type")
+    return Level(raw).value
+
+
+def _choices(raw: object) -> list[str]:
+    if not isinstance(raw, list | tuple):
+        raise ValidationError(f"'choices' is a list of texts, got {shown(raw)}.", code="choices")
+    for choice in raw:
+        fault = name_fault(choice)
+        if fault is not None:
+            raise ValidationError(f"A choice {fault}.", code="choices")
+    if len(set(raw)) < len(raw):
+        raise ValidationError(f"'choices' names one twice: {shown(list(raw))}.", code="choices")
+    return list(raw)
+
+
+def _referral(raw: object) -> list[Referral]:
+    if not isinstance(raw, list | tuple):
+        raise ValidationError(
+            f"'referral' is a list of entities, ids or names, got {shown(raw)}.", code="referral"
+        )
+    for each in raw:
+        is_name = isinstance(each, str) and name_fault(each) is None
+        is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
+        if not (is_name or is_id or isinstance(each, Entity)):
+            raise ValidationError(
+                f"'referral' takes entities, ids and names, not {shown(each)}.", code="referral"
+            )
+    return list(raw)
+
+
+def _anything(raw: Any) -> Any:  # Any: checked against the type by _default
+    return raw
+
+
+_FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {  # Any: raw input in, the field's value out
+    "name": _name,
+    "type": parse_type,
+    "is_mandatory": _boolean,
+    "index": _index,
+    "is_summarized": _boolean,
+    "is_delete_in_chain": _boolean,
+    "note": read_note,
+    "default_value": _anything,
+    "choices": _choices,
+    "default_permission": read_level,
+}
+_KEYS: Final = ("id", "is_deleted", "referral")

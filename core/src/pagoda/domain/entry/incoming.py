@@ -1,0 +1,165 @@
+"""Attribute values as callers and hooks send them, made into stored values or faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from pagoda.domain.entity.scalar_types import ValueFault
+from pagoda.domain.entry.errors import Faults
+from pagoda.domain.entry.state import Definition, Value
+from pagoda.domain.entry.targets import Targets
+from pagoda.domain.entry.value_types import parse
+from pagoda.domain.text import name_fault, shown, text_fault
+from pagoda_plugin_sdk.exceptions import near_misses
+
+MAX_NOTE_LENGTH = 65_535
+
+# Any: a value of an attribute's type, not yet checked.
+type GivenAttrs = (
+    Mapping[str, Any] | Sequence[Mapping[str, Any]]
+)  # {name: value}, or [{"id" or "name", "value"}]
+type RawValues = dict[int, Any]  # by definition id
+
+
+class Intake:
+    """Reads the attributes of one entry; what is wrong goes into `faults`, keyed with `prefix`."""
+
+    def __init__(
+        self, entity_name: str, definitions: Sequence[Definition], faults: Faults, *, prefix: str = ""
+    ) -> None:
+        self._entity_name = entity_name
+        self._by_id = {definition.id: definition for definition in definitions}
+        self._by_name = {definition.name: definition for definition in definitions}
+        self.faults = faults
+        self.prefix = prefix
+
+    def raw(self, given: object) -> RawValues:
+        """Return the given values (`GivenAttrs`, unchecked) by definition id; the last of several counts."""
+        if isinstance(given, Mapping):
+            return self._found((name, name, value) for name, value in given.items())
+        if isinstance(given, list | tuple):
+            return self._found(self._item(item) for item in given)
+        self._add("attrs", f"expected {{name: value}} or a list of items, got {shown(given)}.", "type")
+        return {}
+
+    def items(self, raw: RawValues) -> list[dict[str, Any]]:
+        """Return ``[{"id", "name", "value"}]`` of the values as they were given: what before-hooks get."""
+        return [{"id": key, "name": self._by_id[key].name, "value": value} for key, value in raw.items()]
+
+    def with_defaults(self, raw: RawValues) -> RawValues:
+        """Return `raw` with the default of each attribute that it leaves out."""
+        defaults = {
+            key: each.default_value for key, each in self._by_id.items() if each.default_value is not None
+        }
+        return defaults | raw
+
+    def parse(self, raw: RawValues) -> dict[int, Value]:
+        """Return the values that are of their attribute's type."""
+        parsed: dict[int, Value] = {}
+        for key, value in raw.items():
+            try:
+                parsed[key] = parse(self._by_id[key], value)
+            except ValueFault as fault:
+                self._add_type(self._by_id[key], fault)
+        return parsed
+
+    def with_definitions(self, values: Mapping[int, Value]) -> Iterable[tuple[Definition, Value]]:
+        """Return each value with its attribute."""
+        return [(self._by_id[key], value) for key, value in values.items()]
+
+    def resolve(self, values: Mapping[int, Value], targets: Targets) -> dict[int, Value]:
+        """Return the values with the targets of their references."""
+        resolved: dict[int, Value] = {}
+        for definition, value in self.with_definitions(values):
+            try:
+                resolved[definition.id] = targets.resolve(definition, value)
+            except ValueFault as fault:
+                self._add_type(definition, fault)
+        return resolved
+
+    def require(self, values: Mapping[int, Value], among: Collection[int]) -> None:
+        """Check that the mandatory attributes `among` these ids have a value."""
+        for key in among:
+            definition = self._by_id[key]
+            if definition.is_mandatory and values.get(key, Value()).is_blank:
+                self._add(
+                    definition.name,
+                    f"Attribute {definition.name!r} is mandatory; give it a value.",
+                    "required",
+                )
+
+    def check_name(self, name: object) -> None:
+        """Check that `name` can be an entry's name."""
+        fault = name_fault(name)
+        if fault is not None:
+            self._add("name", f"The name of an entry of {self._entity_name!r} {fault}.", "name")
+
+    def check_note(self, note: object) -> None:
+        """Check that `note` can be an entry's note."""
+        fault = text_fault(note, MAX_NOTE_LENGTH)
+        if fault is not None:
+            self._add("note", f"The note: {fault}.", "note")
+
+    def check_keys(self, given: Mapping[str, Any], known: Collection[str]) -> None:
+        """Check that `given` has no fields but the `known`."""
+        for key in given.keys() - set(known):
+            self._add(
+                str(key),
+                f"An entry has no field {key!r}.{near_misses(str(key), known)} {_listed(known)}",
+                "unknown",
+            )
+
+    def add_taken(self, name: str) -> None:
+        """Add that another entry has the name."""
+        self._add(
+            "name",
+            f"Entity {self._entity_name!r} already has an entry named {name!r}; choose another name.",
+            "taken",
+        )
+
+    def _found(self, given: Iterable[tuple[object, str, Any] | None]) -> RawValues:
+        raw: RawValues = {}
+        for item in given:
+            if item is None:
+                continue
+            key, label, value = item
+            definition = self._by_name.get(key) if isinstance(key, str) else self._by_id.get(_as_id(key))
+            if definition is None:
+                self._add_unknown(label)
+            else:
+                raw[definition.id] = value
+        return raw
+
+    def _item(self, item: object) -> tuple[object, str, Any] | None:
+        if not isinstance(item, Mapping) or "value" not in item or not ("id" in item or "name" in item):
+            self._add(
+                "attrs",
+                f"expected {{'id' or 'name', 'value'}} for each attribute, got {shown(item)}.",
+                "type",
+            )
+            return None
+        key = item.get("id", item.get("name"))
+        return key, str(item.get("name", key)), item["value"]
+
+    def _add_unknown(self, label: str) -> None:
+        misses = near_misses(label, self._by_name)
+        self._add(
+            label,
+            f"Entity {self._entity_name!r} has no attribute {shown(label)}.{misses} {_listed(self._by_name)}",
+            "unknown",
+        )
+
+    def _add(self, key: str, message: str, code: str) -> None:
+        self.faults.add(self.prefix + key, message, code)
+
+    def _add_type(self, definition: Definition, fault: ValueFault) -> None:
+        self.faults.add_type(self.prefix + definition.name, f"Attribute {definition.name!r}: {fault}")
+
+
+def _listed(known: Collection[str]) -> str:
+    return f"There are {', '.join(map(repr, sorted(known)))}." if known else "There are none."
+
+
+def _as_id(key: object) -> int:
+    return key if isinstance(key, int) and not isinstance(key, bool) else 0

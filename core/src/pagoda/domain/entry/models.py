@@ -1,0 +1,239 @@
+"""Entries, and the values of their attributes with full history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+
+from pagoda.domain import changes
+from pagoda.domain.acting import acting_user
+from pagoda.domain.changes import Change, Subject
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
+from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
+from pagoda.domain.user.models import Level, Role, User
+from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
+from pagoda_plugin_sdk.exceptions import HookRejected
+
+if TYPE_CHECKING:
+    from pagoda.domain.entry.state import EntryState
+
+
+class EntryQuerySet(StampedQuerySet["Entry"]):
+    """Entries, deleted ones included; ``active()`` leaves those out."""
+
+    def create_entry(
+        self,
+        *,
+        user: User | None,
+        schema: Entity,
+        name: str,
+        attrs: Mapping[str, Any] | None = None,  # Any: a value of the attribute's type
+        note: str = "",
+    ) -> Entry:
+        """Create an entry with its values, ``{attribute name: value}``, as one change."""
+        from pagoda.domain.entry import services  # which itself needs the models of this module
+
+        return services.create_entry(user, schema, name=name, attrs=attrs or {}, note=note)
+
+
+    def read_attrs(self, entries: Iterable[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
+        """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in one query."""
+        from pagoda.domain.entry import reading
+        from pagoda.domain.entry.presentation import attrs_of
+
+        return {pk: attrs_of(state) for pk, state in reading.read_states(list(entries)).items()}
+
+
+class Entry(TrackedModel):
+    """One thing, described by the attributes of its entity."""
+
+    SUBJECT: ClassVar[Subject] = "entry"
+
+    schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries")
+    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    note = models.TextField(blank=True, default="")
+    default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
+
+    objects = EntryQuerySet.as_manager()
+
+    # What the service that returned this object knows of its attributes, so that an answer needs no query.
+    known_state: EntryState | None = None
+
+    class Meta:
+        ordering = ["name", "id"]
+        verbose_name_plural = "entries"
+        constraints = [
+            models.UniqueConstraint(
+                name="entry_unique_active_name",
+                fields=["schema", "name"],
+                condition=Q(is_active=True),
+                violation_error_message="Another entry of the entity has this name; choose a different one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def entity_name(self) -> str:
+        """The name of its entity."""
+        return self.schema.name
+
+    def full_clean(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
+        """Check the fields, then ask the validators of the complete entry unless a service does."""
+        super().full_clean(*args, **kwargs)
+        if not changes.in_scope():
+            self._ask_validators()
+
+    def _ask_validators(self) -> None:
+        from pagoda.domain.entry.presentation import items_of
+        from pagoda.domain.entry.reading import read_state
+
+        change = Change(
+            subject="entry",
+            action="update" if self.pk else "create",
+            instance=self if self.pk else None,
+            user=acting_user(),
+            data={"name": self.name, "attrs": items_of(read_state(self))},
+            entity_name=self.entity_name,
+        )
+        try:
+            changes.send_validating(change)
+        except HookRejected as rejection:  # forms know Django's error alone
+            raise ValidationError(str(rejection), code=rejection.code) from rejection
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
+        """Delete it softly as the acting user, with what its attributes say is deleted in a chain."""
+        from pagoda.domain.entry import services
+
+        deleted = services.delete_entry(self, acting_user())
+        return len(deleted), {self._meta.label: len(deleted)}
+
+    def restore(self) -> None:
+        """Undo its deletion, as the acting user.
+
+        Raises:
+            ValidationError: its name was taken meanwhile, or its entity is deleted.
+        """
+        from pagoda.domain.entry import services
+
+        services.restore_entry(self, acting_user())
+
+    def get_attrs(self, *, names: Collection[str] | None = None, **_context: object) -> dict[str, Any]:
+        """Return ``{attribute name: current value}``, of all attributes or of `names`.
+
+        Dates and instants are Python objects, references ``{"id", "name"}`` (of an entry also ``"schema"``),
+        a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query, whoever asks.
+        """
+        from pagoda.domain.entry.presentation import attrs_of
+        from pagoda.domain.entry.reading import read_state
+
+        attrs = attrs_of(read_state(self))
+        return attrs if names is None else {name: attrs[name] for name in names}
+
+    def set_attrs(self, user: User | None, **values: Any) -> None:  # Any: a value of the attribute's type
+        """Store the values by attribute name as one change of `user`; equal values store nothing.
+
+        Raises:
+            ValidationError: an attribute is unknown, or a value is not of its type; nothing is stored.
+        """
+        from pagoda.domain.entry import services
+
+        services.update_entry(self, user, attrs=values)
+
+    def permission_chain(self) -> list[Guarded]:
+        """Return what limits a user's level on it: itself and its entity."""
+        own = Guarded(kind="entry", id=self.pk, default=self.default_permission)
+        return [own, *self.schema.permission_chain()]
+
+    def may_permitted(self, user: Viewer, permission: int) -> bool:
+        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        return effective_level(user, self.permission_chain()) >= permission
+
+
+class Attribute(StampedModel):
+    """An attribute of one entry; it exists once the attribute was ever set, or the entry was made with it."""
+
+    parent_entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="attrs")
+    schema = models.ForeignKey(EntityAttr, on_delete=models.CASCADE, related_name="attributes")
+    name = models.CharField(max_length=MAX_NAME_LENGTH)  # its schema's, kept equal to it
+
+    objects = StampedQuerySet["Attribute"].as_manager()
+
+    class Meta:
+        ordering = ["schema__index", "id"]
+        constraints = [models.UniqueConstraint(name="attribute_unique", fields=["parent_entry", "schema"])]
+
+    def __str__(self) -> str:
+        return f"{self.parent_entry}.{self.name}"
+
+    def is_array(self) -> bool:
+        """Return whether its values are lists."""
+        return self.schema.attr_type.is_array
+
+    def is_updated(self, recv_value: Any) -> bool:  # Any: a value of the attribute's type
+        """Return whether `recv_value` differs from the current value.
+
+        Raises:
+            AttributeTypeError: it is no value of the attribute's type.
+        """
+        from pagoda.domain.entry.updating import differs
+
+        return differs(self.parent_entry, self.schema_id, recv_value)
+
+
+class AttributeValue(StampedModel):
+    """One version of an attribute's value; versions are added and never changed."""
+
+    parent_attr = models.ForeignKey(Attribute, on_delete=models.CASCADE, related_name="values")
+    parent_entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="attribute_values")
+    value = models.JSONField(null=True)  # None for references, which are rows of AttributeReference
+    is_latest = models.BooleanField(default=True)
+
+    objects = StampedQuerySet["AttributeValue"].as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="attribute_value_one_latest", fields=["parent_attr"], condition=Q(is_latest=True)
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="attribute_value_latest",
+                fields=["parent_entry"],
+                condition=Q(is_latest=True, is_active=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent_attr}: {self.value!r}"
+
+
+class AttributeReference(models.Model):
+    """One entry, group or role that a value points to; none of them: a name alone, or one removed since."""
+
+    value = models.ForeignKey(AttributeValue, on_delete=models.CASCADE, related_name="references")
+    ordinal = models.PositiveIntegerField(default=0)  # position in an array
+    name = models.CharField(max_length=MAX_NAME_LENGTH, blank=True, default="")  # of a named_object
+    entry = models.ForeignKey(
+        Entry, on_delete=models.SET_NULL, null=True, blank=True, related_name="referring"
+    )
+    group = models.ForeignKey(Group, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    role = models.ForeignKey(Role, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [
+            models.UniqueConstraint(name="attribute_reference_ordinal", fields=["value", "ordinal"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} -> {self.entry or self.group or self.role}"

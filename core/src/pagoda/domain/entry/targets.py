@@ -1,0 +1,186 @@
+"""What references point to: looked up, and held against what the attributes allow, in one query."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from enum import IntEnum
+from itertools import batched
+from typing import Any, Final, NamedTuple
+
+from django.contrib.auth.models import Group
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    F,
+    IntegerField,
+    Q,
+    QuerySet,
+    TextField,
+    When,
+)
+from django.db.models import Value as Constant
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
+
+from pagoda.domain.entity.attr_types import AttrType
+from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entity.scalar_types import ValueFault
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.rows import Rows
+from pagoda.domain.entry.state import Definition, Link, Target, Value
+from pagoda.domain.user.models import Level, Role
+from pagoda.domain.user.permissions import Viewer, may
+
+_BATCH_SIZE: Final = 300  # ids of one query: SQLite takes 999 parameters
+
+
+# Typed, as PostgreSQL takes two untyped nulls for text before it sees the numbers of a third query.
+_NO_ID: Final = Cast(Constant(None), BigIntegerField())
+_NO_NAME: Final = Cast(Constant(None), TextField())
+
+
+class _Kind(IntEnum):
+    """What a row of the look-up is about."""
+
+    ENTRY = 1
+    GROUP = 2
+    ROLE = 3
+    REFERRAL = 4  # an entity that an attribute may point to
+
+
+class _Row(NamedTuple):
+    kind: int
+    id: int  # referral: the attribute's
+    name: str
+    schema: int | None  # of an entry; referral: the entity's id
+    schema_name: str | None
+    is_visible: bool
+
+
+class Targets:
+    """The targets of the references in some values."""
+
+    def __init__(self, rows: Iterable[_Row]) -> None:
+        self._found: dict[tuple[int, int], Target] = {}
+        self._allowed: defaultdict[int, dict[int, str]] = defaultdict(dict)  # attribute -> {entity: name}
+        for row in rows:
+            if row.kind == _Kind.REFERRAL:
+                self._allowed[row.id][row.schema or 0] = row.name
+            else:
+                self._found[row.kind, row.id] = _target(row)
+
+    def resolve(self, definition: Definition, value: Value) -> Value:
+        """Return `value` with the targets of its links.
+
+        Raises:
+            ValueFault: a target does not exist, or is an entry of an entity that is not allowed.
+        """
+        if not definition.type.is_reference:
+            return value
+        return Value(tuple(self._resolved(definition, link) for link in value.links))
+
+    def _resolved(self, definition: Definition, link: Link) -> Link:
+        if link.target_id is None:
+            return link
+        kind = _kind(definition.type)
+        target = self._found.get((kind, link.target_id))
+        if target is None:
+            noun = kind.name.lower()
+            raise ValueFault(
+                f"there is no {noun} with the id {link.target_id}, or it is deleted; send an existing one"
+            )
+        allowed = self._allowed[definition.id]
+        if target.schema_id is not None and allowed and target.schema_id not in allowed:
+            raise ValueFault(
+                f"entry {target.name!r} (id {target.id}) is of entity {target.schema_name!r}; "
+                f"it may point to entries of {', '.join(map(repr, sorted(allowed.values())))}"
+            )
+        return replace(link, target=target)
+
+
+def look_up(values: Iterable[tuple[Definition, Value]], viewer: Viewer | None) -> Targets:
+    """Return the targets of the links in `values`: no query without links, one for up to 300 of them."""
+    wanted: set[tuple[_Kind, int]] = set()
+    for definition, value in values:
+        ids = [link.target_id for link in value.links if link.target_id is not None]
+        wanted.update((_kind(definition.type), target_id) for target_id in ids)
+        if ids and definition.type & AttrType.OBJECT:
+            wanted.add((_Kind.REFERRAL, definition.id))
+    return Targets(_rows(sorted(wanted), viewer))
+
+
+def _rows(wanted: Collection[tuple[_Kind, int]], viewer: Viewer | None) -> Iterator[_Row]:
+    for batch in batched(wanted, _BATCH_SIZE):
+        ids: defaultdict[_Kind, list[int]] = defaultdict(list)
+        for kind, wanted_id in batch:
+            ids[kind].append(wanted_id)
+        first, *others = [_query(kind, of_kind, viewer) for kind, of_kind in ids.items()]
+        yield from map(_Row._make, first.union(*others, all=True) if others else first)
+
+
+def _query(kind: _Kind, ids: Collection[int], viewer: Viewer | None) -> Rows:
+    match kind:
+        case _Kind.ENTRY:
+            entries = Entry.objects.active().filter(pk__in=ids)
+            return _columns(
+                entries,
+                kind,
+                schema=F("schema_id"),
+                schema_name=F("schema__name"),
+                is_visible=_visibility(viewer),
+            )
+        case _Kind.GROUP:
+            return _columns(Group.objects.filter(pk__in=ids), kind)
+        case _Kind.ROLE:
+            return _columns(Role.objects.filter(pk__in=ids, is_active=True), kind)
+        case _Kind.REFERRAL:
+            allowed = EntityAttr.objects.filter(pk__in=ids, referral__isnull=False)
+            return _columns(allowed, kind, name=F("referral__name"), schema=F("referral__pk"))
+
+
+def _columns(
+    queryset: QuerySet[Any],  # Any: each of four models
+    kind: _Kind,
+    *,
+    name: Combinable = F("name"),
+    schema: Combinable = _NO_ID,
+    schema_name: Combinable = _NO_NAME,
+    is_visible: Combinable = Constant(value=True),
+) -> Rows:
+    # The prefix keeps the columns apart from the models' fields.
+    annotations: dict[str, Combinable] = {
+        "row_kind": Constant(int(kind), output_field=IntegerField()),
+        "row_id": F("pk"),
+        "row_name": name,
+        "row_schema": schema,
+        "row_schema_name": schema_name,
+        "row_is_visible": is_visible,
+    }
+    rows: Rows = queryset.order_by().annotate(**annotations).values_list(*annotations)
+    return rows
+
+
+def _visibility(viewer: Viewer | None) -> Combinable:
+    if viewer is None:
+        return Constant(value=True)
+    readable: Q = may(viewer, Level.READABLE, "entry") & may(viewer, Level.READABLE, "entity", "schema__")
+    return Case(When(readable, then=True), default=False, output_field=BooleanField())
+
+
+def _kind(attr_type: AttrType) -> _Kind:
+    if attr_type & AttrType.OBJECT:
+        return _Kind.ENTRY
+    return _Kind.GROUP if attr_type & AttrType.GROUP else _Kind.ROLE
+
+
+def _target(row: _Row) -> Target:
+    return Target(
+        id=row.id,
+        name=row.name,
+        schema_id=row.schema,
+        schema_name=row.schema_name,
+        is_visible=bool(row.is_visible),
+    )

@@ -1,0 +1,166 @@
+"""Values of every type: read from input, kept as JSON or links, shown to programs and people.
+
+The plain types are in `pagoda.domain.entity.scalar_types`; this adds the references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+
+from pagoda.domain.entity.attr_types import AttrType
+from pagoda.domain.entity.scalar_types import (
+    MAX_INTEGER,
+    SCALAR_TYPES,
+    Scalar,
+    ScalarType,
+    ValueFault,
+    parse_elements,
+)
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.state import Definition, Element, Link, Target, Value
+from pagoda.domain.text import MAX_NAME_LENGTH, shown, text_fault
+from pagoda.domain.user.models import Role
+
+type Shown = Any  # Any: a JSON value, or a date or datetime in Python form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueType:
+    """How one element of a type is read and shown."""
+
+    parse: Callable[[Definition, object], Element]  # from input; raises ValueFault
+    as_python: Callable[[Any], Shown]  # Any: the element that `parse` returned
+    as_json: Callable[[Any], Shown]
+
+
+def parse(definition: Definition, raw: object) -> Value:
+    """Return `raw` as a value of the attribute; None and ``[]`` are the value that is not set.
+
+    Raises:
+        ValueFault: it is none; the message says what was expected, without naming the attribute.
+    """
+    parse_one = VALUE_TYPES[definition.type.element].parse
+    elements = parse_elements(definition.type, raw, lambda element: parse_one(definition, element))
+    return Value(tuple(element for element in elements if element != Link()))
+
+
+def as_python(definition: Definition, value: Value) -> Shown:
+    """Return `value` as Python objects, as ``Entry.get_attrs()`` gives them."""
+    return _show(definition, value, VALUE_TYPES[definition.type.element].as_python, is_limited=False)
+
+
+def as_json(definition: Definition, value: Value, *, is_limited: bool) -> Shown:
+    """Return `value` as JSON; if `is_limited`, without the targets that the viewer may not read."""
+    return _show(definition, value, VALUE_TYPES[definition.type.element].as_json, is_limited=is_limited)
+
+
+def from_storage(attr_type: AttrType, stored: Any) -> Value:  # Any: the JSON of a row
+    """Return the scalar value that `to_storage` made `stored` of."""
+    if stored is None:
+        return Value()
+    return Value(tuple(stored) if attr_type.is_array else (stored,))
+
+
+def to_storage(attr_type: AttrType, value: Value) -> list[Scalar] | Scalar | None:
+    """Return the JSON that stores the scalar `value`; None for references, which are rows of their own."""
+    if attr_type.is_reference or not value.elements:
+        return None
+    scalars = [element for element in value.elements if not isinstance(element, Link)]
+    return scalars if attr_type.is_array else scalars[0]
+
+
+def _show(definition: Definition, value: Value, show: Callable[[Any], Shown], *, is_limited: bool) -> Shown:
+    elements = [_for_reader(element, is_limited=is_limited) for element in value.elements]
+    items = [show(element) for element in elements if element != Link()]
+    if definition.type.is_array:
+        return items
+    return items[0] if items else None
+
+
+def _for_reader(element: Element, *, is_limited: bool) -> Element:
+    """Return a link whose target is gone, or hidden from the reader, without it; anything else as it is."""
+    if not isinstance(element, Link):
+        return element
+    target = element.target
+    if target is None or not target.is_active or (is_limited and not target.is_visible):
+        return Link(name=element.name)
+    return element
+
+
+def _link(model: type[Model]) -> Callable[[Definition, object], Link]:
+    noun = model._meta.verbose_name
+
+    def parse_link(_definition: Definition, raw: object) -> Link:
+        given = raw.get("id") if isinstance(raw, dict) else raw.pk if isinstance(raw, model) else raw
+        if isinstance(given, bool) or not isinstance(given, int):
+            raise ValueFault(f"expected the {noun}, its id or {{'id': ...}}, got {shown(raw)}")
+        if not 0 < given <= MAX_INTEGER:
+            raise ValueFault(f"there is no {noun} with the id {shown(given)}; send an existing one")
+        return Link(target_id=given)
+
+    return parse_link
+
+
+_entry_link = _link(Entry)
+
+
+def _named_link(definition: Definition, raw: object) -> Link:
+    expected = "{'name': ..., 'object': ...}"
+    if not isinstance(raw, dict) or not raw or raw.keys() - {"name", "object"}:
+        raise ValueFault(f"expected {expected}, got {shown(raw)}")
+    name = raw.get("name", "")
+    fault = text_fault(name, MAX_NAME_LENGTH)
+    if fault is not None:
+        raise ValueFault(f"the 'name' in {expected}: {fault}")
+    target = raw.get("object")
+    target_id = None if target is None else _entry_link(definition, target).target_id
+    return Link(name=str(name), target_id=target_id)
+
+
+def _show_target(target: Target | None) -> Shown:
+    if target is None:
+        return None
+    plain: dict[str, Any] = {"id": target.id, "name": target.name}  # Any: "schema" is a mapping
+    if target.schema_id is not None:
+        plain["schema"] = {"id": target.schema_id, "name": target.schema_name}
+    return plain
+
+
+def _show_link(link: Link) -> Shown:
+    return _show_target(link.target)
+
+
+def _show_named_link(link: Link) -> Shown:
+    return {"name": link.name, "object": _show_target(link.target)}
+
+
+def _show_scalar(scalar: Scalar) -> Shown:
+    return scalar
+
+
+def _scalar(scalar_type: ScalarType) -> ValueType:
+    return ValueType(
+        parse=lambda definition, raw: scalar_type.parse(raw, definition.choices),
+        as_python=scalar_type.as_python,
+        as_json=_show_scalar,
+    )
+
+
+def _reference(model: type[Model]) -> ValueType:
+    return ValueType(parse=_link(model), as_python=_show_link, as_json=_show_link)
+
+
+VALUE_TYPES: Final[dict[AttrType, ValueType]] = {
+    **{attr_type: _scalar(scalar_type) for attr_type, scalar_type in SCALAR_TYPES.items()},
+    AttrType.OBJECT: _reference(Entry),
+    AttrType.OBJECT | AttrType.NAMED: ValueType(
+        parse=_named_link, as_python=_show_named_link, as_json=_show_named_link
+    ),
+    AttrType.GROUP: _reference(Group),
+    AttrType.ROLE: _reference(Role),
+}

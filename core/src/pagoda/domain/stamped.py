@@ -1,0 +1,102 @@
+"""What every model of the domain shares: who made it, when, and whether it still stands."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models, transaction
+
+from pagoda.domain.changes import Subject
+
+
+class StampedQuerySet[M: "StampedModel"](models.QuerySet[M]):
+    """Rows that are switched off instead of removed; deleted ones are included."""
+
+    def active(self) -> Self:
+        """Return those that are not deleted."""
+        return self.filter(is_active=True)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete each that is active softly, all or none; return how many there were, as Django does."""
+        with transaction.atomic():
+            rows = list(self.active())
+            for row in rows:
+                row.delete()
+        return len(rows), {self.model._meta.label: len(rows)} if rows else {}
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
+
+
+class StampedModel(models.Model):
+    """A row that knows its maker and that is switched off instead of removed."""
+
+    is_active = models.BooleanField(default=True, editable=False)
+    created_time = models.DateTimeField(auto_now_add=True)
+    created_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+
+    class Meta:
+        abstract = True
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
+        """Switch the row off; the row and its history stay."""
+        self.is_active = False
+        self.save(update_fields=["is_active"])
+        return 1, {self._meta.label: 1}
+
+    def hard_delete(self) -> None:
+        """Remove the row, and what hangs on it, for good."""
+        super().delete()
+
+
+class TrackedModel(StampedModel):
+    """A row whose changes are told: entities and entries."""
+
+    SUBJECT: ClassVar[Subject]
+
+    updated_time = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
+        """Store the row and tell the change in one transaction."""
+        if transaction.get_connection().in_atomic_block:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
+    def hard_delete(self) -> None:
+        """Remove the row, and what hangs on it, for good; told as a deletion unless it was deleted before.
+
+        Raises:
+            ValidationError: it can't be deleted now.
+        """
+        self.refuse_deletion()  # here, as Django deletes what hangs on the row before it asks the row
+        # Django deletes without a savepoint of its own: a refusal would break the block around it.
+        with transaction.atomic():
+            super().hard_delete()
+
+    @property
+    def entity_name(self) -> str:
+        """The name of the entity it is, or is an entry of."""
+        raise NotImplementedError
+
+    def deletion_fault(self) -> str | None:
+        """Return why the row can't be deleted now, None when it can."""
+        return None
+
+    def refuse_deletion(self) -> None:
+        """Raise ValidationError if the row can't be deleted now."""
+        fault = self.deletion_fault()
+        if fault is not None:
+            raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="in_use")

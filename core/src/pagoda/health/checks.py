@@ -1,0 +1,88 @@
+"""The readiness checks of the host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from pagoda.health.results import CheckFailed, CheckResult, Finding
+from pagoda.health.runner import Check, CheckRunner
+from pagoda.jobs import runtime as job_runtime
+from pagoda.plugins import runtime as plugin_runtime
+
+TIMEOUT = timedelta(seconds=3)
+"""How long all checks together may take: below the usual deadline of a probe."""
+
+_runner = CheckRunner()
+
+
+def run_checks(
+    checks: Mapping[str, Check] | None = None, *, timeout: timedelta = TIMEOUT
+) -> tuple[CheckResult, ...]:
+    """Run `checks` (``{name: check}``, by default `CHECKS`) side by side; return the results in order."""
+    return _runner.run(CHECKS if checks is None else checks, timeout=timeout)
+
+
+def check_database() -> Finding:
+    """Ask the database for a row, over a connection of this thread's own."""
+    connection = connections["default"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+    return Finding(text=f"{connection.vendor} answers", data={"vendor": connection.vendor})
+
+
+def check_migrations() -> Finding:
+    """Compare the migrations of the installed apps with those that the database has.
+
+    Raises:
+        CheckFailed: some are not applied; they are named.
+    """
+    executor = MigrationExecutor(connections["default"])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    missing = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    if missing:
+        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise CheckFailed(f"{len(missing)} migration(s) are not applied: {shown}. Run `pagoda migrate`.")
+    return Finding(text="all applied")
+
+
+def check_broker() -> Finding:
+    """Open a connection to the broker, and close it.
+
+    Raises:
+        CheckFailed: the broker is a folder that can't be written to.
+    """
+    with job_runtime.celery_app().connection_for_write() as connection:
+        transport: str = connection.transport.driver_type
+        if transport == "filesystem":
+            _check_folder(Path((connection.transport_options or {})["data_folder_out"]))
+        connection.connect()  # one try; Redis and AMQP answer here
+        return Finding(text=f"{transport} answers", data={"transport": transport})
+
+
+def check_registry() -> Finding:
+    """Look whether the plugins were booted; a skipped plugin is told, and is no fault of readiness."""
+    registry = plugin_runtime.registry()
+    counts: dict[str, int] = {}
+    for record in registry.records:
+        counts[record.status.value] = counts.get(record.status.value, 0) + 1
+    return Finding(text="plugins are booted", data={"digest": registry.digest(), "plugins": counts})
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
+        raise CheckFailed(f"The broker's folder {str(folder)!r} does not exist or can't be written to.")
+
+
+CHECKS: Mapping[str, Check] = {
+    "database": check_database,
+    "migrations": check_migrations,
+    "broker": check_broker,
+    "registry": check_registry,
+}

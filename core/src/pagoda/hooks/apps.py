@@ -1,0 +1,25 @@
+"""Start the hooks with Django: one manager per process, its guard on the connections, its bridge on the
+signals.
+"""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class HooksConfig(AppConfig):
+    """Makes the process's hook manager, before the plugins register their handlers with it."""
+
+    name = "pagoda.hooks"
+    label = "hooks"
+
+    def ready(self) -> None:
+        from pagoda.hooks import runtime
+        from pagoda.hooks.bridge import Bridge
+        from pagoda.hooks.manager import HookManager
+
+        manager = HookManager(timeout_seconds=settings.PAGODA.plugin_hook_timeout_seconds)
+        manager.open()
+        runtime.install(manager)
+        Bridge(manager).connect()

@@ -1,0 +1,168 @@
+"""Cut off a handler that is past its time budget, in the thread that runs it.
+
+The watchdog only knocks; whether there is something to cut is decided by the thread itself, between two byte
+codes. So a handler that ends while the watchdog aims at it is never hit, and neither is the host.
+
+- Events (`sys.monitoring`) of the code that a thread runs reach everything that executes Python.
+- A signal wakes the main thread from a system call: sleeping, sockets, locks. It comes second, as some of
+  CPython's own C code drops an exception that a signal raises inside of it, `int("x")` for one.
+
+What waits inside a system call in another thread than the main one is cut off when the call returns.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Protocol
+
+from django.db.transaction import Atomic
+
+from pagoda.hooks.errors import HookTimeout
+from pagoda.hooks.threads import Frame, Mark, ThreadState
+
+FOLDER = str(Path(__file__).parent)
+"""Code from files below it is ours and never cut; compiled runners claim to be there."""
+
+CUT_SIGNAL = signal.SIGURG  # ignored by default, so that it does no harm where nobody expects it
+CLEAN_UP_SECONDS = 0.25
+MAX_POSTPONED = 8
+
+_TOOL_NAME = "pagoda.hooks"
+_EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
+_BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
+
+
+class Striker(Protocol):
+    """What a knock is passed on to."""
+
+    def strike(self, at: FrameType | None) -> None:
+        """Raise `HookTimeout` if a handler of this thread is past its budget at `at`."""
+
+
+class Relay:
+    """Passes the process's one signal, or one kind of event, on to every watchdog that lives.
+
+    Any: what the interpreter calls it with.
+    """
+
+    def __init__(self, striker: Striker, replaced: Any) -> None:
+        inherited = replaced.strikers if isinstance(replaced, Relay) else ()
+        others = (ref for ref in inherited if ref() not in (None, striker))
+        self.strikers: tuple[weakref.ref[Striker], ...] = (weakref.ref(striker), *others)
+        self.replaced: Any = replaced.replaced if isinstance(replaced, Relay) else replaced
+
+    def __call__(self, *args: Any) -> None:
+        for ref in self.strikers:
+            striker = ref()
+            if striker is not None:
+                striker.strike(sys._getframe(1))
+        if callable(self.replaced):
+            self.replaced(*args)
+
+
+def listen_to_signal(striker: Striker) -> None:
+    """Let the cut signal reach `striker`; to be called in the main thread."""
+    signal.signal(CUT_SIGNAL, Relay(striker, signal.getsignal(CUT_SIGNAL)))
+
+
+def listen_to_events(striker: Striker) -> int | None:
+    """Let events reach `striker` and return the monitoring tool's number; None when no number is free."""
+    tool = _tool()
+    if tool is None:
+        return None
+    for event in _EVENTS:
+        replaced = sys.monitoring.register_callback(tool, event, None)
+        sys.monitoring.register_callback(tool, event, Relay(striker, replaced))
+    return tool
+
+
+def _tool() -> int | None:
+    names = {number: sys.monitoring.get_tool(number) for number in range(6)}
+    for number, name in names.items():
+        if name == _TOOL_NAME:
+            return number
+    for number in (4, 3):  # the others are meant for debuggers, coverage, profilers and optimizers
+        if names[number] is None:
+            sys.monitoring.use_tool_id(number, _TOOL_NAME)
+            return number
+    return None
+
+
+def watch_events(tool: int, codes: Iterable[CodeType], *, on: bool) -> None:
+    """Turn events of these code objects on or off, whichever thread runs them."""
+    events = sum(_EVENTS) if on else sys.monitoring.events.NO_EVENTS
+    for code in codes:
+        sys.monitoring.set_local_events(tool, code, events)
+
+
+def handler_codes(ident: int) -> set[CodeType]:
+    """Return the code that runs in a thread right now below the outermost dispatch, without ours and Django's
+    transaction boundaries.
+    """
+    frame = sys._current_frames().get(ident)
+    found: set[CodeType] = set()
+    candidates: set[CodeType] = set()
+    while frame is not None:
+        if is_ours(frame.f_code):
+            found |= candidates
+            candidates = set()
+        else:
+            candidates.add(frame.f_code)
+        frame = frame.f_back
+    return found - _BOUNDARIES
+
+
+def is_ours(code: CodeType) -> bool:
+    """Return whether `code` belongs to the dispatch itself."""
+    return code.co_filename.startswith(FOLDER)
+
+
+def expired_mark(state: ThreadState) -> tuple[Frame, Mark] | None:
+    """Return the outermost frame of this thread whose handler is past its budget."""
+    for frame in state.frames:
+        running = frame.running()
+        if isinstance(running, Mark) and running.expired:
+            return frame, running
+    return None
+
+
+def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> None:
+    """Cut off the outermost handler of the calling thread that is past its budget, if there is one.
+
+    `at` is where the thread is. Nothing is raised into the dispatch's own code, nor into the begin or end of
+    a transaction, whose bookkeeping would be torn: the watchdog knocks again.
+    """
+    found = expired_mark(state)
+    if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code):
+        return
+    frame, mark = found
+    in_handler, in_boundary = _surroundings(at)
+    now = time.monotonic()
+    if not in_handler or now < mark.next_strike:
+        return
+    if in_boundary and mark.postponed < MAX_POSTPONED:
+        mark.postponed += 1
+        return
+    mark.next_strike = now + CLEAN_UP_SECONDS
+    raise HookTimeout(frame, timeout_seconds)
+
+
+def _surroundings(at: FrameType) -> tuple[bool, bool]:
+    """Return whether a handler is at `at`, and whether a transaction's boundary is in between."""
+    in_handler = in_boundary = boundary_seen = False
+    frame: FrameType | None = at
+    while frame is not None:
+        if is_ours(frame.f_code):
+            in_handler = True
+            in_boundary = in_boundary or boundary_seen
+            boundary_seen = False
+        elif frame.f_code in _BOUNDARIES:
+            boundary_seen = True
+        frame = frame.f_back
+    return in_handler, in_boundary

@@ -1,0 +1,68 @@
+"""Errors of hooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pagoda_plugin_sdk.exceptions import HookRejected, PagodaError, PluginError
+
+if TYPE_CHECKING:
+    from pagoda.hooks.threads import Frame
+
+type Messages = list[str] | dict[str, list[str]]
+
+
+class HookTimeout(BaseException):
+    """Raised inside a handler that ran past its time budget.
+
+    No `Exception`, as ``except Exception`` is what handlers wrap their loops in. It never leaves the fence of
+    the handler it is meant for.
+    """
+
+    def __init__(self, frame: Frame, timeout_seconds: float) -> None:
+        super().__init__(f"cut off: it ran longer than its time budget of {timeout_seconds:g} s")
+        self.frame = frame  # of the handler that is cut off, which may have started others
+
+
+class RejectedByPlugin(HookRejected):
+    """A plugin's handler refused the write; nothing is stored."""
+
+    def __init__(self, *, plugin_id: str, hook: str, entity: str | None, messages: Messages) -> None:
+        self.plugin_id = plugin_id
+        self.hook = hook
+        self.entity = entity  # name of the entity whose entry, or which itself, was to be written
+        self.fields = messages if isinstance(messages, dict) else {}  # {field or attribute name: messages}
+        named = [f"{name}: {' '.join(texts)}" for name, texts in self.fields.items()]
+        self.messages = named if isinstance(messages, dict) else messages
+        subject = f" of {entity!r}" if entity else ""
+        super().__init__(f"Plugin {plugin_id!r} refused {hook}{subject}: {' '.join(self.messages)}")
+
+
+class HookDepthExceeded(PagodaError):
+    """Handlers whose writes start handlers are nested too deeply: most likely one of them starts itself."""
+
+    code: ClassVar[str] = "hook_depth_exceeded"
+
+
+class HookArgumentsError(PagodaError):
+    """A hook was executed with other arguments than its spec names."""
+
+    code: ClassVar[str] = "hook_arguments"
+
+
+class UnusableResult(PluginError):
+    """A handler returned something that its hook can't use."""
+
+    code: ClassVar[str] = "unusable_hook_result"
+
+
+class TransactionBroken(PluginError):
+    """A handler returned normally but left the transaction unusable."""
+
+    code: ClassVar[str] = "transaction_broken"
+
+
+class HooksNotStarted(PagodaError):
+    """The process's hook manager was asked for before Django was set up."""
+
+    code: ClassVar[str] = "hooks_not_started"

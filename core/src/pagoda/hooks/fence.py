@@ -1,0 +1,142 @@
+"""The fence around one handler: nothing it does wrong reaches the host or another handler."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from pagoda.hooks.counts import HandlerCounts
+from pagoda.hooks.errors import HookTimeout, RejectedByPlugin, TransactionBroken
+from pagoda.hooks.records import Handler, HandlerRecord
+from pagoda.hooks.rejections import is_rejection, messages_of
+from pagoda.hooks.reports import report_failure, report_rejection
+from pagoda.hooks.savepoints import Savepoint
+from pagoda.hooks.subjects import entity_name_of
+from pagoda.hooks.threads import ASLEEP
+from pagoda.hooks.watchdog import Watchdog
+from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
+from pagoda_plugin_sdk.hooks import HOOK_SPECS
+
+# Raised by the host into whatever runs, a handler too, and not the handler's doing.
+HOST_INTERRUPTS = (KeyboardInterrupt, SoftTimeLimitExceeded, JobTimeLimitExceeded)
+
+
+class Outcome(enum.Enum):
+    """What stands for a result where there is none."""
+
+    FAILED = enum.auto()  # the handler failed and was contained
+
+
+FAILED: Final = Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One handler in its place in a chain."""
+
+    record: HandlerRecord
+    function: Handler  # the handler, or what hands it over to a job
+    counts: HandlerCounts
+
+
+class Fence:
+    """Runs handlers so that a failure, a hang or a broken transaction stays theirs.
+
+    Any below: a hook's arguments, context and results are data of every type.
+    """
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+        self.threads = watchdog.threads
+
+    def enter(self) -> int:
+        """Begin a dispatch in this thread; return what to `leave` with."""
+        if self.threads.frame.running() == ASLEEP:
+            self._watchdog.wake()
+        return self.threads.enter()
+
+    def leave(self, depth: int) -> None:
+        """End the dispatch that `enter` began."""
+        self.threads.leave(depth)
+
+    def call(
+        self,
+        step: Step,
+        number: int,
+        args: Sequence[Any],
+        context: Mapping[str, Any],
+        check: Callable[[Any], None],
+    ) -> Any:
+        """Call a handler and return its result, `FAILED` if it failed; `check` raises on an unusable result.
+
+        Raises:
+            RejectedByPlugin: it refused the write, as its hook may.
+        """
+        slot = self.threads.local.slot
+        try:
+            slot[0] = number
+            result = step.function(*args, **(step.record.context.select(context) if context else {}))
+            check(result)
+        except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
+            self.contain(step, args, error)
+            return FAILED
+        return result if self.settle(step, args) else FAILED
+
+    def settle(self, step: Step, args: Sequence[Any]) -> bool:
+        """Close the savepoints of a handler that returned; return False if it broke the transaction."""
+        try:
+            _release(self.threads.free())
+        except TransactionBroken as error:
+            self._record_failure(step, args, error)
+            return False
+        return True
+
+    def contain(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
+        """Undo and record what a handler did that raised.
+
+        Raises:
+            RejectedByPlugin: it refused the write, as its hook may.
+            BaseException: the error itself, when it was not meant for this handler.
+        """
+        frame = self.threads.frame
+        for savepoint in self.threads.free():
+            savepoint.roll_back()
+        if isinstance(error, HOST_INTERRUPTS) or (
+            isinstance(error, HookTimeout) and error.frame is not frame
+        ):
+            raise error
+        if is_rejection(HOOK_SPECS[step.record.hook], error):
+            raise self._rejection(step, args, error) from error
+        self._record_failure(step, args, error)
+
+    def _rejection(self, step: Step, args: Sequence[Any], error: BaseException) -> RejectedByPlugin:
+        record = step.record
+        step.counts.rejected += 1
+        rejection = RejectedByPlugin(
+            plugin_id=record.plugin_id,
+            hook=record.hook,
+            entity=entity_name_of(HOOK_SPECS[record.hook], args),
+            messages=messages_of(error),
+        )
+        report_rejection(record, rejection)
+        return rejection
+
+    def _record_failure(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
+        step.counts.failures += 1
+        step.counts.timeouts += isinstance(error, HookTimeout)
+        report_failure(step.record, entity_name_of(HOOK_SPECS[step.record.hook], args), error)
+
+
+def _release(savepoints: list[Savepoint]) -> None:
+    """Release savepoints of different databases: all, or none from the first that is broken."""
+    for position, savepoint in enumerate(savepoints):
+        try:
+            savepoint.release()
+        except TransactionBroken:
+            for other in savepoints[position + 1 :]:
+                other.roll_back()
+            raise

@@ -1,0 +1,49 @@
+"""Tell a handler's refusal of a write from its failure, and put it into words."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from pagoda.hooks.errors import Messages
+from pagoda_plugin_sdk.exceptions import HookRejected
+from pagoda_plugin_sdk.hooks import HookKind, HookSpec
+
+
+def is_rejection(spec: HookSpec, error: BaseException) -> bool:
+    """Return whether `error`, raised by a handler of this hook, refuses the write."""
+    if isinstance(error, HookRejected):
+        return spec.is_before or spec.kind is HookKind.VETO
+    return spec.kind is HookKind.VETO and isinstance(error, (ValueError, ValidationError, *_drf_errors()))
+
+
+def messages_of(error: BaseException) -> Messages:
+    """Return what a refusing handler says: texts, or texts by field where it named fields."""
+    if isinstance(error, ValidationError):
+        return error.message_dict if hasattr(error, "error_dict") else error.messages
+    if isinstance(error, _drf_errors()):
+        return _texts(getattr(error, "detail", None))
+    return [str(error) or f"{type(error).__name__} without a message"]
+
+
+def _drf_errors() -> tuple[type[BaseException], ...]:
+    # Not imported here: DRF needs configured Django, and who raises its error has imported it.
+    module = sys.modules.get("rest_framework.exceptions")
+    return (module.ValidationError,) if module else ()
+
+
+def _texts(detail: Any) -> Messages:
+    """Flatten DRF's error detail, dicts and lists of texts at any depth; Any: DRF types it so."""
+    if isinstance(detail, dict):
+        return {str(field): _flat(value) for field, value in detail.items()}
+    return _flat(detail)
+
+
+def _flat(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{field}: {text}" for field, item in value.items() for text in _flat(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in _flat(item)]
+    return [str(value)]

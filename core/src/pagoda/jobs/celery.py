@@ -1,0 +1,134 @@
+"""Celery as the transport of jobs: what it must be set to, and a check that it is."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
+
+from pagoda.config.django import broker_url
+from pagoda.config.settings import Settings
+from pagoda.jobs import filebroker
+from pagoda.jobs.operations import CORE_QUEUE
+
+REDIS_TRANSPORT = "pagoda.jobs.redisbroker:Transport"
+"""By name, as its client is installed where it is used."""
+
+SOFT_SHUTDOWN_SECONDS = 20.0
+"""How long a stopping worker lets its jobs finish before it gives them back."""
+
+VISIBILITY_MARGIN_SECONDS = 600.0
+"""Redis hands out again what is not acknowledged in time; the dispatcher finds lost jobs sooner."""
+
+_REQUIRED: dict[str, Any] = {
+    "accept_content": ["json"],
+    "task_serializer": "json",
+    "event_serializer": "json",
+    "task_acks_late": True,  # a message outlives the worker that had it
+    "task_acks_on_failure_or_timeout": True,
+    "task_reject_on_worker_lost": True,
+    "task_ignore_result": True,  # the job's row is the result
+    "result_backend": None,
+    "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue nobody reads
+    "task_default_queue": CORE_QUEUE,
+    "task_send_sent_event": True,
+    "worker_send_task_events": True,
+    "worker_prefetch_multiplier": 1,  # a worker takes what it can run
+    "worker_hijack_root_logger": False,
+    "broker_connection_retry_on_startup": True,
+}
+"""What jobs rely on; `assert_configuration` holds an app against it."""
+
+
+def queue_names(plugin_ids: Iterable[str]) -> list[str]:
+    """Return the queues of the host and these plugins."""
+    return [CORE_QUEUE, *(f"plugin.{plugin_id}" for plugin_id in plugin_ids)]
+
+
+def make_app(
+    settings: Settings, *, plugin_ids: Iterable[str] = (), longest_limit_seconds: float = 0.0
+) -> Celery:
+    """Return Celery's app for these settings, with a queue for the host and one per plugin.
+
+    `longest_limit_seconds` is the highest hard limit of any operation; the broker must not hand a message
+    out again before. Celery's Django fix-up would close database connections around every task (9 ms a job)
+    but for ``CELERY_DB_REUSE_MAX``.
+    """
+    app = Celery("pagoda", set_as_current=False)
+    app.conf.update(_REQUIRED)
+    app.conf.update(
+        task_queues=[_queue(name) for name in queue_names(plugin_ids)],
+        worker_soft_shutdown_timeout=SOFT_SHUTDOWN_SECONDS,
+        worker_enable_soft_shutdown_on_idle=False,
+        worker_proc_alive_timeout=30.0,  # children import every plugin
+        timezone="UTC",
+        CELERY_DB_REUSE_MAX=settings.celery_db_reuse_max,
+        **_broker(settings, max(settings.job_hard_limit_seconds, longest_limit_seconds)),
+    )
+    return app
+
+
+def assert_configuration(app: Celery, *, longest_limit_seconds: float = 0.0) -> None:
+    """Check that the app is set as jobs rely on; API and worker call it when they start.
+
+    Raises:
+        ImproperlyConfigured: it lists everything that is off.
+    """
+    faults = [
+        f"{name} is {app.conf[name]!r}, expected {expected!r}"
+        for name, expected in _REQUIRED.items()
+        if app.conf[name] != expected
+    ]
+    declared = {queue.name for queue in app.conf.task_queues or ()}
+    if CORE_QUEUE not in declared:
+        faults.append(f"task_queues are {sorted(declared)!r}, expected {CORE_QUEUE!r} among them")
+    if not app.conf.worker_soft_shutdown_timeout > 0:
+        faults.append("worker_soft_shutdown_timeout is 0, expected a positive number of seconds")
+    faults += _visibility_faults(app, longest_limit_seconds)
+    if faults:
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise ImproperlyConfigured(f"Celery has {len(faults)} setting(s) that jobs can't run on:\n{listed}")
+
+
+def _queue(name: str) -> Queue:
+    # The anonymous exchange: the broker routes by the queue's name, with no binding to keep
+    return Queue(name, Exchange("", type="direct"), routing_key=name, durable=True)
+
+
+def _broker(settings: Settings, longest_limit_seconds: float) -> dict[str, Any]:
+    url = broker_url(settings)
+    parts = urlsplit(url)
+    if parts.scheme == "filesystem":
+        return {
+            "broker_url": "filesystem://",
+            "broker_transport": filebroker.TRANSPORT,
+            "broker_transport_options": filebroker.options(Path(f"{parts.netloc}{parts.path}")),
+        }
+    if parts.scheme.startswith("redis"):
+        visibility = longest_limit_seconds + SOFT_SHUTDOWN_SECONDS + VISIBILITY_MARGIN_SECONDS
+        secure = {"broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED}} if parts.scheme == "rediss" else {}
+        return {
+            "broker_url": url,
+            "broker_transport": REDIS_TRANSPORT,
+            "broker_transport_options": {"visibility_timeout": visibility, "health_check_interval": 25},
+            **secure,
+        }
+    return {"broker_url": url, "broker_transport_options": {"confirm_publish": True}, "broker_heartbeat": 30}
+
+
+def _visibility_faults(app: Celery, longest_limit_seconds: float) -> list[str]:
+    if not str(app.conf.broker_url).startswith("redis"):
+        return []
+    needed = longest_limit_seconds + app.conf.worker_soft_shutdown_timeout
+    visibility = (app.conf.broker_transport_options or {}).get("visibility_timeout", 3600)
+    if visibility > needed:
+        return []
+    name = "broker_transport_options['visibility_timeout']"
+    why = "the longest hard limit and the soft shutdown"
+    return [f"{name} is {visibility:g} s, expected more than {needed:g} s: {why}"]

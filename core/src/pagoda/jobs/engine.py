@@ -1,0 +1,122 @@
+"""Runs the task of a claimed job and records how it ended."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import structlog
+from django.contrib.auth import get_user_model
+from django.db import InterfaceError, OperationalError, connection
+from django.utils.functional import SimpleLazyObject
+
+from pagoda.domain.acting import acting_as
+from pagoda.jobs import interface, store
+from pagoda.jobs.context import TaskContext
+from pagoda.jobs.errors import JobLost
+from pagoda.jobs.execution import Execution, executing
+from pagoda.jobs.operations import OperationSpec
+from pagoda.jobs.results import outcome_of
+from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
+from pagoda_plugin_sdk.operations import JobStatus
+
+log = structlog.get_logger(__name__)
+
+Report = Callable[[BaseException], None]
+"""Told of an exception that a task let escape."""
+
+Guard = Callable[[store.Attempt], AbstractContextManager[Any]]
+"""Put around the task itself, and nothing of the recording: it may raise inside, for a time limit."""
+
+ERROR_MAX = 2_000
+TRACEBACK_MAX = 16_000
+
+
+def run_attempt(
+    attempt: store.Attempt, spec: OperationSpec, *, report: Report, guard: Guard = nullcontext
+) -> str:
+    """Run the task of `spec` for a claimed job, as the user who asked for it; return in a word how it ended.
+
+    Nothing that the task raises gets out of here.
+    """
+    with executing(attempt) as execution, acting_as(_user(attempt.user_id)):
+        try:
+            ending = _run(execution, spec, guard)
+        except JobLost as error:
+            log.warning("job_claim_lost", attempt=attempt.number, error=str(error))
+            ending = "lost"
+        except JobCanceled:
+            ending = _recorded(_end_canceled, execution)
+        except JobTimeLimitExceeded as error:
+            ending = _recorded(_end, execution, JobStatus.TIMEOUT, error=str(error))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the fence around plugin code
+            report(error)
+            ending = _recorded(_fail, execution, error)
+        _recorded(execution.log.store)
+    return ending
+
+
+def _run(execution: Execution, spec: OperationSpec, guard: Guard) -> str:
+    context = None if spec.options is None else TaskContext(execution)
+    with guard(execution.attempt):
+        returned = spec.handler(execution.attempt.job_id if context is None else context)
+    if execution.is_ended:
+        return "ended"
+    if execution.saw_cancel:
+        return _recorded(_end_canceled, execution)
+    outcome = outcome_of(returned, keeps_result=context is not None)
+    if outcome.target is not None:
+        interface.point_at(execution.attempt, outcome.target)
+    return _recorded(_end, execution, outcome.status, text=outcome.text, result=outcome.result)
+
+
+def _end(execution: Execution, status: JobStatus, **details: Any) -> str:
+    if store.finish(execution.attempt, status, **details):
+        return status.name.lower()
+    return _refused(execution)
+
+
+def _end_canceled(execution: Execution) -> str:
+    return _end(execution, JobStatus.CANCELED)
+
+
+def _fail(execution: Execution, error: BaseException) -> str:
+    lines = traceback.format_exception(error)
+    execution.log.error(
+        f"{type(error).__name__}: {error}",
+        traceback="".join(lines)[-TRACEBACK_MAX:],
+        attempt=execution.attempt.number,
+    )
+    failure = store.fail_attempt(execution.attempt, error=_cause(error))
+    return _refused(execution) if failure is store.Failure.FENCED else failure.value
+
+
+def _refused(execution: Execution) -> str:
+    if execution.is_ended:  # it had ended the job and raised afterwards
+        return "ended"
+    log.warning("job_claim_lost", attempt=execution.attempt.number)
+    return "lost"
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}"[:ERROR_MAX] if text else type(error).__name__
+
+
+def _recorded[**P, T](write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what `write` returns, on a new connection when the one that the task left does not work."""
+    try:
+        return write(*args, **kwargs)
+    except (OperationalError, InterfaceError):
+        log.warning("job_database_connection_renewed", exc_info=True)
+        connection.close()
+        return write(*args, **kwargs)
+
+
+def _user(user_id: int | None) -> Any:
+    """Return the user with this id, read when it is first used; None for None."""
+    if user_id is None:
+        return None
+    return SimpleLazyObject(lambda: get_user_model().objects.get(pk=user_id))

@@ -1,0 +1,67 @@
+"""Errors of jobs. Those below `JobConflict` answer 409: the job is not in a state that allows it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pagoda_plugin_sdk.exceptions import JobCanceled, PagodaError
+
+
+class JobError(PagodaError):
+    """Something about a job is at fault."""
+
+    code: ClassVar[str] = "job_error"
+
+
+class JobConflict(JobError):
+    """The job's state does not allow what was asked."""
+
+    code: ClassVar[str] = "job_conflict"
+
+
+class JobAlreadyFinished(JobConflict):
+    """A finished job was to be cancelled."""
+
+    code: ClassVar[str] = "job_already_finished"
+
+
+class JobNotCancelable(JobConflict):
+    """The operation's jobs can't be cancelled."""
+
+    code: ClassVar[str] = "job_not_cancelable"
+
+
+class JobNotRetryable(JobConflict):
+    """A job that has not failed was to be run again."""
+
+    code: ClassVar[str] = "job_not_retryable"
+
+
+class JobNotQueued(JobConflict):
+    """A job that neither waits nor runs was to be queued anew."""
+
+    code: ClassVar[str] = "job_not_queued"
+
+
+class UnknownOperation(JobError):
+    """No operation has this name or number."""
+
+    code: ClassVar[str] = "unknown_operation"
+
+
+class InvalidParams(JobError):
+    """What a job is given, or gives back, can't be stored."""
+
+    code: ClassVar[str] = "invalid_params"
+
+
+class NoRunner(JobError):
+    """This process can't run jobs."""
+
+    code: ClassVar[str] = "no_runner"
+
+
+class JobLost(JobCanceled):
+    """Raised inside a task whose claim is gone: another worker has the job, or it ended; nothing is kept."""
+
+    code: ClassVar[str] = "job_lost"

@@ -1,0 +1,292 @@
+"""The tables of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from pagoda.jobs.manager import JobManager
+from pagoda.jobs.transitions import Phase, phase_of
+from pagoda_plugin_sdk.operations import JobStatus, JobTarget
+
+
+class Job(models.Model):
+    """One request to run a task, and the truth about it. What changes it goes through `pagoda.jobs.store`."""
+
+    # What is to be done, and for whom
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    plugin = models.CharField(max_length=100, default="", blank=True)  # its id, "" for the host's
+    operation = models.PositiveIntegerField()
+    operation_name = models.CharField(max_length=100)
+    queue = models.CharField(max_length=120)
+    target_type = models.PositiveSmallIntegerField(
+        choices=[(t.value, t.name.lower()) for t in JobTarget], default=JobTarget.UNKNOWN
+    )
+    target_entity = models.ForeignKey(
+        "entity.Entity", models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    target_entry = models.ForeignKey(
+        "entry.Entry", models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    params = models.TextField(default="{}")  # JSON, as tasks in the raw form read it
+    request_id = models.CharField(max_length=100, default="", blank=True)  # joins its logs to the request's
+    registry_digest = models.CharField(max_length=64, default="", blank=True)  # of the host that made it
+    idempotency_key = models.CharField(max_length=200, default="", blank=True)
+    singleton_key = models.CharField(max_length=200, default="", blank=True)  # one unfinished job has it
+    serial_key = models.CharField(max_length=250, default="", blank=True)  # one running job has it
+
+    # Where it stands
+    status = models.PositiveSmallIntegerField(
+        choices=[(s.value, s.name.lower()) for s in JobStatus], default=JobStatus.PREPARING
+    )
+    text = models.TextField(default="", blank=True)  # what people are told
+    error = models.TextField(default="", blank=True)  # the cause of a failure
+    result = models.JSONField(null=True, blank=True)
+    progress_percent = models.FloatField(default=0)
+    progress_text = models.CharField(max_length=200, default="", blank=True)
+    hold_reason = models.CharField(max_length=500, default="", blank=True)  # why workers leave it queued
+    file_name = models.CharField(max_length=255, default="", blank=True)
+    file_type = models.CharField(max_length=100, default="", blank=True)
+    file_size = models.PositiveBigIntegerField(default=0)
+
+    # When
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    run_at = models.DateTimeField(null=True, blank=True)  # not before; of the next try, too
+    started_at = models.DateTimeField(null=True, blank=True)  # of the latest attempt
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    depend_on = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, db_index=False, related_name="dependents"
+    )
+    is_waiting = models.BooleanField(default=False)  # for `depend_on` to finish
+
+    # Its messages
+    task_id = models.CharField(
+        max_length=36, default="", blank=True
+    )  # of the current message, as Flower shows it
+    published_at = models.DateTimeField(null=True, blank=True)  # its message, as far as is known
+    publish_count = models.PositiveIntegerField(default=0)
+    publish_at = models.DateTimeField(null=True, blank=True)  # when it is to go out, or be looked after
+
+    # Its claim
+    lease_owner = models.CharField(max_length=200, default="", blank=True)  # node/pid of who runs it now
+    lease_expires_at = models.DateTimeField(null=True, blank=True)  # set while a worker has it
+    attempt = models.PositiveIntegerField(default=0)  # of claims so far; it fences those before
+    attempt_base = models.PositiveIntegerField(
+        default=0
+    )  # attempts that don't count: of earlier runs, given back
+    max_attempts = models.PositiveIntegerField(default=1)
+    lost_count = models.PositiveIntegerField(default=0)  # workers lost in this run
+    retry_backoff_seconds = models.FloatField(null=True, blank=True)  # NULL: an exception is final
+    soft_limit_seconds = models.FloatField()
+    hard_limit_seconds = models.FloatField()
+
+    objects: ClassVar[JobManager] = JobManager()
+
+    class Meta:
+        app_label = "job"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="job_user"),
+            models.Index(fields=["plugin", "-id"], name="job_plugin"),
+            models.Index(fields=["status", "-id"], name="job_status"),
+            models.Index(fields=["created_at"], name="job_created"),
+            # The dispatcher's: each holds only the jobs that it has something to do with
+            models.Index(fields=["publish_at"], name="job_publish", condition=~models.Q(publish_at=None)),
+            models.Index(
+                fields=["lease_expires_at"], name="job_lease", condition=~models.Q(lease_expires_at=None)
+            ),
+            models.Index(fields=["depend_on"], name="job_depend_on", condition=~models.Q(depend_on=None)),
+            models.Index(fields=["depend_on"], name="job_waiting", condition=models.Q(is_waiting=True)),
+            models.Index(
+                fields=["serial_key", "-id"],
+                name="job_serial_open",
+                condition=models.Q(serial_key__gt="", finished_at=None),
+            ),
+            models.Index(fields=["finished_at"], name="job_finished", condition=~models.Q(finished_at=None)),
+            models.Index(
+                fields=["target_entity"], name="job_entity", condition=~models.Q(target_entity=None)
+            ),
+            models.Index(fields=["target_entry"], name="job_entry", condition=~models.Q(target_entry=None)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plugin", "operation", "idempotency_key"],
+                name="job_idempotency",
+                condition=models.Q(idempotency_key__gt=""),
+            ),
+            models.UniqueConstraint(
+                fields=["singleton_key"],
+                name="job_singleton",
+                condition=models.Q(singleton_key__gt="", finished_at=None),
+            ),
+            models.UniqueConstraint(
+                fields=["serial_key"],
+                name="job_serial",
+                condition=models.Q(serial_key__gt="") & ~models.Q(lease_expires_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk} ({self.plugin or 'core'}.{self.operation_name}, {self.phase})"
+
+    @property
+    def target(self) -> Any:
+        """Return the entry or entity it works on, or None."""
+        return {JobTarget.ENTRY: self.target_entry, JobTarget.ENTITY: self.target_entity}.get(
+            JobTarget(self.target_type)
+        )
+
+    @property
+    def dependent_job(self) -> Job | None:
+        """Return the job that must finish first."""
+        return self.depend_on
+
+    @property
+    def phase(self) -> Phase:
+        """Return where it stands, as far as this object knows."""
+        return phase_of(
+            JobStatus(self.status),
+            is_waiting=self.is_waiting,
+            is_scheduled=self.run_at is not None and self.run_at > timezone.now(),
+            is_claimed=self.lease_expires_at is not None,
+            is_cancel_requested=self.cancel_requested_at is not None,
+        )
+
+    # What tasks and views know from the SDK's JobProtocol. Imported late: it works on this table.
+
+    def may_schedule(self) -> bool:
+        """Return whether it still waits for the job it depends on."""
+        from pagoda.jobs import interface
+
+        return interface.may_schedule(self)
+
+    def is_timeout(self) -> bool:
+        """Return whether it ended, or should have ended, by its time limit."""
+        from pagoda.jobs import interface
+
+        return interface.is_timeout(self)
+
+    def is_finished(self, with_refresh: bool = True) -> bool:
+        """Return whether no more work will be done for it."""
+        from pagoda.jobs import interface
+
+        return interface.is_finished(self, with_refresh=with_refresh)
+
+    def is_canceled(self) -> bool:
+        """Return whether it was cancelled or is asked to stop; reads the database."""
+        from pagoda.jobs import interface
+
+        return interface.is_canceled(self)
+
+    def proceed_if_ready(self) -> bool:
+        """Return whether the calling task may do the work now; outside of a runner, claim the job for it."""
+        from pagoda.jobs import interface
+
+        return interface.proceed_if_ready(self)
+
+    def update(
+        self,
+        status: int | None = None,
+        text: str | None = None,
+        target: Any = None,
+        operation: int | None = None,
+    ) -> None:
+        """Store what is given, under the claim that the calling task has.
+
+        Raises:
+            JobLost: the claim is gone; nothing is stored.
+        """
+        from pagoda.jobs import interface
+
+        interface.update(self, status=status, text=text, target=target, operation=operation)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what people see of it as JSON values."""
+        from pagoda.jobs import interface
+
+        return interface.to_json(self)
+
+    def run(self, will_delay: bool = True) -> Any:
+        """Queue it on commit, once; with ``will_delay=False`` run it here and now."""
+        from pagoda.jobs import interface
+
+        return interface.run(self, will_delay=will_delay)
+
+    @classmethod
+    def method_table(cls) -> Mapping[int, Any]:
+        """Return ``{operation id: task}`` of core, custom and plugin tasks."""
+        from pagoda.jobs import interface
+
+        return interface.method_table()
+
+    @classmethod
+    def register_method_table(cls, operation: int, method: Any) -> None:
+        """Make `method` the task of a core operation."""
+        from pagoda.jobs import interface
+
+        interface.register_method_table(operation, method)
+
+    @classmethod
+    def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> Self:
+        """Create a job that waits for `run`; see `interface.create_new_job` for the arguments."""
+        from pagoda.jobs import interface
+
+        return interface.create_new_job(user, *args, **kwargs)  # type: ignore[return-value]  # Job has no subclasses
+
+
+class JobLog(models.Model):
+    """A line that a task, or the host, wrote about a job."""
+
+    job = models.ForeignKey(Job, models.CASCADE, db_index=False, related_name="logs")
+    attempt = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    level = models.CharField(max_length=10)  # debug, info, warning, error
+    message = models.TextField()
+    extra = models.JSONField(default=dict)
+
+    class Meta:
+        app_label = "job"
+        ordering = ["id"]
+        indexes = [models.Index(fields=["job", "id"], name="job_log_order")]
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.message}"
+
+
+class JobFile(models.Model):
+    """The file that a job carries; kept here, as workers and API share no disk."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="file")
+    content = models.BinaryField()
+
+    class Meta:
+        app_label = "job"
+
+    def __str__(self) -> str:
+        return f"file of job {self.job_id}"
+
+
+class ScheduleTick(models.Model):
+    """A moment at which a schedule was due, and its job: whoever inserts the row starts the job."""
+
+    schedule = models.CharField(max_length=220)
+    tick = models.DateTimeField()
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        app_label = "job"
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["schedule", "tick"], name="job_one_run_per_tick")]
+
+    def __str__(self) -> str:
+        return f"{self.schedule} at {self.tick.isoformat()}"

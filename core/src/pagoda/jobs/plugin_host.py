@@ -1,0 +1,60 @@
+"""The port through which jobs see the plugins: siblings that don't import each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from django.apps import apps
+
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+
+
+class PluginRecord(Protocol):
+    """What jobs know of a plugin."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class PluginHost(Protocol):
+    """The plugin registry, as jobs see it."""
+
+    @property
+    def active(self) -> Sequence[PluginRecord]:
+        """Return the plugins in service, in load order."""
+        ...
+
+    def known_names(self) -> Collection[str]:
+        """Return every id and alias of the enabled plugins, whatever their status."""
+        ...
+
+    def digest(self) -> str:
+        """Return the digest of what this process has loaded."""
+        ...
+
+
+def plugin_host() -> PluginHost | None:
+    """Return the registry that the app `plugins` booted, or None where that app is not installed."""
+    config = apps.app_configs.get("plugins")
+    host: PluginHost | None = getattr(config, "registry", None)
+    return host
+
+
+def active_plugin_ids() -> tuple[str, ...]:
+    """Return the ids of the plugins that need a queue: active ones, and all that have tasks."""
+    host = plugin_host()
+    active = [record.id for record in host.active] if host is not None else []
+    return tuple(dict.fromkeys([*active, *PluginTaskRegistry.get_all_configs()]))
+
+
+def known_plugin_names() -> frozenset[str]:
+    """Return the names that a range of operation ids may belong to."""
+    host = plugin_host()
+    return frozenset(host.known_names()) if host is not None else frozenset()
+
+
+def registry_digest() -> str:
+    """Return the digest of the plugin registry, "" without one."""
+    host = plugin_host()
+    return host.digest() if host is not None else ""

@@ -1,0 +1,148 @@
+"""Claims: taking a job, keeping it, and learning what is asked of it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, connection
+
+from pagoda.jobs.clock import sql_after, sql_now
+from pagoda.jobs.store.attempt import COLUMNS, FENCE, UNCLAIMED, Attempt, allowed, changed, execute, savepoint
+from pagoda.jobs.transitions import Event
+from pagoda_plugin_sdk.operations import JobStatus
+
+SERIAL_RETRY_SECONDS = 1.0
+"""A job that may not run beside the one that runs is offered again after this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a heartbeat found; an attempt is in several when several hold."""
+
+    lost: tuple[Attempt, ...]  # the claim is gone: kill the process, write nothing
+    canceled: tuple[Attempt, ...]  # asked to stop
+    cancel_overdue: tuple[Attempt, ...]  # asked to stop, and the grace is over: kill
+    past_soft_limit: tuple[Attempt, ...]
+    past_hard_limit: tuple[Attempt, ...]  # kill
+
+    @property
+    def kill(self) -> tuple[Attempt, ...]:
+        """Return the attempts whose processes are to be killed; `end_killed` records those not lost."""
+        return tuple(dict.fromkeys((*self.lost, *self.cancel_overdue, *self.past_hard_limit)))
+
+
+def claim(job_id: int, owner: str, lease_seconds: float) -> Attempt | None:
+    """Take the job for `owner`; None when it is not to be run now: taken, ended, waiting, not due.
+
+    `owner` comes from `owner_of`. The claim lasts for `lease_seconds` unless `heartbeat` renews it.
+    """
+    now = sql_now()
+    sql = f"""
+        UPDATE job_job SET lease_owner = %s, lease_expires_at = {sql_after()}, attempt = attempt + 1,
+            started_at = {now}, updated_at = {now},
+            publish_at = NULL, hold_reason = '', error = ''
+        WHERE id = %s AND {allowed(Event.CLAIM, JobStatus.PROCESSING)} AND {UNCLAIMED} AND NOT is_waiting
+            AND cancel_requested_at IS NULL AND (run_at IS NULL OR run_at <= {now})
+        RETURNING {COLUMNS}"""
+    try:
+        with savepoint():
+            rows = execute(sql, (owner, float(lease_seconds), job_id))
+    except IntegrityError:  # of job_serial: another job of its target runs
+        _offer_again(job_id, SERIAL_RETRY_SECONDS)
+        return None
+    return Attempt.of_row(rows[0]) if rows else None
+
+
+def attempts_of(node: str) -> tuple[Attempt, ...]:
+    """Return the attempts that the processes of `node` hold, by job."""
+    sql = f"""SELECT {COLUMNS} FROM job_job
+        WHERE lease_expires_at IS NOT NULL AND SUBSTR(lease_owner, 1, %s) = %s ORDER BY id"""
+    prefix = f"{node}/"
+    return tuple(Attempt.of_row(row) for row in execute(sql, (len(prefix), prefix)))
+
+
+def heartbeat(attempts: Iterable[Attempt], lease_seconds: float, *, cancel_grace_seconds: float) -> Heartbeat:
+    """Renew the claims of processes that live, and return what is to be done about them.
+
+    Call it several times per lease, with the attempts whose processes are known to be alive.
+    """
+    held = tuple(attempts)
+    facts = _renew(held, lease_seconds, cancel_grace_seconds) if held else {}
+    missing = tuple(attempt for attempt in held if attempt.token not in facts)
+    still_held = _held_tokens(missing) if missing else frozenset()
+
+    def having(index: int) -> tuple[Attempt, ...]:
+        return tuple(a for a in held if a.token in facts and facts[a.token][index])
+
+    return Heartbeat(
+        lost=tuple(attempt for attempt in missing if attempt.token not in still_held),
+        canceled=having(0),
+        cancel_overdue=having(1),
+        past_soft_limit=having(2),
+        past_hard_limit=having(3),
+    )
+
+
+def lock(attempt: Attempt) -> bool:
+    """Return whether the claim holds, and keep it so until the current transaction ends.
+
+    What a task writes in that transaction is then stored only if its claim still held.
+    """
+    suffix = " FOR UPDATE" if connection.vendor == "postgresql" else ""
+    return bool(execute(f"SELECT id FROM job_job WHERE {FENCE}{suffix}", attempt.token))
+
+
+def is_asked_to_stop(attempt: Attempt) -> bool | None:
+    """Return whether somebody cancelled the job; None when the claim is gone."""
+    rows = execute(f"SELECT cancel_requested_at FROM job_job WHERE {FENCE}", attempt.token)
+    return rows[0][0] is not None if rows else None
+
+
+def hold(job_id: int, reason: str, *, delay_seconds: float) -> None:
+    """Say why a queued job stays queued, and offer it again after `delay_seconds`."""
+    sql = f"""UPDATE job_job SET hold_reason = %s, publish_at = {sql_after()}, updated_at = {sql_now()}
+        WHERE id = %s AND {UNCLAIMED}"""
+    changed(sql, (reason[:500], float(delay_seconds), job_id))
+
+
+def _offer_again(job_id: int, delay_seconds: float) -> None:
+    changed(
+        f"UPDATE job_job SET publish_at = {sql_after()}, published_at = NULL WHERE id = %s AND {UNCLAIMED}",
+        (delay_seconds, job_id),
+    )
+
+
+def _renew(
+    attempts: Sequence[Attempt], lease_seconds: float, cancel_grace_seconds: float
+) -> dict[tuple[int, int, str], tuple[bool, ...]]:
+    """Renew what is free to be renewed; a row that a task's transaction has locked is left for next time."""
+    now, marks = sql_now(), ", ".join(["%s"] * len(attempts))
+    ids = [attempt.job_id for attempt in attempts]
+    free = f"SELECT id FROM job_job WHERE id IN ({marks})"
+    if connection.vendor == "postgresql":
+        free += " FOR NO KEY UPDATE SKIP LOCKED"
+    # No `IS NOT NULL` in RETURNING: SQLite 3.40 answers true there, whatever the column holds
+    facts = ", ".join(
+        f"CASE WHEN {moment} <= {now} THEN 1 ELSE 0 END"
+        for moment in (
+            "cancel_requested_at",
+            sql_after(base="cancel_requested_at"),
+            sql_after("soft_limit_seconds", base="started_at"),
+            sql_after("hard_limit_seconds", base="started_at"),
+        )
+    )
+    sql = f"""
+        UPDATE job_job SET lease_expires_at = {sql_after()}
+        WHERE id IN ({free}) AND lease_owner IN ({marks}) AND status = {int(JobStatus.PROCESSING)}
+        RETURNING id, attempt, lease_owner, {facts}"""
+    owners = [attempt.owner for attempt in attempts]
+    rows = execute(sql, [float(lease_seconds), *ids, *owners, float(cancel_grace_seconds)])
+    return {(row[0], row[1], row[2]): tuple(map(bool, row[3:])) for row in rows}
+
+
+def _held_tokens(attempts: Sequence[Attempt]) -> frozenset[tuple[int, int, str]]:
+    marks = ", ".join(["%s"] * len(attempts))
+    sql = f"""SELECT id, attempt, lease_owner FROM job_job
+        WHERE id IN ({marks}) AND status = {int(JobStatus.PROCESSING)}"""
+    return frozenset(tuple(row) for row in execute(sql, [attempt.job_id for attempt in attempts]))

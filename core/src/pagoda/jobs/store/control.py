@@ -1,0 +1,146 @@
+"""What people ask of jobs: cancel, retry, queue anew."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from pagoda.jobs import operations
+from pagoda.jobs.clock import after
+from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
+from pagoda.jobs.models import Job
+from pagoda.jobs.store.publishing import publish_on_commit
+from pagoda.jobs.store.submission import GRACE_SECONDS, run
+from pagoda.jobs.transitions import UNFINISHED, Event, Phase, sources
+from pagoda_plugin_sdk.operations import JobStatus
+
+
+def cancel(job: Job, *, text: str = "cancelled") -> Phase:
+    """Cancel a job: one that no worker has ends at once, a running one is asked to stop. Idempotent.
+
+    Returns its phase, FINISHED or CANCELING; `job` is refreshed.
+
+    Raises:
+        JobAlreadyFinished: it ended otherwise.
+        JobNotCancelable: its operation does not allow it.
+    """
+    spec = operations.find(job.operation)
+    if spec is not None and not spec.is_cancelable and job.finished_at is None:
+        raise JobNotCancelable(
+            f"Job {job.pk} can't be cancelled: operation {job.operation_name!r} is not among the "
+            f"cancelable operations of {job.plugin or 'the host'!r}."
+        )
+    while True:
+        if _cancel_unclaimed(job, text) or _ask_to_stop(job):
+            job.refresh_from_db()
+            return job.phase
+        job.refresh_from_db()
+        if job.status == JobStatus.CANCELED:
+            return Phase.FINISHED
+        if JobStatus(job.status).is_finished:
+            raise JobAlreadyFinished(
+                f"Job {job.pk} can't be cancelled: it finished as {JobStatus(job.status).name}."
+            )
+
+
+def retry(job: Job) -> None:
+    """Run a job that ended in ERROR, TIMEOUT, CANCELED or WARNING once more, with all its tries.
+
+    Raises:
+        JobNotRetryable: it ended otherwise, or has not ended, or another one has its singleton key.
+    """
+    try:
+        with transaction.atomic():
+            updated = Job.objects.filter(
+                pk=job.pk, status__in=sources(Event.RETRY, JobStatus.PROCESSING)
+            ).update(
+                status=JobStatus.PROCESSING,
+                attempt_base=F("attempt"),
+                lost_count=0,
+                error="",
+                text="",
+                result=None,
+                hold_reason="",
+                progress_percent=0,
+                progress_text="",
+                finished_at=None,
+                cancel_requested_at=None,
+                run_at=None,
+                is_waiting=False,
+                published_at=Now(),
+                publish_at=after(GRACE_SECONDS),
+                task_id=str(uuid4()),
+                updated_at=Now(),
+            )
+    except IntegrityError as error:
+        raise JobNotRetryable(
+            f"Job {job.pk} can't run again now: another unfinished job of {job.operation_name!r} exists, and "
+            "there may be one at a time. Wait for that one."
+        ) from error
+    job.refresh_from_db()
+    if not updated:
+        raise JobNotRetryable(
+            f"Job {job.pk} can't run again: it is {JobStatus(job.status).name}, expected ERROR, TIMEOUT, "
+            "CANCELED or WARNING."
+        )
+    publish_on_commit([job])
+
+
+def requeue(job: Job) -> None:
+    """Publish an unfinished job anew; one that a worker has is taken from it, its writes are refused.
+
+    For operators, when a worker is known to be gone and its lease too long to wait for.
+
+    Raises:
+        JobNotQueued: it has finished.
+    """
+    if run(job):
+        job.refresh_from_db()
+        return
+    updated = Job.objects.filter(pk=job.pk, status__in=sources(Event.RELEASE, JobStatus.PROCESSING)).update(
+        lease_owner="",
+        lease_expires_at=None,
+        attempt_base=F("attempt"),
+        run_at=None,
+        hold_reason="",
+        published_at=Now(),
+        publish_at=after(GRACE_SECONDS),
+        task_id=str(uuid4()),
+        updated_at=Now(),
+    )
+    job.refresh_from_db()
+    if not updated:
+        raise JobNotQueued(
+            f"Job {job.pk} can't be queued: it finished as {JobStatus(job.status).name}. Use retry."
+        )
+    if not job.is_waiting:
+        publish_on_commit([job])
+
+
+def settle(job: Job, status: JobStatus, *, text: str | None = None) -> bool:
+    """End a job that no worker has, from outside of a task; False when a worker has it or it ended."""
+    updated = Job.objects.filter(
+        pk=job.pk, status__in=sources(Event.SETTLE, status), lease_expires_at=None
+    ).update(
+        status=status,
+        text=F("text") if text is None else text,
+        finished_at=Now(),
+        publish_at=None,
+        is_waiting=False,
+        updated_at=Now(),
+    )
+    return bool(updated)
+
+
+def _cancel_unclaimed(job: Job, text: str) -> bool:
+    return settle(job, JobStatus.CANCELED, text=text)
+
+
+def _ask_to_stop(job: Job) -> bool:
+    running = Job.objects.filter(pk=job.pk, status__in=UNFINISHED, lease_expires_at__isnull=False)
+    return bool(
+        running.update(cancel_requested_at=Coalesce(F("cancel_requested_at"), Now()), updated_at=Now())
+    )

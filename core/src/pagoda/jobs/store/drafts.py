@@ -1,0 +1,149 @@
+"""From what a caller asks for to a row: limits, keys and what must finish first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from pagoda.jobs import runtime
+from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.models import Job
+from pagoda.jobs.operations import OperationSpec
+from pagoda_plugin_sdk.operations import JobStatus, JobTarget
+from pagoda_plugin_sdk.tasks import TaskOptions
+
+SOFT_SHARE = 0.9
+"""Where an operation has only a hard limit, its soft one is at most this part of it."""
+
+_TARGETS = {"entry.entry": JobTarget.ENTRY, "entity.entity": JobTarget.ENTITY}
+_NO_OPTIONS = TaskOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a caller asks for."""
+
+    operation: OperationSpec
+    user: Any = None  # a User, or None when nobody asks: schedules, the host itself
+    plugin: str | None = None  # whose queue and name the job has; by default the operation's
+    params: Mapping[str, Any] | str = field(default_factory=dict)  # JSON values, or JSON text
+    target: Any = None  # an Entry, an Entity or None
+    text: str = ""
+    depend_on: Job | None = None
+    run_at: datetime | None = None  # not before
+    idempotency_key: str = ""  # the same key, plugin and operation: the same job
+    singleton_key: str = ""  # at most one unfinished job of the operation has it
+
+
+def draft(request: JobRequest, status: JobStatus) -> Job:
+    """Return the unsaved row of a request.
+
+    Raises:
+        InvalidParams: params or target can't be stored.
+    """
+    spec = request.operation
+    plugin = spec.plugin_id if request.plugin is None else request.plugin
+    target = target_fields(request.target)
+    return Job(
+        user=request.user,
+        plugin=plugin,
+        operation=spec.number,
+        operation_name=spec.name,
+        queue=f"plugin.{plugin}" if plugin else spec.queue,
+        status=status,
+        text=request.text,
+        params=params_text(request.params),
+        depend_on=request.depend_on,
+        run_at=request.run_at,
+        idempotency_key=request.idempotency_key,
+        singleton_key=_singleton_key(request, plugin),
+        serial_key=_serial_key(request, plugin, target["target_type"]),
+        task_id=str(uuid4()),
+        request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
+        registry_digest=runtime.registry_digest(),
+        **target,
+        **_limits(spec.options or _NO_OPTIONS),
+    )
+
+
+def target_fields(target: Any) -> dict[str, Any]:
+    """Return the fields of a job that works on `target`: an entry, an entity or None.
+
+    Raises:
+        InvalidParams: it is none of these.
+    """
+    kind = _target_type(target)
+    return {
+        "target_type": kind,
+        "target_entry": target if kind == JobTarget.ENTRY else None,
+        "target_entity": target if kind == JobTarget.ENTITY else None,
+    }
+
+
+def longest_limit_seconds(spec: OperationSpec) -> float:
+    """Return the hard limit of an operation's jobs."""
+    return float(_limits(spec.options or _NO_OPTIONS)["hard_limit_seconds"])
+
+
+def _limits(options: TaskOptions) -> dict[str, Any]:
+    settings = runtime.host_settings()
+    hard, soft = options.hard_time_limit_seconds, options.soft_time_limit_seconds
+    if hard is None:
+        hard = max(settings.job_hard_limit_seconds, (soft or 0.0) / SOFT_SHARE)
+    retries = options.max_attempts is not None or options.retry_backoff_seconds is not None
+    return {
+        "hard_limit_seconds": hard,
+        "soft_limit_seconds": min(settings.job_soft_limit_seconds, hard * SOFT_SHARE)
+        if soft is None
+        else soft,
+        "max_attempts": options.max_attempts or settings.job_max_attempts,
+        "retry_backoff_seconds": (
+            (options.retry_backoff_seconds or settings.job_retry_backoff_seconds) if retries else None
+        ),
+    }
+
+
+def _singleton_key(request: JobRequest, plugin: str) -> str:
+    spec = request.operation
+    is_singleton = spec.options is not None and spec.options.singleton
+    if not is_singleton and not request.singleton_key:
+        return ""
+    return f"{plugin}:{spec.number}:{request.singleton_key}"
+
+
+def _serial_key(request: JobRequest, plugin: str, target_type: JobTarget) -> str:
+    spec = request.operation
+    if spec.is_parallelizable or target_type == JobTarget.UNKNOWN:
+        return ""
+    return f"{plugin}:{spec.number}:{int(target_type)}:{request.target.pk}"
+
+
+def _target_type(target: Any) -> JobTarget:
+    if target is None:
+        return JobTarget.UNKNOWN
+    label = getattr(getattr(target, "_meta", None), "label_lower", None)
+    if label not in _TARGETS:
+        raise InvalidParams(f"Target of a job is {target!r}, expected an entry, an entity or None.")
+    return _TARGETS[label]
+
+
+def params_text(params: Mapping[str, Any] | str) -> str:
+    """Return params as the JSON text that is stored.
+
+    Raises:
+        InvalidParams: they hold something else than JSON values.
+    """
+    if isinstance(params, str):
+        return params
+    try:
+        return json.dumps(dict(params))
+    except (TypeError, ValueError) as error:
+        raise InvalidParams(
+            f"Params of a job can't be stored: {error}. Give JSON values: text, numbers, lists, dicts."
+        ) from error

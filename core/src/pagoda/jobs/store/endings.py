@@ -1,0 +1,111 @@
+"""How an attempt ends: finished, failed, cancelled, killed, lost, given back."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+from uuid import uuid4
+
+from pagoda.jobs.clock import sql_after, sql_now
+from pagoda.jobs.store.attempt import FENCE, RELEASED, Attempt, allowed, changed
+from pagoda.jobs.transitions import Event
+from pagoda_plugin_sdk.operations import JobStatus
+
+
+@enum.unique
+class Failure(enum.Enum):
+    """What became of a job whose task raised, or whose worker was lost."""
+
+    RETRIED = "retried"  # it runs again
+    ENDED = "ended"  # ERROR, or CANCELED when that was asked for
+    FENCED = "fenced"  # the claim was gone; nothing changed
+
+
+def finish(
+    attempt: Attempt, status: JobStatus, *, text: str | None = None, error: str = "", result: Any = None
+) -> bool:
+    """End the job in `status`; False, with nothing changed, when the claim is gone.
+
+    `text` None leaves the text as it is; `result` is a JSON value.
+    """
+    now = sql_now()
+    percent = "100" if status == JobStatus.DONE else "progress_percent"
+    sql = f"""
+        UPDATE job_job SET status = %s, text = COALESCE(%s, text), error = %s, result = %s,
+            finished_at = {now}, updated_at = {now}, progress_percent = {percent}, publish_at = NULL,
+            hold_reason = '', {RELEASED}
+        WHERE {FENCE} AND {allowed(Event.FINISH, status)}"""
+    stored = None if result is None else json.dumps(result)
+    return changed(sql, (int(status), text, error, stored, *attempt.token))
+
+
+def finish_canceled(attempt: Attempt, *, text: str | None = None) -> bool:
+    """End the job in CANCELED if somebody asked for that; False when nobody did or the claim is gone."""
+    now = sql_now()
+    sql = f"""
+        UPDATE job_job SET status = %s, text = COALESCE(%s, text), finished_at = {now}, updated_at = {now},
+            publish_at = NULL, {RELEASED}
+        WHERE {FENCE} AND {allowed(Event.FINISH, JobStatus.CANCELED)} AND cancel_requested_at IS NOT NULL"""
+    return changed(sql, (int(JobStatus.CANCELED), text, *attempt.token))
+
+
+def fail_attempt(attempt: Attempt, *, error: str, text: str = "") -> Failure:
+    """Record that the task raised: try again after the back-off while tries are left, else end in ERROR.
+
+    A job that is asked to stop ends in CANCELED instead of being tried again.
+    """
+    if attempt.retry_backoff_seconds is not None and attempt.has_tries_left:
+        if _try_again(attempt, wait_seconds=attempt.backoff_seconds, error=error, text=text):
+            return Failure.RETRIED
+        if finish_canceled(attempt, text=text):
+            return Failure.ENDED
+    return Failure.ENDED if finish(attempt, JobStatus.ERROR, text=text, error=error) else Failure.FENCED
+
+
+def lose(attempt: Attempt, *, cause: str) -> Failure:
+    """Record that the worker is gone: queue the job anew while tries are left, else end it as poison."""
+    if finish_canceled(attempt, text="cancelled; its worker is gone"):
+        return Failure.ENDED
+    if attempt.has_tries_left:
+        is_queued = _try_again(attempt, wait_seconds=0.0, error=f"worker lost: {cause}", text="", lost=1)
+        return Failure.RETRIED if is_queued else Failure.FENCED
+    lost = attempt.lost_count + 1
+    error = f"worker lost {lost} {'time' if lost == 1 else 'times'} (poison): {cause}"
+    return Failure.ENDED if finish(attempt, JobStatus.ERROR, error=error) else Failure.FENCED
+
+
+def end_killed(attempt: Attempt) -> bool:
+    """Record that the worker killed the task on purpose: CANCELED if that was asked for, else TIMEOUT."""
+    if finish_canceled(attempt, text="cancelled; the task did not stop by itself and was killed"):
+        return True
+    return time_out(attempt)
+
+
+def time_out(attempt: Attempt) -> bool:
+    """End the job in TIMEOUT for its hard limit; False when the claim is gone."""
+    error = f"ran past its hard limit of {attempt.hard_limit_seconds:g} s"
+    return finish(attempt, JobStatus.TIMEOUT, error=error)
+
+
+def release(attempt: Attempt, *, reason: str, delay_seconds: float = 0.0) -> bool:
+    """Give the job back to its queue, to be published after `delay_seconds`; False when the claim is gone.
+
+    The try does not count: a worker that stops, or can't run the operation, is not the job's fault.
+    `reason` is shown until the next claim.
+    """
+    sql = f"""
+        UPDATE job_job SET attempt_base = attempt_base + 1, hold_reason = %s, publish_at = {sql_after()},
+            published_at = NULL, task_id = %s, updated_at = {sql_now()}, {RELEASED}
+        WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)}"""
+    return changed(sql, (reason[:500], float(delay_seconds), str(uuid4()), *attempt.token))
+
+
+def _try_again(attempt: Attempt, *, wait_seconds: float, error: str, text: str, lost: int = 0) -> bool:
+    sql = f"""
+        UPDATE job_job SET run_at = {sql_after()}, publish_at = {sql_after()}, published_at = NULL,
+            error = %s, text = %s, lost_count = lost_count + %s, task_id = %s, updated_at = {sql_now()},
+            {RELEASED}
+        WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)} AND cancel_requested_at IS NULL"""
+    values = (wait_seconds, wait_seconds, error, text, lost, str(uuid4()))
+    return changed(sql, (*values, *attempt.token))

@@ -1,0 +1,1 @@
+"""The plugin runtime: it finds, checks, loads and registers plugins."""

@@ -1,0 +1,226 @@
+"""Start the plugins: discover, check compatibility, order, load, register, inject models. In that order.
+
+A plugin that fails at one step is skipped there, with its reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from pagoda.config.settings import Settings
+from pagoda.plugins import task_declarations
+from pagoda.plugins.candidates import Candidate, Catalogue
+from pagoda.plugins.compatibility import check_compatibility, installed_versions, requires_sdk
+from pagoda.plugins.discovery import discover
+from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.loader import load_plugin, make_importable
+from pagoda.plugins.ordering import Node, dependency_skipped, load_order
+from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
+from pagoda.plugins.registry import PluginRegistry
+from pagoda.plugins.selection import Selected, select
+from pagoda_plugin_sdk.exceptions import near_misses
+
+log = structlog.get_logger(__name__)
+
+
+def boot(registry: PluginRegistry, settings: Settings) -> None:
+    """Fill the registry with the enabled plugins.
+
+    Raises:
+        PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault; it lists everything.
+    """
+    run = _Boot(registry, settings, discover(settings.plugin_examples_dir))
+    run.select()
+    steps = (run.check_compatibility, run.order_by_source, run.load, run.order_by_class, run.activate)
+    for step in (run.skip_all,) if settings.pagoda_safe_mode else steps:
+        step()
+        run.drop_skipped()
+    registry.host.inject(registry.host.apps)
+    run.check_settings()
+    _report(registry, settings)
+
+
+def faults(registry: PluginRegistry) -> tuple[str, ...]:
+    """Return a sentence for everything that is wrong with the plugins and their configuration."""
+    of_plugins: list[str] = []
+    for record in registry.records:
+        if record.status is PluginStatus.SKIPPED and record.reason_code is not ReasonCode.SAFE_MODE:
+            of_plugins.append(record.reason)
+        of_plugins += [f"{record.label}: {fault.text}" for fault in record.faults]
+    return (*of_plugins, *(fault.text for fault in registry.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A discovered plugin on its way through the steps."""
+
+    record: PluginRecord
+    candidate: Candidate
+
+
+class _Boot:
+    """One run of the steps; `found` holds the plugins that none of them has skipped so far."""
+
+    def __init__(self, registry: PluginRegistry, settings: Settings, catalogue: Catalogue) -> None:
+        self.registry = registry
+        self.settings = settings
+        self.catalogue = catalogue
+        self.found: list[_Found] = []
+
+    def select(self) -> None:
+        for chosen in select(self.settings.enabled_plugins, self.catalogue):
+            record = self.registry.add(_record(chosen))
+            if chosen.refused is not None:
+                self.registry.skip(record, chosen.refused)
+            elif chosen.candidate is not None:
+                self.found.append(_Found(record, chosen.candidate))
+
+    def skip_all(self) -> None:
+        for item in self.found:
+            text = f"{item.record.label} is off: PAGODA_SAFE_MODE starts the host without plugins. Unset it."
+            self._skip(item, PluginRefused(ReasonCode.SAFE_MODE, text))
+
+    def check_compatibility(self) -> None:
+        version_of = installed_versions()
+        for item in self.found:
+            try:
+                check_compatibility(item.candidate, version_of)
+            except PluginRefused as refused:
+                self._skip(item, refused)
+                continue
+            if not requires_sdk(item.candidate):
+                log.warning("plugin_without_sdk_requirement", plugin=item.record.id)
+
+    def order_by_source(self) -> None:
+        """Order by the dependencies that the sources write down: a plugin with a gap never runs any code."""
+        declared = {item.candidate.name: item.candidate.declared_dependencies() for item in self.found}
+        wanted = {name for names in declared.values() for name in names}
+        by_id = bool(wanted - set(declared))  # only then are ids worth the reading
+        self._order(
+            [
+                Node(key=key, names=_source_names(item, by_id=by_id), dependencies=declared[key])
+                for item in self.found
+                for key in (item.candidate.name,)
+            ]
+        )
+
+    def load(self) -> None:
+        for item in self.found:
+            forget_path = make_importable(item.candidate.distribution)
+            try:
+                self._load_one(item)
+            except PluginRefused as refused:
+                forget_path()
+                self._skip(item, refused)
+
+    def order_by_class(self) -> None:
+        """Order again by the loaded classes: dependencies may be computed or inherited."""
+        self._order(
+            [
+                Node(
+                    key=item.candidate.name,
+                    names=item.record.names,
+                    dependencies=tuple(item.record.plugin.dependencies) if item.record.plugin else (),
+                )
+                for item in self.found
+            ]
+        )
+
+    def activate(self) -> None:
+        for item in self.found:
+            try:
+                self._check_dependencies_active(item)
+                self.registry.activate(item.record)
+            except PluginRefused as refused:
+                self._skip(item, refused)
+
+    def check_settings(self) -> None:
+        """Report names in settings that nothing provides; installed but disabled plugins may stay."""
+        known = self.registry.known_names()
+        for setting in ("plugin_settings", "plugin_worker_config"):
+            for name in getattr(self.settings, setting):
+                if name not in known and not self.catalogue.find(name):
+                    self.registry.report_configuration_fault(
+                        ReasonCode.UNKNOWN_PLUGIN,
+                        f"{setting.upper()} names plugin {name!r}, but nothing provides it."
+                        f"{near_misses(name, known)} Correct the name or remove it.",
+                    )
+        for unreadable in self.catalogue.unreadable:
+            log.warning("plugin_metadata_unreadable", distribution=unreadable.name, fault=unreadable.fault)
+        for fault in self.catalogue.faults:
+            self.registry.report_configuration_fault(fault.code, fault.text)
+
+    def drop_skipped(self) -> None:
+        self.found = [item for item in self.found if item.record.status is not PluginStatus.SKIPPED]
+
+    def _load_one(self, item: _Found) -> None:
+        tasks = self.registry.host.tasks
+        before = frozenset(tasks.get_all_configs())
+        with task_declarations.only_if_successful(tasks):
+            plugin = load_plugin(item.candidate)
+            self.registry.load(item.record, plugin)
+            task_declarations.check_owners(tasks, item.record.label, item.record.names, before)
+
+    def _order(self, nodes: list[Node]) -> None:
+        skipped = {
+            name: record.id
+            for record in self.registry.records
+            if record.status is PluginStatus.SKIPPED
+            for name in record.names
+        }
+        order = load_order(nodes, skipped, self._explain_missing)
+        items = {item.candidate.name: item for item in self.found}
+        for key, refused in order.refused.items():
+            self._skip(items[key], refused)
+        for place, key in enumerate(order.keys):
+            items[key].record.order = place
+        self.found = [items[key] for key in order.keys]
+
+    def _explain_missing(self, name: str) -> str:
+        if found := self.catalogue.find(name):
+            return f"It is installed: add {found[0].name!r} to ENABLED_PLUGINS."
+        hint = near_misses(name, self.catalogue.names())
+        return f"Nothing installed provides it.{hint} Install it and add it to ENABLED_PLUGINS."
+
+    def _check_dependencies_active(self, item: _Found) -> None:
+        plugin = item.record.plugin
+        for name in plugin.dependencies if plugin is not None else ():
+            if not (dependency := self.registry.get(name)).is_active:
+                raise dependency_skipped(item.candidate.name, dependency.id)
+
+    def _skip(self, item: _Found, refused: PluginRefused) -> None:
+        """Skip a plugin under the id that its source gives, as settings may name it by that."""
+        if item.record.status is PluginStatus.DISCOVERED:
+            item.record.id = item.candidate.facts().id or item.record.id
+        self.registry.skip(item.record, refused)
+
+
+def _record(chosen: Selected) -> PluginRecord:
+    candidate = chosen.candidate
+    if candidate is None:
+        return PluginRecord(id=chosen.name)
+    return PluginRecord(
+        id=candidate.name,
+        entry_point_name=candidate.name,
+        distribution=candidate.distribution.name,
+        version=candidate.distribution.version,
+        distribution_version=candidate.distribution.version,
+    )
+
+
+def _source_names(item: _Found, *, by_id: bool) -> tuple[str, ...]:
+    names = (item.candidate.name, item.candidate.facts().id if by_id else None)
+    return tuple(name for name in dict.fromkeys(names) if name is not None)
+
+
+def _report(registry: PluginRegistry, settings: Settings) -> None:
+    log.info(
+        "plugins_started",
+        active=[record.id for record in registry.active],
+        skipped=[record.id for record in registry.records if not record.is_active],
+        digest=registry.digest(),
+    )
+    if settings.pagoda_plugin_strict and (found := faults(registry)):
+        raise PluginBootError(found)

@@ -1,0 +1,51 @@
+"""The process's plugin registry: made once, when Django starts."""
+
+from __future__ import annotations
+
+from django.apps.registry import Apps
+from django.core.exceptions import ImproperlyConfigured
+
+from pagoda.config.settings import Settings
+from pagoda.hooks.runtime import manager
+from pagoda.plugins.boot import boot
+from pagoda.plugins.registry import Host, PluginRegistry
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+
+
+class _Process:
+    registry: PluginRegistry | None = None  # set by `start`
+
+
+def start(settings: Settings, apps: Apps) -> PluginRegistry:
+    """Make the process's registry and start the enabled plugins.
+
+    The registry is reachable even when this raises, so that a command can show what is wrong.
+
+    Raises:
+        PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault.
+    """
+    _Process.registry = PluginRegistry(
+        Host(
+            hooks=manager(),
+            tasks=PluginTaskRegistry,
+            apps=apps,
+            plugin_settings=settings.plugin_settings,
+            operation_ranges=settings.plugin_operation_id_config,
+        )
+    )
+    boot(_Process.registry, settings)
+    return _Process.registry
+
+
+def registry() -> PluginRegistry:
+    """Return the process's registry.
+
+    Raises:
+        ImproperlyConfigured: Django is not set up yet.
+    """
+    if _Process.registry is None:
+        raise ImproperlyConfigured(
+            "The plugins are not started: pagoda.plugins is not ready. Call django.setup() first, "
+            "with 'pagoda.plugins' in INSTALLED_APPS."
+        )
+    return _Process.registry

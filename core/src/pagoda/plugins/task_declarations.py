@@ -1,0 +1,111 @@
+"""Register the tasks that a plugin declares, and check that their functions exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from pagoda.plugins.fence import plugin_fence
+from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.plugin import Plugin
+from pagoda_plugin_sdk.task_config import PluginTaskConfig
+from pagoda_plugin_sdk.task_registry import TaskRegistry, load_task
+from pagoda_plugin_sdk.tasks import task_offset
+
+
+@contextmanager
+def only_if_successful(tasks: TaskRegistry) -> Iterator[None]:
+    """Unregister what the block registered when it raises.
+
+    Plugins register tasks from ``ready()`` or on import, so that nobody hands us a list of what to undo.
+    """
+    before = set(tasks.get_all_configs())
+    try:
+        yield
+    except BaseException:
+        forget(tasks, set(tasks.get_all_configs()) - before)
+        raise
+
+
+def forget(tasks: TaskRegistry, plugin_ids: Collection[str]) -> None:
+    """Unregister the tasks of these plugins."""
+    for plugin_id in plugin_ids:
+        tasks.unregister(plugin_id)
+
+
+def declare(tasks: TaskRegistry, plugin: Plugin, label: str, names: Collection[str]) -> None:
+    """Register ``Plugin.task_config``, when the class has one.
+
+    Raises:
+        PluginRefused: it is another plugin's, or no PluginTaskConfig.
+    """
+    config = plugin.task_config
+    if config is None:
+        return
+    if not isinstance(config, PluginTaskConfig):
+        raise PluginRefused(
+            ReasonCode.BAD_TASKS,
+            f"{label} has the task_config {config!r}, expected a PluginTaskConfig. Correct its class.",
+        )
+    _check_owner(config, label, names)
+    try:
+        tasks.register(config)
+    except PluginValidationError as error:
+        raise PluginRefused(ReasonCode.BAD_TASKS, f"{label}: {error}") from error
+
+
+def check_owners(tasks: TaskRegistry, label: str, names: Collection[str], before: Collection[str]) -> None:
+    """Check that what was registered since is the plugin's own; `before` are the plugins that had tasks then.
+
+    Raises:
+        PluginRefused: it registered tasks for another plugin.
+    """
+    for plugin_id, config in tasks.get_all_configs().items():
+        if plugin_id not in before:
+            _check_owner(config, label, names)
+
+
+def check_functions(tasks: TaskRegistry, plugin: Plugin, label: str) -> None:
+    """Import the task functions of a plugin.
+
+    Raises:
+        PluginRefused: one does not exist, or its decorator gives another offset than the declaration.
+    """
+    config = tasks.get_all_configs().get(plugin.id)
+    if config is not None:
+        _check_functions(config, label)
+
+
+def _check_owner(config: PluginTaskConfig, label: str, names: Collection[str]) -> None:
+    if config.plugin_id not in names:
+        raise PluginRefused(
+            ReasonCode.BAD_TASKS,
+            f"{label} registers tasks for plugin {config.plugin_id!r}, expected one of its own names "
+            f"({', '.join(map(repr, names))}). Correct `plugin_id` of its PluginTaskConfig.",
+        )
+
+
+def _check_functions(config: PluginTaskConfig, label: str) -> None:
+    faults = [fault for name in config.tasks if (fault := _function_fault(config, name, label)) is not None]
+    if faults:
+        texts = " ".join(text for _, text in faults)
+        raise PluginRefused(faults[0][0], f"{label} has {len(faults)} wrong task(s). {texts}")
+
+
+def _function_fault(config: PluginTaskConfig, name: str, label: str) -> tuple[ReasonCode, str] | None:
+    offset, function_name = config.tasks[name]
+    path = f"{config.module_path}.{function_name}"
+    doing = f"{label} fails to load task function {path!r} of task {name!r}"
+    with plugin_fence(ReasonCode.TASK_NOT_FOUND, doing, "Correct it or its PluginTaskConfig."):
+        try:
+            function = load_task(config.module_path, function_name)
+        except PluginValidationError as error:
+            return ReasonCode.TASK_NOT_FOUND, f"Task {name!r}: {error}"
+        marked = task_offset(function)
+    if marked is not None and marked != int(offset):
+        return ReasonCode.TASK_OFFSET_MISMATCH, (
+            f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has {marked}. "
+            "Give both the same."
+        )
+    return None

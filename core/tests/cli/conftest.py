@@ -1,0 +1,95 @@
+"""The `pagoda` command in a process of its own, with plugins that are real packages on its import path."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOOD = """
+from pagoda_plugin_sdk import Plugin, PluginTaskConfig
+from pagoda_plugin_sdk.decorators import entry_hook
+
+class ThePlugin(Plugin):
+    id = {id!r}
+    name = "A plugin of the tests"
+    version = "1.4.0"
+    {attributes}
+
+    @entry_hook("after_create", entity="customer", priority=50)
+    def on_customer(self, entity_name, user, entry): ...
+
+    @entry_hook("after_create")
+    def on_any(self, entity_name, user, entry): ...
+"""
+
+
+@dataclass
+class Command:
+    """Runs the command with these settings alone; nothing of the caller's environment counts."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def install(
+        self, name: str, source: str | None = None, *attributes: str, modules: Mapping[str, str] | None = None
+    ) -> None:
+        """Install a plugin and enable it."""
+        package = f"generated_{name}"
+        text = source if source is not None else GOOD.format(id=name, attributes="\n    ".join(attributes))
+        for file_name, content in {"__init__.py": "", "plugin.py": text, **(modules or {})}.items():
+            path = self.folder / package / file_name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(textwrap.dedent(content))
+        info = self.folder / f"dist_{name}-1.0.dist-info"
+        info.mkdir()
+        requirement = "Requires-Dist: pagoda-plugin-sdk>=1.0\n"
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.3\nName: dist-{name}\nVersion: 1.0\n{requirement}"
+        )
+        (info / "entry_points.txt").write_text(f"[pagoda.plugins]\n{name} = {package}.plugin:ThePlugin\n")
+        self.enable(name)
+
+    def enable(self, name: str) -> None:
+        enabled = self.environment.get("ENABLED_PLUGINS", "")
+        self.environment["ENABLED_PLUGINS"] = f"{enabled},{name}".strip(",")
+
+    def set(self, **settings: Any) -> None:
+        """Set settings; what is no text is written as JSON."""
+        for name, value in settings.items():
+            self.environment[name] = value if isinstance(value, str) else json.dumps(value)
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        """Run the command, assert its exit status, and return what it printed, errors after the rest."""
+        environment = {
+            "PATH": "",
+            "PYTHONPATH": str(self.folder),
+            "PAGODA_ENV_FILE": "",
+            "PAGODA_DATA_DIR": str(self.folder / "data"),
+            **self.environment,
+        }
+        run = subprocess.run(
+            [sys.executable, "-m", "pagoda.cli", *arguments],
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed = run.stdout + run.stderr
+        assert run.returncode == status, printed
+        assert not any(line.startswith("Traceback") for line in printed.splitlines()), printed
+        return printed
+
+
+@pytest.fixture
+def pagoda(tmp_path: Path) -> Callable[..., str]:
+    """Run the `pagoda` command."""
+    return Command(tmp_path)

@@ -1,0 +1,86 @@
+"""Error tracking against an HTTP endpoint that records the envelopes it is really sent."""
+
+import gzip
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sentry_sdk
+
+from pagoda.config.loading import load_settings
+from pagoda.config.sentry import configure_sentry
+
+
+class Recorder(http.server.ThreadingHTTPServer):
+    """Takes what a Sentry server takes and keeps the events."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def dsn(self) -> str:
+        return f"http://key@127.0.0.1:{self.server_port}/1"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Recorder
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        lines = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+        _, *items = lines.splitlines()
+        for header, payload in zip(items[::2], items[1::2], strict=False):
+            if json.loads(header)["type"] == "event":
+                self.server.events.append(json.loads(payload))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Keep the test's output quiet."""
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    with Recorder() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        sentry_sdk.get_client().close()
+        sentry_sdk.init()  # off again
+        server.shutdown()
+        thread.join()
+
+
+def test_it_is_off_without_a_dsn() -> None:
+    assert not configure_sentry(load_settings({}), service="api")
+
+
+def test_an_event_carries_release_environment_service_and_tags(recorder: Recorder) -> None:
+    settings = load_settings(
+        {"SENTRY_DSN": recorder.dsn, "SENTRY_ENVIRONMENT": "stage", "SENTRY_RELEASE": "pagoda@9"}
+    )
+    assert configure_sentry(settings, service="worker")
+    with sentry_sdk.new_scope() as scope:
+        scope.set_tag("plugin", "inventory")
+        sentry_sdk.capture_exception(ValueError("no such host"))
+    sentry_sdk.flush()
+    (event,) = recorder.events
+    assert (event["release"], event["environment"]) == ("pagoda@9", "stage")
+    assert event["tags"] == {"service": "worker", "plugin": "inventory"}
+    assert event["exception"]["values"][0]["value"] == "no such host"
+
+
+def test_secrets_do_not_leave_the_process(recorder: Recorder) -> None:
+    configure_sentry(load_settings({"SENTRY_DSN": recorder.dsn}), service="api")
+    with sentry_sdk.new_scope() as scope:
+        scope.set_extra("request", {"token": "hunter2", "password": "hunter2", "name": "web-1"})
+        scope.set_extra("DATABASE_URL", "postgres://u:hunter2@h/d")
+        sentry_sdk.capture_message("look")
+    sentry_sdk.flush()
+    (event,) = recorder.events
+    assert "hunter2" not in json.dumps(event)
+    assert event["extra"]["request"]["name"] == "web-1"

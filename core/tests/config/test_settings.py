@@ -1,0 +1,102 @@
+"""The settings: defaults, faults listed together, secrets kept out of messages."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pagoda.config.loading import load_settings
+from pagoda.config.settings import Settings
+from pagoda.errors import SettingsError
+
+ROOT = Path(__file__).parents[3]
+
+BAD_VALUES = [
+    ("PAGODA_ENV", "prod", "PAGODA_ENV is 'prod': input should be 'development' or 'production'."),
+    ("API_WORKERS", "two", "API_WORKERS is 'two': input should be a valid integer"),
+    ("API_WORKERS", "0", "API_WORKERS is '0': input should be greater than or equal to 1."),
+    ("API_BIND", "8000", "API_BIND is '8000': expected host:port, such as 127.0.0.1:8000."),
+    ("PLUGIN_OPERATION_ID_CONFIG", "{oops", "PLUGIN_OPERATION_ID_CONFIG is '{oops': is no JSON object"),
+    ("PLUGIN_OPERATION_ID_CONFIG", "[1]", "PLUGIN_OPERATION_ID_CONFIG is [1]: input should be a valid dict"),
+    (
+        "PLUGIN_WORKER_CONFIG",
+        '{"a": {"concurency": 2}}',
+        "PLUGIN_WORKER_CONFIG['a']['concurency'] is 2: extra",
+    ),
+    ("PLUGIN_EXAMPLES_DIR", "/no/such/dir", "PLUGIN_EXAMPLES_DIR is '/no/such/dir': path does not point to"),
+    ("JOB_HARD_LIMIT_SECONDS", "5", "JOB_HARD_LIMIT_SECONDS is '5': must be above JOB_SOFT_LIMIT_SECONDS"),
+    ("DATABASE_URL", "mysql://u:hunter2@h/x", "DATABASE_URL: has the scheme 'mysql'; expected a URL such as"),
+    ("DATABASE_URL", "postgres:///x", "DATABASE_URL: names no host"),
+    ("BROKER_URL", "redis://h:port/0", "BROKER_URL: is not a URL"),
+    ("SENTRY_DSN", "hunter2", "SENTRY_DSN: is no DSN; expected https://key@host/project"),
+    ("PLUGIN_SETTINGS", "hunter2", "PLUGIN_SETTINGS: is no JSON object"),
+    (
+        "PAGODA_PLUGIN_STRIKT",
+        "1",
+        "PAGODA_PLUGIN_STRIKT is not a setting. Did you mean 'PAGODA_PLUGIN_STRICT'",
+    ),
+]
+
+
+def test_an_empty_environment_gives_the_embedded_default() -> None:
+    settings = load_settings({})
+    assert settings.is_embedded
+    assert settings.enabled_plugins == ()
+
+
+def test_lists_are_split_and_each_name_is_kept_once() -> None:
+    assert load_settings({"ENABLED_PLUGINS": " a, b ,,a"}).enabled_plugins == ("a", "b")
+
+
+def test_maps_are_json() -> None:
+    settings = load_settings({"PLUGIN_OPERATION_ID_CONFIG": '{"a": [200, 299]}'})
+    assert settings.plugin_operation_id_config == {"a": [200, 299]}
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert load_settings({"DATABASE_URL": "", "API_WORKERS": " "}).api_workers == 2
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_VALUES)
+def test_a_wrong_value_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert message in str(caught.value)
+
+
+def test_all_faults_are_listed_together_without_secrets() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value for name, value, _ in BAD_VALUES})
+    assert len(caught.value.faults) == len({name for name, _, _ in BAD_VALUES})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_production_names_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="needs PAGODA_SECRET_KEY, DATABASE_URL, BROKER_URL"):
+        load_settings({"PAGODA_ENV": "production"})
+
+
+def test_secrets_do_not_print() -> None:
+    settings = load_settings({"PAGODA_SECRET_KEY": "hunter2", "DATABASE_URL": "postgres://u:hunter2@h/d"})
+    assert "hunter2" not in repr(settings)
+    assert settings.secret_key() == "hunter2"
+
+
+def test_the_generated_key_is_kept(tmp_path: Path) -> None:
+    first = load_settings({"PAGODA_DATA_DIR": str(tmp_path / "data")}).secret_key()
+    again = load_settings({"PAGODA_DATA_DIR": str(tmp_path / "data")}).secret_key()
+    assert len(first) > 40
+    assert again == first
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    named = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_shows_the_defaults() -> None:
+    text = (ROOT / ".env.example").read_text()
+    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
+    own = {"ENABLED_PLUGINS", "PLUGIN_OPERATION_ID_CONFIG"}  # the example switches on the two plugins
+    shown = load_settings({name: value for name, value in values.items() if name not in own})
+    assert shown == load_settings({})

@@ -1,0 +1,185 @@
+"""How many queries reading and writing take: the same for few entries and for many, whatever their types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.paginator import Paginator
+from pytest_django import DjangoAssertNumQueries
+
+from pagoda.access import attrinfo_after_write, attrinfo_for, readable, require_write
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry import services
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import Level, Role, RolePermission, User
+
+pytestmark = pytest.mark.django_db
+
+
+BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, 1000], indirect=True)
+
+
+@pytest.fixture
+def service_entity(
+    request: pytest.FixtureRequest, user: User, network: Entity, group: Group, role: Role
+) -> Entity:
+    """An entity of five attributes with many entries, readable and writable by role alone."""
+    networks = services.create_entries(user, network, [{"name": f"net {number}"} for number in range(20)])
+    entity = Entity.objects.create_entity(
+        user=user,
+        name="Service",
+        attrs=[
+            {"name": "address", "type": "string", "is_mandatory": True, "default_permission": Level.NOTHING},
+            {"name": "networks", "type": "array_object", "referral": [network]},
+            {"name": "uplink", "type": "named_object"},
+            {"name": "owner", "type": "group"},
+            {"name": "admins", "type": "array_role"},
+        ],
+    )
+    services.create_entries(
+        user,
+        entity,
+        [
+            {
+                "name": f"service {number}",
+                "attrs": {
+                    "address": f"192.0.2.{number % 250}",
+                    "networks": [networks[number % 20], networks[(number + 1) % 20]],
+                    "uplink": {"name": "eth0", "object": networks[number % 20]},
+                    "owner": group,
+                    "admins": [role],
+                },
+            }
+            for number in range(getattr(request, "param", 10))
+        ],
+    )
+    Entity.objects.update(default_permission=Level.NOTHING)
+    user.groups.add(group)
+    role.groups.add(group)
+    RolePermission.objects.create(role=role, entity=entity, level=Level.FULL)
+    RolePermission.objects.create(role=role, entity=network, level=Level.READABLE)
+    RolePermission.objects.create(role=role, attr=entity.attrs.get(name="address"), level=Level.WRITABLE)
+    entity.refresh_from_db()
+    return entity
+
+
+def values(attrinfo: list[dict[str, Any]]) -> dict[str, Any]:
+    return {info["name"]: info["value"] for info in attrinfo}
+
+
+def entries_of(user: User) -> Any:
+    return readable(Entry.objects.active().select_related("schema"), user).order_by("pk")
+
+
+@BOTH_SIZES
+def test_reading_one_entry_takes_two_and_a_page_three(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(2):
+        entry = entries_of(user).get(name="service 3")
+        shown = values(attrinfo_for([entry], user)[entry.pk])
+    assert shown["address"] == "192.0.2.3"
+    assert [target["name"] for target in shown["networks"]] == ["net 3", "net 4"]
+    assert shown["uplink"]["object"]["schema"]["name"] == "Network"
+    assert (shown["owner"]["name"], shown["admins"][0]["name"]) == ("ops", "admins")
+    with django_assert_num_queries(3):
+        page = list(Paginator(entries_of(user).filter(schema=service_entity), 100).page(1))
+        attrinfo = attrinfo_for(page, user)
+    assert len(attrinfo) == min(100, service_entity.entries.count())
+    assert all(len(values(each)["networks"]) == 2 for each in attrinfo.values())
+
+
+def test_a_page_of_many_entities_takes_three(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(3):
+        page = list(Paginator(entries_of(user).order_by("name"), 25).page(1))
+        shown = attrinfo_for(page, user)
+    assert {entry.schema.name for entry in page} == {"Network", "Service"}
+    assert {len(attrinfo) for attrinfo in shown.values()} == {1, 5}
+
+
+# Two of each are the transaction's own statements.
+
+
+@BOTH_SIZES
+def test_creating_an_entry_takes_nine(
+    user: User,
+    service_entity: Entity,
+    group: Group,
+    role: Role,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    net = Entry.objects.get(name="net 1").pk
+    attrs = {
+        "address": "x",
+        "networks": [net],
+        "uplink": {"name": "e", "object": net},
+        "owner": group.pk,
+        "admins": [role.pk],
+    }
+    with django_assert_num_queries(9):
+        entry = services.create_entry(user, service_entity, name="new", attrs=attrs)
+        shown = values(attrinfo_after_write(entry, user))
+    assert shown["networks"][0]["name"] == "net 1"
+    assert shown == values(attrinfo_for([entry], user)[entry.pk])
+
+
+@BOTH_SIZES
+def test_updating_attributes_takes_at_most_eight(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry = entries_of(user).get(name="service 3")
+    net = Entry.objects.get(name="net 1").pk
+    updates: list[tuple[dict[str, Any], int]] = [
+        ({"address": "new"}, 6),
+        ({"networks": [net]}, 8),
+        ({"networks": []}, 6),
+        ({"owner": None, "admins": [], "address": "newer"}, 6),
+    ]
+    for attrs, queries in updates:
+        with django_assert_num_queries(queries):
+            services.update_entry(entry, user, attrs=attrs)
+            shown = attrinfo_after_write(entry, user)
+        assert shown == attrinfo_for([entry], user)[entry.pk]
+
+
+def test_the_first_value_of_an_attribute_takes_one_more(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry = services.create_entry(user, service_entity, name="new", attrs={"address": "x"})
+    net = Entry.objects.get(name="net 1").pk
+    with django_assert_num_queries(9):
+        services.update_entry(entry, user, attrs={"networks": [net]})
+        attrinfo_after_write(entry, user)
+
+
+def test_an_update_that_changes_nothing_takes_one_besides_the_transaction(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry = entries_of(user).get(name="service 3")
+    with django_assert_num_queries(3):
+        services.update_entry(entry, user, attrs={"address": "192.0.2.3"})
+
+
+def test_checking_what_may_be_written_takes_one(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry = entries_of(user).get(name="service 3")
+    with django_assert_num_queries(1):
+        require_write(user, entry, ["address", "networks"])
+    with django_assert_num_queries(1):
+        require_write(user, service_entity, ["address", "networks"])
+    with django_assert_num_queries(1):
+        require_write(user, entry)
+
+
+def test_deleting_an_entry_takes_five(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    entry = entries_of(user).get(name="service 3")
+    with django_assert_num_queries(5):
+        services.delete_entry(entry, user)
+    assert not entries_of(user).filter(name="service 3").exists()

@@ -1,0 +1,90 @@
+"""A hook manager per test, and ways to make a dispatch take one path or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
+
+import pytest
+
+from pagoda.hooks import counts, runtime
+from pagoda.hooks.bridge import Bridge
+from pagoda.hooks.manager import HookManager
+from pagoda.hooks.records import HandlerRecord
+
+type Handler = Callable[..., Any]
+
+BUDGET_SECONDS = 0.1
+"""Short enough for tests of handlers that hang; the others never get near it."""
+
+
+@pytest.fixture
+def hooks() -> Iterator[HookManager]:
+    manager = HookManager(timeout_seconds=10)
+    manager.open()
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def impatient() -> Iterator[HookManager]:
+    """A manager that cuts handlers off soon."""
+    manager = HookManager(timeout_seconds=BUDGET_SECONDS)
+    manager.open()
+    yield manager
+    manager.close()
+
+
+@dataclass
+class Calls:
+    """Handlers that note their calls; each is named by a letter or a word."""
+
+    names: list[str] = field(default_factory=list)
+    arguments: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def handler(self, name: str, result: Any = None) -> Handler:
+        def handle(*args: Any) -> Any:
+            self.names.append(name)
+            self.arguments.append(args)
+            return result
+
+        return handle
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture(params=["compiled", "careful"])
+def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run ``entry.after_create`` by compiled code, and in the same test again by the careful path."""
+
+    def run(hooks: HookManager, entity_name: str = "customer", user: Any = None, entry: Any = None) -> Any:
+        dispatcher = hooks.dispatcher("entry.after_create")
+        chain = dispatcher.chain(entity_name)
+        if request.param == "compiled":
+            hooks._fence.leave(hooks._fence.enter())  # the thread's first dispatch is a careful one
+            monkeypatch.setitem(chain.tally.namespace, "ticks", repeat(None))
+        else:
+            monkeypatch.setattr(counts, "MAX_GAP", 0)
+        return dispatcher(entity_name, entity_name, user, entry)
+
+    return run
+
+
+@pytest.fixture
+def bridged(hooks: HookManager) -> Iterator[HookManager]:
+    """The manager takes the place of the process's own: the domain's changes run its hooks."""
+    replaced = runtime.install(hooks)
+    Bridge(hooks).connect()
+    yield hooks
+    runtime.install(replaced)
+    if replaced is not None:
+        Bridge(replaced).connect()
+
+
+def names(records: tuple[HandlerRecord, ...]) -> list[str]:
+    return [record.plugin_id for record in records]

@@ -1,0 +1,280 @@
+"""A handler's own savepoint: only for handlers that touch the database, and only inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from structlog.testing import capture_logs
+
+from pagoda.hooks.manager import HookManager
+
+pytestmark = pytest.mark.django_db
+
+BROKEN = (
+    "TransactionBroken: caught a database error that had broken the transaction and returned as if nothing "
+    "happened; what it wrote is undone. Put the statement that may fail into `with transaction.atomic():` of its own."
+)
+
+
+def write(name: str, *, then: BaseException | None = None) -> Callable[..., None]:
+    def handle(*_args: Any) -> None:
+        Group.objects.create(name=name)
+        if then is not None:
+            raise then
+
+    return handle
+
+
+def read(*_args: Any) -> None:
+    Group.objects.exists()
+
+
+def stored() -> set[str]:
+    return set(Group.objects.values_list("name", flat=True))
+
+
+def statements(queries: CaptureQueriesContext) -> list[str]:
+    return [query["sql"].split()[0] for query in queries.captured_queries]
+
+
+def test_a_failing_handlers_writes_are_undone_and_nobody_elses(
+    hooks: HookManager, dispatch: Callable[..., Any]
+) -> None:
+    Group.objects.create(name="host before")
+    hooks.register_hook("entry.after_create", write("first"))
+    hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
+    hooks.register_hook("entry.after_create", write("last"))
+    dispatch(hooks)
+    Group.objects.create(name="host after")
+    assert stored() == {"host before", "first", "last", "host after"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        pytest.param(lambda *_: None, [], id="no-query"),
+        pytest.param(read, ["SAVEPOINT", "SELECT", "RELEASE"], id="reads"),
+        pytest.param(write("a"), ["SAVEPOINT", "INSERT", "RELEASE"], id="writes"),
+        pytest.param(
+            write("a", then=KeyError()),
+            ["SAVEPOINT", "INSERT", "ROLLBACK", "RELEASE"],
+            id="fails",
+        ),
+    ],
+)
+def test_a_savepoint_is_opened_for_a_handler_that_touches_the_database(
+    hooks: HookManager, dispatch: Callable[..., Any], handler: Any, expected: list[str]
+) -> None:
+    hooks.register_hook("entry.after_create", handler)
+    with CaptureQueriesContext(connection) as queries:
+        dispatch(hooks)
+    assert statements(queries) == expected
+
+
+def test_each_handler_gets_one_savepoint_however_many_queries(
+    hooks: HookManager, dispatch: Callable[..., Any]
+) -> None:
+    def read_thrice(*_args: Any) -> None:
+        for _ in range(3):
+            read()
+
+    hooks.register_hook("entry.after_create", read_thrice)
+    hooks.register_hook("entry.after_create", lambda *_args: None)
+    hooks.register_hook("entry.after_create", read)
+    with CaptureQueriesContext(connection) as queries:
+        dispatch(hooks)
+    thrice = ["SAVEPOINT", "SELECT", "SELECT", "SELECT", "RELEASE"]
+    assert statements(queries) == [*thrice, "SAVEPOINT", "SELECT", "RELEASE"]
+
+
+def test_the_hosts_own_queries_get_none(hooks: HookManager, dispatch: Callable[..., Any]) -> None:
+    hooks.register_hook("entry.after_create", write("a"))
+    dispatch(hooks)
+    with CaptureQueriesContext(connection) as queries:
+        read()
+    assert statements(queries) == ["SELECT"]
+
+
+def swallow_integrity_error(*_args: Any) -> None:
+    Group.objects.create(name="bad")
+    try:
+        Group.objects.create(name="bad")
+    except IntegrityError:
+        return
+
+
+def delete_in_a_block_without_savepoint(*_args: Any) -> None:
+    Group.objects.create(name="bad")
+    try:
+        with transaction.atomic(savepoint=False):
+            Group.objects.create(name="bad")
+    except IntegrityError:
+        return
+
+
+@pytest.mark.parametrize("handler", [swallow_integrity_error, delete_in_a_block_without_savepoint])
+def test_a_handler_that_breaks_the_transaction_in_silence_has_failed(
+    hooks: HookManager, dispatch: Callable[..., Any], handler: Callable[..., None]
+) -> None:
+    record = hooks.register_hook("entry.after_create", handler)
+    hooks.register_hook("entry.after_create", write("later"))
+    with capture_logs() as logs:
+        dispatch(hooks)
+    assert stored() == {"later"}
+    assert hooks.statistics(record).failures == 1
+    assert [log["error"] for log in logs] == [BROKEN]
+
+
+def raw_error(*_args: Any) -> None:
+    Group.objects.create(name="bad")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nonsense FROM nowhere")
+
+
+def duplicate(*_args: Any) -> None:
+    Group.objects.create(name="bad")
+    Group.objects.create(name="bad")
+
+
+@pytest.mark.parametrize("handler", [raw_error, duplicate])
+def test_a_database_error_leaves_the_transaction_usable(
+    hooks: HookManager, dispatch: Callable[..., Any], handler: Callable[..., None]
+) -> None:
+    record = hooks.register_hook("entry.after_create", handler)
+    dispatch(hooks)
+    Group.objects.create(name="host")
+    assert stored() == {"host"}
+    assert hooks.statistics(record).failures == 1
+
+
+def in_own_block(*_args: Any) -> None:
+    with transaction.atomic():
+        Group.objects.create(name="inner")
+    try:
+        with transaction.atomic():
+            Group.objects.create(name="undone")
+            raise KeyError
+    except KeyError:
+        Group.objects.create(name="outer")
+
+
+def in_own_block_without_savepoint(*_args: Any) -> None:
+    with transaction.atomic(savepoint=False):
+        Group.objects.create(name="inner")
+    Group.objects.create(name="outer")
+
+
+@pytest.mark.parametrize("handler", [in_own_block, in_own_block_without_savepoint])
+def test_a_handlers_own_blocks_work_as_ever(
+    hooks: HookManager, dispatch: Callable[..., Any], handler: Callable[..., None]
+) -> None:
+    record = hooks.register_hook("entry.after_create", handler)
+    with transaction.atomic():
+        dispatch(hooks)
+    assert stored() == {"inner", "outer"}
+    assert hooks.statistics(record).failures == 0
+    assert connection.savepoint_ids == []
+
+
+def test_what_a_failing_handler_wanted_on_commit_is_forgotten(
+    hooks: HookManager, dispatch: Callable[..., Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    ran: list[str] = []
+
+    def plan(name: str, *, fails: bool) -> Callable[..., None]:
+        def handle(*_args: Any) -> None:
+            Group.objects.create(name=name)
+            transaction.on_commit(lambda: ran.append(name))
+            if fails:
+                raise RuntimeError
+
+        return handle
+
+    hooks.register_hook("entry.after_create", plan("good", fails=False))
+    hooks.register_hook("entry.after_create", plan("bad", fails=True))
+    with django_capture_on_commit_callbacks(execute=True):
+        transaction.on_commit(lambda: ran.append("host"))
+        dispatch(hooks)
+    assert ran == ["host", "good"]
+
+
+def test_a_refused_write_undoes_what_the_refusing_handler_wrote(hooks: HookManager) -> None:
+    hooks.register_hook("entry.validate", write("refused", then=ValueError("no")))
+    with pytest.raises(Exception, match="refused entry.validate"):
+        hooks.execute_hook("entry.validate", None, "customer", "n", [], None)
+    assert stored() == set()
+
+
+def test_a_transform_that_returns_rubbish_is_undone(hooks: HookManager) -> None:
+    def handle(*_args: Any) -> int:
+        Group.objects.create(name="bad")
+        return 42
+
+    hooks.register_hook("entry.before_create", handle)
+    assert hooks.execute_hook("entry.before_create", "customer", None, {}) == {}
+    assert stored() == set()
+
+
+def test_in_a_broken_transaction_a_handler_gets_djangos_error(hooks: HookManager) -> None:
+    record = hooks.register_hook("entry.after_create", read)
+    with pytest.raises(transaction.TransactionManagementError), transaction.atomic():
+        transaction.set_rollback(True)
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+        assert hooks.statistics(record).failures == 1
+        read()
+
+
+def test_a_lost_transaction_is_not_committed_by_half(hooks: HookManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(self: object, sid: str) -> None:
+        raise DatabaseError("connection lost")
+
+    hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
+    with capture_logs() as logs, transaction.atomic():
+        Group.objects.create(name="host")
+        monkeypatch.setattr(type(connection._connections.default), "savepoint_rollback", lose)  # type: ignore[attr-defined]
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+        monkeypatch.undo()
+        assert connection.needs_rollback
+    assert stored() == set()
+    assert [log["event"] for log in logs] == ["hook_rollback_failed", "hook_failed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_each_statement_stands(hooks: HookManager, dispatch: Callable[..., Any]) -> None:
+    hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
+    hooks.register_hook("entry.after_create", duplicate)
+    with CaptureQueriesContext(connection) as queries:
+        dispatch(hooks)
+    assert stored() == {"bad"}
+    assert set(statements(queries)) == {"INSERT"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handlers_own_transaction_outside_of_one_is_its_own_affair(
+    hooks: HookManager, dispatch: Callable[..., Any]
+) -> None:
+    record = hooks.register_hook("entry.after_create", in_own_block)
+    hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
+    dispatch(hooks)
+    assert stored() == {"inner", "outer", "bad"}
+    assert hooks.statistics(record).failures == 0
+    assert not connection.in_atomic_block
+    assert hooks._fence.threads.frame.savepoints == {}
+
+
+def test_a_guard_stays_when_a_wrapper_that_was_there_first_leaves(hooks: HookManager) -> None:
+    with connection.execute_wrapper(lambda execute, *args: execute(*args)):
+        hooks._guard.take_off()
+        hooks._guard.put_on(connection)
+    assert hooks._guard in connection.execute_wrappers
+
+
+def test_closing_a_manager_takes_its_guard_off(hooks: HookManager) -> None:
+    assert hooks._guard in connection.execute_wrappers
+    hooks.close()
+    assert hooks._guard not in connection.execute_wrappers

@@ -1,0 +1,330 @@
+"""Handlers that run too long are cut off, wherever they hang, and nobody else is."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from pagoda.hooks.cutting import CUT_SIGNAL
+from pagoda.hooks.errors import HookTimeout
+from pagoda.hooks.manager import HookManager
+
+from .conftest import BUDGET_SECONDS, Calls
+
+LONG = 60.0
+CUT_OFF = "HookTimeout: cut off: it ran longer than its time budget of 0.1 s"
+
+
+def spin(*_args: Any) -> None:
+    while True:
+        pass
+
+
+def spin_and_catch_errors(*_args: Any) -> None:
+    while True:
+        try:
+            int("x")
+        except Exception:  # noqa: BLE001, S110  # what a careless plugin does
+            pass
+
+
+def spin_in_another_function(*_args: Any) -> None:
+    def count() -> None:
+        number = 0
+        while True:
+            number += 1
+
+    count()
+
+
+def spin_over_library_code(*_args: Any) -> None:
+    while True:
+        sorted(str(number) for number in range(100))
+
+
+def spin_in_a_comprehension(*_args: Any) -> None:
+    [None for _ in iter(int, 1)]
+
+
+def sleep(*_args: Any) -> None:
+    time.sleep(LONG)
+
+
+def receive(*_args: Any) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.recv(1)
+
+
+def wait_for_a_lock(*_args: Any) -> None:
+    threading.Event().wait(LONG)
+
+
+SPINNING = [
+    spin,
+    spin_and_catch_errors,
+    spin_in_another_function,
+    spin_over_library_code,
+    spin_in_a_comprehension,
+]
+WAITING = [sleep, receive, wait_for_a_lock]
+
+
+def in_thread(function: Callable[[], Any]) -> None:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001  # passed on below
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+@pytest.mark.parametrize("handler", [*SPINNING, *WAITING])
+def test_in_the_main_thread_everything_is_cut_off(
+    impatient: HookManager, calls: Calls, dispatch: Callable[..., Any], handler: Callable[..., Any]
+) -> None:
+    record = impatient.register_hook("entry.after_create", handler, plugin_id="slow")
+    impatient.register_hook("entry.after_create", calls.handler("later"))
+    with capture_logs() as logs:
+        dispatch(impatient)
+    assert calls.names == ["later"]
+    assert [(log["event"], log["plugin"], log["error"]) for log in logs] == [("hook_timed_out", "slow", CUT_OFF)]
+    figures = impatient.statistics(record)
+    assert (figures.timeouts, figures.failures) == (1, 1)
+
+
+@pytest.mark.parametrize("handler", SPINNING)
+def test_in_other_threads_whatever_executes_python_is_cut_off(
+    impatient: HookManager, calls: Calls, dispatch: Callable[..., Any], handler: Callable[..., Any]
+) -> None:
+    record = impatient.register_hook("entry.after_create", handler)
+    impatient.register_hook("entry.after_create", calls.handler("later"))
+    in_thread(lambda: dispatch(impatient))
+    assert calls.names == ["later"]
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_in_other_threads_waiting_is_cut_off_when_it_returns(impatient: HookManager, calls: Calls) -> None:
+    def nap(*_args: Any) -> None:
+        time.sleep(4 * BUDGET_SECONDS)
+        calls.names.append("went on")
+        calls.names.append("and on")
+
+    record = impatient.register_hook("entry.after_create", nap)
+    in_thread(lambda: impatient.execute_hook("entry.after_create", "customer", None, None))
+    assert calls.names == []
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_many_threads_are_cut_off_at_once(impatient: HookManager) -> None:
+    record = impatient.register_hook("entry.after_create", spin)
+    run = lambda: impatient.execute_hook("entry.after_create", "customer", None, None)  # noqa: E731
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert impatient.statistics(record).timeouts == 4
+
+
+@pytest.mark.parametrize("hook", ["entry.before_create", "entry.validate", "entry.get_attrs"])
+def test_hooks_with_data_are_cut_off_too(impatient: HookManager, hook: str) -> None:
+    args: dict[str, tuple[Any, ...]] = {
+        "entry.before_create": ("customer", None, {"name": "n"}),
+        "entry.validate": (None, "customer", "n", [], None),
+        "entry.get_attrs": (None, [1], True),
+    }
+    record = impatient.register_hook(hook, spin)
+    expected = {"entry.before_create": {"name": "n"}, "entry.validate": None, "entry.get_attrs": [1]}[hook]
+    assert impatient.execute_hook(hook, *args[hook]) == expected
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_the_outer_handlers_budget_holds_for_what_it_starts(impatient: HookManager, calls: Calls) -> None:
+    def outer(*_args: Any) -> None:
+        while True:
+            impatient.execute_hook("entity.after_create", None, None)
+
+    record = impatient.register_hook("entry.after_create", outer)
+    impatient.register_hook("entry.after_create", calls.handler("later"))
+    inner = impatient.register_hook("entity.after_create", lambda *_args: None)
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert calls.names == ["later"]
+    assert impatient.statistics(record).timeouts == 1
+    assert impatient.statistics(inner).failures == 0
+    assert len(impatient._fence.threads.state.frames) == 1
+
+
+def test_an_inner_handler_that_hangs_uses_up_the_outer_budget(impatient: HookManager, calls: Calls) -> None:
+    def outer(*_args: Any) -> None:
+        impatient.execute_hook("entity.after_create", None, None)
+
+    record = impatient.register_hook("entry.after_create", outer)
+    impatient.register_hook("entity.after_create", spin)
+    impatient.register_hook("entry.after_create", calls.handler("later"))
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert calls.names == ["later"]
+    assert impatient.statistics(record).timeouts <= 1
+    assert not impatient._fence.threads.frame.runs_handler()
+
+
+def test_many_short_calls_are_not_one_long_one(impatient: HookManager) -> None:
+    record = impatient.register_hook("entry.after_create", lambda *_args: None)
+    run = impatient.dispatcher("entry.after_create").resolve("customer")
+    until = time.monotonic() + 5 * BUDGET_SECONDS
+    while time.monotonic() < until:
+        run("customer", None, None)
+    assert impatient.statistics(record).failures == 0
+
+
+def test_a_knock_on_a_thread_that_runs_no_handler_does_nothing(impatient: HookManager, calls: Calls) -> None:
+    impatient.register_hook("entry.after_create", calls.handler("h"))
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    signal.raise_signal(CUT_SIGNAL)
+    assert calls.names == ["h"]
+
+
+def test_a_mark_that_was_left_behind_never_hits_the_host(impatient: HookManager, calls: Calls) -> None:
+    impatient.register_hook("entry.after_create", calls.handler("h"))
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    frame = impatient._fence.threads.frame
+    frame.slot[0] = 1
+    assert frame.watch(0.0) is None
+    mark = frame.watch(0.0)
+    assert mark is not None
+    mark.expired = True
+    signal.raise_signal(CUT_SIGNAL)
+    frame.slot[0] = 0
+    assert calls.names == ["h"]
+
+
+def test_a_handler_gets_time_to_clean_up(impatient: HookManager, calls: Calls) -> None:
+    def handle(*_args: Any) -> None:
+        try:
+            spin()
+        finally:
+            for step in range(20):
+                calls.names.append(str(step))
+
+    impatient.register_hook("entry.after_create", handle)
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert len(calls.names) == 20
+
+
+def test_one_that_catches_everything_is_cut_off_again(impatient: HookManager) -> None:
+    attempts: list[BaseException] = []
+
+    def stubborn(*_args: Any) -> None:
+        with suppress(HookTimeout):
+            spin()
+        attempts.append(HookTimeout(impatient._fence.threads.frame, 0))
+        spin()
+
+    record = impatient.register_hook("entry.after_create", stubborn)
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert len(attempts) == 1
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_a_previous_handler_of_the_signal_is_still_called(calls: Calls) -> None:
+    before = signal.signal(CUT_SIGNAL, calls.handler("theirs"))
+    hooks = HookManager(timeout_seconds=BUDGET_SECONDS)
+    try:
+        hooks.register_hook("entry.after_create", lambda *_args: None)
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+        signal.raise_signal(CUT_SIGNAL)
+    finally:
+        signal.signal(CUT_SIGNAL, before)
+        hooks.close()
+    assert calls.names == ["theirs"]
+
+
+def test_two_managers_in_one_process_each_keep_their_budget(impatient: HookManager) -> None:
+    other = HookManager(timeout_seconds=BUDGET_SECONDS)
+    records = []
+    for hooks in (impatient, other):
+        records.append(hooks.register_hook("entry.after_create", spin))
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert impatient.statistics(records[0]).timeouts == 2
+    assert other.statistics(records[1]).timeouts == 1
+    other.close()
+
+
+def test_events_are_off_again_after_a_cut(impatient: HookManager) -> None:
+    impatient.register_hook("entry.after_create", spin)
+    in_thread(lambda: impatient.execute_hook("entry.after_create", "customer", None, None))
+    watchdog = impatient._watchdog
+    watchdog.stop()
+    watchdog._look(time.monotonic())
+    assert watchdog._tool is not None
+    assert sys.monitoring.get_local_events(watchdog._tool, spin.__code__) == 0
+
+
+def test_without_a_free_tool_number_it_is_said_that_nothing_is_cut_off(
+    impatient: HookManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.monitoring, "get_tool", lambda _number: "somebody else's")
+    released = threading.Event()
+    logged = threading.Event()
+
+    def handle(*_args: Any) -> None:
+        released.wait()
+
+    record = impatient.register_hook("entry.after_create", handle)
+    with capture_logs() as logs:
+        thread = threading.Thread(
+            target=lambda: impatient.execute_hook("entry.after_create", "customer", None, None)
+        )
+        thread.start()
+        while not logs:
+            logged.wait(0.01)
+        released.set()
+        thread.join()
+    assert logs[0]["event"] == "hook_not_cut_off"
+    assert logs[0]["reason"] == "no monitoring tool number is free in this process"
+    assert impatient.statistics(record).timeouts == 0
+
+
+FORKING = """
+import os, time, warnings
+from pagoda.hooks.manager import HookManager
+
+def hang(*args):
+    {hanging}
+
+hooks = HookManager(timeout_seconds=0.1)
+hooks.register_hook("entity.after_create", lambda *args: None)
+hooks.execute_hook("entity.after_create", None, None)
+record = hooks.register_hook("entry.after_create", hang)
+warnings.simplefilter("ignore", DeprecationWarning)  # that a process with threads forks is what is tested
+child = os.fork()
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+hooks.execute_hook("entry.after_create", "customer", None, None)
+os._exit(40 + hooks.statistics(record).timeouts)
+"""
+
+
+@pytest.mark.parametrize("hanging", ["while True: pass", "time.sleep(60)"])
+def test_a_forked_process_has_a_watchdog_of_its_own(hanging: str) -> None:
+    script = FORKING.format(hanging=hanging)
+    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=30, capture_output=True)
+    assert ended.returncode == 41, ended.stderr.decode()
