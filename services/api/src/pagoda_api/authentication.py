@@ -1,0 +1,62 @@
+"""API tokens: ``Authorization: Token <t>`` or ``Authorization: Bearer <t>``."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from pagoda.domain.user.models import ApiToken, User
+
+_SCHEMES = ("token", "bearer")
+_META_KEY = "pagoda.api_token"
+
+
+class ApiTokenAuthentication(BaseAuthentication):
+    """Take the token that the acting-user middleware found; refuse one that nobody knows."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """Return user and token, None when the request carries no token.
+
+        Raises:
+            AuthenticationFailed: a token is there and is unknown, expired, or its user is not active.
+        """
+        header = request.headers.get("Authorization", "")
+        if not _is_token_header(header):
+            return None
+        token = request._request.META.get(_META_KEY)
+        if not isinstance(token, ApiToken):
+            raise AuthenticationFailed(
+                "The API token is unknown or expired. Get a new one from POST /api/v2/auth/token/.",
+                code="invalid_token",
+            )
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the scheme that a 401 names."""
+        return "Token"
+
+
+def actor(request: Request) -> User | None:
+    """Return the user who sent `request`, None for nobody."""
+    return request.user if isinstance(request.user, User) else None
+
+
+def find_token(header: str) -> ApiToken | None:
+    """Return the valid token of an Authorization header with its user, in one query, or None."""
+    secret = _secret(header)
+    return ApiToken.authenticate(secret) if secret else None
+
+
+def remember_token(request: HttpRequest, token: ApiToken) -> None:
+    """Keep `token` with `request` for `ApiTokenAuthentication`, so that it is looked up once."""
+    request.META[_META_KEY] = token
+
+
+def _is_token_header(header: str) -> bool:
+    return header.partition(" ")[0].lower() in _SCHEMES
+
+
+def _secret(header: str) -> str:
+    return header.partition(" ")[2].strip() if _is_token_header(header) else ""

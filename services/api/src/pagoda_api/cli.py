@@ -1,0 +1,61 @@
+"""`pagoda-api`: the API process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pagoda.config.loading import load_settings
+from pagoda.config.logging import configure_logging
+from pagoda.config.settings import Settings
+from pagoda.errors import SettingsError
+from pagoda_api.server import ApiServer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return serve(settings, bind=arguments.bind, workers=arguments.workers)
+
+
+def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
+    """Serve until a signal ends it; flags win over the settings."""
+    configure_logging(settings, service="api")  # for what gunicorn says before the application is loaded
+    ApiServer(
+        bind=bind or settings.api_bind,
+        workers=workers or settings.api_workers,
+        load_application=_load_application,
+    ).run()
+    return 0
+
+
+def _load_application() -> object:
+    from pagoda_api.wsgi import application
+
+    return application
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pagoda-api", description="The API process of Pagoda.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="serve HTTP with gunicorn")
+    serving.add_argument("--bind", help="address:port, by default API_BIND")
+    serving.add_argument("--workers", type=_positive, help="processes, by default API_WORKERS")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of processes; give 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Fields of input that the host's services check, and names of things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from pagoda.access import readable
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.text import name_fault
+from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.exceptions import near_misses
+
+MAX_ID = 2**63 - 1
+"""The highest id that a database column holds; more is no id."""
+
+
+class Unchecked(serializers.Field[Any, Any, Any, Any]):
+    """Passes a value on as it came: the host's service checks it, for every caller alike.
+
+    Any: JSON of every type. DRF's own fields would turn 5 into "5" and trim names.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return `data` itself."""
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        """Return `value` itself."""
+        return value
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class UncheckedText(Unchecked):
+    """Text, as far as the OpenAPI schema goes."""
+
+
+@extend_schema_field(OpenApiTypes.INT)
+class UncheckedNumber(Unchecked):
+    """A whole number, as far as the OpenAPI schema goes."""
+
+
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}], "description": "An id or a name."})
+class IdOrName(Unchecked):
+    """The id or the name of something; its type is checked here."""
+
+    def to_internal_value(self, data: Any) -> int | str:
+        """Return `data` when it is a whole number or a text.
+
+        Raises:
+            ValidationError: it is neither.
+        """
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            raise ValidationError(f"{data!r} is neither an id nor a name.", code="type")
+        return data
+
+
+def find_entity(given: int | str, user: Viewer | None, *, field: str) -> Entity:
+    """Return the active entity with this id or name that `user` may read; digits in a text may be either.
+
+    Raises:
+        ValidationError: keyed by `field`; there is none, the closest names that `user` may read are given.
+    """
+    fault = name_fault(given) if isinstance(given, str) else None
+    if fault is not None:
+        raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
+    entities = readable(Entity.objects.active(), user)
+    found = list(entities.filter(name=given)) if isinstance(given, str) else []
+    number = _as_id(given)
+    if not found and number is not None:
+        found = list(entities.filter(pk=number))
+    if found:
+        return found[0]
+    misses = near_misses(given, entities.values_list("name", flat=True)) if isinstance(given, str) else ""
+    raise ValidationError({field: [f"There is no entity {given!r}.{misses}"]}, code="unknown")
+
+
+def _as_id(given: int | str) -> int | None:
+    if isinstance(given, str) and not (given.isascii() and given.isdecimal() and len(given) < 20):
+        return None
+    number = int(given)
+    return number if 0 < number <= MAX_ID else None

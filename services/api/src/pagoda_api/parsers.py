@@ -1,0 +1,37 @@
+"""Bodies of requests: JSON that the rest of the way can carry."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+
+class CheckedJSONParser(JSONParser):
+    """Parses JSON; what Python, the database or an answer would stumble over is refused as broken."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:  # any JSON value in fact; the stubs name the usual one
+        """Return the value.
+
+        Raises:
+            ParseError: it is no JSON, too deeply nested, or holds half of a surrogate pair.
+        """
+        raw = stream.read()
+        try:
+            parsed = super().parse(io.BytesIO(raw), media_type, parser_context)
+            if b"\\ud" in raw.lower():
+                json.dumps(parsed, ensure_ascii=False).encode()
+        except RecursionError as error:
+            raise ParseError("JSON parse error - too deeply nested.") from error
+        except UnicodeEncodeError as error:
+            raise ParseError("JSON parse error - half of a surrogate pair; send valid Unicode.") from error
+        return parsed

@@ -1,0 +1,131 @@
+"""The way to plugin endpoints: one route and a dictionary, so that cost does not grow with the plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import ClassVar
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import ResolverMatch, URLResolver
+from django.urls.exceptions import Resolver404
+from django.urls.resolvers import RoutePattern
+
+from pagoda.plugins.records import ReasonCode
+from pagoda.plugins.registry import UrlModules
+from pagoda_api.reporting import report
+from pagoda_plugin_sdk.exceptions import PluginLoadError
+
+API_PREFIX = "api/v2/plugins/"
+PAGES_PREFIX = "plugins/"
+PREFIXES = (API_PREFIX, PAGES_PREFIX)
+
+log = structlog.get_logger(__name__)
+
+
+class PluginUrlsError(PluginLoadError):
+    """A URL module of a plugin can't be imported or holds no usable patterns."""
+
+    code: ClassVar[str] = ReasonCode.URLS_FAILED.value
+
+
+def build_plugin_routes(
+    plugins: Iterable[UrlModules], *, report_fault: Callable[[str, str, str], None], is_strict: bool = False
+) -> PluginRoutes:
+    """Import each plugin's URL modules, each in a fence, and return the resolver that leads to them.
+
+    A plugin whose module fails loses that module's URLs and is reported as
+    ``report_fault(plugin_id, code, text)``; the other plugins are served.
+
+    Raises:
+        PluginUrlsError: a module failed and `is_strict` is set.
+    """
+    routes = PluginRoutes()
+    for plugin in plugins:
+        resolvers = []
+        for prefix, module_path in (
+            (API_PREFIX, plugin.api_v2_patterns),
+            (PAGES_PREFIX, plugin.url_patterns),
+        ):
+            if module_path is None:
+                continue
+            try:
+                resolvers.append(_imported(f"{prefix}{plugin.plugin_id}/", module_path, plugin.plugin_id))
+            except PluginUrlsError as error:
+                if is_strict:
+                    raise
+                log.error("plugin_urls_failed", plugin=plugin.plugin_id, module=module_path, exc_info=True)
+                report(error, plugin_id=plugin.plugin_id, surface="urls")
+                report_fault(plugin.plugin_id, error.code, str(error))
+        routes.add(plugin, resolvers)
+    return routes
+
+
+def _imported(prefix: str, module_path: str, plugin_id: str) -> URLResolver:
+    """Import a URL module and go through all of its patterns, so that a bad one is found now."""
+    try:
+        resolver = URLResolver(RoutePattern(prefix), import_module(module_path))
+        faults = [message for message in resolver.check() if message.is_serious()]
+        if faults:
+            raise ImproperlyConfigured("; ".join(str(fault.msg) for fault in faults))
+        resolver._populate()  # compiles every pattern, nested ones too
+    except Exception as error:
+        raise PluginUrlsError(
+            f"URL module {module_path!r} of plugin {plugin_id!r} is not served: "
+            f"{type(error).__name__}: {error}. Mend the module and restart the API."
+        ) from error
+    return resolver
+
+
+class PluginRoutes(URLResolver):
+    """Resolves plugin paths by the plugin's name; lists all plugins for `reverse` and for the OpenAPI schema.
+
+    Both URL modules of a plugin share one namespace, its id; a module's ``app_name`` names it too.
+    """
+
+    def __init__(self) -> None:
+        self._plugins: list[URLResolver] = []
+        self._by_name: dict[str, tuple[str, URLResolver]] = {}
+        self._app_names: dict[str, list[str]] = {}
+        super().__init__(RoutePattern(""), self._plugins)
+
+    @property
+    def app_dict(self) -> dict[str, list[str]]:
+        """Return ``{app name: [plugin id]}``, by which `reverse` finds a namespace."""
+        return {**self._app_names, **super().app_dict}
+
+    def add(self, plugin: UrlModules, resolvers: list[URLResolver]) -> None:
+        """Serve `resolvers` below each of the plugin's names."""
+        if not resolvers:
+            return
+        namespace = plugin.plugin_id
+        resolver = URLResolver(RoutePattern(""), resolvers, app_name=namespace, namespace=namespace)
+        self._plugins.append(resolver)
+        for app_name in filter(None, map(_app_name, resolvers)):
+            self._app_names.setdefault(app_name, []).append(namespace)
+        for name in plugin.names:
+            self._by_name.setdefault(name, (plugin.plugin_id, resolver))
+
+    def resolve(self, path: str) -> ResolverMatch:
+        """Find the view of `path` ("api/v2/plugins/<name>/..."), looking at the named plugin alone."""
+        path = str(path)
+        for prefix in PREFIXES:
+            if path.startswith(prefix):
+                name, slash, rest = path.removeprefix(prefix).partition("/")
+                if slash and name in self._by_name:
+                    plugin_id, resolver = self._by_name[name]
+                    return resolver.resolve(f"{prefix}{plugin_id}/{rest}")
+        raise Resolver404({"path": path})
+
+
+def _app_name(resolver: URLResolver) -> str | None:
+    name = getattr(resolver.urlconf_module, "app_name", None)
+    return name if isinstance(name, str) else None
+
+
+def plugin_of(match: ResolverMatch | None) -> str | None:
+    """Return the id of the plugin that a request was routed to, None for the host's own endpoints."""
+    if match is None or not match.route.startswith(PREFIXES) or not match.namespaces:
+        return None
+    return match.namespaces[0]

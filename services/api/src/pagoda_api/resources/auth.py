@@ -1,0 +1,106 @@
+"""Logging in: ``/api/v2/auth/``, by API token or by session."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth
+from django.middleware.csrf import get_token
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda.domain.user.models import ApiToken, User
+from pagoda_api.resources.representations import UserSerializer
+from pagoda_api.strict import StrictSerializer, checked
+
+
+class InvalidCredentials(APIException):
+    """Nobody active has this name and password; which of the two is wrong is not told."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    default_code = "invalid_credentials"
+    default_detail = "There is no active user with this name and password."
+
+
+class CredentialsSerializer(StrictSerializer):
+    """Name and password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+
+
+class TokenRequestSerializer(CredentialsSerializer):
+    """Name and password, and what the token is called."""
+
+    name = serializers.CharField(max_length=200, default="api", help_text="Such as the machine it is for.")
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """A new token; Any, as it is shown once and kept as a digest."""
+
+    token = serializers.CharField(help_text="Send it as `Authorization: Token <token>`.")
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class TokenView(APIView):
+    """API tokens."""
+
+    def get_permissions(self) -> list[Any]:  # Any: DRF's permissions have no common type
+        """Let anybody ask for a token; giving one back takes a token."""
+        return [AllowAny() if self.request.method == "POST" else IsAuthenticated()]
+
+    @extend_schema(request=TokenRequestSerializer, responses=TokenSerializer, auth=[])
+    def post(self, request: Request) -> Response:
+        """Give a token for name and password."""
+        data = checked(TokenRequestSerializer(data=request.data))
+        name = data.pop("name")
+        lifetime = timedelta(hours=settings.PAGODA.api_token_lifetime_hours)
+        token, plain = ApiToken.issue(_authenticated(request, data), name, lifetime)
+        return Response(TokenSerializer({"token": plain, "expires_at": token.expires_time}).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Make the token that the request carries invalid; a session has none."""
+        if isinstance(request.auth, ApiToken):
+            request.auth.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LoginView(APIView):
+    """Sessions, for browsers."""
+
+    # Anybody may log in, and an expired token in the request must not keep them from it.
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(request=CredentialsSerializer, responses=UserSerializer, auth=[])
+    def post(self, request: Request) -> Response:
+        """Log in: sets the session's cookie and the one with the CSRF token."""
+        user = _authenticated(request, checked(CredentialsSerializer(data=request.data)))
+        auth.login(request._request, user)
+        get_token(request._request)
+        return Response(UserSerializer(user).data)
+
+
+class LogoutView(APIView):
+    """Sessions, for browsers."""
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End the session."""
+        auth.logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _authenticated(request: Request, credentials: dict[str, Any]) -> User:
+    user = auth.authenticate(request._request, **credentials)
+    if not isinstance(user, User):
+        raise InvalidCredentials
+    return user

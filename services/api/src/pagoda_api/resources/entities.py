@@ -1,0 +1,206 @@
+"""Entities: ``/api/v2/entities/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from pagoda.access import entity_attrinfo, entity_attrinfo_for, readable, require
+from pagoda.domain.entity import services
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.text import shown
+from pagoda.domain.user.models import Level
+from pagoda.hooks.bridge import filter_entity_attrs
+from pagoda_api.authentication import actor
+from pagoda_api.fields import Unchecked, UncheckedNumber, UncheckedText
+from pagoda_api.lookups import found_or_404
+from pagoda_api.resources.filters import StandingFilter
+from pagoda_api.resources.representations import NamedSerializer, UserSerializer
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked
+
+type AttrInfo = list[dict[str, Any]]  # Any: JSON values
+
+
+class EntityAttrSerializer(serializers.Serializer[Any]):
+    """One attribute, as the ``entity.get_attrs`` hooks leave it; Any, as it is shown and never made."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="Such as `string` or `array_named_object`.")
+    is_mandatory = serializers.BooleanField()
+    is_readable = serializers.BooleanField()
+    index = serializers.IntegerField(help_text="Position among the attributes.")
+    is_summarized = serializers.BooleanField()
+    is_delete_in_chain = serializers.BooleanField()
+    note = serializers.CharField()
+    default_value = serializers.JSONField(allow_null=True)
+    choices = serializers.ListField(child=serializers.CharField(), help_text="What a select may hold.")
+    referral = NamedSerializer(many=True, help_text="The entities whose entries it may point to; none: all.")
+
+
+class EntitySerializer(serializers.ModelSerializer[Entity]):
+    """An entity with its attributes, which are in the context: ``{"attrs": {entity id: [...]}}``."""
+
+    created_user = UserSerializer(read_only=True, allow_null=True)
+    attrs = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Entity
+        fields = [
+            "id",
+            "name",
+            "note",
+            "is_active",
+            "default_permission",
+            "created_time",
+            "created_user",
+            "updated_time",
+            "attrs",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(EntityAttrSerializer(many=True))
+    def get_attrs(self, entity: Entity) -> AttrInfo:
+        """Return the attributes of `entity`."""
+        attrs: AttrInfo = self.context["attrs"][entity.pk]
+        return attrs
+
+
+class EntityUpdateSerializer(StrictSerializer):
+    """What may change of an entity; the host's service checks the values."""
+
+    name = UncheckedText(required=False)
+    note = UncheckedText(required=False)
+    default_permission = UncheckedNumber(
+        required=False, help_text="1 nothing, 2 readable, 4 writable, 8 full."
+    )
+    attrs = Unchecked(
+        required=False,
+        help_text='`[{"name", "type", "is_mandatory", "referral": [id or name], "choices", ...}]`. When an '
+        "entity is changed, an item with `id` changes that attribute, and removes it with `is_deleted`; one "
+        "without `id` is new.",
+    )
+
+    def validate_attrs(self, attrs: object) -> list[dict[str, Any]]:
+        """Return `attrs` when they are a list of objects."""
+        if not isinstance(attrs, list) or not all(isinstance(item, dict) for item in attrs):
+            raise ValidationError(
+                f'Attributes are a list of {{"name", "type", ...}}, not {shown(attrs)}.', code="type"
+            )
+        return [_as_spec(item) for item in attrs]
+
+
+class EntityCreateSerializer(EntityUpdateSerializer):
+    """A new entity."""
+
+    name = UncheckedText()
+
+
+class EntityFilter(StandingFilter):
+    """Which entities a list shows."""
+
+    class Meta:
+        model = Entity
+        fields: list[str] = []
+
+
+class EntityViewSet(GenericViewSet[Entity]):
+    """Entities that the user may read; deleted ones too, where they are asked for by their id."""
+
+    serializer_class = EntitySerializer
+    filterset_class = EntityFilter
+    filter_backends = [StrictFilterBackend]
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Entity]:
+        """Return the entities that the user may read, the oldest first: new ones don't shift pages."""
+        return readable(Entity.objects.select_related("created_user").order_by("id"), self.request.user)
+
+    def list(self, request: Request) -> Response:
+        """List a page of entities with their attributes."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        attrs = entity_attrinfo_for(page, request.user)
+        filtered = {entity.pk: filter_entity_attrs(entity, attrs[entity.pk]) for entity in page}
+        return self.get_paginated_response(
+            EntitySerializer(page, many=True, context={"attrs": filtered}).data
+        )
+
+    @extend_schema(request=EntityCreateSerializer, responses={201: EntitySerializer})
+    def create(self, request: Request) -> Response:
+        """Create an entity with its attributes."""
+        data = checked(EntityCreateSerializer(data=request.data))
+        return self._shown(services.create_entity(actor(request), **data), status.HTTP_201_CREATED)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show an entity."""
+        return self._shown(self._entity(pk))
+
+    @extend_schema(request=EntityUpdateSerializer, responses=EntitySerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change what is given; attributes that are not named stay."""
+        return self._changed(pk, checked(EntityUpdateSerializer(data=request.data)))
+
+    @extend_schema(request=EntityCreateSerializer, responses=EntitySerializer)
+    def update(self, request: Request, pk: str) -> Response:
+        """Make it what is given: attributes are found by id or name, those not named are removed."""
+        data = {"note": "", "attrs": []} | checked(EntityCreateSerializer(data=request.data))
+        existing = EntityAttr.objects.active().filter(parent_entity=int(pk))
+        data["attrs"] = _complete(data["attrs"], {attr.pk: attr.name for attr in existing})
+        return self._changed(pk, data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it softly; it must have no entries. Deleting a deleted one does nothing."""
+        entity = self._entity(pk)
+        require(request.user, entity, Level.FULL)
+        services.delete_entity(entity, actor(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=EntitySerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Undo its deletion."""
+        entity = self._entity(pk)
+        require(request.user, entity, Level.FULL)
+        services.restore_entity(entity, actor(request))
+        return self._shown(entity)
+
+    def _entity(self, pk: str) -> Entity:
+        return found_or_404(self.get_queryset(), pk, noun="entity")
+
+    def _changed(self, pk: str, data: dict[str, Any]) -> Response:
+        entity = self._entity(pk)
+        require(self.request.user, entity, Level.FULL)
+        return self._shown(services.update_entity(entity, actor(self.request), **data))
+
+    def _shown(self, entity: Entity, status_code: int = status.HTTP_200_OK) -> Response:
+        attrs = {entity.pk: filter_entity_attrs(entity, entity_attrinfo(entity, self.request.user))}
+        return Response(EntitySerializer(entity, context={"attrs": attrs}).data, status=status_code)
+
+
+def _as_spec(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was shown of an attribute as the service takes it, so that it can be sent back."""
+    spec = {key: value for key, value in item.items() if key != "is_readable"}
+    if isinstance(spec.get("referral"), list):
+        spec["referral"] = [each.get("id") if isinstance(each, dict) else each for each in spec["referral"]]
+    return spec
+
+
+def _complete(attrs: Sequence[Mapping[str, Any]], existing: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return the items with the ids of those named alike, and with the removal of those not named."""
+    ids = {name: attr_id for attr_id, name in existing.items()}
+    items: list[dict[str, Any]] = []
+    for item in attrs:
+        name = item.get("name")
+        known = {"id": ids[name]} if isinstance(name, str) and name in ids else {}
+        items.append(known | dict(item))
+    kept = [item.get("id") for item in items]
+    return [*items, *({"id": attr_id, "is_deleted": True} for attr_id in existing if attr_id not in kept)]

@@ -1,0 +1,217 @@
+"""Entries: ``/api/v2/entries/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from pagoda.access import attrinfo_after_write, attrinfo_for, readable, require, require_write
+from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry import services
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.text import name_fault, shown
+from pagoda.domain.user.models import Level
+from pagoda.hooks.bridge import filter_entry_attrs
+from pagoda_api.authentication import actor
+from pagoda_api.fields import MAX_ID, IdOrName, Unchecked, UncheckedText, find_entity
+from pagoda_api.lookups import found_or_404
+from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
+from pagoda_api.resources.filters import StandingFilter, asking_user
+from pagoda_api.resources.representations import NamedSerializer, UserSerializer
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked
+
+type AttrInfo = list[dict[str, Any]]  # Any: JSON values
+
+
+class AttrInfoSerializer(serializers.Serializer[Any]):
+    """One attribute, as the ``entry.get_attrs`` hooks leave it; Any, as it is shown and never made."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="Such as `string` or `array_named_object`.")
+    value = serializers.JSONField(allow_null=True)
+    is_mandatory = serializers.BooleanField()
+    is_readable = serializers.BooleanField()
+
+
+class EntrySerializer(serializers.ModelSerializer[Entry]):
+    """An entry with its attributes, which are in the context: ``{"attrs": {entry id: [...]}}``."""
+
+    schema = NamedSerializer(read_only=True)
+    created_user = UserSerializer(read_only=True, allow_null=True)
+    attrs = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Entry
+        fields = [
+            "id",
+            "name",
+            "schema",
+            "note",
+            "is_active",
+            "created_time",
+            "created_user",
+            "updated_time",
+            "attrs",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(AttrInfoSerializer(many=True))
+    def get_attrs(self, entry: Entry) -> AttrInfo:
+        """Return the attributes of `entry`."""
+        attrs: AttrInfo = self.context["attrs"][entry.pk]
+        return attrs
+
+
+class EntryUpdateSerializer(StrictSerializer):
+    """What may change of an entry; the host's service checks the values."""
+
+    name = UncheckedText(required=False)
+    note = UncheckedText(required=False)
+    attrs = Unchecked(
+        required=False,
+        help_text='`{name: value}`, or `[{"id" or "name", "value"}]`; others keep their value.',
+    )
+
+    def validate_attrs(self, attrs: object) -> object:
+        """Return `attrs` when they have one of the two forms."""
+        if not isinstance(attrs, dict | list):
+            raise ValidationError(
+                f'Attributes are {{name: value}} or [{{"id" or "name", "value"}}], not {shown(attrs)}.',
+                code="type",
+            )
+        return attrs
+
+
+class EntryCreateSerializer(EntryUpdateSerializer):
+    """A new entry; its entity is named by ``schema`` or ``entity``."""
+
+    name = UncheckedText()
+    schema = IdOrName(required=False)
+    entity = IdOrName(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields with the entity under ``schema`` alone."""
+        given = [attrs.pop(field) for field in ("schema", "entity") if field in attrs]
+        if len(given) != 1:
+            raise ValidationError(
+                {"schema": ["Give the entity's id or name once, as `schema` or as `entity`."]}
+            )
+        return attrs | {"schema": given[0]}
+
+
+class EntryFilter(StandingFilter):
+    """Which entries a list shows."""
+
+    entity = django_filters.CharFilter(method="of_entity", label="Id or name of their entity.")
+
+    class Meta:
+        model = Entry
+        fields: list[str] = []
+
+    def of_entity(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
+        """Return the entries of one entity."""
+        return queryset.filter(schema=find_entity(value, asking_user(self), field=name))
+
+
+@extend_schema_view(
+    retrieve=extend_schema(responses=EntrySerializer),
+    partial_update=extend_schema(request=EntryUpdateSerializer, responses=EntrySerializer),
+    destroy=extend_schema(responses={204: None}),
+)
+class EntryViewSet(GenericViewSet[Entry]):
+    """Entries that the user may read; deleted ones too, where they are asked for by their id."""
+
+    serializer_class = EntrySerializer
+    filterset_class = EntryFilter
+    filter_backends = [StrictFilterBackend]
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Entry]:
+        """Return the entries that the user may read, the oldest first: new ones don't shift pages."""
+        entries = Entry.objects.select_related("schema", "created_user").order_by("id")
+        return readable(entries, self.request.user)
+
+    def list(self, request: Request) -> Response:
+        """List a page of entries with their attributes."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        attrs = attrinfo_for(page, request.user)
+        filtered = {entry.pk: filter_entry_attrs(entry, attrs[entry.pk], False) for entry in page}
+        return self.get_paginated_response(EntrySerializer(page, many=True, context={"attrs": filtered}).data)
+
+    @extend_schema(request=EntryCreateSerializer, responses={201: EntrySerializer})
+    def create(self, request: Request) -> Response:
+        """Create an entry with its values."""
+        data = checked(EntryCreateSerializer(data=request.data))
+        entity = find_entity(data.pop("schema"), request.user, field="schema")
+        require_write(request.user, entity, _attribute_names(entity.pk, data.get("attrs", {})))
+        entry = services.create_entry(actor(request), entity, **data)
+        return self._written(entry, status.HTTP_201_CREATED)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show an entry."""
+        entry = self._entry(pk)
+        return self._shown(entry, attrinfo_for([entry], request.user)[entry.pk])
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change what is given; equal values store nothing."""
+        data = checked(EntryUpdateSerializer(data=request.data))
+        entry = self._entry(pk)
+        require_write(request.user, entry, _attribute_names(entry.schema_id, data.get("attrs", {})))
+        return self._written(services.update_entry(entry, actor(request), **data))
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it softly; deleting a deleted one does nothing."""
+        entry = self._entry(pk)
+        require(request.user, entry, Level.FULL)
+        services.delete_entry(entry, actor(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=EntrySerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Undo its deletion."""
+        entry = self._entry(pk)
+        require(request.user, entry, Level.FULL)
+        return self._written(services.restore_entry(entry, actor(request)))
+
+    @extend_schema(responses=VersionSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], filter_backends=[])
+    def history(self, request: Request, pk: str) -> Response:
+        """List every version of its values that the user may read, the newest first."""
+        versions = versions_of(self._entry(pk), request.user)
+        page = self.paginate_queryset(versions) or []  # type: ignore[arg-type]  # versions, not entries
+        return self.get_paginated_response(show_versions(page))  # type: ignore[arg-type]
+
+    def _entry(self, pk: str) -> Entry:
+        return found_or_404(self.get_queryset(), pk, noun="entry")
+
+    def _written(self, entry: Entry, status_code: int = status.HTTP_200_OK) -> Response:
+        return self._shown(entry, attrinfo_after_write(entry, self.request.user), status_code)
+
+    def _shown(self, entry: Entry, attrinfo: AttrInfo, status_code: int = status.HTTP_200_OK) -> Response:
+        attrs = {entry.pk: filter_entry_attrs(entry, attrinfo, True)}
+        return Response(EntrySerializer(entry, context={"attrs": attrs}).data, status=status_code)
+
+
+def _attribute_names(entity_id: int, attrs: Mapping[str, Any] | Sequence[Any]) -> set[str]:
+    """Return the names of the attributes that `attrs` writes; what is malformed is left to the service."""
+    if isinstance(attrs, Mapping):
+        return {name for name in attrs if name_fault(name) is None}
+    items = [item for item in attrs if isinstance(item, Mapping)]
+    names = {item["name"] for item in items if "id" not in item and name_fault(item.get("name")) is None}
+    ids = [item["id"] for item in items if isinstance(item.get("id"), int) and 0 < item["id"] <= MAX_ID]
+    if ids:
+        of_entity = EntityAttr.objects.active().filter(parent_entity=entity_id, pk__in=ids)
+        names.update(of_entity.values_list("name", flat=True))
+    return names

@@ -1,0 +1,38 @@
+"""Filters that entities and entries share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from pagoda.domain.user.models import User
+
+
+def asking_user(filterset: django_filters.FilterSet) -> User | None:
+    """Return who sent the request that a filter belongs to."""
+    user = getattr(filterset.request, "user", None)
+    return user if isinstance(user, User) else None
+
+
+class StandingFilter(django_filters.FilterSet):
+    """Finds by part of the name; deleted rows are shown only where they are asked for."""
+
+    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
+    is_active = django_filters.ChoiceFilter(
+        method="by_activity",
+        label="`false` shows deleted ones, `all` both.",
+        choices=[(value, value) for value in ("true", "false", "all")],
+    )
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:  # Any: the model is the subclass's
+        """Filter; without ``is_active`` deleted rows are left out."""
+        if not self.form.cleaned_data.get("is_active"):
+            queryset = queryset.filter(is_active=True)
+        filtered: QuerySet[Any] = super().filter_queryset(queryset)
+        return filtered
+
+    def by_activity(self, queryset: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """Return those that are active, deleted, or both."""
+        return queryset if value == "all" else queryset.filter(is_active=value == "true")

@@ -1,0 +1,29 @@
+"""Probes: ``/healthz`` and ``/readyz``."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from pagoda.health import run_checks
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """Answer that the process is up; it asks nobody, so that a broken database restarts no process."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Answer whether the process can do its work: each check with its result, 503 when one fails."""
+    results = run_checks()
+    is_ready = all(result.is_ok for result in results)
+    body = {
+        "status": "ok" if is_ready else "failed",
+        "checks": {result.name: result.to_json() for result in results},
+    }
+    return JsonResponse(body, status=200 if is_ready else 503)

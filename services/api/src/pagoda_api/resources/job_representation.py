@@ -1,0 +1,143 @@
+"""Jobs as the API shows them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from pagoda.domain.user.permissions import Viewer
+from pagoda.jobs.models import Job
+from pagoda.jobs.transitions import TRANSITIONS, Event
+from pagoda_api.resources.representations import NamedSerializer
+from pagoda_plugin_sdk.operations import JobStatus
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a job is; Any, as it is shown and never made."""
+
+    percent = serializers.FloatField()
+    text = serializers.CharField()
+
+
+class JobFileSerializer(serializers.Serializer[Any]):
+    """The file that a job carries; Any, as above."""
+
+    name = serializers.CharField()
+    content_type = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    url = serializers.CharField()
+
+
+class JobSerializer(serializers.Serializer[Any]):
+    """A job; Any, as above."""
+
+    id = serializers.IntegerField()
+    user = serializers.CharField(allow_null=True, help_text="Name of who asked for it; null: the host.")
+    plugin = serializers.CharField(help_text="Id; empty for the host's own.")
+    operation = serializers.IntegerField()
+    operation_name = serializers.CharField()
+    queue = serializers.CharField()
+    status = serializers.IntegerField()
+    status_name = serializers.CharField(help_text=", ".join(status.name for status in JobStatus))
+    phase = serializers.CharField(help_text="Where it stands in more detail, such as queued or running.")
+    text = serializers.CharField()
+    error = serializers.CharField(help_text="The cause of a failure.")
+    hold_reason = serializers.CharField(help_text="Why workers leave it queued.")
+    progress = ProgressSerializer()
+    target_type = serializers.IntegerField(help_text="0 none, 1 entry, 2 entity.")
+    target = NamedSerializer(allow_null=True)
+    depend_on = serializers.IntegerField(allow_null=True, help_text="The job that must finish first.")
+    attempt = serializers.IntegerField()
+    max_attempts = serializers.IntegerField()
+    file = JobFileSerializer(allow_null=True)
+    created_at = serializers.CharField()
+    updated_at = serializers.CharField()
+    run_at = serializers.DateTimeField(allow_null=True, help_text="Not before.")
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    can_cancel = serializers.BooleanField()
+    can_retry = serializers.BooleanField()
+    request_id = serializers.CharField(help_text="Of the request that made it, as in the logs.")
+    task_id = serializers.CharField(help_text="Of its current message, as in Flower.")
+    flower_url = serializers.CharField(allow_null=True)
+
+
+class JobDetailSerializer(JobSerializer):
+    """A job with what it was given and what it gave."""
+
+    params = serializers.JSONField(allow_null=True, help_text="Null for others than who asked for the job.")
+    result = serializers.JSONField(allow_null=True)
+
+
+class JobLogLineSerializer(serializers.Serializer[Any]):
+    """A line of a job's log; Any, as above."""
+
+    id = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    attempt = serializers.IntegerField()
+    level = serializers.CharField()
+    message = serializers.CharField()
+    extra = serializers.JSONField()
+
+
+class JobLogSerializer(serializers.Serializer[Any]):
+    """Lines of a job's log; Any, as above."""
+
+    results = JobLogLineSerializer(many=True)
+    next_after = serializers.IntegerField(help_text="Send it as `after` to get what follows.")
+    is_finished = serializers.BooleanField(help_text="Whether the job had ended before the lines were read.")
+
+
+def show_job(job: Job) -> dict[str, Any]:
+    """Return a job as lists show it."""
+    return dict(JobSerializer(_plain(job)).data)
+
+
+def show_job_in_detail(job: Job, user: Viewer) -> dict[str, Any]:
+    """Return all of a job; what it was given may be private and is for who asked for it, and superusers."""
+    params = json.loads(job.params) if may_control(user, job) else None
+    return dict(JobDetailSerializer(_plain(job) | {"params": params, "result": job.result}).data)
+
+
+def may_control(user: Viewer, job: Job) -> bool:
+    """Return whether `user` may cancel and retry the job: who asked for it may, and superusers."""
+    return user.is_authenticated and (user.is_superuser or job.user_id == user.pk)
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    status = JobStatus(job.status)
+    return job.to_json() | {
+        "queue": job.queue,
+        "status_name": status.name,
+        "hold_reason": job.hold_reason,
+        "depend_on": job.depend_on_id,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "file": _file(job),
+        "run_at": job.run_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "can_retry": status in TRANSITIONS[Event.RETRY],
+        "request_id": job.request_id,
+        "task_id": job.task_id,
+        "flower_url": _flower_url(job),
+    }
+
+
+def _file(job: Job) -> dict[str, Any] | None:
+    if not job.file_name:
+        return None
+    url = reverse("job-file", kwargs={"pk": job.pk})
+    return {"name": job.file_name, "content_type": job.file_type, "size": job.file_size, "url": url}
+
+
+def _flower_url(job: Job) -> str | None:
+    flower: str | None = settings.PAGODA.flower_url
+    if not flower or not job.task_id:
+        return None
+    return f"{flower.rstrip('/')}/task/{quote(job.task_id)}"

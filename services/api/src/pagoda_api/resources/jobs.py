@@ -1,0 +1,122 @@
+"""Jobs: ``/api/v2/jobs/``. They are made by the endpoints of plugins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from pagoda.jobs import store
+from pagoda.jobs.errors import JobConflict
+from pagoda.jobs.models import Job, JobFile, JobLog
+from pagoda_api.fields import MAX_ID
+from pagoda_api.lookups import found_or_404
+from pagoda_api.pagination import NewestFirstPagination, number_parameter
+from pagoda_api.problems import Conflict
+from pagoda_api.resources.job_filters import JobFilter, visible_jobs
+from pagoda_api.resources.job_representation import (
+    JobDetailSerializer,
+    JobLogSerializer,
+    JobSerializer,
+    may_control,
+    show_job,
+    show_job_in_detail,
+)
+from pagoda_api.strict import StrictFilterBackend, refuse_unknown
+
+LOG_LINES = 1000
+"""How many lines of a log one answer holds."""
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
+
+
+class JobViewSet(GenericViewSet[Job]):
+    """Jobs that the user asked for, or that work on what the user may read; a superuser sees all."""
+
+    serializer_class = JobSerializer
+    filterset_class = JobFilter
+    filter_backends = [StrictFilterBackend]
+    pagination_class = NewestFirstPagination
+    lookup_value_regex = r"\d+"
+
+    def get_queryset(self) -> QuerySet[Job]:
+        """Return the jobs that the user may see."""
+        return visible_jobs(self.request.user)
+
+    def list(self, request: Request) -> Response:
+        """List a page of jobs, the newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response([show_job(job) for job in page])
+
+    @extend_schema(responses=JobDetailSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Show a job."""
+        return Response(show_job_in_detail(self._job(pk), request.user))
+
+    @extend_schema(request=None, responses=JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Cancel it: a queued one never starts, a running one is asked to stop. Idempotent."""
+        return self._control(pk, store.cancel)
+
+    @extend_schema(request=None, responses=JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Run one that did not end well once more."""
+        return self._control(pk, store.retry)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after", int, description="Id of the last line that is known.")],
+        responses=JobLogSerializer,
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def log(self, request: Request, pk: str) -> Response:
+        """Show the lines of its log after a known one, the oldest first."""
+        refuse_unknown(request.query_params, ["after"], noun="query parameter")
+        after = number_parameter(request, "after", 0, lowest=0, highest=MAX_ID)
+        job = self._job(pk)  # before the lines: when it has ended, they are all there
+        lines = list(JobLog.objects.filter(job=job, pk__gt=after).order_by("pk")[:LOG_LINES])
+        is_complete = job.finished_at is not None and len(lines) < LOG_LINES
+        body = {
+            "results": lines,
+            "next_after": lines[-1].pk if lines else after,
+            "is_finished": is_complete,
+        }
+        return Response(JobLogSerializer(body).data)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def file(self, request: Request, pk: str) -> HttpResponse:
+        """Download the file that it carries."""
+        job = self._job(pk)
+        stored = JobFile.objects.filter(job=job).first()
+        if stored is None:
+            raise NotFound(f"Job {job.pk} carries no file.")
+        media_type = job.file_type if _MEDIA_TYPE.fullmatch(job.file_type) else "application/octet-stream"
+        disposition = content_disposition_header(as_attachment=True, filename=job.file_name)
+        headers = {"Content-Disposition": disposition or "attachment"}
+        return HttpResponse(bytes(stored.content), content_type=media_type, headers=headers)
+
+    def _job(self, pk: str) -> Job:
+        return found_or_404(self.get_queryset(), pk, noun="job")
+
+    def _control(self, pk: str, change: Callable[[Job], object]) -> Response:
+        user, job = self.request.user, self._job(pk)
+        if not may_control(user, job):
+            raise PermissionDenied(f"Job {job.pk} may be cancelled and retried by who asked for it.")
+        try:
+            change(job)
+        except JobConflict as error:
+            raise Conflict(str(error), code=error.code) from error
+        return Response(show_job_in_detail(job, user))

@@ -1,0 +1,113 @@
+"""Plugins: ``/api/v2/plugins/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda.plugins.description import describe, describe_all
+from pagoda.plugins.runtime import registry
+from pagoda_plugin_sdk.exceptions import PluginLoadError
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    """Something wrong; Any, as it is shown and never made."""
+
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
+class HookSerializer(serializers.Serializer[Any]):
+    """A handler of the plugin; Any, as above."""
+
+    hook = serializers.CharField()
+    handler = serializers.CharField()
+    entity = serializers.CharField(allow_null=True, help_text="Null: all entities.")
+    priority = serializers.IntegerField()
+    deferred = serializers.BooleanField()
+    position = serializers.IntegerField(help_text="Place among the handlers of all plugins, from 1.")
+
+
+class TaskSerializer(serializers.Serializer[Any]):
+    """A background task of the plugin; Any, as above."""
+
+    name = serializers.CharField()
+    operation_id = serializers.IntegerField(allow_null=True)
+    offset = serializers.IntegerField()
+    function = serializers.CharField()
+    queue = serializers.CharField()
+    is_hidden = serializers.BooleanField()
+    is_cancelable = serializers.BooleanField()
+    is_parallelizable = serializers.BooleanField()
+    is_downloadable = serializers.BooleanField()
+
+
+class PluginUrlsSerializer(serializers.Serializer[Any]):
+    """The URL modules that the plugin declares; Any, as above."""
+
+    api_v2 = serializers.CharField(allow_null=True)
+    plain = serializers.CharField(allow_null=True)
+
+
+class PluginSerializer(serializers.Serializer[Any]):
+    """An enabled plugin; Any, as above."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.CharField()
+    description = serializers.CharField()
+    author = serializers.CharField()
+    entry_point = serializers.CharField()
+    aliases = serializers.ListField(child=serializers.CharField())
+    distribution = serializers.CharField()
+    dependencies = serializers.ListField(child=serializers.CharField())
+    django_apps = serializers.ListField(child=serializers.CharField())
+    status = serializers.CharField(help_text="discovered, loaded, active, skipped or quarantined.")
+    reason_code = serializers.CharField(allow_null=True, help_text="Why it is not active, for programs.")
+    reason = serializers.CharField(allow_null=True, help_text="Why it is not active.")
+    faults = FaultSerializer(many=True, help_text="What is wrong although it is active.")
+    urls = PluginUrlsSerializer()
+    queue = serializers.CharField()
+    hooks = HookSerializer(many=True, help_text="Its handlers in execution order.")
+    tasks = TaskSerializer(many=True)
+
+
+class PluginListSerializer(serializers.Serializer[Any]):
+    """All enabled plugins; Any, as above."""
+
+    count = serializers.IntegerField()
+    digest = serializers.CharField(help_text="Equal in processes that run the same plugins in the same way.")
+    faults = FaultSerializer(many=True, help_text="Of the configuration, belonging to no plugin.")
+    results = PluginSerializer(many=True)
+
+
+class PluginListView(APIView):
+    """The enabled plugins."""
+
+    @extend_schema(responses=PluginListSerializer, operation_id="plugins_list")
+    def get(self, request: Request) -> Response:
+        """List them in load order, those that are skipped with the reason."""
+        held = registry()
+        results = describe_all(held)
+        faults = [{"code": str(fault.code), "text": fault.text} for fault in held.faults]
+        body = {"count": len(results), "digest": held.digest(), "faults": faults, "results": results}
+        return Response(PluginListSerializer(body).data)
+
+
+class PluginView(APIView):
+    """One enabled plugin."""
+
+    @extend_schema(responses=PluginSerializer, operation_id="plugins_retrieve")
+    def get(self, request: Request, name: str) -> Response:
+        """Show the plugin with this id or alias."""
+        try:
+            record = registry().get(name)
+        except PluginLoadError as error:
+            raise NotFound(str(error)) from error
+        return Response(PluginSerializer(describe(registry(), record)).data)

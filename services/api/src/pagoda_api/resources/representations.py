@@ -1,0 +1,29 @@
+"""Parts that several resources show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class NamedSerializer(serializers.Serializer[Any]):
+    """An object by its id and name; Any: entities, entries, groups and roles have both."""
+
+    id = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(read_only=True)
+
+
+class UserSerializer(serializers.Serializer[Any]):
+    """A user by id and name; Any, as it is shown and never made."""
+
+    id = serializers.IntegerField(read_only=True)
+    username = serializers.CharField(read_only=True)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error. Faults of fields are keyed by the field instead of ``detail``, each a list of messages."""
+
+    detail = serializers.CharField(read_only=True, required=False)
+    code = serializers.CharField(read_only=True, help_text="For programs; it does not change.")
+    plugin = serializers.CharField(read_only=True, required=False, help_text="Who refused or failed.")

@@ -1,0 +1,62 @@
+"""Gunicorn, configured in code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn import glogging
+from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+
+
+class ServerLog(glogging.Logger):
+    """Gunicorn's own log, as records of the process's: no handlers or formats of its own."""
+
+    def setup(self, cfg: Config) -> None:
+        """Leave everything to the root logger."""
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)
+        self.access_log.propagate = True
+        self.cfg = cfg
+
+
+class ApiServer(BaseApplication):
+    """Serve the API with sync workers.
+
+    Sync, as each request then runs in its process's main thread, where the watchdog of hook handlers can
+    interrupt.
+    """
+
+    def __init__(self, *, bind: str, workers: int, load_application: Callable[[], Any]) -> None:
+        self._options = {
+            "bind": bind,
+            "workers": workers,
+            "worker_class": "sync",
+            "preload_app": True,  # a fault in the configuration ends the start once, not once per worker
+            "post_fork": _forget_connections,
+            "control_socket_disable": True,
+            "accesslog": None,  # the access-log middleware writes it, with the request id
+            "logger_class": ServerLog,
+            "timeout": 60,
+            "graceful_timeout": 30,
+        }
+        self._load_application = load_application
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set the options; gunicorn calls it."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the WSGI application; gunicorn calls it. Any, as gunicorn has no types."""
+        return self._load_application()
+
+
+def _forget_connections(_server: object, _worker: object) -> None:
+    from django.db import connections
+
+    # A connection opened while the application was loaded belongs to the parent process.
+    connections.close_all()

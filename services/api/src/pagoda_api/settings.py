@@ -1,0 +1,67 @@
+"""Django settings of the API: the host's, and what serving HTTP adds to them."""
+
+from typing import Any
+
+from pagoda.config.django import build
+from pagoda.config.loading import load_settings
+
+API_APPS = (
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "pagoda_api",
+)
+
+globals().update(build(load_settings(), extra_apps=API_APPS))
+
+MIDDLEWARE = [
+    "pagoda_api.middleware.RequestContextMiddleware",
+    "pagoda_api.middleware.AccessLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pagoda_api.middleware.BodyLimitMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pagoda_api.middleware.ActingUserMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pagoda_api.middleware.EndpointFenceMiddleware",
+]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "pagoda_api.authentication.ApiTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["pagoda_api.parsers.CheckedJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "pagoda_api.pagination.PagePagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "pagoda_api.problems.handle_exception",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Pagoda",
+    "DESCRIPTION": "Entities, entries, jobs and plugins.",
+    "VERSION": "2",
+    "DEFAULT_GENERATOR_CLASS": "pagoda_api.openapi.FencedSchemaGenerator",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v2",
+    # Assets of Swagger UI come from the process itself: no other host is asked.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+ROOT_URLCONF = "pagoda_api.urls"
+WSGI_APPLICATION = "pagoda_api.wsgi.application"
+STATIC_URL = "/static/"  # nothing is collected: whitenoise serves the files out of the installed apps
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL = "/admin/login/"

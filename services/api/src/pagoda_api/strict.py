@@ -1,0 +1,74 @@
+"""Input that nobody reads is refused, so that a misspelt field or parameter can't pass in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from pagoda_plugin_sdk.exceptions import near_misses
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer of input; Any, as it makes no instances: views hand its data to the host's services."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the checked fields.
+
+        Raises:
+            ValidationError: a field has a wrong value, or is none of the serializer's.
+        """
+        if isinstance(data, dict):
+            refuse_unknown(data, self.fields, noun="field")
+        return super().to_internal_value(data)
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Filters by query parameters, and refuses those that neither the filters nor the pages know."""
+
+    def filter_queryset[M: Model](  # type: ignore[override]  # the request is DRF's
+        self, request: Request, queryset: QuerySet[M], view: APIView
+    ) -> QuerySet[M]:
+        """Return the rows that the parameters ask for.
+
+        Raises:
+            ValidationError: a parameter is unknown or has a wrong value.
+        """
+        filterset_class = self.get_filterset_class(view, queryset)
+        known = filterset_class.base_filters if filterset_class else {}
+        of_pages = getattr(getattr(view, "paginator", None), "query_parameters", ())
+        refuse_unknown(request.query_params, [*known, *of_pages], noun="query parameter")
+        filtered: QuerySet[M] = super().filter_queryset(request, queryset, view)
+        return filtered
+
+
+def checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    """Return the fields of a serializer of input.
+
+    Raises:
+        ValidationError: it is not valid.
+    """
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str) -> None:
+    """Refuse keys that are not known; all of them together, with the near misses.
+
+    Raises:
+        ValidationError: keyed by the unknown key.
+    """
+    listed = ", ".join(sorted(known))
+    faults = {
+        str(key): [f"There is no {noun} {key!r}.{near_misses(str(key), known)} There are: {listed}."]
+        for key in given
+        if key not in known
+    }
+    if faults:
+        raise ValidationError(faults, code="unknown")

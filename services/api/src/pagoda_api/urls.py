@@ -1,0 +1,58 @@
+"""Every path of the API process. Importing it imports the URL modules of the plugins, each in a fence."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from pagoda.plugins.runtime import registry
+from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
+from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
+from pagoda_api.resources.entities import EntityViewSet
+from pagoda_api.resources.entries import EntryViewSet
+from pagoda_api.resources.health import healthz, readyz
+from pagoda_api.resources.jobs import JobViewSet
+from pagoda_api.resources.plugins import PluginListView, PluginView
+
+router = SimpleRouter()
+router.register("entities", EntityViewSet, basename="entity")
+router.register("entries", EntryViewSet, basename="entry")
+router.register("jobs", JobViewSet, basename="job")
+
+api: list[URLPattern | URLResolver] = [
+    path("auth/token/", TokenView.as_view(), name="token"),
+    path("auth/login/", LoginView.as_view(), name="login"),
+    path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("plugins/", PluginListView.as_view(), name="plugin-list"),
+    re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    *router.urls,
+]
+
+host: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("api/v2/", include(api)),
+]
+
+
+def plugin_routes() -> PluginRoutes:
+    """Return the routes to the URL modules of the plugins that are active now."""
+    return build_plugin_routes(
+        registry().urls,
+        report_fault=registry().report_fault,
+        is_strict=settings.PAGODA.pagoda_plugin_strict,
+    )
+
+
+urlpatterns = [*host, plugin_routes()]
+
+handler400 = "pagoda_api.problems.bad_request"
+handler403 = "pagoda_api.problems.permission_denied"
+handler404 = "pagoda_api.problems.not_found"
+handler500 = "pagoda_api.problems.server_error"

@@ -1,0 +1,22 @@
+"""The WSGI application; importing it boots the host, plugins and their URLs included."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
+
+from pagoda.config.logging import configure_logging
+from pagoda.config.sentry import configure_sentry
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")
+
+configure_logging(settings.PAGODA, service="api")  # before the plugins boot: they are worth a record
+configure_sentry(settings.PAGODA, service="api")
+
+application = get_wsgi_application()
+
+# Django imports URL modules at the first request; a plugin's that fails is to be reported at start-up.
+get_resolver()._populate()

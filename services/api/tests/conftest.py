@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+# Read by the settings, which Django loads after this module.
+os.environ["PAGODA_ENV_FILE"] = ""
+os.environ["PAGODA_DATA_DIR"] = tempfile.mkdtemp(prefix="pagoda-api-tests-")
+os.environ["PAGODA_LOG_FORMAT"] = "json"
+for name in ("DATABASE_URL", "BROKER_URL", "ENABLED_PLUGINS", "SENTRY_DSN"):
+    os.environ.pop(name, None)
+
+# Modules of plugins, imported by their dotted path as those of an installed plugin are.
+sys.path.insert(0, str(Path(__file__).parent / "fixture_plugins"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the test database in a file: checks of readiness ask it from threads of their own."""
+    from django.conf import settings
+
+    path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+    settings.DATABASES["default"]["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., Any]:
+    from pagoda.domain.user.models import User
+
+    def make(username: str = "ann", *, is_superuser: bool = False) -> Any:
+        return User.objects.create(username=username, is_superuser=is_superuser, is_staff=is_superuser)
+
+    return make
+
+
+@pytest.fixture
+def client_of() -> Callable[..., Any]:
+    """Return a client that sends a token of the user; its requests go the way of any other's."""
+    from pagoda.domain.user.models import ApiToken
+    from rest_framework.test import APIClient
+
+    def client(user: Any, scheme: str = "Token") -> Any:
+        _, plain = ApiToken.issue(user, "test", None)
+        client = APIClient(raise_request_exception=False)
+        client.credentials(HTTP_AUTHORIZATION=f"{scheme} {plain}")
+        return client
+
+    return client
+
+
+@pytest.fixture
+def ann(make_user: Callable[..., Any]) -> Any:
+    """A user without any role: what everybody may do, she may."""
+    return make_user("ann")
+
+
+@pytest.fixture
+def api(ann: Any, client_of: Callable[..., Any]) -> Any:
+    return client_of(ann)
+
+
+@pytest.fixture
+def anonymous() -> Any:
+    from rest_framework.test import APIClient
+
+    return APIClient(raise_request_exception=False)
+
+
+@pytest.fixture
+def make_entity(db: None) -> Callable[..., Any]:
+    from pagoda.domain.entity.models import Entity
+
+    def make(name: str, **types: str) -> Any:
+        """Create an entity with attributes, ``make("Host", address="string")``."""
+        attrs = [{"name": attr, "type": attr_type} for attr, attr_type in types.items()]
+        return Entity.objects.create_entity(user=None, name=name, attrs=attrs)
+
+    return make
+
+
+@pytest.fixture
+def make_entry(db: None) -> Callable[..., Any]:
+    from pagoda.domain.entry.models import Entry
+
+    def make(entity: Any, name: str, **attrs: Any) -> Any:
+        return Entry.objects.create_entry(user=None, schema=entity, name=name, attrs=attrs)
+
+    return make
+
+
+@pytest.fixture
+def grant(db: None) -> Callable[..., Any]:
+    """Give a user a level on an entity, an attribute or an entry through a role."""
+    from pagoda.domain.user.models import Role, RolePermission
+
+    def give(user: Any, level: int, **on: Any) -> None:
+        role = Role.objects.create(name=f"role {Role.objects.count()}")
+        role.users.add(user)
+        RolePermission.objects.create(role=role, level=level, **on)
+
+    return give
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[Any], Any]]:
+    """Put plugins into the live registry for the length of a test."""
+    from pagoda.plugins.runtime import registry
+
+    undo: list[Callable[[], None]] = []
+
+    def put(plugin: Any) -> Any:
+        undo.append(registry().register(plugin))
+        return plugin
+
+    yield put
+    for take_out in reversed(undo):
+        take_out()
+
+
+@pytest.fixture
+def serve(register: Callable[[Any], Any], settings: Any) -> Iterator[Callable[..., None]]:
+    """Serve the URLs of plugins as the API does when it starts with them."""
+    from django.urls import clear_url_caches
+    from pagoda_api import urls
+
+    def start(*plugins: Any) -> None:
+        for plugin in plugins:
+            register(plugin)
+        module = ModuleType("urls_of_the_test")
+        vars(module).update(vars(urls), urlpatterns=[*urls.host, urls.plugin_routes()])
+        sys.modules[module.__name__] = module
+        settings.ROOT_URLCONF = module.__name__
+        clear_url_caches()
+
+    yield start
+    sys.modules.pop("urls_of_the_test", None)
+    clear_url_caches()

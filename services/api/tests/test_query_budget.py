@@ -1,0 +1,111 @@
+"""How many queries a request may take, whatever the number of entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.services import create_entries
+from pagoda.domain.user.models import Level, Role
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v2/entries/"
+MaxQueries = Callable[[int], Any]
+
+
+class Site:
+    """Entities with entries of 5 attributes, and a user whose rights all come from roles."""
+
+    def __init__(self, api: Any, count: int, rack: Any, role: Role, group: Group, host: Entity) -> None:
+        self.api = api
+        self.host = host
+        self.attrs = {
+            "address": "10.0.0.1",
+            "count": 4,
+            "rack": rack.pk,
+            "team": group.pk,
+            "owners": [role.pk],
+        }
+        rows = [{"name": f"host {number}", "attrs": self.attrs} for number in range(count)]
+        self.entries = create_entries(None, host, rows)
+
+
+@pytest.fixture(params=[10, 1000])
+def site(
+    request: pytest.FixtureRequest,
+    ann: Any,
+    client_of: Callable[..., Any],
+    grant: Callable[..., Any],
+    make_entry: Callable[..., Any],
+) -> Site:
+    rack = Entity.objects.create_entity(user=None, name="Rack")
+    attrs = [
+        {"name": "address", "type": "string", "is_mandatory": True},
+        {"name": "count", "type": "number"},
+        {"name": "rack", "type": "object", "referral": ["Rack"]},
+        {"name": "team", "type": "group"},
+        {"name": "owners", "type": "array_role"},
+    ]
+    host = Entity.objects.create_entity(user=None, name="Host", attrs=attrs)
+    Entity.objects.update(default_permission=Level.NOTHING)
+    EntityAttr.objects.update(default_permission=Level.NOTHING)
+    for entity in (rack, host):
+        grant(ann, Level.FULL, entity=entity)
+    for attr in EntityAttr.objects.all():
+        grant(ann, Level.FULL, attr=attr)
+    group = Group.objects.create(name="operators")
+    ann.groups.add(group)
+    target = make_entry(rack, "r1")
+    return Site(client_of(ann), request.param, target, Role.objects.all()[0], group, host)
+
+
+def test_showing_an_entry_takes_4_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:
+    with django_assert_max_num_queries(4):
+        response = site.api.get(f"{URL}{site.entries[0].pk}/")
+
+    assert response.status_code == 200
+    assert len(response.json()["attrs"]) == 5
+
+
+def test_a_page_of_100_takes_6_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:
+    with django_assert_max_num_queries(6):
+        response = site.api.get(URL, {"entity": "Host", "search": "host", "limit": 100})
+
+    body = response.json()
+    assert response.status_code == 200
+    assert body["count"] == len(site.entries)
+    assert len(body["results"]) == min(100, len(site.entries))
+    assert all(len(entry["attrs"]) == 5 for entry in body["results"])
+    assert {attr["name"]: attr["value"] for attr in body["results"][-1]["attrs"]}["rack"]["name"] == "r1"
+
+
+def test_creating_an_entry_takes_15_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:
+    with django_assert_max_num_queries(15):
+        response = site.api.post(URL, {"name": "new", "schema": "Host", "attrs": site.attrs})
+
+    assert response.status_code == 201, response.json()
+
+
+@pytest.mark.parametrize("attr", ["address", "count", "rack", "team", "owners"])
+def test_changing_one_attribute_takes_12_queries(
+    site: Site, django_assert_max_num_queries: MaxQueries, attr: str, make_entry: Callable[..., Any]
+) -> None:
+    rack = make_entry(Entity.objects.get(name="Rack"), "r2")
+    value = {
+        "address": "10.0.0.2",
+        "count": 5,
+        "rack": rack.pk,
+        "team": Group.objects.create(name="others").pk,
+        "owners": [Role.objects.create(name="another").pk],
+    }[attr]
+
+    with django_assert_max_num_queries(12):
+        response = site.api.patch(f"{URL}{site.entries[0].pk}/", {"attrs": {attr: value}})
+
+    assert response.status_code == 200, response.json()
+    assert site.api.get(f"{URL}{site.entries[0].pk}/").json()["attrs"] == response.json()["attrs"]

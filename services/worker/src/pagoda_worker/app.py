@@ -1,0 +1,66 @@
+"""The composition root of every worker process: settings, logs, Django with its plugins, Celery."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import structlog
+from celery import Celery
+
+from pagoda.config.settings import Settings
+from pagoda_worker.targets import Plugins, Target, all_targets, find
+
+SETTINGS_MODULE = "pagoda_worker.settings"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a worker process works with, once the host is started."""
+
+    settings: Settings
+    celery: Celery
+    plugins: Plugins
+
+    def target(self, name: str) -> Target:
+        """Return what a worker for plugin `name`, or ``core``, serves."""
+        return find(name, self.plugins, self.settings.plugin_worker_config)
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return what the workers of this host serve, one each."""
+        return all_targets(self.plugins, self.settings.plugin_worker_config)
+
+    @property
+    def soft_shutdown_seconds(self) -> float:
+        """Return how long a stopping worker lets its jobs finish."""
+        return float(self.celery.conf.worker_soft_shutdown_timeout)
+
+
+def start(service: str) -> Host:
+    """Start the host in this process; logs and errors carry `service`.
+
+    Raises:
+        PagodaError: the settings, or the plugins in strict mode, are at fault.
+        ImproperlyConfigured: operation ids or Celery are; it lists every fault.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    import django
+    from django.conf import settings as django_settings
+
+    from pagoda.config.logging import configure_logging
+    from pagoda.config.sentry import configure_sentry
+
+    settings: Settings = django_settings.PAGODA
+    configure_logging(settings, service=service)  # before the plugins boot: they are worth a record
+    configure_sentry(settings, service=service)
+    django.setup()
+    return _host(settings)
+
+
+def _host(settings: Settings) -> Host:
+    from pagoda.jobs import runtime as jobs
+    from pagoda.plugins import runtime as plugins
+
+    return Host(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())

@@ -1,0 +1,43 @@
+"""``pagoda-worker dispatch``: one dispatcher as a process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import structlog
+
+from pagoda_worker import liveness
+from pagoda_worker.app import Host
+from pagoda_worker.dispatcher import Dispatcher
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger(__name__)
+
+
+def dispatch(host: Host, *, alive_file: Path | None = None) -> int:
+    """Dispatch until a signal ends it, the current round done; return the exit status."""
+    stop = _stop_event()
+    dispatcher = Dispatcher(interval_seconds=host.settings.job_dispatch_interval_seconds)
+    log.info("dispatcher_started")
+    dispatcher.run_forever(stop, after_round=lambda: liveness.touch(alive_file))
+    log.info("dispatcher_stopped")
+    return 0
+
+
+def _stop_event() -> threading.Event:
+    """Return an event that a stop signal sets.
+
+    A thread waits for the signal: a handler would run in the main thread, which may hold the event's lock.
+    """
+    stop = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+    def wait() -> None:
+        signal.sigwait(STOP_SIGNALS)
+        stop.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    return stop

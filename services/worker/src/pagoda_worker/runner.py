@@ -1,0 +1,132 @@
+"""Runs the job of a message: claim it, check that its operation is known here, run its task, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sentry_sdk
+import structlog
+from celery import signals
+
+from pagoda.jobs import operations, runtime, store
+from pagoda.jobs.engine import run_attempt
+from pagoda.jobs.errors import UnknownOperation
+from pagoda.jobs.operations import OperationSpec
+from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
+from pagoda_worker.soft_limit import soft_limit
+
+log = structlog.get_logger(__name__)
+
+HOLD_SECONDS = 30.0
+"""A job whose operation this worker lacks is offered to the workers of its queue again after this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs jobs in the child processes of one worker; made before they are forked."""
+
+    node: str  # names the worker among all; its claims are held as node/pid
+    lease_seconds: float
+
+    def run(self, job_id: int, task_id: str) -> None:
+        """Claim the job and run its task to the end; return quietly when it is not to be run now."""
+        attempt = store.claim(job_id, store.owner_of(self.node, os.getpid()), self.lease_seconds)
+        if attempt is None:
+            log.debug("job_not_claimed", job_id=job_id, task_id=task_id)
+            return
+        with _bound(attempt, task_id):
+            spec = _operation_of(attempt)
+            if spec is not None:
+                self._run(attempt, spec)
+
+    def _run(self, attempt: store.Attempt, spec: OperationSpec) -> None:
+        started = time.monotonic()
+        ending = run_attempt(attempt, spec, report=_report, guard=soft_limit)
+        log.info("job_ended", ending=ending, seconds=round(time.monotonic() - started, 3))
+
+
+def install(*, node: str, lease_seconds: float) -> Runner:
+    """Have the jobs that reach this process and those forked from it run here; call it before they start."""
+    runner = Runner(node=node, lease_seconds=lease_seconds)
+    runtime.set_runner(runner)
+    signals.task_unknown.connect(hold_unknown, weak=False, dispatch_uid="pagoda.jobs.unknown")
+    return runner
+
+
+def hold_unknown(*, message: Any, name: str, **_: Any) -> None:
+    """Leave the job of a message queued whose task this worker does not know; a newer worker may."""
+    job_id = _job_id(message)
+    if job_id is None:
+        return
+    reason = f"worker {message.properties.get('reply_to') or ''}does not know task {name!r}".strip()
+    log.error("job_operation_unknown", job_id=job_id, task=name)
+    store.hold(job_id, reason, delay_seconds=HOLD_SECONDS)
+
+
+def _operation_of(attempt: store.Attempt) -> OperationSpec | None:
+    """Return the job's operation; None, with the job given back, when it means something else here."""
+    try:
+        spec = _resolve(attempt)
+    except UnknownOperation as error:
+        reason = str(error)
+    else:
+        if (spec.number, spec.name) == (attempt.operation, attempt.operation_name):
+            return spec
+        reason = (
+            f"operation {attempt.operation_name!r} is number {attempt.operation} in the job and "
+            f"{spec.name!r}, number {spec.number}, in this worker"
+        )
+    log.error("job_operation_mismatch", reason=reason)
+    if sentry_sdk.is_initialized():
+        sentry_sdk.capture_message(f"Job left queued: {reason}", level="error")
+    store.release(attempt, reason=reason, delay_seconds=HOLD_SECONDS)
+    return None
+
+
+def _resolve(attempt: store.Attempt) -> OperationSpec:
+    if attempt.operation in PLUGIN_OPERATIONS:
+        return operations.resolve_name(attempt.plugin, attempt.operation_name)
+    return operations.resolve(attempt.operation)
+
+
+def _report(error: BaseException) -> None:
+    """Record what a task let escape: one log record and, when error tracking is on, one event."""
+    log.error("job_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+    if sentry_sdk.is_initialized():
+        sentry_sdk.capture_exception(error)
+
+
+@contextmanager
+def _bound(attempt: store.Attempt, task_id: str) -> Iterator[None]:
+    """Bind the ids of the job to logs and to error tracking inside the block."""
+    ids: dict[str, Any] = {
+        "job_id": attempt.job_id,
+        "plugin": attempt.plugin,
+        "operation": attempt.operation_name,
+        "attempt": attempt.number,
+        "user_id": attempt.user_id,
+        "task_id": task_id,
+    }
+    if attempt.request_id:
+        ids["request_id"] = attempt.request_id
+    with structlog.contextvars.bound_contextvars(**ids):
+        if not sentry_sdk.is_initialized():
+            yield
+            return
+        with sentry_sdk.isolation_scope() as scope:
+            scope.set_tags(
+                {"plugin": attempt.plugin, "job": str(attempt.job_id), "operation": attempt.operation_name}
+            )
+            yield
+
+
+def _job_id(message: Any) -> int | None:
+    try:
+        return int(message.payload[1]["job_id"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None  # not a message of ours

@@ -1,0 +1,93 @@
+"""``pagoda-worker run``: a Celery worker for one queue, whose parent keeps the claims of its children."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+from django.db import connections
+
+from pagoda.jobs import store
+from pagoda_worker import file_transport, limits, runner
+from pagoda_worker.app import Host
+from pagoda_worker.children import CeleryChildren
+from pagoda_worker.connections import keep_open
+from pagoda_worker.heartbeat import Heart, HeartThread
+from pagoda_worker.targets import Target
+
+LOST_WAIT_SECONDS = 1.0  # for the result of a child that died; Celery's default of 10 s delays the next try
+MEMORY_HEADROOM = 2  # a job that asks for this many times its worker's memory gets a MemoryError
+
+log = structlog.get_logger(__name__)
+
+
+def serve(
+    host: Host, target: Target, *, concurrency: int | None = None, alive_file: Path | None = None
+) -> int:
+    """Serve the target's queue until a signal ends it; return the exit status.
+
+    SIGTERM and SIGINT drain: no new job is taken, running ones may end within the soft shutdown, and what
+    runs on then is killed and given back to its queue.
+    """
+    node = f"{target.name}@{socket.gethostname()}.{os.getpid()}"
+    runner.install(node=node, lease_seconds=host.settings.job_lease_seconds)
+    children = CeleryChildren()
+    heart = Heart(
+        node=node,
+        leases=store,
+        children=children,
+        lease_seconds=host.settings.job_lease_seconds,
+        cancel_grace_seconds=host.settings.job_cancel_grace_seconds,
+    )
+    thread = HeartThread(heart, alive_file)
+    _prepare(host.celery, target, children)
+    _connect(heart, thread, host.soft_shutdown_seconds)
+    worker = _worker(host.celery, node, target, concurrency or target.concurrency)
+    log.info("worker_starting", node=node, queue=target.queue, concurrency=worker.concurrency)
+    try:
+        worker.start()
+    finally:
+        thread.stop()
+    log.info("worker_stopped", node=node)
+    return int(worker.exitcode or 0)
+
+
+def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
+    app.conf.worker_lost_wait = LOST_WAIT_SECONDS
+    file_transport.install(app)
+    children.watch(app)
+    keep_open()
+    bounds = limits.ChildLimits(memory_mb=target.memory_mb * MEMORY_HEADROOM)
+    signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
+    signals.setup_logging.connect(_leave_logging, weak=False)
+    # After the runner's handler, in the parent: a fork must not copy the connection that it used.
+    signals.task_unknown.connect(lambda **_: connections.close_all(), weak=False)
+    connections.close_all()
+
+
+def _connect(heart: Heart, thread: HeartThread, soft_shutdown_seconds: float) -> None:
+    signals.worker_ready.connect(lambda **_: thread.start(), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: heart.drain(soft_shutdown_seconds), weak=False)
+
+
+def _worker(app: Celery, node: str, target: Target, concurrency: int) -> Any:
+    return app.Worker(
+        hostname=node,
+        queues=[target.queue],
+        pool="prefork",
+        concurrency=concurrency,
+        max_memory_per_child=target.memory_mb * 1024,  # KiB
+        task_events=True,
+        without_gossip=True,
+        without_mingle=True,
+        loglevel="INFO",
+        quiet=True,
+    )
+
+
+def _leave_logging(**_: Any) -> None:
+    """Keep Celery from setting up logging: the process has its own."""

@@ -1,0 +1,6 @@
+"""Django settings of the worker: the host's, as a worker serves jobs and nothing else."""
+
+from pagoda.config.django import build
+from pagoda.config.loading import load_settings
+
+globals().update(build(load_settings()))

@@ -1,0 +1,215 @@
+"""`make demo`: start Pagoda, have a plugin take stock of this machine, show what it found, stop everything.
+
+The last line is ``demo: job N DONE, E entries, S s``. On a failure the logs' tails are printed and the exit
+status is 1.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tools.stack import (
+    ADMIN,
+    DEMO_PLUGINS,
+    Stack,
+    StackError,
+    clean_environ,
+    free_port,
+    is_ready,
+    prepare,
+)
+
+READY_SECONDS = 90.0
+JOB_SECONDS = 180.0
+ROWS = 3  # shown of each entity
+SHOWN = {
+    "Host": ("os", "kernel", "python_version"),
+    "NetworkInterface": ("addresses", "mac", "is_up"),
+    "Filesystem": ("mount_point", "type", "size_bytes"),
+    "PythonPackage": ("version", "summary"),
+}
+"""The plugin's entities, and which of their attributes the table shows."""
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the demo did."""
+
+    job_id: int
+    entries: int
+
+
+def main() -> int:
+    """Run the demo; return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: its way out stops everything
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="pagoda-demo-") as folder:
+        stack = Stack(Path(folder), clean_environ() | DEMO_PLUGINS, say)
+        try:
+            with stack:
+                outcome = run(stack)
+            if left := stack.left_behind():
+                raise StackError(f"left behind: {', '.join(left)}")
+        except (StackError, httpx.HTTPError) as error:
+            say(stack.tails())
+            say(f"demo failed: {type(error).__name__}: {error}")
+            return 1
+    seconds = time.monotonic() - started
+    say(f"demo: job {outcome.job_id} DONE, {outcome.entries} entries, {seconds:.1f} s")
+    return 0
+
+
+def run(stack: Stack) -> Outcome:
+    """Start everything, scan, show what was found."""
+    say(f"setting up in {stack.data_dir}")
+    password = prepare(stack)
+    address = f"127.0.0.1:{free_port()}"
+    stack.start("api", "pagoda_api.cli", "serve", "--bind", address, "--workers", "2")
+    stack.start("workers", "pagoda_worker.cli", "up")
+    with httpx.Client(base_url=f"http://{address}", timeout=30) as client:
+        stack.wait_for("/readyz", lambda: is_ready(client), READY_SECONDS)
+        log_in(client, password)
+        job = follow(stack, client, start_scan(client))
+        entries = show_entities(client)
+    show_urls(f"http://{address}", job)
+    return Outcome(job_id=job["id"], entries=entries)
+
+
+def log_in(client: httpx.Client, password: str) -> None:
+    """Exchange name and password for a token, which the client sends from now on."""
+    answer = checked(client.post("/api/v2/auth/token/", json={"username": ADMIN, "password": password}))
+    client.headers["Authorization"] = f"Token {answer['token']}"
+    say(f"logged in as {ADMIN}")
+
+
+def start_scan(client: httpx.Client) -> int:
+    """Have the inventory plugin scan this machine; return the job's id."""
+    answer = checked(client.post("/api/v2/plugins/inventory/scan/", json={}))
+    say(f"job {answer['job']} queued on {answer['queue']}")
+    return int(answer["job"])
+
+
+def follow(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:
+    """Show the job's progress until it has finished; return it.
+
+    Raises:
+        StackError: it did not end well, or not in time.
+    """
+    job: dict[str, Any] = {}
+    with Meter() as meter:
+
+        def missing() -> str | None:
+            job.update(checked(client.get(f"/api/v2/jobs/{job_id}/")))
+            meter.show(job["progress"]["percent"], job["progress"]["text"] or job["phase"])
+            return None if job["phase"] == "finished" else "running"
+
+        stack.poll(f"the end of job {job_id}", missing, JOB_SECONDS)
+    if job["status_name"] != "DONE":
+        raise StackError(f"job {job_id} ended as {job['status_name']}: {job['error'] or job['text']}")
+    return job
+
+
+class Meter:
+    """A progress bar on a terminal, a line per step elsewhere."""
+
+    def __init__(self) -> None:
+        self._told: tuple[int, str] | None = None
+        self._bar = Progress(
+            TextColumn("{task.description:<40}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("queued", total=100)
+
+    def __enter__(self) -> Meter:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, percent: float, text: str) -> None:
+        """Show how far the job is."""
+        self._bar.update(self._task, completed=percent, description=text)
+        now = (int(percent), text)
+        if not console.is_terminal and now != self._told:
+            say(f"  {percent:3.0f} % {text}")
+        self._told = now
+
+
+def show_entities(client: httpx.Client) -> int:
+    """Print what was found, entity by entity; return the number of entries."""
+    total = 0
+    for entity, columns in SHOWN.items():
+        page = checked(client.get("/api/v2/entries/", params={"entity": entity, "limit": ROWS}))
+        if not page["results"]:
+            raise StackError(f"the scan made no entry of {entity}")
+        table = Table("name", *columns, title=f"{entity}: {page['count']}", title_justify="left")
+        for entry in page["results"]:
+            table.add_row(shown(entry["name"]), *cells(entry, columns))
+        console.print(table)
+        total += page["count"]
+    return total
+
+
+def cells(entry: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
+    """Return the values of an entry's attributes as text."""
+    values = {attr["name"]: attr["value"] for attr in entry["attrs"]}
+    return [shown(values.get(column)) for column in columns]
+
+
+def shown(value: Any) -> str:
+    """Return a JSON value as a short text."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str("" if value is None else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def show_urls(base: str, job: dict[str, Any]) -> None:
+    """Print where all this was to be seen."""
+    table = Table("what", "where", title="While it ran", title_justify="left")
+    table.add_row("API", f"{base}/api/v2/")
+    table.add_row("API documentation", f"{base}/api/v2/docs/")
+    table.add_row("this job", f"{base}/api/v2/jobs/{job['id']}/")
+    table.add_row("packages of this machine", f"{base}/api/v2/entries/?entity=PythonPackage")
+    table.add_row("plugins", f"{base}/api/v2/plugins/")
+    console.print(table)
+    say("`make up` leaves it running, with Flower")
+
+
+def checked(answer: httpx.Response) -> dict[str, Any]:
+    """Return the JSON of a successful answer.
+
+    Raises:
+        StackError: the API refused.
+    """
+    if not answer.is_success:
+        request = answer.request
+        raise StackError(f"{request.method} {request.url} answered {answer.status_code}: {answer.text[:500]}")
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def say(text: str) -> None:
+    """Print one plain line at once."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
