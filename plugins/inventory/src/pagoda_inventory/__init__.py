@@ -1,0 +1,1 @@
+"""Takes stock of the machine it runs on."""

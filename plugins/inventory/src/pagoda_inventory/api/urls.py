@@ -1,0 +1,10 @@
+"""Endpoints under ``/api/v2/plugins/inventory/``."""
+
+from django.urls import path
+
+from pagoda_inventory.api import views
+
+urlpatterns = [
+    path("scan/", views.ScanView.as_view(), name="scan"),
+    path("summary/", views.SummaryView.as_view(), name="summary"),
+]

@@ -1,0 +1,101 @@
+"""The plugin class: metadata, settings and hook handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pagoda_inventory.formats import address_faults, version_faults
+from pagoda_inventory.last_scan import LastScans, age_seconds
+from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE
+from pagoda_inventory.settings import InventorySettings, current
+from pagoda_plugin_sdk import HookRejected, Plugin, PluginTaskConfig
+from pagoda_plugin_sdk.decorators import get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.protocols import EntryProtocol, UserProtocol
+
+TASK_CONFIG = PluginTaskConfig(
+    plugin_id="inventory",
+    module_path="pagoda_inventory.tasks",
+    tasks={"scan": (0, "scan")},
+    cancelable_operations=["scan"],
+)
+
+
+class InventoryPlugin(Plugin):
+    """Keeps entries of the machines that its workers run on, and of what is on them."""
+
+    id = "inventory"
+    name = "Inventory"
+    version = "1.0.0"
+    description = "Takes stock of the machine it runs on: host, interfaces, file systems, Python packages"
+    author = "Pagoda"
+    api_v2_patterns = "pagoda_inventory.api.urls"
+    settings_model = InventorySettings
+    task_config = TASK_CONFIG
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_scans = LastScans()
+
+    @property
+    def settings(self) -> InventorySettings:
+        """The settings of this process, set by the host; the task reads them there too."""
+        return current.value
+
+    @settings.setter
+    def settings(self, value: InventorySettings) -> None:
+        current.value = value
+
+    @validation_hook(entity=PACKAGE)
+    def refuse_wrong_version(
+        self,
+        user: UserProtocol | None,
+        schema_name: str,
+        name: str,
+        attrs: list[dict[str, Any]],
+        instance: EntryProtocol | None,
+        **_context: Any,
+    ) -> None:
+        """Refuse a package whose version is not PEP 440."""
+        _refuse(version_faults(_values(attrs)))
+
+    @validation_hook(entity=INTERFACE)
+    def refuse_wrong_addresses(
+        self,
+        user: UserProtocol | None,
+        schema_name: str,
+        name: str,
+        attrs: list[dict[str, Any]],
+        instance: EntryProtocol | None,
+        **_context: Any,
+    ) -> None:
+        """Refuse an interface with addresses that are none."""
+        _refuse(address_faults(_values(attrs)))
+
+    @get_attrs_hook("entry", entity=HOST)
+    def show_age_of_last_scan(
+        self, entry: EntryProtocol, attrinfo: list[dict[str, Any]], is_retrieve: bool, **_context: Any
+    ) -> list[dict[str, Any]]:
+        """Show how old the facts of a host are; None when no scan is known."""
+        last_scan = self._last_scans.of(entry.name)
+        return [
+            *attrinfo,
+            {
+                "id": None,  # computed: it has no EntityAttr
+                "name": "last_scan_age_seconds",
+                "type": "number",
+                "value": None if last_scan is None else age_seconds(last_scan),
+                "is_mandatory": False,
+                "is_readable": True,
+            },
+        ]
+
+
+def _values(attrs: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {attr["name"]: attr["value"] for attr in attrs}
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    found = list(faults)
+    if found:
+        raise HookRejected(" ".join(found))

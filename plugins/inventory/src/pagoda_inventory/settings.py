@@ -1,0 +1,63 @@
+"""What an operator may set in PLUGIN_SETTINGS for the plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PSEUDO_FILESYSTEMS = frozenset(
+    {
+        "autofs",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "fusectl",
+        "hugetlbfs",
+        "mqueue",
+        "nsfs",
+        "proc",
+        "procfs",
+        "pstore",
+        "ramfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "sysfs",
+        "tmpfs",
+        "tracefs",
+    }
+)
+"""File systems of the kernel and in memory: they hold no disk and come and go with processes."""
+
+
+class InventorySettings(BaseModel):
+    """How a scan goes about it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include_packages: bool = (
+        True  # False: hosts, interfaces and file systems alone; packages stay as they are
+    )
+    package_folders: tuple[Path, ...] | None = (
+        None  # where to look for packages; None: every folder that is found
+    )
+    max_packages: int = Field(default=5000, ge=0)  # a scan takes no more than the first so many, by name
+    skip_filesystem_types: frozenset[str] = PSEUDO_FILESYSTEMS
+
+
+class CurrentSettings:
+    """The settings of this process: tasks are functions and are not handed the plugin that has them."""
+
+    def __init__(self) -> None:
+        self.value = InventorySettings()
+
+
+current = CurrentSettings()
