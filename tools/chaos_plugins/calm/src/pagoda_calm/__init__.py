@@ -1,0 +1,1 @@
+"""The neighbour of a plugin that floods its queue."""
