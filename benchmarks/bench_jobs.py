@@ -1,8 +1,8 @@
 """Compare the CPU of a durable job with that of a raw Celery task, on PostgreSQL and Redis, in one run.
 
-Both workers have one child and the same Celery settings, and do nothing per task. Counted is the CPU time of the worker's
-processes, of PostgreSQL and of Redis (`run`), and of submitting: this process, PostgreSQL and Redis (`submit`).
-Rounds of both alternate; the figures are the medians of the rounds' times per task. Writes
+Both workers have one child and the same Celery settings, and do nothing per task. Counted is the CPU time of
+the worker's processes, of PostgreSQL and of Redis (`run`), and of submitting: this process, PostgreSQL and
+Redis (`submit`). Rounds of all variants alternate; the figures are medians per task. Writes
 ``benchmarks/results/jobs.json``: ``{metric: {"ours": us, "raw": us, "ratio": r}}``.
 """
 
@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
+import redis
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script
@@ -77,16 +78,43 @@ def raw_worker(world: World) -> Iterator[psutil.Process]:
         process.wait(60)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to have `TASKS` tasks run."""
+
+    submit: Callable[[], object]
+    is_done: Callable[[], bool]
+    workers: list[psutil.Process]
+
+
 def measure(world: World, raw: psutil.Process) -> dict[str, dict[str, float]]:
     """Return ``{metric: {"ours", "raw", "ratio"}}``, times in microseconds of CPU per task."""
-    from benchmarks.raw_celery import app, noop
-    from pagoda.jobs.models import Job
+    servers = [psutil.Process(pid) for pid in world.server_pids()]
+    times: dict[str, list[float]] = {}
+    for round_number in range(ROUNDS + 1):
+        for name, variant in variants(world, raw).items():
+            submitted, ran = one_round(variant, servers)
+            if round_number:  # the first warms up
+                times.setdefault(f"{name}, submit", []).append(submitted / TASKS * 1e6)
+                times.setdefault(f"{name}, run", []).append(ran / TASKS * 1e6)
+    return compared({name: statistics.median(values) for name, values in times.items()})
 
-    assert world.postgres is not None
-    assert world.postgres.process is not None
-    servers = [psutil.Process(world.postgres.process.pid), psutil.Process(world.broker.process.pid)]  # type: ignore[union-attr]
+
+def one_round(variant: Variant, servers: list[psutil.Process]) -> tuple[float, float]:
+    """Return the CPU seconds of submitting and of running `TASKS` tasks."""
     here = psutil.Process()
-    ours = world.workers(parents_only=True)
+    before_submit, before_run = cpu([here, *servers]), cpu([*variant.workers, *servers])
+    variant.submit()
+    submitted = cpu([here, *servers]) - before_submit
+    while not variant.is_done():
+        time.sleep(0.2)
+    return submitted, cpu([*variant.workers, *servers]) - before_run
+
+
+def variants(world: World, raw: psutil.Process) -> dict[str, Variant]:
+    """Return the peer and ours."""
+    from benchmarks.raw_celery import noop
+    from pagoda.jobs.models import Job
 
     def submit_raw() -> None:
         for number in range(TASKS):
@@ -99,32 +127,19 @@ def measure(world: World, raw: psutil.Process) -> dict[str, dict[str, float]]:
     def submit_many() -> None:
         Job.objects.submit_many(plugin="chaos", operation_name="noop", user=None, params=[{}] * TASKS)
 
-    def raw_is_done() -> bool:
-        with app.connection_for_read() as connection:
-            client = connection.default_channel.client
-            return not client.llen("raw") and not client.hlen("unacked")
-
     def ours_are_done() -> bool:
         return not Job.objects.filter(finished_at=None).exists()
 
-    variants: dict[str, tuple[Callable[[], None], Callable[[], bool], list[psutil.Process]]] = {
-        "raw": (submit_raw, raw_is_done, [raw]),
-        "single job": (submit_single, ours_are_done, ours),
-        "submit_many": (submit_many, ours_are_done, ours),
+    def raw_is_done() -> bool:
+        broker = redis.Redis.from_url(world.stack.environ["BROKER_URL"])
+        return not broker.llen("raw") and not broker.hlen("unacked")
+
+    ours = world.workers(parents_only=True)
+    return {
+        "raw": Variant(submit=submit_raw, is_done=raw_is_done, workers=[raw]),
+        "single job": Variant(submit=submit_single, is_done=ours_are_done, workers=ours),
+        "submit_many": Variant(submit=submit_many, is_done=ours_are_done, workers=ours),
     }
-    times: dict[str, list[float]] = {}
-    for round_number in range(ROUNDS + 1):
-        for name, (submit, is_done, workers) in variants.items():
-            before_submit, before_run = cpu([here, *servers]), cpu([*workers, *servers])
-            submit()
-            submitted = cpu([here, *servers]) - before_submit
-            while not is_done():
-                time.sleep(0.2)
-            ran = cpu([*workers, *servers]) - before_run
-            if round_number:  # the first warms up
-                times.setdefault(f"{name}, submit", []).append(submitted / TASKS * 1e6)
-                times.setdefault(f"{name}, run", []).append(ran / TASKS * 1e6)
-    return compared({name: statistics.median(values) for name, values in times.items()})
 
 
 def cpu(roots: list[psutil.Process]) -> float:

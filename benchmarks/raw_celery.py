@@ -21,5 +21,5 @@ app.conf.update(
 
 
 @app.task(name="raw.noop")
-def noop(job_id: int, plugin: str, user: int | None) -> None:  # noqa: ARG001 - as large a message as a job's
+def noop(job_id: int, plugin: str, user: int | None) -> None:
     """Do nothing."""

@@ -32,9 +32,7 @@ def main() -> int:
     for backend in [options.backend] if options.backend else BACKENDS:
         missing = missing_programs() if backend == "postgresql+redis" else []
         if missing:
-            print(
-                f"chaos: {backend} needs Debian's packages {', '.join(missing)}: apt-get install {' '.join(missing)}"
-            )
+            print(f"chaos: {backend} needs Debian's packages: apt-get install {' '.join(missing)}")
             broken += 1
             continue
         command = (sys.executable, __file__, "--here", "--backend", backend, "--only", options.only)
@@ -45,7 +43,7 @@ def main() -> int:
 
 def _run(backend: str, only: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix="pagoda-chaos-"))
-    world = World(backend=backend, folder=folder, say=lambda text: None)
+    world = World(backend=backend, folder=folder, say=lambda _: None)
     broken = []
     try:
         world.start()

@@ -1,4 +1,4 @@
-"""A whole Pagoda on this machine that may be hurt: its servers, its processes, and what is known of its jobs."""
+"""A whole Pagoda on this machine that may be hurt: its servers, its processes, its jobs."""
 
 from __future__ import annotations
 
@@ -94,6 +94,13 @@ class World:
         if self.postgres is not None:
             self.postgres.stop()
 
+    def server_pids(self) -> list[int]:
+        """Return the processes of PostgreSQL and Redis, where there are any."""
+        servers = (self.postgres, self.broker)
+        return [
+            s.process.pid for s in servers if s is not None and not isinstance(s, FileBroker) and s.process
+        ]
+
     def submit(self, operation: str, many: int = 1, **params: Any) -> list[int]:
         """Submit jobs of the chaos plugin and return their ids."""
         from pagoda.jobs.models import Job
@@ -130,14 +137,17 @@ class World:
         """Return the processes that work for a plugin's queue."""
         found = [process for process in psutil.process_iter() if self._works_for(process, plugin)]
         pids = {process.pid for process in found}
-        return [process for process in found if process.ppid() not in pids] if parents_only else found
+        return [process for process in found if _parent_of(process) not in pids] if parents_only else found
 
     def kill_one(self, randomness: random.Random) -> bool:
-        """End one of the chaos plugin's processes with -9; False when there is none at the moment."""
+        """End one process of a chaos worker that is up with -9, parent or child; False while none is up.
+
+        A parent that is still starting is spared: it takes longer than the second between two kills.
+        """
         processes = self.workers()
-        if not processes:
-            return False
-        return signal_to(randomness.choice(processes), signal.SIGKILL)
+        children = {process.pid for process in processes if _parent_of(process) in {p.pid for p in processes}}
+        up = [process for process in processes if process.pid in children or _has_child_in(process, children)]
+        return bool(up) and signal_to(randomness.choice(up), signal.SIGKILL)
 
     def _start_servers(self) -> dict[str, str]:
         self.folder.chmod(0o755)  # PostgreSQL's own user has to get to its folder
@@ -183,6 +193,20 @@ def signal_to(process: psutil.Process, number: signal.Signals) -> bool:
     except psutil.NoSuchProcess:
         return False
     return True
+
+
+def _parent_of(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _has_child_in(process: psutil.Process, pids: set[int]) -> bool:
+    try:
+        return any(child.pid in pids for child in process.children())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def effects_by_job(jobs: Iterable[int]) -> dict[int, list[int]]:

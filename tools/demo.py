@@ -6,7 +6,6 @@ status is 1.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from tools.stack import (
     StackError,
     clean_environ,
     free_port,
+    interrupt_on_signals,
     is_ready,
     prepare,
 )
@@ -42,7 +42,7 @@ SHOWN = {
 }
 """The plugin's entities, and which of their attributes the table shows."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Outcome:
 
 def main() -> int:
     """Run the demo; return the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: its way out stops everything
+    interrupt_on_signals()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pagoda-demo-") as folder:
         stack = Stack(Path(folder), clean_environ() | DEMO_PLUGINS, say)
@@ -68,6 +68,9 @@ def main() -> int:
             say(stack.tails())
             say(f"demo failed: {type(error).__name__}: {error}")
             return 1
+        except KeyboardInterrupt:
+            say("demo stopped")
+            return 130
     seconds = time.monotonic() - started
     say(f"demo: job {outcome.job_id} DONE, {outcome.entries} entries, {seconds:.1f} s")
     return 0
@@ -161,7 +164,9 @@ def show_entities(client: httpx.Client) -> int:
         page = checked(client.get("/api/v2/entries/", params={"entity": entity, "limit": ROWS}))
         if not page["results"]:
             raise StackError(f"the scan made no entry of {entity}")
-        table = Table("name", *columns, title=f"{entity}: {page['count']}", title_justify="left")
+        table = Table(title=f"{entity}: {page['count']}", title_justify="left")
+        for column in ("name", *columns):
+            table.add_column(column, no_wrap=True)
         for entry in page["results"]:
             table.add_row(shown(entry["name"]), *cells(entry, columns))
         console.print(table)
@@ -183,14 +188,15 @@ def shown(value: Any) -> str:
 
 def show_urls(base: str, job: dict[str, Any]) -> None:
     """Print where all this was to be seen."""
-    table = Table("what", "where", title="While it ran", title_justify="left")
-    table.add_row("API", f"{base}/api/v2/")
-    table.add_row("API documentation", f"{base}/api/v2/docs/")
-    table.add_row("this job", f"{base}/api/v2/jobs/{job['id']}/")
-    table.add_row("packages of this machine", f"{base}/api/v2/entries/?entity=PythonPackage")
-    table.add_row("plugins", f"{base}/api/v2/plugins/")
-    console.print(table)
-    say("`make up` leaves it running, with Flower")
+    places = {
+        "API documentation": "docs/",
+        "this job": f"jobs/{job['id']}/",
+        "packages of this machine": "entries/?entity=PythonPackage",
+        "plugins": "plugins/",
+    }
+    say("while it ran (`make up` leaves it running, with Flower):")
+    for what, path in places.items():
+        say(f"  {what:<26}{base}/api/v2/{path}")
 
 
 def checked(answer: httpx.Response) -> dict[str, Any]:

@@ -191,6 +191,15 @@ def clean_environ() -> dict[str, str]:
     return kept | {"PAGODA_ENV_FILE": "", "PAGODA_LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1"}
 
 
+def interrupt_on_signals() -> None:
+    """Have SIGINT and SIGTERM raise KeyboardInterrupt, whose way out stops everything.
+
+    A shell starts its background commands with SIGINT ignored; for them it is set anew.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def free_port() -> int:
     """Return a port on loopback that nobody listens on."""
     for _ in range(100):

@@ -7,7 +7,6 @@ set for the plugins of this repository.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from tools.stack import (  # noqa: E402 - the path is set first: this file is ru
     POLL_SECONDS,
     Stack,
     StackError,
+    interrupt_on_signals,
     is_free,
     is_ready,
     prepare,
@@ -39,7 +39,7 @@ PASSWORD_FILE = "admin_password"  # noqa: S105 - the file's name
 
 def main() -> int:
     """Serve until a signal; return the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupt_on_signals()
     try:
         complete_environment()
         settings = load_settings()

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pagoda_plugin_sdk.tasks import JobContext, plugin_task
-
 from pagoda_chaos.models import Effect, Overlap
+from pagoda_plugin_sdk.tasks import JobContext, plugin_task
 
 MEGABYTE = 1024 * 1024
 
 
 @contextmanager
 def alone(job: JobContext) -> Iterator[None]:
-    """Hold the job's lock file, which the kernel frees with the process; note it when somebody else has it."""
+    """Hold the job's lock file, which the kernel frees with the process; note it when another has it."""
     folder = Path(os.environ["CHAOS_LOCK_DIR"])
     with (folder / str(job.id)).open("w") as file:
         try:
