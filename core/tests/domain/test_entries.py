@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from pytest_django import DjangoAssertNumQueries
 
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
@@ -57,6 +58,8 @@ def test_get_attrs_gives_the_values_as_python_objects(
         "cores": None,
     }
     assert web.get_attrs(names=["kind", "cores"]) == {"kind": "metal", "cores": None}
+    with pytest.raises(KeyError, match=r"Entity 'Host' has no attribute 'core'\. Did you mean 'cores'"):
+        web.get_attrs(names=["core"])
 
 
 def test_set_attrs_takes_what_get_attrs_gives(receiver: Receiver, user: User, web: Entry) -> None:
@@ -347,3 +350,11 @@ def test_a_clash_with_a_write_of_the_same_moment_is_refused(
     ):
         services.create_entry(user, network, name="lan")
     assert not Entry.objects.exists()
+
+
+def test_attributes_of_many_entries_are_read_in_one_query(
+    web: Entry, lan: Entry, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        attrs = Entry.objects.read_attrs([web, lan])
+    assert attrs == {web.pk: web.get_attrs(), lan.pk: {"cidr": "10.0.0.0/8"}}

@@ -42,7 +42,7 @@ def _before_save(
     instance.__dict__.pop(_PENDING, None)
     if raw:
         return
-    if instance._state.adding and instance.created_user is None:
+    if instance._state.adding and instance.created_user_id is None:
         instance.created_user = acting_user()
     if not changes.is_storing(instance):
         _begin(instance, _SavedFields(instance, update_fields))

@@ -64,7 +64,7 @@ def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
     attr = _existing(item, existing)
     fields = {key: _FIELDS[key](item[key]) for key in _FIELDS if key in item}
     if attr is None:
-        fields = _fields_of_new(fields)
+        _require_name_and_type(fields)
     _check_together(attr, fields, has_referral=bool(item.get("referral")))
     return AttrSpec(
         id=attr.pk if attr else None,
@@ -92,11 +92,10 @@ def _existing(item: Mapping[str, Any], existing: Mapping[int, EntityAttr]) -> En
     return attr
 
 
-def _fields_of_new(fields: dict[str, Any]) -> dict[str, Any]:
+def _require_name_and_type(fields: Mapping[str, Any]) -> None:
     for key in ("name", "type"):
         if key not in fields:
             raise ValidationError(f"The attribute has no {key!r}; give it one.", code="required")
-    return fields
 
 
 def _check_together(attr: EntityAttr | None, fields: dict[str, Any], *, has_referral: bool) -> None:

@@ -16,7 +16,7 @@ from pagoda.domain.entry.errors import Faults
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.presentation import items_of
-from pagoda.domain.entry.reading import read_definitions
+from pagoda.domain.entry.reading import read_schema
 from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
@@ -73,8 +73,7 @@ def _create(
     if not rows:
         return []
     with writing(user) as actor:
-        _refuse_deleted(schema)
-        definitions = read_definitions(schema.pk, actor)
+        definitions = _definitions(schema, actor)
         drafts = _drafts(schema, definitions, rows, is_bulk=is_bulk)
         for draft in drafts:
             _transform(draft, schema, actor)
@@ -91,12 +90,14 @@ def _create(
     return entries
 
 
-def _refuse_deleted(schema: Entity) -> None:
-    if not schema.is_active:
+def _definitions(schema: Entity, viewer: User | None) -> tuple[Definition, ...]:
+    stored = read_schema(schema.pk, viewer)
+    if not stored.is_active:
         raise ValidationError(
             {"schema": [f"Entity {schema.name!r} is deleted; restore it before adding entries."]},
             code="deleted",
         )
+    return stored.definitions
 
 
 def _drafts(

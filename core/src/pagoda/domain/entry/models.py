@@ -18,7 +18,7 @@ from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
-from pagoda_plugin_sdk.exceptions import HookRejected
+from pagoda_plugin_sdk.exceptions import HookRejected, near_misses
 
 if TYPE_CHECKING:
     from pagoda.domain.entry.state import EntryState
@@ -40,7 +40,6 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
         from pagoda.domain.entry import services  # which itself needs the models of this module
 
         return services.create_entry(user, schema, name=name, attrs=attrs or {}, note=note)
-
 
     def read_attrs(self, entries: Iterable[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
         """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in one query."""
@@ -130,15 +129,24 @@ class Entry(TrackedModel):
 
         Dates and instants are Python objects, references ``{"id", "name"}`` (of an entry also ``"schema"``),
         a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query, whoever asks.
+
+        Raises:
+            KeyError: one of `names` is no attribute of the entity.
         """
         from pagoda.domain.entry.presentation import attrs_of
         from pagoda.domain.entry.reading import read_state
 
         attrs = attrs_of(read_state(self))
+        for name in names or ():
+            if name not in attrs:
+                misses = near_misses(name, attrs)
+                raise KeyError(f"Entity {self.entity_name!r} has no attribute {name!r}.{misses}")
         return attrs if names is None else {name: attrs[name] for name in names}
 
     def set_attrs(self, user: User | None, **values: Any) -> None:  # Any: a value of the attribute's type
         """Store the values by attribute name as one change of `user`; equal values store nothing.
+
+        An attribute that is called ``user`` itself is set through ``services.update_entry(attrs=...)``.
 
         Raises:
             ValidationError: an attribute is unknown, or a value is not of its type; nothing is stored.

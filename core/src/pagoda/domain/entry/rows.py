@@ -1,4 +1,4 @@
-"""The query behind `pagoda.domain.entry.reading`: a union of three kinds of rows that share their columns."""
+"""The queries behind `pagoda.domain.entry.reading`: unions of several kinds of rows with the same columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django.db.models import Value as Constant
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Least
 
-from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, level_of, may
@@ -33,11 +33,11 @@ class Row(NamedTuple):
     """A row of the union.
 
     A *definition* is an attribute of an entity, a *value* is what an entry has of it (one row for each
-    reference), an *own* row holds the entry's own fields.
+    reference), an *own* row holds the entry's own fields, an *entity* row the entity's.
     """
 
-    definition: int | None  # own: None
-    entry: int | None  # definition: None
+    definition: int | None  # own, entity: None
+    entry: int | None  # definition, entity: None
     attribute: int | None  # definition: the entity; value: the id of the Attribute row
     data: Any  # definition: the default value; value: JSON (hence Any)
     choices: list[str] | None  # definition
@@ -48,7 +48,7 @@ class Row(NamedTuple):
     target: int | None  # definition: the type; value: the id of the entry, group or role
     schema: int | None  # value: the entity of the target entry
     schema_name: str | None
-    flag: bool | None  # definition: is mandatory; value: the target is active; own: is active
+    flag: bool | None  # definition: is mandatory; value: the target is active; own, entity: is active
     is_visible: bool | None  # value: the viewer may read the target
 
 
@@ -118,6 +118,11 @@ def own_rows(entry_id: int) -> Rows:
     """Return the entry's own fields."""
     entries = Entry.objects.filter(pk=entry_id)
     return _rows(entries, entry=F("pk"), text=F("name"), long_text=F("note"), flag=F("is_active"))
+
+
+def entity_rows(entity_id: int) -> Rows:
+    """Return the entity's own fields."""
+    return _rows(Entity.objects.filter(pk=entity_id), flag=F("is_active"))
 
 
 def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:

@@ -30,6 +30,14 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """An entity as writing an entry of it needs it."""
+
+    is_active: bool  # False: deleted, or not stored at all
+    definitions: tuple[Definition, ...]  # in the entity's order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What a reference points to: an entry, a group or a role."""
 
