@@ -138,3 +138,27 @@ def test_only_after_hooks_can_be_deferred(wrong: Callable[[], Any], hook_name: s
         f"Hook {hook_name!r} can't be deferred: its result is needed before the write. "
         "Only after-hooks take deferred=True."
     )
+
+
+@pytest.mark.parametrize(
+    ("decorator", "name", "hook"),
+    [
+        (entry_hook, "validate_entry", "entry.validate"),
+        (entry_hook, "get_entry_attr", "entry.get_attrs"),
+        (entry_hook, "entry.after_create", "entry.after_create"),
+        (entity_hook, "after_create_entity_v2", "entity.after_create"),
+    ],
+)
+def test_a_full_name_or_alias_is_an_event_too(decorator: Any, name: str, hook: str) -> None:
+    @decorator(name)  # type: ignore[untyped-decorator]  # one of two, by parameter
+    def handler(*_: object) -> None: ...
+
+    assert [mark.hook_name for mark in hook_marks(handler)] == [hook]
+
+
+@pytest.mark.parametrize(
+    ("decorator", "name"), [(entry_hook, "entity.after_create"), (entity_hook, "validate_entry")]
+)
+def test_a_hook_of_the_other_subject_is_refused(decorator: Any, name: str) -> None:
+    with pytest.raises(PluginValidationError, match=f"Hook '{name}' is one of"):
+        decorator(name)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from pagoda_plugin_sdk import JobOperation, JobStatus, JobTarget, PluginValidationError
 from pagoda_plugin_sdk.tasks import (
     CeleryAppProxy,
     TaskOptions,
+    celery_app,
     plugin_task,
     register_plugin_job_task,
     task_offset,
@@ -160,3 +162,15 @@ def test_stored_numbers_never_change() -> None:
 @pytest.mark.parametrize("status", JobStatus)
 def test_job_is_finished_unless_it_prepares_or_processes(status: JobStatus) -> None:
     assert status.is_finished == (status.name not in ("PREPARING", "PROCESSING"))
+
+
+@pytest.mark.parametrize("options", [{}, {"bind": True}], ids=["plain", "bound"])
+def test_the_offset_stays_with_the_function_whatever_app_makes_the_task(options: dict[str, bool]) -> None:
+    name = f"offset.{len(options)}"
+
+    @register_plugin_job_task(7)
+    @celery_app.task(name=name, **options)  # type: ignore[untyped-decorator]  # as Celery's own
+    def rebuild(*_: object) -> None: ...
+
+    assert task_offset(rebuild) == 7
+    assert task_offset(Celery("another", set_as_current=False).tasks[name]) == 7

@@ -228,7 +228,8 @@ def task_offset(task: object) -> int | None:
 
 def _marked(task: object) -> object:
     """Return what carries a task's marks: the function itself, as Celery makes a task of it per app."""
-    return getattr(task, "__wrapped__", task)
+    function = getattr(task, "__wrapped__", task)
+    return getattr(function, "__func__", function)  # with bind=True Celery wraps a method of the task
 
 
 def task_options(task: object) -> TaskOptions | None:
