@@ -94,8 +94,9 @@ def ensure_environment() -> None:
 
 def install() -> None:
     """Install exactly the locked packages, then our distributions from their folders."""
-    binary = ("--only-binary", ":all:")
-    run(UV, "pip", "sync", "--quiet", "--require-hashes", *binary, "requirements/dev.txt")
+    # Compiled once here instead of in every process where Python may not write its bytecode.
+    options = ("--require-hashes", "--only-binary", ":all:", "--compile-bytecode")
+    run(UV, "pip", "sync", "--quiet", *options, "requirements/dev.txt")
     editable = [part for folder in DISTRIBUTIONS for part in ("--editable", f"./{folder}")]
     run(UV, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *editable)
     STAMP.touch()

@@ -52,7 +52,7 @@ def killed_workers(world: World) -> str:
     world.wait(jobs, 600, lambda: kills.append(world.kill_one(randomness)))
     attempts = _assert_done_once(jobs)
     seconds = time.monotonic() - began
-    return f"{len(jobs)} jobs DONE once, 0 lost or doubled, {sum(kills)} kills, {attempts} attempts, {seconds:.0f} s"
+    return f"{len(jobs)} jobs DONE once, none lost, {sum(kills)} kills, {attempts} attempts, {seconds:.0f} s"
 
 
 def killed_api(world: World) -> str:

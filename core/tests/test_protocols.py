@@ -6,14 +6,14 @@ import inspect
 from typing import Any
 
 import pytest
-from pagoda_plugin_sdk import models as sdk_models
-from pagoda_plugin_sdk import protocols
 from typing_extensions import get_protocol_members
 
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeValue, Entry
 from pagoda.domain.user.models import User
 from pagoda.jobs.models import Job
+from pagoda_plugin_sdk import models as sdk_models
+from pagoda_plugin_sdk import protocols
 
 MODELS: dict[str, type[Any]] = {
     "Entity": Entity,
@@ -51,7 +51,7 @@ def assert_takes(function: Any, promised: Any) -> None:
         assert name in offered or takes_any, f"{function.__qualname__} lacks the argument {name!r}"
 
 
-@pytest.mark.parametrize(("model", "member"), MEMBERS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("model", "member"), MEMBERS, ids=str)
 def test_model_has_the_member(model: str, member: str) -> None:
     promised = declared(getattr(protocols, f"{model}Protocol"), member)
     assert hasattr(MODELS[model], member), f"{model} has no {member!r}"

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pagoda.hooks import counts, runtime
 from pagoda.hooks.bridge import Bridge
 from pagoda.hooks.manager import HookManager
-from pagoda.hooks.records import HandlerRecord
 
 type Handler = Callable[..., Any]
 
 BUDGET_SECONDS = 0.1
 """Short enough for tests of handlers that hang; the others never get near it."""
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged, which here is most often what handlers of the tests do wrong."""
+    with capture_logs() as records:
+        yield records
 
 
 @pytest.fixture
@@ -84,7 +91,3 @@ def bridged(hooks: HookManager) -> Iterator[HookManager]:
     runtime.install(replaced)
     if replaced is not None:
         Bridge(replaced).connect()
-
-
-def names(records: tuple[HandlerRecord, ...]) -> list[str]:
-    return [record.plugin_id for record in records]

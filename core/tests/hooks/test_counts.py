@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from pagoda.hooks import counts
 from pagoda.hooks.counts import MAX_GAP, Tally
 from pagoda.hooks.manager import HookManager
 
@@ -54,10 +55,10 @@ def test_a_busy_chain_is_timed_less_and_less_and_a_quiet_one_every_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(counts.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     tally = Tally()
     timed = [number for number in range(5000) if tally.count()]
-    gaps = [later - earlier for earlier, later in zip(timed, timed[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(timed)]
     assert gaps[:4] == [1, 2, 4, 8]
     assert max(gaps) == MAX_GAP + 1
     quiet = []

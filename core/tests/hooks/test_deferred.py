@@ -35,7 +35,9 @@ def test_without_a_deferrer_it_is_run_at_once(
     assert calls.names == ["deferred"]
 
 
-def test_a_failing_deferrer_is_contained(hooks: HookManager, calls: Calls, dispatch: Callable[..., Any]) -> None:
+def test_a_failing_deferrer_is_contained(
+    hooks: HookManager, calls: Calls, dispatch: Callable[..., Any]
+) -> None:
     def fail(*_args: Any) -> None:
         raise RuntimeError("no database")
 

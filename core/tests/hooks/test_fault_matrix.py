@@ -89,12 +89,16 @@ def check(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: bool) -> No
     after = hooks.register_hook(hook, good, plugin_id="good", priority=2)
     before = snapshot(args)
 
-    result = hooks.execute_hook(hook, *args, entity_name="customer" if "entity_name" not in spec.arguments else None)
+    result = hooks.execute_hook(
+        hook, *args, entity_name="customer" if "entity_name" not in spec.arguments else None
+    )
     Group.objects.create(name="host")
 
     is_failure = fault.is_failure(spec.kind, in_atomic=in_atomic)
     is_undone = in_atomic and is_failure
-    assert set(Group.objects.values_list("name", flat=True)) == {"good", "host"} | (set() if is_undone else {"bad"})
+    assert set(Group.objects.values_list("name", flat=True)) == {"good", "host"} | (
+        set() if is_undone else {"bad"}
+    )
     assert hooks.statistics(bad).failures == is_failure
     assert hooks.statistics(bad).timeouts == (fault is Fault.HANGS)
     assert hooks.statistics(after).failures == 0

@@ -65,12 +65,13 @@ def test_a_handler_that_starts_itself_is_stopped_and_contained(hooks: HookManage
     with capture_logs() as logs:
         hooks.execute_hook("entry.after_create", "customer", None, None)
     assert depths == list(range(1, MAX_DEPTH + 1))
-    assert [log["error"] for log in logs] == [
-        "HookDepthExceeded: Hook handlers are nested 8 deep, which is the limit: a handler's write starts handlers, "
-        "which write again. Most likely a handler starts itself: let it write only what differs, or skip what it "
-        "wrote itself."
-    ]
-    assert hooks.statistics(record).failures == 1
+    assert len(logs) == 1
+    assert logs[0]["error"].startswith(
+        "HookDepthExceeded: Hook handlers are nested 8 deep, which is the limit: "
+    )
+    assert logs[0]["error"].endswith("let it write only what differs, or skip what it wrote itself.")
+    figures = hooks.statistics(record)
+    assert (figures.calls, figures.failures) == (MAX_DEPTH, 1)
     assert len(hooks._fence.threads.state.frames) == 1
 
 
@@ -111,7 +112,13 @@ def test_a_query_of_an_inner_handler_opens_the_outer_savepoint_first(
         dispatch(hooks)
     statements = [query["sql"] for query in queries.captured_queries]
     outer, inner = (sql.split()[-1] for sql in statements[:2])
-    assert [sql.split()[0] for sql in statements] == ["SAVEPOINT", "SAVEPOINT", "SELECT", "RELEASE", "RELEASE"]
+    assert [sql.split()[0] for sql in statements] == [
+        "SAVEPOINT",
+        "SAVEPOINT",
+        "SELECT",
+        "RELEASE",
+        "RELEASE",
+    ]
     assert statements[3].endswith(inner)
     assert statements[4].endswith(outer)
 

@@ -13,7 +13,8 @@ from pagoda_plugin_sdk import Plugin
 from pagoda_plugin_sdk.decorators import entry_hook
 
 REGISTRATIONS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([None, "customer", "product"])), max_size=30
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([None, "customer", "product"])),
+    max_size=30,
 )
 
 
@@ -100,7 +101,13 @@ def register(hooks: HookManager, plugin: Plugin, plugin_order: int) -> None:
         )
 
 
-FIVE = [("A", 50, "customer"), ("B", 75, None), ("C", 100, "customer"), ("D", 100, None), ("E", 150, "customer")]
+FIVE = [
+    ("A", 50, "customer"),
+    ("B", 75, None),
+    ("C", 100, "customer"),
+    ("D", 100, None),
+    ("E", 150, "customer"),
+]
 THREE = [("A", 50, "customer"), ("B", 100, None), ("C", 150, "customer")]
 
 
@@ -117,7 +124,9 @@ def test_five_plugins_run_by_priority_and_ties_by_load_order(
 
 
 @pytest.mark.parametrize(
-    ("entity_name", "expected"), [("customer", ["A", "B", "C"]), ("product", ["B"])], ids=["customer", "product"]
+    ("entity_name", "expected"),
+    [("customer", ["A", "B", "C"]), ("product", ["B"])],
+    ids=["customer", "product"],
 )
 def test_three_plugins_run_for_the_entity_they_name(
     hooks: HookManager, entity_name: str, expected: list[str]

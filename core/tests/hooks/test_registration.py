@@ -42,7 +42,12 @@ async def is_async(entity_name: Any, user: Any, entry: Any) -> None:
         ),
         pytest.param("entry.after_create", takes_two, {}, PluginValidationError, "can't take", id="too-few"),
         pytest.param(
-            "entry.after_create", needs_context, {}, PluginValidationError, "'request_id'", id="required-keyword"
+            "entry.after_create",
+            needs_context,
+            {},
+            PluginValidationError,
+            "'request_id'",
+            id="required-keyword",
         ),
         pytest.param("entry.after_create", is_async, {}, PluginValidationError, "coroutine", id="coroutine"),
         pytest.param(
@@ -50,7 +55,7 @@ async def is_async(entity_name: Any, user: Any, entry: Any) -> None:
             "print",
             {},
             PluginValidationError,
-            "Handler of hook 'entry.after_create': handler is 'print', expected a function or a bound method.",
+            "'entry.after_create': handler is 'print', expected a function or a bound method.",
             id="no-function",
         ),
         pytest.param(
@@ -82,7 +87,7 @@ async def is_async(entity_name: Any, user: Any, entry: Any) -> None:
             takes_any,
             {"deferred": True},
             PluginValidationError,
-            "Handler of hook 'entry.validate': deferred=True is given, but its result is needed before the write",
+            "'entry.validate': deferred=True is given, but its result is needed before the write",
             id="deferred-validation",
         ),
     ],
@@ -111,7 +116,7 @@ def test_time_budget_must_be_positive(seconds: float) -> None:
 @pytest.mark.parametrize(("alias", "hook"), HOOK_ALIASES.items(), ids=HOOK_ALIASES)
 def test_alias_reaches_its_hook_everywhere(hooks: HookManager, calls: Calls, alias: str, hook: str) -> None:
     spec = HOOK_SPECS[hook]
-    arguments = {name: {} for name in spec.arguments}
+    arguments: dict[str, Any] = {name: {} for name in spec.arguments}
     hooks.register_hook(alias, calls.handler("by alias"), plugin_id="p")
     hooks.register_hook(hook, calls.handler("by name"), plugin_id="p")
     hooks.execute_hook(alias, **arguments)
@@ -131,7 +136,11 @@ def test_every_hook_passes_the_arguments_of_its_spec(hooks: HookManager, calls: 
 
 
 def test_unregistering_takes_out_one_plugins_handlers_alone(hooks: HookManager, calls: Calls) -> None:
-    for plugin, hook in [("a", "entry.after_create"), ("b", "entry.after_create"), ("a", "entity.after_create")]:
+    for plugin, hook in [
+        ("a", "entry.after_create"),
+        ("b", "entry.after_create"),
+        ("a", "entity.after_create"),
+    ]:
         hooks.register_hook(hook, calls.handler(f"{plugin} {hook}"), plugin_id=plugin)
     hooks.execute_hook("entry.after_create", "customer", None, None)
     assert hooks.unregister_plugin("a") == 2

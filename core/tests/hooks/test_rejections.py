@@ -77,7 +77,11 @@ def test_a_validation_handler_refuses_the_write(
         validate(hooks)
     rejection = raised.value
     assert isinstance(rejection, RejectedByPlugin)
-    assert (rejection.plugin_id, rejection.hook, rejection.entity) == ("inventory", "entry.validate", "customer")
+    assert (rejection.plugin_id, rejection.hook, rejection.entity) == (
+        "inventory",
+        "entry.validate",
+        "customer",
+    )
     assert rejection.messages == messages
     assert rejection.fields == fields
     assert rejection.code == "hook_rejected"
@@ -102,7 +106,9 @@ def test_a_kind_of_value_error_refuses_too(hooks: HookManager, make: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("oops"), KeyError("oops"), RuntimeError("oops"), SystemExit(3), GeneratorExit()], ids=repr
+    "error",
+    [TypeError("oops"), KeyError("oops"), RuntimeError("oops"), SystemExit(3), GeneratorExit()],
+    ids=repr,
 )
 def test_any_other_error_of_a_validation_is_contained(
     hooks: HookManager, calls: Calls, error: BaseException

@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
 from structlog.testing import capture_logs
 
 from pagoda.hooks.cutting import CUT_SIGNAL
@@ -32,9 +34,9 @@ def spin(*_args: Any) -> None:
 
 def spin_and_catch_errors(*_args: Any) -> None:
     while True:
-        try:
+        try:  # noqa: SIM105 - what a careless plugin does
             int("x")
-        except Exception:  # noqa: BLE001, S110  # what a careless plugin does
+        except Exception:  # noqa: BLE001
             pass
 
 
@@ -105,7 +107,9 @@ def test_in_the_main_thread_everything_is_cut_off(
     with capture_logs() as logs:
         dispatch(impatient)
     assert calls.names == ["later"]
-    assert [(log["event"], log["plugin"], log["error"]) for log in logs] == [("hook_timed_out", "slow", CUT_OFF)]
+    assert [(log["event"], log["plugin"], log["error"]) for log in logs] == [
+        ("hook_timed_out", "slow", CUT_OFF)
+    ]
     figures = impatient.statistics(record)
     assert (figures.timeouts, figures.failures) == (1, 1)
 
@@ -328,3 +332,51 @@ def test_a_forked_process_has_a_watchdog_of_its_own(hanging: str) -> None:
     script = FORKING.format(hanging=hanging)
     ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=30, capture_output=True)
     assert ended.returncode == 41, ended.stderr.decode()
+
+
+@pytest.mark.parametrize("where", ["main", "threads"])
+def test_a_handler_that_ends_just_in_time_takes_nobody_with_it(where: str) -> None:
+    budget = 0.02
+    hooks = HookManager(timeout_seconds=budget)
+
+    def end_around_the_deadline(entity_name: str, seconds: float, entry: Any) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pass
+
+    hooks.register_hook("entry.after_create", end_around_the_deadline)
+    between = hooks.register_hook("entry.after_create", lambda *_args: None)
+    hooks.register_hook("entry.after_create", end_around_the_deadline)
+    dispatcher = hooks.dispatcher("entry.after_create")
+
+    def run() -> None:
+        for step in range(25):
+            dispatcher("customer", "customer", budget * (0.8 + step / 20), None)
+
+    if where == "main":
+        run()
+    else:
+        for _ in range(2):
+            in_thread(run)
+    hooks.close()
+    assert hooks.statistics(between).failures == 0
+
+
+@pytest.mark.django_db
+def test_a_cut_inside_the_database_layer_leaves_the_connection_in_order(impatient: HookManager) -> None:
+    def write_for_ever(*_args: Any) -> None:
+        number = 0
+        while True:
+            with transaction.atomic(), transaction.atomic(savepoint=False):
+                Group.objects.create(name=f"written {number}")
+                number += 1
+
+    record = impatient.register_hook("entry.after_create", write_for_ever)
+    for attempt in range(6):
+        with transaction.atomic():
+            before = (list(connection.savepoint_ids), list(connection.atomic_blocks))
+            impatient.execute_hook("entry.after_create", "customer", None, None)
+            assert (connection.savepoint_ids, connection.atomic_blocks) == before
+            Group.objects.create(name=f"host {attempt}")
+    assert impatient.statistics(record).timeouts == 6
+    assert set(Group.objects.values_list("name", flat=True)) == {f"host {n}" for n in range(6)}

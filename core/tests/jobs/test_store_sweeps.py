@@ -92,33 +92,30 @@ def test_a_released_job_with_a_time_waits_for_it(jobs: Jobs) -> None:
     assert (second.phase, second.publish_at) == (Phase.SCHEDULED, run_at)
 
 
-def test_a_job_is_due_when_nobody_published_it_for_a_while(jobs: Jobs) -> None:
+def test_a_job_is_due_when_no_worker_claimed_it_for_a_while(jobs: Jobs) -> None:
     fresh, old = jobs.queued(), jobs.queued()
     jobs.due(old)
 
     found = store.due_jobs()
 
-    assert [(due.message, due.is_suspect) for due in found] == [(store.message_of(old), False)]
+    assert [(due.message, due.is_suspect, due.looks) for due in found] == [(store.message_of(old), True, 0)]
     assert due_ids() == []
     fresh.refresh_from_db()
     assert fresh.publish_count == 0
 
 
-def test_a_job_is_due_again_when_its_message_brought_no_worker(
-    jobs: Jobs, publisher: RecordingPublisher, committed: Any
-) -> None:
-    with committed():
-        job = jobs.queued()
-    assert due_ids() == []
-    jobs.due(job)
+def test_a_job_is_looked_after_less_and_less_often(jobs: Jobs) -> None:
+    job = jobs.queued()
+    pauses = []
+    for _ in range(6):
+        jobs.due(job)
+        store.due_jobs()
+        job.refresh_from_db()
+        assert job.published_at is not None
+        assert job.publish_at is not None
+        pauses.append((job.publish_at - job.published_at).total_seconds())
 
-    found = store.due_jobs()
-
-    assert [(due.is_suspect, due.looks) for due in found] == [(True, 1)]
-    job.refresh_from_db()
-    assert job.published_at is not None
-    assert job.publish_at is not None
-    assert (job.publish_at - job.published_at).total_seconds() == pytest.approx(60, abs=0.1)
+    assert pauses == [pytest.approx(seconds, abs=0.1) for seconds in (30, 60, 120, 240, 480, 600)]
 
 
 def test_nothing_else_is_due(jobs: Jobs) -> None:
@@ -166,9 +163,9 @@ def test_the_queued_are_those_published_and_unclaimed(
     jobs: Jobs, publisher: RecordingPublisher, committed: Any
 ) -> None:
     with committed():
-        claimed = jobs.queued()
+        claimed, unpublished = jobs.queued(), jobs.queued()
         jobs.queued()
-    jobs.queued()
+    store.give_back([unpublished.pk])
     jobs.claimed(claimed)
 
     assert (store.queued_count("plugin.shop"), store.queued_count("core")) == (1, 0)

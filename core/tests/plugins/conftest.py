@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from django.apps import apps
 
 from pagoda.config.settings import Settings
@@ -83,6 +84,13 @@ class Packages:
             path = folder / file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Keep log records: rendering a traceback takes longer than a test."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -86,6 +86,17 @@ CASES = {
             "Install what it needs or correct it; it stays skipped until then.",
         ),
     ),
+    "error inside a library, told by the plugin's own line": Case(
+        source="import json\n\njson.loads('{')\n",
+        code="import_failed",
+        message=("JSONDecodeError: Expecting property name", " (generated_bad/plugin.py, line 3)."),
+    ),
+    "error in a module of the plugin": Case(
+        source="from generated_bad import more\n",
+        modules={"more.py": "\nimport no_such_module\n"},
+        code="import_failed",
+        message=("(generated_bad/more.py, line 2).",),
+    ),
     "syntax error": Case(
         source="def (:\n",
         code="import_failed",

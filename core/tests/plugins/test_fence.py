@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pagoda.plugins.fence import plugin_fence
@@ -49,18 +47,6 @@ def test_a_refusal_passes_as_it_is() -> None:
 )
 def test_errors_of_the_contract_have_their_own_reason(error: Exception, code: ReasonCode) -> None:
     assert fenced(error).reason_code is code
-
-
-def test_the_place_is_the_plugins_own_line(tmp_path: Path) -> None:
-    path = tmp_path / "pack" / "plugin.py"
-    source = "import json\ndef run():\n    return json.loads('{')\n"
-    code = compile(source, str(path), "exec")
-    names: dict[str, object] = {}
-    exec(code, names)
-
-    with pytest.raises(PluginRefused, match=r"JSONDecodeError: .* \(pack/plugin\.py, line 3\)\. Mend it\."):
-        with plugin_fence(ReasonCode.IMPORT_FAILED, "It fails", "Mend it."):
-            names["run"]()  # type: ignore[operator]
 
 
 def test_a_text_of_several_lines_becomes_one() -> None:

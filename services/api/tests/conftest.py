@@ -43,8 +43,9 @@ def make_user(db: None) -> Callable[..., Any]:
 @pytest.fixture
 def client_of() -> Callable[..., Any]:
     """Return a client that sends a token of the user; its requests go the way of any other's."""
-    from pagoda.domain.user.models import ApiToken
     from rest_framework.test import APIClient
+
+    from pagoda.domain.user.models import ApiToken
 
     def client(user: Any, scheme: str = "Token") -> Any:
         _, plain = ApiToken.issue(user, "test", None)
@@ -128,6 +129,7 @@ def register() -> Iterator[Callable[[Any], Any]]:
 def serve(register: Callable[[Any], Any], settings: Any) -> Iterator[Callable[..., None]]:
     """Serve the URLs of plugins as the API does when it starts with them."""
     from django.urls import clear_url_caches
+
     from pagoda_api import urls
 
     def start(*plugins: Any) -> None:
@@ -142,3 +144,38 @@ def serve(register: Callable[[Any], Any], settings: Any) -> Iterator[Callable[..
     yield start
     sys.modules.pop("urls_of_the_test", None)
     clear_url_caches()
+
+
+TABLES = (
+    "entity.Entity",
+    "entity.EntityAttr",
+    "entry.Entry",
+    "entry.Attribute",
+    "entry.AttributeValue",
+    "entry.AttributeReference",
+    "job.Job",
+)
+
+
+@pytest.fixture
+def count_rows(db: None) -> Callable[[], dict[str, int]]:
+    from django.apps import apps
+
+    return lambda: {label: apps.get_model(label)._default_manager.count() for label in TABLES}
+
+
+@pytest.fixture
+def web(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> Any:
+    """The entry `web` of the entity `Host`."""
+    host = make_entity("Host", address="string", count="number")
+    return make_entry(host, "web", address="10.0.0.1")
+
+
+@pytest.fixture
+def nothing_is_written(web: Any, count_rows: Callable[[], dict[str, int]]) -> Iterator[None]:
+    """Hold `web` and the numbers of rows against what they were before the test."""
+    before = count_rows()
+    yield
+    assert count_rows() == before
+    web.refresh_from_db()
+    assert (web.name, web.note, web.get_attrs()) == ("web", "", {"address": "10.0.0.1", "count": None})

@@ -73,7 +73,10 @@ def test_put_makes_the_entity_what_is_given(api: Any, make_entity: Any) -> None:
 
     response = api.put(
         url(entity),
-        {"name": "Machine", "attrs": [{"name": "address", "note": "IPv4"}, {"name": "rack", "type": "string"}]},
+        {
+            "name": "Machine",
+            "attrs": [{"name": "address", "note": "IPv4"}, {"name": "rack", "type": "string"}],
+        },
     )
 
     assert response.status_code == 200, response.json()

@@ -115,7 +115,10 @@ def test_list_is_filtered_by_entity_search_and_standing(
     assert names(api.get(URL, {"entity": "Host"})) == ["web-1", "db-1"]
     assert names(api.get(URL, {"entity": host.id})) == ["web-1", "db-1"]
     assert names(api.get(URL, {"search": "WEB"})) == ["web-1", "web-rack"]
-    assert names(api.get(URL, {"search": "web", "entity": "Host", "is_active": "all"})) == ["web-1", "web-old"]
+    assert names(api.get(URL, {"search": "web", "entity": "Host", "is_active": "all"})) == [
+        "web-1",
+        "web-old",
+    ]
 
 
 def test_entity_named_by_a_number_is_found_by_its_name(api: Any, make_entity: Any, make_entry: Any) -> None:
@@ -160,7 +163,10 @@ def test_history_shows_every_version_the_newest_first(api: Any, host: Any, make_
         ("10.0.0.2", True),
         ("10.0.0.1", False),
     ]
-    assert [line["created_user"] and line["created_user"]["username"] for line in body["results"]] == ["ann", None]
+    assert [line["created_user"] and line["created_user"]["username"] for line in body["results"]] == [
+        "ann",
+        None,
+    ]
     assert {line["attr"]["name"] for line in body["results"]} == {"address"}
 
 
@@ -259,9 +265,7 @@ class TestPermissions:
         [version] = api.get(url(entry, "history/")).json()["results"]
         assert version["value"] is None
 
-    def test_superuser_may_do_everything(
-        self, make_user: Any, client_of: Any, host: Any, entry: Any
-    ) -> None:
+    def test_superuser_may_do_everything(self, make_user: Any, client_of: Any, host: Any, entry: Any) -> None:
         type(host).objects.update(default_permission=Level.NOTHING)
         root = client_of(make_user("root", is_superuser=True))
 

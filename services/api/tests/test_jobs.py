@@ -44,7 +44,9 @@ def make_job(db: None, publisher: RecordingPublisher) -> Iterator[Callable[..., 
         return store.submit(store.JobRequest(operation=operation, user=user, **fields))
 
     tasks = [restock, steady, unseen]
-    with plugin_tasks("shop", tasks, cancelable_operations=["restock", "unseen"], hidden_operations=["unseen"]):
+    with plugin_tasks(
+        "shop", tasks, cancelable_operations=["restock", "unseen"], hidden_operations=["unseen"]
+    ):
         yield make
 
 
@@ -70,7 +72,12 @@ def test_job_is_shown_with_status_phase_and_queue(api: Any, ann: Any, make_job: 
 
     body = api.get(url(job)).json()
 
-    assert (body["id"], body["user"], body["plugin"], body["operation_name"]) == (job.pk, "ann", "shop", "restock")
+    assert (body["id"], body["user"], body["plugin"], body["operation_name"]) == (
+        job.pk,
+        "ann",
+        "shop",
+        "restock",
+    )
     assert (body["status"], body["status_name"], body["phase"]) == (5, "PROCESSING", "queued")
     assert (body["queue"], body["progress"]) == ("plugin.shop", {"percent": 0.0, "text": ""})
     assert (body["can_cancel"], body["can_retry"], body["file"]) == (True, False, None)
@@ -129,7 +136,12 @@ class TestList:
         assert api.get(third["previous"]).json()["results"] == second["results"]
 
     def test_its_cost_does_not_grow_with_the_page(
-        self, api: Any, ann: Any, make_job: Callable[..., Job], make_entity: Any, django_assert_max_num_queries: Any
+        self,
+        api: Any,
+        ann: Any,
+        make_job: Callable[..., Job],
+        make_entity: Any,
+        django_assert_max_num_queries: Any,
     ) -> None:
         target = make_entity("Host")
         for _ in range(10):

@@ -41,14 +41,17 @@ class Collected(Transport):
         self.events: list[dict[str, Any]] = []
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        self.events += [item.payload.json for item in envelope.items if item.type == "event"]
+        self.events += [item.payload.json or {} for item in envelope.items if item.type == "event"]
 
 
 @pytest.fixture
 def sentry() -> Iterator[Collected]:
     collected = Collected()
     sentry_sdk.init(
-        dsn="http://key@localhost/1", transport=collected, auto_enabling_integrations=False, default_integrations=False
+        dsn="http://key@localhost/1",
+        transport=collected,
+        auto_enabling_integrations=False,
+        default_integrations=False,
     )
     yield collected
     sentry_sdk.get_client().close()
@@ -58,7 +61,9 @@ def sentry() -> Iterator[Collected]:
 @pytest.mark.usefixtures("good")
 class TestRouting:
     @pytest.mark.parametrize("scheme", ["Token", "Bearer", "token"])
-    def test_view_sees_the_user_of_the_token(self, ann: Any, client_of: Callable[..., Any], scheme: str) -> None:
+    def test_view_sees_the_user_of_the_token(
+        self, ann: Any, client_of: Callable[..., Any], scheme: str
+    ) -> None:
         response = client_of(ann, scheme).get("/api/v2/plugins/good/things/")
 
         assert response.json() == {"user": "ann"}
@@ -104,7 +109,8 @@ class TestFence:
 
         assert response.status_code == 500
         assert response.json() == {
-            "detail": "An endpoint of plugin 'good' failed. The cause is in the server's log under request id 'r-1'.",
+            "detail": "An endpoint of plugin 'good' failed. "
+            "The cause is in the server's log under request id 'r-1'.",
             "code": "plugin_endpoint_failed",
             "request_id": "r-1",
             "plugin": "good",
@@ -151,7 +157,9 @@ class TestModuleThatFails:
 
 
 class TestPlugins:
-    def test_list_shows_hooks_in_order_tasks_and_digest(self, api: Any, register: Callable[[Any], Any]) -> None:
+    def test_list_shows_hooks_in_order_tasks_and_digest(
+        self, api: Any, register: Callable[[Any], Any]
+    ) -> None:
         register(Good())
 
         body = api.get("/api/v2/plugins/").json()
@@ -175,7 +183,9 @@ class TestPlugins:
 
         assert (body["status"], body["reason_code"]) == ("skipped", "not_found")
         assert body["reason"] == "Nothing provides 'absent'."
-        assert refused.json()["detail"] == "Plugin 'absent' is skipped. GET /api/v2/plugins/absent/ tells why."
+        assert (
+            refused.json()["detail"] == "Plugin 'absent' is skipped. GET /api/v2/plugins/absent/ tells why."
+        )
 
     def test_they_are_for_users(self, anonymous: Any) -> None:
         assert anonymous.get("/api/v2/plugins/").status_code == 401

@@ -44,7 +44,7 @@ def site(
     make_entry: Callable[..., Any],
 ) -> Site:
     rack = Entity.objects.create_entity(user=None, name="Rack")
-    attrs = [
+    attrs: list[dict[str, Any]] = [
         {"name": "address", "type": "string", "is_mandatory": True},
         {"name": "count", "type": "number"},
         {"name": "rack", "type": "object", "referral": ["Rack"]},
@@ -91,21 +91,21 @@ def test_creating_an_entry_takes_15_queries(site: Site, django_assert_max_num_qu
     assert response.status_code == 201, response.json()
 
 
-@pytest.mark.parametrize("attr", ["address", "count", "rack", "team", "owners"])
 def test_changing_one_attribute_takes_12_queries(
-    site: Site, django_assert_max_num_queries: MaxQueries, attr: str, make_entry: Callable[..., Any]
+    site: Site, django_assert_max_num_queries: MaxQueries, make_entry: Callable[..., Any]
 ) -> None:
-    rack = make_entry(Entity.objects.get(name="Rack"), "r2")
-    value = {
+    url = f"{URL}{site.entries[0].pk}/"
+    changed = {
         "address": "10.0.0.2",
         "count": 5,
-        "rack": rack.pk,
+        "rack": make_entry(Entity.objects.get(name="Rack"), "r2").pk,
         "team": Group.objects.create(name="others").pk,
         "owners": [Role.objects.create(name="another").pk],
-    }[attr]
+    }
 
-    with django_assert_max_num_queries(12):
-        response = site.api.patch(f"{URL}{site.entries[0].pk}/", {"attrs": {attr: value}})
+    for name, value in changed.items():
+        with django_assert_max_num_queries(12):
+            response = site.api.patch(url, {"attrs": {name: value}})
 
-    assert response.status_code == 200, response.json()
-    assert site.api.get(f"{URL}{site.entries[0].pk}/").json()["attrs"] == response.json()["attrs"]
+        assert response.status_code == 200, response.json()
+        assert site.api.get(url).json()["attrs"] == response.json()["attrs"]

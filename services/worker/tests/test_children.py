@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,23 @@ class FakeRequest:
     id: str
     worker_pid: int | None
     kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class FakeProcess:
+    pid: int
+    exitcode: int | None
+
+
+@dataclass
+class FakeWorker:
+    """Holds its processes where Celery's worker does: in the pool of its pool."""
+
+    pool: Any
+
+    @classmethod
+    def of(cls, *processes: FakeProcess) -> FakeWorker:
+        return cls(SimpleNamespace(_pool=SimpleNamespace(_pool=list(processes))))
 
 
 @pytest.fixture
@@ -93,6 +111,26 @@ def test_child_that_went_on_to_another_job_is_left_alone(
     hand_out(requests, 8, child.pid)
     assert not CeleryChildren().kill(RunningJob(job_id=7, pid=child.pid))
     assert child.poll() is None
+
+
+def test_death_is_told_once_with_its_cause_as_soon_as_it_is_seen(requests: list[FakeRequest]) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    hand_out(requests, 7, child.pid)
+    children = CeleryChildren()
+    children.follow(FakeWorker.of(FakeProcess(pid=child.pid, exitcode=-9)))
+    assert children.deaths() == {child.pid: "Worker exited prematurely: signal 9 (SIGKILL)."}
+    assert children.deaths() == {}
+
+
+def test_living_child_is_not_told_as_dead(
+    requests: list[FakeRequest], family: tuple[subprocess.Popen[str], int]
+) -> None:
+    child, _ = family
+    hand_out(requests, 7, child.pid)
+    children = CeleryChildren()
+    children.follow(FakeWorker.of(FakeProcess(pid=child.pid, exitcode=None)))
+    assert children.deaths() == {}
 
 
 def test_zombie_does_not_count_as_alive() -> None:

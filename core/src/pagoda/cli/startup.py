@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pagoda.config.logging import configure_logging
-
 if TYPE_CHECKING:
     from pagoda.config.settings import Settings
     from pagoda.plugins.registry import PluginRegistry
@@ -59,6 +57,8 @@ def set_up(*, log_level: str | None = None) -> None:
         PluginBootError: a plugin is at fault in strict mode.
         ImproperlyConfigured: operation ids or Django's own settings are wrong.
     """
+    from pagoda.config.logging import configure_logging
+
     settings = read_settings()
     if log_level is not None:
         settings = settings.model_copy(update={"pagoda_log_level": log_level})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from pagoda.hooks.compiled import Runner, compile_runner
+from pagoda.hooks.context import ContextRule, context_rule
 from pagoda.hooks.counts import Tally
-from pagoda.hooks.errors import UnusableResult
+from pagoda.hooks.errors import HookDepthExceeded, UnusableResult
 from pagoda.hooks.fence import FAILED, Fence, Step
 from pagoda.hooks.snapshots import snapshot
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
@@ -27,10 +29,10 @@ _DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
 
 
 class Chain:
-    """An immutable sequence of handlers. `run` takes the hook's arguments and returns its data, if it has
-    any.
+    """An immutable sequence of handlers.
 
-    Any below: a hook's arguments, context and results are data of every type.
+    `run` takes the hook's arguments and returns its data, if it has any. Any below: a hook's arguments,
+    context and results are data of every type.
     """
 
     def __init__(self, spec: HookSpec, steps: Sequence[Step], fence: Fence) -> None:
@@ -73,6 +75,11 @@ class Chain:
             self._skip_after(number)
             raise
 
+    @cached_property
+    def _rules(self) -> list[ContextRule]:
+        # Looking at signatures takes time, and context is rarely given: not at start-up.
+        return [context_rule(self.spec, step.record.handler) for step in self.steps]
+
     def _runner(self) -> Runner:
         if not self.steps:
             return lambda *args: self._result(args)
@@ -91,7 +98,7 @@ class Chain:
 
     def _dispatch(self, args: Sequence[Any], context: Mapping[str, Any]) -> Any:
         call = self._call_timed if self.tally.count() else self._call
-        depth = self._fence.enter()
+        depth = self._enter()
         try:
             if self._data_at is None:
                 for number in range(1, len(self.steps) + 1):
@@ -101,10 +108,15 @@ class Chain:
         finally:
             self._fence.leave(depth)
 
+    def _enter(self) -> int:
+        try:
+            return self._fence.enter()
+        except HookDepthExceeded:
+            self._skip_after(0)
+            raise
+
     def _pass_on(self, call: Callable[..., Any], args: list[Any], context: Mapping[str, Any], at: int) -> Any:
-        """Call each handler with a copy of the data as its predecessor left it, and return it as the last
-        did.
-        """
+        """Call each handler with a copy of the data as its predecessor left it; return what the last left."""
         data = args[at]
         for number in range(1, len(self.steps) + 1):
             args[at] = snapshot(data)
@@ -115,7 +127,8 @@ class Chain:
 
     def _call(self, number: int, args: Sequence[Any], context: Mapping[str, Any]) -> Any:
         try:
-            return self._fence.call(self.steps[number - 1], number, args, context, self._check)
+            keywords = self._rules[number - 1].select(context) if context else NO_CONTEXT
+            return self._fence.call(self.steps[number - 1], number, args, keywords, self._check)
         except BaseException:
             self._skip_after(number)
             raise

@@ -78,12 +78,13 @@ def compile_runner(
 ) -> Runner:
     """Return a function that calls `handlers`, at least one, in order.
 
-    `namespace` becomes its globals and must hold ``left``, the number of dispatches to the next that is
-    timed.
+    `namespace` becomes its globals and must hold ``ticks``.
     """
-    namespace.update(ASLEEP=ASLEEP, local=threads.local, carefully=owner.carefully, settle=owner.settle, fail=owner.fail)
+    namespace.update(
+        ASLEEP=ASLEEP, local=threads.local, carefully=owner.carefully, settle=owner.settle, fail=owner.fail
+    )
     namespace.update({f"handler_{number}": handler for number, handler in enumerate(handlers, 1)})
-    exec(_code(", ".join(arguments), len(handlers)), namespace)  # noqa: S102 - made of numbers and the specs' names
+    exec(_code(", ".join(arguments), len(handlers)), namespace)  # noqa: S102 - made of our own names alone
     runner: Runner = namespace["run"]
     return runner
 

@@ -11,7 +11,10 @@ from threading import Lock
 from typing import Any
 
 MAX_GAP = 1023
+"""How many dispatches go untimed between two that are timed, at most."""
+
 BUSY_SECONDS = 0.02
+"""Timed dispatches closer together than this are too many."""
 
 
 class Tally:

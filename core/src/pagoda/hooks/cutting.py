@@ -31,7 +31,10 @@ FOLDER = str(Path(__file__).parent)
 
 CUT_SIGNAL = signal.SIGURG  # ignored by default, so that it does no harm where nobody expects it
 CLEAN_UP_SECONDS = 0.25
+"""How long a handler that was struck may clean up before it is struck again."""
+
 MAX_POSTPONED = 8
+"""How many strikes are left out because they would hit the begin or end of a transaction."""
 
 _TOOL_NAME = "pagoda.hooks"
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)

@@ -46,7 +46,7 @@ class Step:
 class Fence:
     """Runs handlers so that a failure, a hang or a broken transaction stays theirs.
 
-    Any below: a hook's arguments, context and results are data of every type.
+    Any below: a hook's arguments, context keywords and results are data of every type.
     """
 
     def __init__(self, watchdog: Watchdog) -> None:
@@ -68,7 +68,7 @@ class Fence:
         step: Step,
         number: int,
         args: Sequence[Any],
-        context: Mapping[str, Any],
+        keywords: Mapping[str, Any],
         check: Callable[[Any], None],
     ) -> Any:
         """Call a handler and return its result, `FAILED` if it failed; `check` raises on an unusable result.
@@ -79,7 +79,7 @@ class Fence:
         slot = self.threads.local.slot
         try:
             slot[0] = number
-            result = step.function(*args, **(step.record.context.select(context) if context else {}))
+            result = step.function(*args, **keywords)
             check(result)
         except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
             self.contain(step, args, error)

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from pagoda.hooks.savepoints import Savepoint
-from pagoda.hooks.threads import IDLE, Frame, Threads, ThreadState
+from pagoda.hooks.threads import Frame, Threads, ThreadState
 
 
 class QueryGuard:
@@ -43,16 +43,20 @@ class QueryGuard:
     def __call__(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        state = self._threads.state
-        frames = state.frames
-        if (len(frames) > 1 or frames[0].running() != IDLE) and not state.is_opening:
-            self._protect(state, context["connection"])
+        try:
+            is_idle = not self._threads.local.slot[0]
+        except AttributeError:
+            is_idle = True  # a thread that never dispatched anything
+        if not is_idle:
+            self._protect(self._threads.state, context["connection"])
         return execute(sql, params, many, context)
 
     def _protect(self, state: ThreadState, connection: BaseDatabaseWrapper) -> None:
         """Give each running handler of this thread a savepoint, the outermost first: each undoes its own
         part.
         """
+        if state.is_opening:
+            return
         for frame in state.frames:
             if _needs_savepoint(frame, connection):
                 with _opening(state):

@@ -44,6 +44,7 @@ class Watchdog:
         self._tool: int | None = None
         self._watched: set[CodeType] = set()
         self._survives_fork = False
+        self._has_complained = False
         self._intervals = {
             _Sight.NOTHING: min(0.25, timeout_seconds),
             _Sight.RUNNING: min(0.1, timeout_seconds / 2),
@@ -113,11 +114,16 @@ class Watchdog:
         if self._tool is None:
             self._tool = cutting.listen_to_events(self)
         if self._tool is None:
-            log.error("hook_not_cut_off", reason="no monitoring tool number is free in this process")
+            self._complain_once()
             return
         cutting.watch_events(self._tool, self._watched - codes, on=False)
         cutting.watch_events(self._tool, codes - self._watched, on=True)
         self._watched = codes
+
+    def _complain_once(self) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            log.error("hook_not_cut_off", reason="no monitoring tool number is free in this process")
 
     def _forked(self) -> None:
         # Whatever another thread held at the fork stays held in the child for ever.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Exchange, Queue
+from kombu import Queue
 
 from pagoda.config.django import broker_url
 from pagoda.config.settings import Settings
@@ -61,6 +61,7 @@ def make_app(
     but for ``CELERY_DB_REUSE_MAX``.
     """
     app = Celery("pagoda", set_as_current=False)
+    app.steps["consumer"].add("pagoda.jobs.event_buffer:EventBuffer")
     app.conf.update(_REQUIRED)
     app.conf.update(
         task_queues=[_queue(name) for name in queue_names(plugin_ids)],
@@ -97,8 +98,7 @@ def assert_configuration(app: Celery, *, longest_limit_seconds: float = 0.0) -> 
 
 
 def _queue(name: str) -> Queue:
-    # The anonymous exchange: the broker routes by the queue's name, with no binding to keep
-    return Queue(name, Exchange("", type="direct"), routing_key=name, durable=True)
+    return Queue(name, routing_key=name, durable=True)
 
 
 def _broker(settings: Settings, longest_limit_seconds: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from pagoda.jobs import operations, store
 from pagoda.jobs.errors import InvalidParams
@@ -89,7 +89,7 @@ class TaskContext:
         """
         self._unreported = (percent, text)
         now = self.clock()
-        if now - self._reported >= REPORT_SECONDS and not connection.in_atomic_block:
+        if now - self._reported >= REPORT_SECONDS and not self.execution.is_in_transaction:
             self._reported = now
             self.report()
 

@@ -19,6 +19,11 @@ MESSAGE_MAX = 10_000
 EXTRA_MAX = 20_000
 
 
+def transaction_depth() -> int:
+    """Return how many transactions and savepoints are open."""
+    return len(connection.atomic_blocks)
+
+
 @dataclass(slots=True)
 class JobLogWriter:
     """Keeps lines with the job. Inside a transaction they wait for its end: a rollback spares them."""
@@ -26,6 +31,7 @@ class JobLogWriter:
     job_id: int
     attempt_number: int
     waiting: list[store.LogLine] = field(default_factory=list)
+    depth: int = field(default_factory=transaction_depth)  # when the task began
 
     def debug(self, message: str, **extra: Any) -> None:
         """Keep a line that helps to find faults."""
@@ -44,12 +50,14 @@ class JobLogWriter:
         self._add("error", message, extra)
 
     def flush(self) -> None:
-        """Store the waiting lines, unless a transaction is open."""
-        if self.waiting and not connection.in_atomic_block:
+        """Store the waiting lines, unless the task has a transaction open."""
+        if transaction_depth() == self.depth:
             self.store()
 
     def store(self) -> None:
         """Store the waiting lines."""
+        if not self.waiting:
+            return
         lines, self.waiting = self.waiting, []
         store.add_log(self.job_id, self.attempt_number, lines)
 
@@ -67,6 +75,7 @@ class Execution:
     log: JobLogWriter = field(init=False)
     is_ended: bool = False  # the task ended the job itself
     saw_cancel: bool = False  # the task was told to stop
+    depth: int = field(default_factory=transaction_depth)  # when the task began
 
     def __post_init__(self) -> None:
         self.log = JobLogWriter(self.attempt.job_id, self.attempt.number)
@@ -79,7 +88,15 @@ class Execution:
         """
         if not store.finish(self.attempt, status, text=text, error=error, result=result):
             raise lost(self.attempt)
-        transaction.on_commit(self._note_end)
+        if self.is_in_transaction:
+            transaction.on_commit(self._note_end)
+        else:
+            self._note_end()
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Return whether the task has a transaction open."""
+        return transaction_depth() > self.depth
 
     def is_asked_to_stop(self) -> bool:
         """Return whether somebody cancelled the job; reads the database.

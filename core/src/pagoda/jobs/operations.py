@@ -201,6 +201,11 @@ def method_table() -> dict[int, Handler]:
     return {spec.number: spec.handler for spec in all_specs()}
 
 
+def forget_plugin_tasks() -> None:
+    """Look plugins' task functions up again when they are next asked for, after others were registered."""
+    _plugin_spec.cache_clear()
+
+
 @cache  # at most one per operation of the process
 def _plugin_spec(operation: Operation) -> OperationSpec:
     handler = PluginTaskRegistry.get_task_handler(operation.number)

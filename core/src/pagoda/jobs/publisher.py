@@ -48,7 +48,7 @@ class Message:
     user_id: int | None
 
 
-class Publisher(Protocol):
+class MessagePublisher(Protocol):
     """Where messages go out."""
 
     def publish(self, messages: Sequence[Message]) -> list[Message]:
@@ -65,7 +65,7 @@ class Publisher(Protocol):
 
 
 @dataclass(slots=True)
-class CeleryPublisher:
+class Publisher:
     """Publishes for one process through Celery. Safe between threads, and after a fork."""
 
     app: Celery
@@ -78,8 +78,8 @@ class CeleryPublisher:
     def publish(self, messages: Sequence[Message]) -> list[Message]:
         """Send messages over one connection and return them, or none of them after a failure.
 
-        A failure is logged and never raised: the dispatcher publishes later what did not go out, and a message
-        that goes out twice is claimed once.
+        A failure is logged and never raised: the dispatcher publishes later what did not go out; what goes
+        out twice is claimed once.
         """
         if not messages or self.clock() < self._closed_until:
             return []

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from pagoda.config.settings import Settings
 from pagoda.jobs.errors import JobError, NoRunner
-from pagoda.jobs.publisher import CeleryPublisher, Publisher
+from pagoda.jobs.publisher import MessagePublisher, Publisher
 
 
 class JobRunner(Protocol):
@@ -24,7 +24,7 @@ class JobRunner(Protocol):
 @dataclass(slots=True)
 class _Runtime:
     app: Celery | None = None
-    publisher: Publisher | None = None
+    publisher: MessagePublisher | None = None
     runner: JobRunner | None = None
     registry_digest: str = ""
 
@@ -34,7 +34,7 @@ _runtime = _Runtime()
 
 def start(app: Celery, *, registry_digest: str = "") -> None:
     """Have this process's jobs go through `app`; again, it replaces the app."""
-    _runtime.app, _runtime.publisher = app, CeleryPublisher(app)
+    _runtime.app, _runtime.publisher = app, Publisher(app)
     _runtime.registry_digest = registry_digest
 
 
@@ -51,7 +51,7 @@ def celery_app() -> Celery:
     return _runtime.app
 
 
-def publisher() -> Publisher:
+def publisher() -> MessagePublisher:
     """Return the process's publisher.
 
     Raises:
@@ -62,7 +62,7 @@ def publisher() -> Publisher:
     return _runtime.publisher
 
 
-def replace_publisher(publisher: Publisher) -> Publisher | None:
+def replace_publisher(publisher: MessagePublisher) -> MessagePublisher | None:
     """Have messages go out through `publisher` and return the one before."""
     before, _runtime.publisher = _runtime.publisher, publisher
     return before

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from pagoda.jobs import runtime
+from pagoda.jobs.operations import forget_plugin_tasks
 from pagoda.jobs.publisher import Message
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -74,6 +75,7 @@ def plugin_tasks(
     )
     sys.modules[module.__name__] = module
     PluginTaskRegistry.register(config)
+    forget_plugin_tasks()
     try:
         _validate({plugin_id: (first, first + 99)})
         yield config

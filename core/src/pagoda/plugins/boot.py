@@ -95,14 +95,14 @@ class _Boot:
 
     def order_by_source(self) -> None:
         """Order by the dependencies that the sources write down: a plugin with a gap never runs any code."""
-        declared = {item.candidate.name: item.candidate.declared_dependencies() for item in self.found}
+        candidates = {item.candidate.name: item.candidate for item in self.found}
+        declared = {key: candidate.declared_dependencies() for key, candidate in candidates.items()}
         wanted = {name for names in declared.values() for name in names}
         by_id = bool(wanted - set(declared))  # only then are ids worth the reading
         self._order(
             [
-                Node(key=key, names=_source_names(item, by_id=by_id), dependencies=declared[key])
-                for item in self.found
-                for key in (item.candidate.name,)
+                Node(key=key, names=_source_names(candidate, by_id=by_id), dependencies=declared[key])
+                for key, candidate in candidates.items()
             ]
         )
 
@@ -210,9 +210,9 @@ def _record(chosen: Selected) -> PluginRecord:
     )
 
 
-def _source_names(item: _Found, *, by_id: bool) -> tuple[str, ...]:
-    names = (item.candidate.name, item.candidate.facts().id if by_id else None)
-    return tuple(name for name in dict.fromkeys(names) if name is not None)
+def _source_names(candidate: Candidate, *, by_id: bool) -> tuple[str, ...]:
+    plugin_id = candidate.facts().id if by_id else None
+    return (candidate.name,) if plugin_id is None else (candidate.name, plugin_id)
 
 
 def _report(registry: PluginRegistry, settings: Settings) -> None:

@@ -47,7 +47,7 @@ class ReasonCode(enum.StrEnum):
     APP_FAILED = "app_failed"  # a Django app of it, or its models, can't be installed
     READY_FAILED = "ready_failed"  # ready() of a Django app of it raises
     BAD_TASKS = "bad_tasks"  # its tasks are declared for another plugin, or twice
-    TASK_NOT_FOUND = "task_not_found"  # a declared task function does not exist
+    TASK_NOT_FOUND = "task_not_found"  # a declared task function does not exist or fails to import
     TASK_OFFSET_MISMATCH = "task_offset_mismatch"  # decorator and declaration disagree on a task's offset
     QUARANTINED = "quarantined"  # taken out of service by an operator or by what watches it
     URLS_FAILED = "urls_failed"  # a URL module of it can't be served; the rest of it is active

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sentry_sdk
 import structlog
 
-from pagoda.plugins.records import PluginRecord, PluginRefused
+from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 
 log = structlog.get_logger(__name__)
 
 
 def report_skipped(record: PluginRecord, refused: PluginRefused) -> None:
-    """Record that a plugin is skipped; the cause comes with its traceback."""
+    """Record that a plugin is skipped: an error with its traceback, unless safe mode is the reason."""
+    if refused.reason_code is ReasonCode.SAFE_MODE:
+        log.warning("plugin_skipped", plugin=record.id, reason_code=record.reason_code)
+        return
     log.error(
         "plugin_skipped",
         plugin=record.id,

@@ -114,7 +114,7 @@ class EntityAttrInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
     model = EntityAttr
     fields = ("name", "type_name", "is_mandatory", "index", "is_active")
-    readonly_fields = ("type_name",)
+    readonly_fields = ("type_name", "is_active")
     extra = 0
 
     @admin.display(description="type")

@@ -19,6 +19,7 @@ MAX_ID = 2**63 - 1
 """The highest id that a database column holds; more is no id."""
 
 
+@extend_schema_field(OpenApiTypes.ANY)
 class Unchecked(serializers.Field[Any, Any, Any, Any]):
     """Passes a value on as it came: the host's service checks it, for every caller alike.
 
@@ -42,6 +43,23 @@ class UncheckedText(Unchecked):
 @extend_schema_field(OpenApiTypes.INT)
 class UncheckedNumber(Unchecked):
     """A whole number, as far as the OpenAPI schema goes."""
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object", "additionalProperties": {}}})
+class UncheckedObjects(Unchecked):
+    """A list of objects, as far as the OpenAPI schema goes."""
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "object", "additionalProperties": {}},
+            {"type": "array", "items": {"type": "object", "additionalProperties": {}}},
+        ]
+    }
+)
+class UncheckedValues(Unchecked):
+    """Values by name, or a list of objects, as far as the OpenAPI schema goes."""
 
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}], "description": "An id or a name."})

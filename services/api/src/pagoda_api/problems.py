@@ -110,7 +110,13 @@ def unexpected_error(request: HttpRequest, plugin_id: str | None) -> JsonRespons
         "code": "plugin_endpoint_failed" if plugin_id else "internal_error",
         "request_id": request_id,
     }
-    return JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=500)
+    return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=500))
+
+
+def logged[R: HttpResponse](response: R) -> R:
+    """Return `response` marked as logged, so that Django does not add a record of its own."""
+    setattr(response, "_has_been_logged", True)  # noqa: B010 - Django's mark, which its types don't know
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from django.conf import settings
@@ -15,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")
 
 configure_logging(settings.PAGODA, service="api")  # before the plugins boot: they are worth a record
 configure_sentry(settings.PAGODA, service="api")
+logging.getLogger("django.request").setLevel(logging.ERROR)  # the access log has what is below
 
 application = get_wsgi_application()
 

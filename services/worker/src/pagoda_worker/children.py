@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from billiard.common import human_status
 from billiard.exceptions import WorkerLostError
 from celery import Celery
 from celery.worker import state
@@ -47,11 +48,23 @@ class Children(Protocol):
         ...
 
 
+class ChildProcess(Protocol):
+    """A process of billiard's pool."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def exitcode(self) -> int | None: ...
+
+
 class CeleryChildren:
     """The children of Celery's prefork pool, known from the messages that the parent has handed out."""
 
     def __init__(self) -> None:
-        self._deaths: dict[int, str] = {}
+        self._deaths: dict[int, str] = {}  # as Celery tells them, some seconds later with some brokers
+        self._told: set[int] = set()
+        self._processes: Callable[[], Iterable[ChildProcess]] = tuple
 
     def watch(self, app: Celery) -> None:
         """Learn how children die, from the requests of this app's tasks; call it before the worker starts."""
@@ -59,13 +72,29 @@ class CeleryChildren:
         for task in app.tasks.values():
             task.Request = request_class  # type: ignore[assignment]  # a class does as well as its path
 
+    def follow(self, worker: Any) -> None:
+        """Look at the pool of this worker, once it has started, for how a child ended."""
+        self._processes = lambda: tuple(worker.pool._pool._pool)
+
     def running(self) -> frozenset[RunningJob]:
         """Return the jobs of the messages that a child has accepted and not answered."""
         return frozenset(job for request in _requests() if (job := _job_of(request)) is not None)
 
     def deaths(self) -> dict[int, str]:
-        """Return how children died since the last call; Celery tells after `worker_lost_wait`."""
-        return {pid: self._deaths.pop(pid) for pid in tuple(self._deaths)}
+        """Return how children died since the last call, each once."""
+        news = {pid: self._deaths.pop(pid) for pid in tuple(self._deaths)} | self._found_dead()
+        news = {pid: cause for pid, cause in news.items() if pid not in self._told}
+        self._told |= news.keys()
+        return news
+
+    def _found_dead(self) -> dict[int, str]:
+        silent = {job.pid for job in self.running() if job.pid not in self._told and not is_running(job.pid)}
+        ended = [process for process in self._processes() if process.pid in silent] if silent else []
+        return {
+            process.pid: f"Worker exited prematurely: {human_status(process.exitcode)}."
+            for process in ended
+            if process.exitcode is not None
+        }
 
     def is_alive(self, pid: int) -> bool:
         """Return whether the process exists; one that ended and is not reaped yet does not count."""

@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.clock import database_now
-from pagoda.jobs.publisher import Message, Publisher
+from pagoda.jobs.publisher import Message, MessagePublisher
 from pagoda_worker.schedules import Schedules
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ BATCH = 500
 WAITS_WHILE = 0.9
 """Messages are not sent again while the broker holds at least this part of those that should wait there."""
 
-TRUSTS_DEPTH = 5
+TRUSTS_DEPTH = 20
 """After so many looks a message is sent again whatever the broker holds."""
 
 
@@ -51,7 +51,7 @@ class Dispatcher:
         *,
         interval_seconds: float,
         schedules: Schedules | None = None,
-        publisher: Publisher | None = None,
+        publisher: MessagePublisher | None = None,
     ) -> None:
         self._interval_seconds = interval_seconds
         self._schedules = schedules if schedules is not None else Schedules.of(operations.all_specs())

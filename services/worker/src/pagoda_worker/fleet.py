@@ -8,17 +8,24 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+from pagoda_worker import file_transport
 from pagoda_worker.app import Host
 from pagoda_worker.children import is_running
 from pagoda_worker.supervision import Child, ChildSpec, SubprocessLauncher, Supervisor, render
 from pagoda_worker.targets import Target
 
 STEP_SECONDS = 0.1
+TIDY_SECONDS = 60.0
 KILL_MARGIN_SECONDS = 10.0  # beyond the soft shutdown, for a worker to end by itself
 DISPATCHER = "dispatcher"
+
+log = structlog.get_logger(__name__)
 
 
 def specs(targets: Sequence[Target], run_dir: Path) -> tuple[ChildSpec, ...]:
@@ -64,25 +71,30 @@ class StopRequest:
 
 def run_fleet(host: Host) -> int:
     """Run the fleet until a signal ends it; return the exit status."""
-    run_dir = _make_run_dir(host.settings.pagoda_data_dir / "run")
+    run_dir = make_run_dir(host.settings.pagoda_data_dir / "run")
     stop = StopRequest()
     stop.install()
+    file_transport.install(host.celery)
     fleet = Supervisor(specs(host.targets(), run_dir), SubprocessLauncher(), time.monotonic)
     fleet.start()
     try:
-        _watch(fleet, stop)
+        _watch(fleet, stop, host)
     finally:
         _end(fleet, stop, host.soft_shutdown_seconds + KILL_MARGIN_SECONDS)
         shutil.rmtree(run_dir)
     return 0
 
 
-def _watch(fleet: Supervisor, stop: StopRequest) -> None:
+def _watch(fleet: Supervisor, stop: StopRequest, host: Host) -> None:
     _show(fleet.children)
+    tidy_at = time.monotonic()  # at once: readers of an earlier run may have left something
     while not stop.is_made:
         time.sleep(STEP_SECONDS)
         if fleet.step():
             _show(fleet.children)
+        if time.monotonic() >= tidy_at:
+            tidy_at += TIDY_SECONDS
+            _tidy(host)
 
 
 def _end(fleet: Supervisor, stop: StopRequest, limit_seconds: float) -> None:
@@ -98,12 +110,23 @@ def _end(fleet: Supervisor, stop: StopRequest, limit_seconds: float) -> None:
             _show(fleet.children)
 
 
+def _tidy(host: Host) -> None:
+    try:
+        removed = file_transport.forget_dead_readers(host.celery)
+    except OSError:  # a full or broken disk must not end the supervision
+        log.exception("file_broker_not_tidied")
+        return
+    if removed:
+        log.info("file_broker_tidied", queues=removed)
+
+
 def _show(children: Sequence[Child]) -> None:
-    sys.stdout.write(render(children, time.monotonic()) + "\n\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # whoever read it is gone; the fleet goes on
+        sys.stdout.write(render(children, time.monotonic()) + "\n\n")
+        sys.stdout.flush()
 
 
-def _make_run_dir(parent: Path) -> Path:
+def make_run_dir(parent: Path) -> Path:
     """Return this process's folder, having removed those of processes that were killed."""
     own = parent / str(os.getpid())
     parent.mkdir(parents=True, exist_ok=True)

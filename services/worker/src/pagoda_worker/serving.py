@@ -20,7 +20,6 @@ from pagoda_worker.heartbeat import Heart, HeartThread
 from pagoda_worker.targets import Target
 
 LOST_WAIT_SECONDS = 1.0  # for the result of a child that died; Celery's default of 10 s delays the next try
-MEMORY_HEADROOM = 2  # a job that asks for this many times its worker's memory gets a MemoryError
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +46,7 @@ def serve(
     _prepare(host.celery, target, children)
     _connect(heart, thread, host.soft_shutdown_seconds)
     worker = _worker(host.celery, node, target, concurrency or target.concurrency)
+    children.follow(worker)
     log.info("worker_starting", node=node, queue=target.queue, concurrency=worker.concurrency)
     try:
         worker.start()
@@ -61,7 +61,7 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     file_transport.install(app)
     children.watch(app)
     keep_open()
-    bounds = limits.ChildLimits(memory_mb=target.memory_mb * MEMORY_HEADROOM)
+    bounds = limits.ChildLimits(memory_mb=target.memory_mb)
     signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
     # After the runner's handler, in the parent: a fork must not copy the connection that it used.

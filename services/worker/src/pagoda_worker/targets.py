@@ -41,7 +41,7 @@ class Target:
     name: str  # "core", or the plugin's id
     queue: str
     concurrency: int  # jobs at once, each in a process of its own
-    memory_mb: int  # a process that holds more after its job is replaced
+    memory_mb: int  # a job may take so much; a process that holds more after its job is replaced
 
 
 def all_targets(plugins: Plugins, config: Mapping[str, WorkerConfig]) -> tuple[Target, ...]:

@@ -92,7 +92,8 @@ def retry(job: Job) -> None:
 def requeue(job: Job) -> None:
     """Publish an unfinished job anew; one that a worker has is taken from it, its writes are refused.
 
-    For operators, when a worker is known to be gone and its lease too long to wait for.
+    It runs again even if it was asked to stop; one that waits for another job goes on waiting. For operators,
+    when a worker is known to be gone and its lease too long to wait for.
 
     Raises:
         JobNotQueued: it has finished.
@@ -100,9 +101,11 @@ def requeue(job: Job) -> None:
     if run(job):
         job.refresh_from_db()
         return
-    updated = Job.objects.filter(pk=job.pk, status__in=sources(Event.RELEASE, JobStatus.PROCESSING)).update(
+    jobs = Job.objects.filter(pk=job.pk, status__in=sources(Event.RELEASE, JobStatus.PROCESSING))
+    updated = jobs.filter(is_waiting=False).update(
         lease_owner="",
         lease_expires_at=None,
+        cancel_requested_at=None,
         attempt_base=F("attempt"),
         run_at=None,
         hold_reason="",
@@ -112,12 +115,12 @@ def requeue(job: Job) -> None:
         updated_at=Now(),
     )
     job.refresh_from_db()
-    if not updated:
+    if updated:
+        publish_on_commit([job])
+    elif job.finished_at is not None:
         raise JobNotQueued(
             f"Job {job.pk} can't be queued: it finished as {JobStatus(job.status).name}. Use retry."
         )
-    if not job.is_waiting:
-        publish_on_commit([job])
 
 
 def settle(job: Job, status: JobStatus, *, text: str | None = None) -> bool:

@@ -92,13 +92,14 @@ def release(attempt: Attempt, *, reason: str, delay_seconds: float = 0.0) -> boo
     """Give the job back to its queue, to be published after `delay_seconds`; False when the claim is gone.
 
     The try does not count: a worker that stops, or can't run the operation, is not the job's fault.
-    `reason` is shown until the next claim.
+    `reason` is shown until the next claim. A job that is asked to stop ends in CANCELED instead.
     """
     sql = f"""
         UPDATE job_job SET attempt_base = attempt_base + 1, hold_reason = %s, publish_at = {sql_after()},
             published_at = NULL, task_id = %s, updated_at = {sql_now()}, {RELEASED}
-        WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)}"""
-    return changed(sql, (reason[:500], float(delay_seconds), str(uuid4()), *attempt.token))
+        WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)} AND cancel_requested_at IS NULL"""
+    is_released = changed(sql, (reason[:500], float(delay_seconds), str(uuid4()), *attempt.token))
+    return is_released or finish_canceled(attempt, text=f"cancelled; {reason}")
 
 
 def _try_again(attempt: Attempt, *, wait_seconds: float, error: str, text: str, lost: int = 0) -> bool:

@@ -21,7 +21,7 @@ from pagoda.domain.text import shown
 from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entity_attrs
 from pagoda_api.authentication import actor
-from pagoda_api.fields import Unchecked, UncheckedNumber, UncheckedText
+from pagoda_api.fields import UncheckedNumber, UncheckedObjects, UncheckedText
 from pagoda_api.lookups import found_or_404
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.representations import NamedSerializer, UserSerializer
@@ -83,7 +83,7 @@ class EntityUpdateSerializer(StrictSerializer):
     default_permission = UncheckedNumber(
         required=False, help_text="1 nothing, 2 readable, 4 writable, 8 full."
     )
-    attrs = Unchecked(
+    attrs = UncheckedObjects(
         required=False,
         help_text='`[{"name", "type", "is_mandatory", "referral": [id or name], "choices", ...}]`. When an '
         "entity is changed, an item with `id` changes that attribute, and removes it with `is_deleted`; one "
@@ -147,15 +147,16 @@ class EntityViewSet(GenericViewSet[Entity]):
     @extend_schema(request=EntityUpdateSerializer, responses=EntitySerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; attributes that are not named stay."""
-        return self._changed(pk, checked(EntityUpdateSerializer(data=request.data)))
+        return self._changed(self._entity(pk), checked(EntityUpdateSerializer(data=request.data)))
 
     @extend_schema(request=EntityCreateSerializer, responses=EntitySerializer)
     def update(self, request: Request, pk: str) -> Response:
         """Make it what is given: attributes are found by id or name, those not named are removed."""
         data = {"note": "", "attrs": []} | checked(EntityCreateSerializer(data=request.data))
-        existing = EntityAttr.objects.active().filter(parent_entity=int(pk))
+        entity = self._entity(pk)
+        existing = EntityAttr.objects.active().filter(parent_entity=entity)
         data["attrs"] = _complete(data["attrs"], {attr.pk: attr.name for attr in existing})
-        return self._changed(pk, data)
+        return self._changed(entity, data)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it softly; it must have no entries. Deleting a deleted one does nothing."""
@@ -176,8 +177,7 @@ class EntityViewSet(GenericViewSet[Entity]):
     def _entity(self, pk: str) -> Entity:
         return found_or_404(self.get_queryset(), pk, noun="entity")
 
-    def _changed(self, pk: str, data: dict[str, Any]) -> Response:
-        entity = self._entity(pk)
+    def _changed(self, entity: Entity, data: dict[str, Any]) -> Response:
         require(self.request.user, entity, Level.FULL)
         return self._shown(services.update_entity(entity, actor(self.request), **data))
 

@@ -23,7 +23,7 @@ from pagoda.domain.text import name_fault, shown
 from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
-from pagoda_api.fields import MAX_ID, IdOrName, Unchecked, UncheckedText, find_entity
+from pagoda_api.fields import MAX_ID, IdOrName, UncheckedText, UncheckedValues, find_entity
 from pagoda_api.lookups import found_or_404
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
@@ -78,7 +78,7 @@ class EntryUpdateSerializer(StrictSerializer):
 
     name = UncheckedText(required=False)
     note = UncheckedText(required=False)
-    attrs = Unchecked(
+    attrs = UncheckedValues(
         required=False,
         help_text='`{name: value}`, or `[{"id" or "name", "value"}]`; others keep their value.',
     )

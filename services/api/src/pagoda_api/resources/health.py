@@ -7,6 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from pagoda.health import run_checks
+from pagoda_api.problems import logged
 
 
 @never_cache
@@ -26,4 +27,5 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "status": "ok" if is_ready else "failed",
         "checks": {result.name: result.to_json() for result in results},
     }
-    return JsonResponse(body, status=200 if is_ready else 503)
+    # Checks log what they can't tell here; a probe that fails every few seconds needs no record each time.
+    return logged(JsonResponse(body, status=200 if is_ready else 503))

@@ -19,11 +19,3 @@ class UserSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField(read_only=True)
     username = serializers.CharField(read_only=True)
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """An error. Faults of fields are keyed by the field instead of ``detail``, each a list of messages."""
-
-    detail = serializers.CharField(read_only=True, required=False)
-    code = serializers.CharField(read_only=True, help_text="For programs; it does not change.")
-    plugin = serializers.CharField(read_only=True, required=False, help_text="Who refused or failed.")

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import Role
+from pagoda.hooks.runtime import manager
+from pagoda_plugin_sdk.exceptions import HookRejected
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(make_user: Callable[..., Any]) -> Any:
+    return make_user("root", is_superuser=True)
+
+
+@pytest.fixture
+def browser(root: Any) -> Client:
+    client = Client(raise_request_exception=True)
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def refuse() -> Any:
+    """Have a plugin refuse a hook."""
+
+    def handler(*args: Any) -> None:
+        raise HookRejected("not today")
+
+    yield lambda hook: manager().register_hook(hook, handler, plugin_id="keeper")
+    manager().unregister_plugin("keeper")
+
+
+def url(thing: Any, page: str) -> str:
+    name = f"admin:{thing._meta.app_label}_{thing._meta.model_name}_{page}"
+    return reverse(name, args=[] if isinstance(thing, type) else [thing.pk])
+
+
+def shown(response: Any) -> str:
+    text: str = response.content.decode()
+    return text.replace("&#x27;", "'").replace("&quot;", '"')
+
+
+FIELDS = {"note": "", "default_permission": 8, "attrs-TOTAL_FORMS": 0, "attrs-INITIAL_FORMS": 0}
+
+
+def test_pages_of_all_models_open(browser: Client, make_entity: Any, make_entry: Any) -> None:
+    entry = make_entry(make_entity("Host", address="string"), "web")
+    role = Role.objects.create(name="operators")
+
+    pages = [url(type(each), "changelist") for each in (entry, entry.schema, role)]
+    pages += [url(each, "change") for each in (entry, entry.schema, role)]
+    pages += [url(type(each), "add") for each in (entry, entry.schema, role)]
+    pages += [reverse("admin:user_user_changelist"), reverse("admin:job_job_changelist")]
+
+    assert [browser.get(page).status_code for page in pages] == [200] * len(pages)
+
+
+def test_what_is_written_there_runs_hooks_as_the_user(browser: Client, root: Any) -> None:
+    seen: list[Any] = []
+    manager().register_hook(
+        "entity.after_create", lambda user, entity: seen.append((user, entity.name)), plugin_id="t"
+    )
+    try:
+        browser.post(url(Entity, "add"), {"name": "Host", **FIELDS})
+    finally:
+        manager().unregister_plugin("t")
+
+    assert seen == [(root, "Host")]
+    assert Entity.objects.get().created_user == root
+
+
+def test_delete_is_soft(browser: Client, make_entity: Any, make_entry: Any) -> None:
+    entry = make_entry(make_entity("Host"), "web")
+
+    browser.post(url(entry, "delete"), {"post": "yes"})
+
+    entry.refresh_from_db()
+    assert not entry.is_active
+
+
+def test_selected_rows_are_deleted_softly_and_restored(
+    browser: Client, make_entity: Any, make_entry: Any
+) -> None:
+    host = make_entity("Host")
+    made = [make_entry(host, name).pk for name in ("web", "db")]
+
+    browser.post(url(Entry, "changelist"), {"action": "delete_softly", "_selected_action": made})
+    assert Entry.objects.active().count() == 0
+
+    browser.post(url(Entry, "changelist"), {"action": "restore", "_selected_action": made})
+    assert Entry.objects.active().count() == 2
+
+
+def test_entity_with_entries_is_not_deleted_and_it_says_why(
+    browser: Client, make_entity: Any, make_entry: Any
+) -> None:
+    host, rack = make_entity("Host"), make_entity("Rack")
+    make_entry(host, "web")
+
+    response = browser.post(
+        url(Entity, "changelist"),
+        {"action": "delete_softly", "_selected_action": [host.pk, rack.pk]},
+        follow=True,
+    )
+
+    assert "Host: Entity 'Host' has 1 active entries; delete them first." in shown(response)
+    assert "1 deleted." in shown(response)
+    response = browser.post(url(host, "delete"), {"post": "yes"}, follow=True)
+    assert "Entity 'Host' has 1 active entries; delete them first." in shown(response)
+    assert list(Entity.objects.active().values_list("name", flat=True)) == ["Host"]
+
+
+@pytest.mark.parametrize("hook", ["entry.before_update", "entry.validate"])
+def test_refusal_of_a_plugin_is_shown_and_stores_nothing(
+    browser: Client, make_entity: Any, make_entry: Any, refuse: Any, hook: str
+) -> None:
+    entry = make_entry(make_entity("Host"), "web")
+    refuse(hook)
+
+    response = browser.post(url(entry, "change"), {"name": "new", **FIELDS}, follow=True)
+
+    assert f"Plugin 'keeper' refused {hook} of 'Host': not today" in shown(response)
+    assert Entry.objects.get().name == "web"
+
+
+def test_jobs_are_to_look_at(browser: Client) -> None:
+    from pagoda.jobs.models import Job
+
+    assert browser.get(url(Job, "changelist")).status_code == 200
+    assert browser.get(url(Job, "add")).status_code == 403

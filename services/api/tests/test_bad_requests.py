@@ -1,0 +1,171 @@
+"""Requests that are wrong: a clear answer that names what is wrong, and nothing half-written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+ENTRIES = "/api/v2/entries/"
+ENTITIES = "/api/v2/entities/"
+JOBS = "/api/v2/jobs/"
+
+unwritten = pytest.mark.usefixtures("nothing_is_written")
+
+
+@unwritten
+@pytest.mark.parametrize("url", [ENTRIES, ENTITIES, "/api/v2/auth/token/", "/api/v2/auth/login/"])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"name": ', "JSON parse error"),
+        (b"\xff\xfe", "JSON parse error"),
+        (b'{"name": NaN}', "JSON parse error"),
+        (b"[" * 100_000, "too deeply nested"),
+        (b'{"name": "\\ud800"}', "half of a surrogate pair"),
+        (b"[1, 2]", "Expected a dictionary"),
+        (b'"text"', "Expected a dictionary"),
+        (b"null", "No data provided"),
+    ],
+    ids=["cut off", "not UTF-8", "NaN", "nested", "surrogate", "list", "text", "null"],
+)
+def test_body_that_is_no_json_object(api: Any, url: str, body: bytes, says: str) -> None:
+    response = api.generic("POST", url, body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert says in response.json()["detail"]
+    assert response.json()["code"] in ("parse_error", "invalid")
+
+
+@unwritten
+def test_body_of_another_type(api: Any) -> None:
+    response = api.generic("POST", ENTRIES, b"name=web", content_type="application/x-www-form-urlencoded")
+
+    assert response.status_code == 415
+    assert response.json()["code"] == "unsupported_media_type"
+
+
+@unwritten
+def test_body_that_is_too_long(api: Any, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    response = api.post(ENTRIES, {"name": "x" * 1000, "schema": "Host"})
+
+    assert response.status_code == 413
+    assert "at most 1000 are accepted" in response.json()["detail"]
+
+
+@unwritten
+@pytest.mark.parametrize(
+    ("url", "parameters", "key", "says"),
+    [
+        (ENTRIES, {"limit": 1001}, "limit", "'1001' is not a whole number from 1 to 1000."),
+        (ENTRIES, {"limit": 10**30}, "limit", "is not a whole number from 1 to 1000."),
+        (ENTRIES, {"limit": 0}, "limit", "'0' is not a whole number from 1 to 1000."),
+        (ENTRIES, {"limit": "all"}, "limit", "'all' is not a whole number from 1 to 1000."),
+        (ENTRIES, {"offset": -1}, "offset", "'-1' is not a whole number from 0"),
+        (ENTRIES, {"offset": 10**30}, "offset", "is not a whole number from 0"),
+        (ENTRIES, {"entity": "Hots"}, "entity", "There is no entity 'Hots'. Did you mean 'Host'?"),
+        (ENTRIES, {"entity": 10**6}, "entity", "There is no entity '1000000'."),
+        (ENTRIES, {"entity": 10**30}, "entity", "There is no entity"),
+        (ENTRIES, {"entity": "²"}, "entity", "There is no entity '²'."),
+        (ENTRIES, {"is_active": "maybe"}, "is_active", "maybe is not one of the available choices"),
+        (ENTRIES, {"search": "a\0b"}, "search", "Null characters are not allowed"),
+        (ENTRIES, {"serach": "x"}, "serach", "no query parameter 'serach'. Did you mean 'search'?"),
+        (ENTITIES, {"limit": 1001}, "limit", "'1001' is not a whole number from 1 to 1000."),
+        (ENTITIES, {"entity": "Host"}, "entity", "There is no query parameter 'entity'."),
+        (JOBS, {"limit": 1001}, "limit", "'1001' is not a whole number from 1 to 1000."),
+        (JOBS, {"status": "don"}, "status", "There is no status 'don'. Did you mean 'done'?"),
+        (JOBS, {"plugin": "nothing"}, "plugin", "No enabled plugin is called 'nothing'."),
+        (JOBS, {"created_after": "yesterday"}, "created_after", "Enter a valid date/time"),
+        (JOBS, {"hidden": "maybe"}, "hidden", "maybe is not one of the available choices"),
+        (JOBS, {"cursor": "!"}, "cursor", "'!' is no cursor. Follow the links of the pages."),
+        (JOBS, {"cursor": "bz14"}, "cursor", "is no cursor"),
+        (JOBS, {"cursor": "cD1hYmM="}, "cursor", "is no cursor"),
+        (JOBS, {"statsu": "done"}, "statsu", "Did you mean 'status'"),
+    ],
+)
+def test_query_that_is_wrong(api: Any, url: str, parameters: dict[str, Any], key: str, says: str) -> None:
+    response = api.get(url, parameters)
+
+    assert response.status_code == 400, response.json()
+    assert says in str(response.json()[key])
+
+
+@unwritten
+@pytest.mark.parametrize("identity", ["1000000", str(10**30), "0"])
+@pytest.mark.parametrize(
+    ("method", "path", "noun"),
+    [
+        ("get", "entries/{}/", "entry"),
+        ("patch", "entries/{}/", "entry"),
+        ("delete", "entries/{}/", "entry"),
+        ("post", "entries/{}/restore/", "entry"),
+        ("get", "entries/{}/history/", "entry"),
+        ("get", "entities/{}/", "entity"),
+        ("patch", "entities/{}/", "entity"),
+        ("put", "entities/{}/", "entity"),
+        ("delete", "entities/{}/", "entity"),
+        ("post", "entities/{}/restore/", "entity"),
+        ("get", "jobs/{}/", "job"),
+        ("post", "jobs/{}/cancel/", "job"),
+        ("post", "jobs/{}/retry/", "job"),
+        ("get", "jobs/{}/log/", "job"),
+        ("get", "jobs/{}/file/", "job"),
+    ],
+)
+def test_unknown_id(api: Any, method: str, path: str, noun: str, identity: str) -> None:
+    body = {"name": "new"} if method == "put" else {}
+
+    response = getattr(api, method)(f"/api/v2/{path.format(identity)}", body)
+
+    assert response.status_code == 404
+    assert response.json() == {
+        "detail": f"There is no {noun} {identity}, or you may not see it.",
+        "code": "not_found",
+    }
+
+
+@unwritten
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/api/v2/nothing/", "Nothing is served at '/api/v2/nothing/'"),
+        ("/api/v2/entries/web/", "Nothing is served at '/api/v2/entries/web/'"),
+        ("/api/v2/plugins/nothing/", "No enabled plugin is called 'nothing'"),
+        ("/api/v2/plugins/nothing/scan/", "No enabled plugin is called 'nothing'"),
+        ("/api/v2/plugins/../", "No enabled plugin is called '..'"),
+    ],
+)
+def test_unknown_path(api: Any, path: str, says: str) -> None:
+    response = api.get(path)
+
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
+    assert says in response.json()["detail"]
+
+
+@unwritten
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("delete", "entries/"),
+        ("put", "entries/{}/"),
+        ("post", "entries/{}/"),
+        ("get", "entries/{}/restore/"),
+        ("delete", "entities/"),
+        ("post", "jobs/"),
+        ("delete", "jobs/"),
+        ("post", "plugins/"),
+        ("get", "auth/token/"),
+        ("get", "auth/login/"),
+    ],
+)
+def test_method_that_is_not_allowed(api: Any, web: Any, method: str, path: str) -> None:
+    response = getattr(api, method)(f"/api/v2/{path.format(web.pk)}")
+
+    assert response.status_code == 405
+    assert response.json()["code"] == "method_not_allowed"
+    assert method.upper() in response.json()["detail"]

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+import yaml
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.validation import validate_schema
+
+from pagoda_plugin_sdk.plugin import Plugin
+
+pytestmark = pytest.mark.django_db
+
+
+class Good(Plugin):
+    id = name = "good"
+    api_v2_patterns = "routes_good_api"
+
+
+class Odd(Plugin):
+    id = name = "odd"
+    api_v2_patterns = "routes_odd_views"
+
+
+def schema_of(client: Any) -> dict[str, Any]:
+    response = client.get("/api/v2/schema/")
+    assert response.status_code == 200
+    schema: dict[str, Any] = yaml.safe_load(response.content)
+    return schema
+
+
+def test_schema_is_valid_and_complete(anonymous: Any) -> None:
+    schema = schema_of(anonymous)
+
+    validate_schema(schema)  # type: ignore[no-untyped-call]
+    assert schema["openapi"].startswith("3.")
+    operations = {
+        f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods
+    }
+    assert operations == {
+        "POST /api/v2/auth/token/",
+        "DELETE /api/v2/auth/token/",
+        "POST /api/v2/auth/login/",
+        "POST /api/v2/auth/logout/",
+        "GET /api/v2/entities/",
+        "POST /api/v2/entities/",
+        "GET /api/v2/entities/{id}/",
+        "PUT /api/v2/entities/{id}/",
+        "PATCH /api/v2/entities/{id}/",
+        "DELETE /api/v2/entities/{id}/",
+        "POST /api/v2/entities/{id}/restore/",
+        "GET /api/v2/entries/",
+        "POST /api/v2/entries/",
+        "GET /api/v2/entries/{id}/",
+        "PATCH /api/v2/entries/{id}/",
+        "DELETE /api/v2/entries/{id}/",
+        "POST /api/v2/entries/{id}/restore/",
+        "GET /api/v2/entries/{id}/history/",
+        "GET /api/v2/jobs/",
+        "GET /api/v2/jobs/{id}/",
+        "POST /api/v2/jobs/{id}/cancel/",
+        "POST /api/v2/jobs/{id}/retry/",
+        "GET /api/v2/jobs/{id}/log/",
+        "GET /api/v2/jobs/{id}/file/",
+        "GET /api/v2/plugins/",
+        "GET /api/v2/plugins/{name}/",
+    }
+
+
+def test_generating_it_warns_of_nothing(anonymous: Any) -> None:
+    GENERATOR_STATS.reset()
+    schema_of(anonymous)
+
+    assert not GENERATOR_STATS, (GENERATOR_STATS._warn_cache, GENERATOR_STATS._error_cache)
+
+
+def test_lists_tell_their_parameters(anonymous: Any) -> None:
+    paths = schema_of(anonymous)["paths"]
+
+    def parameters(path: str) -> set[str]:
+        return {parameter["name"] for parameter in paths[path]["get"]["parameters"]}
+
+    assert parameters("/api/v2/entries/") == {"entity", "search", "is_active", "limit", "offset"}
+    assert parameters("/api/v2/jobs/") == {
+        *("plugin", "operation", "status", "user", "created_after", "created_before", "hidden"),
+        *("limit", "cursor"),
+    }
+
+
+def test_endpoints_of_plugins_are_in_it(anonymous: Any, serve: Callable[..., None]) -> None:
+    serve(Good())
+
+    assert {"get", "post"} <= set(schema_of(anonymous)["paths"]["/api/v2/plugins/good/things/"])
+
+
+def test_view_that_can_not_be_described_costs_itself_alone(
+    anonymous: Any, serve: Callable[..., None]
+) -> None:
+    serve(Odd(), Good())
+
+    schema = schema_of(anonymous)
+
+    validate_schema(schema)  # type: ignore[no-untyped-call]
+    paths = schema["paths"]
+    assert "/api/v2/plugins/odd/fine/" in paths
+    assert "/api/v2/plugins/good/things/" in paths
+    assert "/api/v2/entries/" in paths
+    assert "/api/v2/plugins/odd/serializer/" not in paths
+    assert "/api/v2/plugins/odd/constructor/" not in paths
+
+
+def test_swagger_ui_asks_no_other_host(anonymous: Any) -> None:
+    page = anonymous.get("/api/v2/docs/").content.decode()
+
+    assert "swagger-ui" in page
+    assert "://" not in page.replace("http://testserver", "").replace("http://www.w3.org", "")
+    assets = [part.partition('"')[0] for part in page.split('"/static/')[1:]]
+    assert assets
+    for asset in assets:
+        with closing(anonymous.get(f"/static/{asset}")) as response:
+            assert response.status_code == 200
