@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from celery import shared_task
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from pagoda.domain.acting import acting_user
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
-from pagoda.jobs import engine, operations, store
+from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.models import Job, JobLog
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
@@ -217,7 +217,7 @@ def test_what_is_recorded_survives_a_broken_connection(bench: Bench, monkeypatch
         return finish(*args, **kwargs)
 
     monkeypatch.setattr(store, "finish", flaky)
-    monkeypatch.setattr(engine.connection, "close", lambda: None)  # the test's own connection holds its data
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's own connection holds its data
 
     assert bench.run(lambda job: None).status == JobStatus.DONE
 

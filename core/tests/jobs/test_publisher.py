@@ -65,7 +65,7 @@ class CountingPublisher(Publisher):
 
 def received(app: Celery) -> list[Any]:
     with app.connection_for_read() as connection:
-        queue = connection.SimpleQueue(app.amqp.queues[QUEUE])
+        queue = connection.SimpleQueue(app.amqp.queues[QUEUE])  # type: ignore[arg-type]  # stubs know names only
         found = []
         while queue.qsize():
             got = queue.get(timeout=5)

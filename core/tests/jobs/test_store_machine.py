@@ -74,7 +74,8 @@ class StoreMachine(RuleBasedStateMachine):
     def pick_attempt(self, data: st.DataObject) -> tuple[store.Attempt, Model, bool]:
         """Return an attempt, its job, and whether it still has the job, as every second one does."""
         live = [model.claim for model in self.state.jobs.values() if model.claim is not None]
-        some = live if live and data.draw(st.booleans(), label="live") else self.state.attempts
+        prefers_live: bool = data.draw(st.booleans(), label="prefers live")
+        some = live if live and prefers_live else self.state.attempts
         attempt = data.draw(st.sampled_from(some), label="attempt")
         model = self.state.jobs[attempt.job_id]
         return attempt, model, model.claim is not None and model.claim.token == attempt.token

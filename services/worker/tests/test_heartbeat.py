@@ -185,6 +185,14 @@ def test_death_of_a_child_is_reported_at_once_with_its_cause(worker: Worker) -> 
     assert worker.leases.renewed[-1] == 2
 
 
+def test_child_that_died_before_it_was_seen_at_work_is_reported(worker: Worker) -> None:
+    worker.leases.held.append(attempt(1, 11))
+    worker.children.dead.add(11)
+    worker.children.news[11] = "exitcode 3"
+    worker.tick()
+    assert worker.leases.lost == [(1, "exitcode 3")]
+
+
 def test_dead_child_waits_for_its_cause_while_celery_lists_its_job(worker: Worker) -> None:
     worker.run(attempt(1, 11))
     worker.children.dead.add(11)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
@@ -19,9 +19,6 @@ from pagoda.jobs.models import Job
 from pagoda.jobs.results import checked_result
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
-
-if TYPE_CHECKING:
-    from pagoda.domain.user.models import User
 
 REPORT_SECONDS = 0.5
 """Progress is stored, and the wish to cancel looked for, at most this often."""
@@ -59,7 +56,7 @@ class TaskContext:
         return Job.objects.select_related("user", "target_entry", "target_entity").get(pk=self.id)
 
     @property
-    def user(self) -> User | None:
+    def user(self) -> Any:  # a User, or None; Django's stubs and the SDK's protocol do not meet
         """Return who asked for the job."""
         return self._job.user
 

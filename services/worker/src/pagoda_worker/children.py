@@ -106,7 +106,7 @@ class CeleryChildren:
         With a prefetch of one, a child gets its next message only after this process has dropped the last
         one, so that a job still listed is the one that runs.
         """
-        if job not in self.running():
+        if job not in self.running() or not _is_own(job.pid):
             return False
         for pid in (*_descendants(job.pid), job.pid):
             with suppress(ProcessLookupError):
@@ -170,6 +170,13 @@ def _parents() -> Iterator[tuple[int, int]]:
         fields = _stat_fields(int(entry.name))
         if fields:
             yield int(entry.name), int(fields[1])
+
+
+def _is_own(pid: int) -> bool:
+    """Return whether `pid` is a living child of this process, and no other process that has its number now."""
+    if not PROC.exists():
+        return _takes_signals(pid)
+    return is_running(pid) and _stat_fields(pid)[1:2] == [str(os.getpid())]
 
 
 def _takes_signals(pid: int) -> bool:

@@ -69,9 +69,9 @@ class Heart:
 
     def tick(self) -> None:
         """Look at the children, and beat when it is time or one of them died."""
-        self._is_busy = self._is_busy or bool(self.children.running())
         deaths = self.children.deaths()
         self._causes |= deaths
+        self._is_busy = self._is_busy or bool(deaths) or bool(self.children.running())
         if not self._is_busy or not (deaths or self.clock() >= self._beat_at):
             return
         self._beat_at = self.clock() + min(LONGEST_BEAT_SECONDS, self.lease_seconds / BEATS_PER_LEASE)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+
+from pagoda.jobs import operations, plugin_host, runtime, starting
+from pagoda.jobs.errors import NoRunner
+from pagoda.jobs.testing import plugin_tasks
+from pagoda_plugin_sdk.operations import JobOperation
+from pagoda_plugin_sdk.tasks import celery_app, plugin_task
+
+
+@plugin_task(0, hard_time_limit_seconds=7200)
+def slow(job: Any) -> None: ...
+
+
+@plugin_task(1, schedule="0 25 * * *")
+def never(job: Any) -> None: ...
+
+
+@plugin_task(2, schedule="* * * * 9")
+def nor_this(job: Any) -> None: ...
+
+
+def test_each_operation_has_a_celery_task_and_each_plugin_a_queue() -> None:
+    with plugin_tasks("shop", [slow]):
+        app = starting.make_app()
+
+    assert {"shop.slow", "core.purge_jobs", "core.run_deferred_hook"} <= app.tasks.keys()
+    assert set(app.amqp.queues) == {"core", "plugin.shop"}
+
+
+def test_a_message_goes_to_the_runner_of_this_process() -> None:
+    ran: list[Any] = []
+
+    class Runner:
+        def run(self, job_id: int, task_id: str) -> None:
+            ran.append((job_id, task_id))
+
+    task = starting.make_app().tasks["core.purge_jobs"]
+    runtime.set_runner(Runner())
+    try:
+        task.apply(kwargs={"job_id": 7, "plugin": "", "user": None}, task_id="t").get()
+    finally:
+        runtime.set_runner(None)
+
+    assert ran == [(7, "t")]
+
+
+def test_a_process_without_a_runner_says_what_runs_jobs() -> None:
+    with pytest.raises(NoRunner, match=r"Start them with `pagoda-worker run`"):
+        runtime.runner()
+
+
+def test_all_schedules_that_are_not_understood_are_listed() -> None:
+    with (
+        plugin_tasks("shop", [slow, never, nor_this]),
+        pytest.raises(ImproperlyConfigured) as raised,
+    ):
+        starting.make_app()
+
+    first, *faults = str(raised.value).splitlines()
+    assert first == "Schedules of tasks have 2 fault(s):"
+    assert [fault.split(",")[0] for fault in faults] == [
+        "  - shop.never: Schedule is '0 25 * * *'",
+        "  - shop.nor_this: Schedule is '* * * * 9'",
+    ]
+
+
+def test_the_sdk_speaks_to_the_hosts_app() -> None:
+    assert celery_app.conf is runtime.celery_app().conf
+
+
+def test_core_operations_are_registered_and_hidden() -> None:
+    specs = {spec.number: spec for spec in operations.all_specs()}
+
+    assert {JobOperation.PURGE_JOBS, JobOperation.RUN_DEFERRED_HOOK} <= specs.keys()
+    assert all(specs[number].is_hidden for number in JobOperation)
+    assert set(JobOperation) <= set(operations.core_operations.specs)
+
+
+def test_the_plugin_registry_is_found_through_its_app() -> None:
+    from pagoda.plugins.runtime import registry
+
+    assert plugin_host.plugin_host() is registry()
+    assert plugin_host.registry_digest() == registry().digest() == runtime.registry_digest()
+
+
+def test_plugins_with_tasks_have_a_queue() -> None:
+    with plugin_tasks("shop", [slow]):
+        assert "shop" in plugin_host.active_plugin_ids()
+
+
+@pytest.mark.django_db
+def test_no_model_change_lacks_its_migration(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("makemigrations", "job", check=True, dry_run=True)
+
+    assert capsys.readouterr().out == "No changes detected in app 'job'\n"
