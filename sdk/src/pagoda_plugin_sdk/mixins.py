@@ -9,7 +9,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pagoda_plugin_sdk.exceptions import PluginError, PluginSecurityError
+from pagoda_plugin_sdk.exceptions import HookRejected, PluginError, PluginSecurityError
 
 
 class PluginRefused(APIException):
@@ -60,8 +60,11 @@ class PluginContextMixin:
         }
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer `exc`; one of the plugin's own errors becomes `PluginRefused`, others are the host's."""
-        if isinstance(exc, PluginError):
+        """Answer `exc`; one of the plugin's own errors becomes `PluginRefused`, others are the host's.
+
+        A `HookRejected` is the host's to answer: it may come from another plugin's handler.
+        """
+        if isinstance(exc, PluginError) and not isinstance(exc, HookRejected):
             refused = PluginRefused(exc, self.get_plugin_id())
             refused.__cause__ = exc
             exc = refused

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pagoda.hooks.records import Handler, HandlerRecord
-from pagoda.hooks.signatures import check_handler
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.hooks import HOOK_SPECS, resolve_hook_name
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, check_signature, resolve_hook_name
 
 
 def checked_record(
@@ -31,7 +30,7 @@ def checked_record(
     spec = HOOK_SPECS[resolve_hook_name(hook_name)]
     if not callable(handler):
         raise _wrong(spec.name, f"handler is {handler!r}, expected a function or a bound method")
-    check_handler(spec, handler)
+    check_signature(spec, handler)
     _check_type(spec.name, "priority", priority, int)
     _check_type(spec.name, "plugin_order", plugin_order, int)
     if entity is not None:

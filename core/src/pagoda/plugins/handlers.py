@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from types import MethodType
-
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, check_signature, resolve_hook_name
@@ -22,8 +19,7 @@ def check_handlers(plugin: Plugin, label: str) -> None:
         try:
             spec = HOOK_SPECS[resolve_hook_name(declared["hook_name"])]
             handler = getattr(plugin, declared["method_name"])
-            if not _takes_plainly(handler, len(spec.arguments)):
-                check_signature(spec, handler)
+            check_signature(spec, handler)
         except UnknownHook as error:
             faults.append((ReasonCode.UNKNOWN_HOOK, f"{declared['method_name']}: {error}"))
         except PluginValidationError as error:
@@ -31,20 +27,3 @@ def check_handlers(plugin: Plugin, label: str) -> None:
     if faults:
         listed = " ".join(text for _, text in faults)
         raise PluginRefused(faults[0][0], f"{label} has {len(faults)} wrong hook handler(s). {listed}")
-
-
-def _takes_plainly(handler: object, count: int) -> bool:
-    """Return whether a look at the code settles that `handler` takes `count` positional arguments.
-
-    It settles nearly all; `inspect.signature` costs 20 times as much and counts at start-up.
-    """
-    function = handler.__func__ if isinstance(handler, MethodType) else None
-    code = getattr(function, "__code__", None)
-    if code is None or (vars(function) and hasattr(function, "__wrapped__")):
-        return False
-    is_coroutine = code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
-    if is_coroutine or code.co_kwonlyargcount:
-        return False
-    most = code.co_argcount - 1  # without self
-    least = most - len(getattr(function, "__defaults__", None) or ())
-    return least <= count and (count <= most or bool(code.co_flags & inspect.CO_VARARGS))

@@ -80,9 +80,8 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
         case detail:
             body = {"detail": detail}
     body.setdefault("code", _code(known, error))
-    rejection = error if isinstance(error, HookRejected) else error.__cause__
-    if isinstance(rejection, RejectedByPlugin):
-        body["plugin"] = rejection.plugin_id
+    if isinstance(error, RejectedByPlugin):
+        body["plugin"] = error.plugin_id
     return body
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from pagoda.hooks.signatures import check_handler, takes_plainly
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.hooks import HOOK_SPECS
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, check_signature, takes_plainly
 
 SPEC = HOOK_SPECS["entry.after_create"]
 
@@ -65,7 +64,7 @@ REFUSED = ("two", "four", "needs_keyword", "asynchronous", "wrapped_two")
 def test_a_handler_that_can_be_called_is_taken(name: str, is_plain: bool) -> None:
     handler = getattr(Handlers(), name)
     assert takes_plainly(handler, 3) is is_plain
-    check_handler(SPEC, handler)
+    check_signature(SPEC, handler)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -73,10 +72,10 @@ def test_a_handler_that_can_not_be_called_is_refused(name: str) -> None:
     handler = getattr(Handlers(), name)
     assert not takes_plainly(handler, 3)
     with pytest.raises(PluginValidationError, match=name):
-        check_handler(SPEC, handler)
+        check_signature(SPEC, handler)
 
 
 def test_a_callable_object_gets_the_closer_look() -> None:
     handler = functools.partial(Handlers().four, "given")
     assert not takes_plainly(handler, 3)
-    check_handler(SPEC, handler)
+    check_signature(SPEC, handler)
