@@ -32,7 +32,7 @@ STOP_SECONDS = 40.0  # a worker's soft shutdown, and a margin
 POLL_SECONDS = 0.1
 TAIL_LINES = 30
 ADMIN = "admin"
-COMMAND_SETTINGS = {"DJANGO_SETTINGS_MODULE": "pagoda_api.settings"}  # the API has all apps of the host
+COMMAND_SETTINGS = {"DJANGO_SETTINGS_MODULE": "pagoda.settings"}
 
 
 class StackError(Exception):

@@ -147,7 +147,7 @@ def test_a_handler_that_is_gone_is_named(manager: HookManager, publisher: Record
     job = run(Job.objects.get())
 
     assert job.error.startswith(
-        "JobError: Deferred handler 'shop:entity.after_create:note' of 'entity.after_create' is not registered"
+        "JobError: Deferred handler 'shop:entity.after_create:note' of 'entity.after_create' is not"
     )
 
 

@@ -59,6 +59,8 @@ def environ(template: Path, tmp_path: Path) -> dict[str, str]:
 def environment(folder: Path) -> dict[str, str]:
     return os.environ | {
         "PAGODA_DATA_DIR": str(folder),
+        "DATABASE_URL": "",
+        "BROKER_URL": "",
         "PAGODA_ENV_FILE": "",
         "PAGODA_LOG_LEVEL": "ERROR",
         "DJANGO_SETTINGS_MODULE": "pagoda.settings",

@@ -115,7 +115,7 @@ def test_a_job_is_looked_after_less_and_less_often(jobs: Jobs) -> None:
         assert job.publish_at is not None
         pauses.append((job.publish_at - job.published_at).total_seconds())
 
-    assert pauses == [pytest.approx(seconds, abs=0.1) for seconds in (30, 60, 120, 240, 480, 600)]
+    assert pauses == [pytest.approx(seconds, abs=0.1) for seconds in (10, 20, 40, 80, 160, 320)]
 
 
 def test_nothing_else_is_due(jobs: Jobs) -> None:
@@ -169,6 +169,24 @@ def test_the_queued_are_those_published_and_unclaimed(
     jobs.claimed(claimed)
 
     assert (store.queued_count("plugin.shop"), store.queued_count("core")) == (1, 0)
+
+
+def test_jobs_of_a_queue_that_lost_messages_are_all_due(jobs: Jobs) -> None:
+    waiting, (running, _) = jobs.queued(), jobs.running()
+    scheduled = jobs.queued(run_at=timezone.now() + timedelta(hours=1))
+    for job in (waiting, running):
+        jobs.due(job)
+    assert due_ids() == [waiting.pk]
+
+    assert store.look_again("plugin.shop") == 0
+
+    jobs.past(waiting, "published_at", 11)
+    assert store.look_again("core") == 0
+    assert store.look_again("plugin.shop") == 1
+
+    assert due_ids() == [waiting.pk]
+    scheduled.refresh_from_db()
+    assert scheduled.phase == Phase.SCHEDULED
 
 
 def test_old_jobs_are_removed_in_batches_with_what_belongs_to_them(jobs: Jobs) -> None:

@@ -173,7 +173,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _is_own(pid: int) -> bool:
-    """Return whether `pid` is a living child of this process, and no other process that has its number now."""
+    """Return whether `pid` is a living child of this process, and no other one with its number."""
     if not PROC.exists():
         return _takes_signals(pid)
     return is_running(pid) and _stat_fields(pid)[1:2] == [str(os.getpid())]

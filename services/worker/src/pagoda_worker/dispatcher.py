@@ -22,7 +22,7 @@ BATCH = 500
 WAITS_WHILE = 0.9
 """Messages are not sent again while the broker holds at least this part of those that should wait there."""
 
-TRUSTS_DEPTH = 20
+TRUSTS_DEPTH = 10
 """After so many looks a message is sent again whatever the broker holds."""
 
 
@@ -128,11 +128,15 @@ class Dispatcher:
         return published, 0
 
     def _lost(self, suspects: Sequence[store.DueJob]) -> list[Message]:
-        """Return the messages to send again: not those of queues that are merely long."""
-        if not suspects:
-            return []
-        long = {queue for queue in {job.message.queue for job in suspects} if self._is_long(queue)}
-        return [job.message for job in suspects if job.message.queue not in long or job.looks > TRUSTS_DEPTH]
+        """Return the messages to send again: not those of queues that are merely long.
+
+        One that the broker lost is seldom alone: the others of its queue are looked after in the next step.
+        """
+        long = {queue: self._is_long(queue) for queue in dict.fromkeys(job.message.queue for job in suspects)}
+        for queue, is_long in long.items():
+            if not is_long:
+                store.look_again(queue)
+        return [job.message for job in suspects if not long[job.message.queue] or job.looks > TRUSTS_DEPTH]
 
     def _is_long(self, queue: str) -> bool:
         depth = self._publisher.depth(queue)

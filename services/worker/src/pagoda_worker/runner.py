@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
 from pagoda_worker.soft_limit import soft_limit
 
 log = structlog.get_logger(__name__)
+
+CELERY_TASK_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+"""They tell of every message that it came and went; the runner's record of the job says more."""
 
 HOLD_SECONDS = 30.0
 """A job whose operation this worker lacks is offered to the workers of its queue again after this time."""
@@ -54,6 +58,8 @@ def install(*, node: str, lease_seconds: float) -> Runner:
     """Have the jobs that reach this process and those forked from it run here; call it before they start."""
     runner = Runner(node=node, lease_seconds=lease_seconds)
     runtime.set_runner(runner)
+    for name in CELERY_TASK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     signals.task_unknown.connect(hold_unknown, weak=False, dispatch_uid="pagoda.jobs.unknown")
     return runner
 
@@ -63,7 +69,7 @@ def hold_unknown(*, message: Any, name: str, **_: Any) -> None:
     job_id = _job_id(message)
     if job_id is None:
         return
-    reason = f"worker {message.properties.get('reply_to') or ''}does not know task {name!r}".strip()
+    reason = f"a worker of its queue does not know task {name!r}"
     log.error("job_operation_unknown", job_id=job_id, task=name)
     store.hold(job_id, reason, delay_seconds=HOLD_SECONDS)
 

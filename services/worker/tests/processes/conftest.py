@@ -216,7 +216,7 @@ def _environ(folder: Path) -> dict[str, str]:
     return inherited | {
         "PYTHONPATH": str(PROBE),
         "DJANGO_SETTINGS_MODULE": "pagoda_worker.settings",
-        "PAGODA_ENV_FILE": "", "BROKER_URL": "redis://127.0.0.1:21990/0",
+        "PAGODA_ENV_FILE": "",
         "PAGODA_DATA_DIR": str(folder),
         "CUSTOM_TASKS": json.dumps({100 + index: f"probe_tasks.{name}" for index, name in enumerate(TASKS)}),
         "JOB_LEASE_SECONDS": "4",

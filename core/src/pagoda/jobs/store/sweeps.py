@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection, models, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from pagoda.jobs.clock import after, sql_after, sql_now
@@ -25,7 +25,7 @@ KILL_GRACE_SECONDS = 10.0
 REPUBLISH_SECONDS = 10.0
 """A message that has brought no worker to its job within this time may be lost."""
 
-LONGEST_REPUBLISH_SECONDS = 30.0
+LONGEST_REPUBLISH_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ def due_jobs(limit: int = 500) -> list[DueJob]:
     Nobody else gets them for a while. Call `give_back` for those that could not be published.
     """
     due = Job.objects.filter(
-        models.Q(publish_count__gt=0) | models.Q(created_at__lte=after(-GRACE_SECONDS)),
+        # A fresh job's message is on its way
+        Q(published_at=None) | Q(publish_count__gt=0) | Q(created_at__lte=after(-GRACE_SECONDS)),
         publish_at__lte=Now(),
         status=JobStatus.PROCESSING,
         lease_expires_at=None,
@@ -92,13 +93,24 @@ def due_jobs(limit: int = 500) -> list[DueJob]:
     if not due.exists():
         return []
     with transaction.atomic():
-        locked = due.select_for_update(skip_locked=True).order_by("publish_at")[:limit]
+        locked = due.select_for_update(skip_locked=True).order_by("publish_at", "id")[:limit]
         jobs = list(locked)
         for seconds, group in _by_next_look(jobs).items():
             Job.objects.filter(pk__in=group).update(
                 publish_at=after(seconds), published_at=Now(), publish_count=F("publish_count") + 1
             )
     return [_due_job(job) for job in jobs]
+
+
+def look_again(queue: str) -> int:
+    """Have the jobs that wait in `queue` be due, as the broker has lost messages of it; return how many.
+
+    Those whose message went out less than `REPUBLISH_SECONDS` ago are left alone.
+    """
+    waiting = Job.objects.filter(
+        queue=queue, publish_at__gt=Now(), published_at__lt=after(-REPUBLISH_SECONDS)
+    )
+    return waiting.filter(status=JobStatus.PROCESSING, lease_expires_at=None).update(publish_at=Now())
 
 
 def queued_count(queue: str) -> int:
@@ -113,9 +125,7 @@ def purge(retention: timedelta, *, batch: int = 500) -> int:
     Their log lines and files go with them. It works in transactions of `batch` jobs.
     """
     cutoff = after(-retention.total_seconds())
-    old = Job.objects.filter(
-        models.Q(finished_at__lt=cutoff) | models.Q(status=JobStatus.PREPARING, created_at__lt=cutoff)
-    )
+    old = Job.objects.filter(Q(finished_at__lt=cutoff) | Q(status=JobStatus.PREPARING, created_at__lt=cutoff))
     removed = 0
     while ids := list(old.order_by("id").values_list("id", flat=True)[:batch]):
         with transaction.atomic():
