@@ -51,6 +51,7 @@ def recorder() -> Iterator[Recorder]:
         yield server
         sentry_sdk.get_client().close()
         sentry_sdk.init()  # off again
+        sentry_sdk.get_global_scope().remove_tag("service")
         server.shutdown()
         thread.join()
 

@@ -231,6 +231,10 @@ def test_settings_of_unknown_plugins_are_told(setting: str, packages: Any, start
     )
 
 
+def test_the_host_s_own_worker_may_be_sized(start: Start) -> None:
+    assert start(plugin_worker_config={"core": {"concurrency": 2}}).registry.faults == []
+
+
 def test_an_example_is_importable_only_when_it_is_enabled(
     packages: Any, start: Start, tmp_path: Path
 ) -> None:

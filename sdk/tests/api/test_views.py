@@ -14,6 +14,7 @@ from pagoda_plugin_sdk import (
     PluginAPIView,
     PluginAPIViewMixin,
     PluginError,
+    PluginLoadError,
     PluginPagination,
     PluginSecurityError,
     PluginViewSet,
@@ -97,7 +98,7 @@ def test_view_that_does_not_know_its_plugin_says_so() -> None:
     ("error", "status", "code"),
     [
         (PluginError("No stock."), 400, "plugin_error"),
-        (HookRejected("No stock."), 400, "hook_rejected"),
+        (PluginLoadError("No stock."), 400, "plugin_load_error"),
         (PluginSecurityError("No stock."), 403, "plugin_security_error"),
     ],
     ids=["plugin error", "subclass", "security"],
@@ -113,10 +114,11 @@ def test_error_of_the_plugin_is_answered_with_its_name_and_code(
     assert response.data == {"detail": "No stock.", "code": code, "plugin": "named"}
 
 
-def test_other_errors_are_the_host_s(user: Any) -> None:
-    view: Any = type("View", (FailingView,), {"error": ZeroDivisionError("by zero")})
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), HookRejected("by another plugin")])
+def test_other_errors_are_the_host_s(error: Exception, user: Any) -> None:
+    view: Any = type("View", (FailingView,), {"error": error})
 
-    with pytest.raises(ZeroDivisionError, match="by zero"):
+    with pytest.raises(type(error), match=str(error)):
         view.as_view()(request(user))
 
 

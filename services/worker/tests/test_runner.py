@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -272,6 +273,7 @@ def test_installing_takes_the_messages_of_this_process(shop: Shop) -> None:
     try:
         assert runtime.runner() is installed
         assert runner.hold_unknown in [receiver for _, receiver in signals.task_unknown.receivers]
+        assert not any(logging.getLogger(n).isEnabledFor(logging.INFO) for n in runner.CELERY_TASK_LOGGERS)
     finally:
         runtime.set_runner(None)
         signals.task_unknown.disconnect(dispatch_uid="pagoda.jobs.unknown")

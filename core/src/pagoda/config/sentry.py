@@ -32,5 +32,5 @@ def configure_sentry(settings: Settings, *, service: str) -> bool:
         disabled_integrations=[CeleryIntegration()],  # the job runner reports, with plugin and job
         integrations=[DjangoIntegration(), LoggingIntegration(event_level=None)],
     )
-    sentry_sdk.set_tag("service", service)
+    sentry_sdk.get_global_scope().set_tag("service", service)
     return True

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     pagoda_safe_mode: bool = False  # start without plugins
     plugin_operation_id_config: dict[str, Any] = {}  # {plugin: [first id, last id]}; the registry checks it
     plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
-    plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin: how its worker runs}
+    plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin, or "core": how its worker runs}
     plugin_hook_timeout_seconds: float = Field(default=2.0, gt=0, le=60)  # time budget of one handler
     custom_tasks: dict[int, str] = {}  # {operation id 100-199: "module.function"}
 

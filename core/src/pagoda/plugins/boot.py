@@ -138,8 +138,9 @@ class _Boot:
 
     def check_settings(self) -> None:
         """Report names in settings that nothing provides; installed but disabled plugins may stay."""
-        known = self.registry.known_names()
-        for setting in ("plugin_settings", "plugin_worker_config"):
+        plugins = self.registry.known_names()
+        # The host's own worker is sized beside those of plugins, as "core"
+        for setting, known in (("plugin_settings", plugins), ("plugin_worker_config", {*plugins, "core"})):
             for name in getattr(self.settings, setting):
                 if name not in known and not self.catalogue.find(name):
                     self.registry.report_configuration_fault(
