@@ -116,7 +116,9 @@ def stopped_worker(world: World) -> str:
     """3b. A worker stopped past its lease and continued writes nothing; another one finished the job."""
     from pagoda.jobs.models import Job
 
-    refused = log_events(world, "job_claim_lost")
+    # A stale attempt is refused when it writes, or its parent learns first that it lost the job and ends it.
+    stale = ("job_claim_lost", "job_process_killed")
+    refused = log_events(world, *stale)
     (job_id,) = world.submit("effect", seconds=2)
     _until(lambda: Job.objects.get(pk=job_id).phase == "running", 30, "the job runs")
     stopped = world.workers()
@@ -126,7 +128,7 @@ def stopped_worker(world: World) -> str:
     world.wait([job_id], 60 + LEASE_SECONDS)
     for process in stopped:
         signal_to(process, signal.SIGCONT)
-    _until(lambda: log_events(world, "job_claim_lost") > refused, 60, "the stale attempt is refused")
+    _until(lambda: log_events(world, *stale) > refused, 60, "the stale attempt is refused")
     attempts = effects_by_job([job_id])[job_id]
     expect(attempts == [2], f"effects were recorded by attempts {attempts}, expected [2]")
     return "1 completion by attempt 2, attempt 1 refused"

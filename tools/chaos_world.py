@@ -33,6 +33,7 @@ SETTINGS = {
     "JOB_CANCEL_GRACE_SECONDS": "2",
     "JOB_DISPATCH_INTERVAL_SECONDS": "0.2",
     "PAGODA_LOG_LEVEL": "INFO",
+    "PAGODA_LOG_FORMAT": "json",
 }
 
 
@@ -228,7 +229,7 @@ def overlaps() -> int:
     return int(apps.get_model("pagoda_chaos", "Overlap").objects.count())
 
 
-def log_events(world: World, event: str) -> int:
-    """Return how often the workers logged `event`."""
+def log_events(world: World, *events: str) -> int:
+    """Return how often the workers logged any of `events`."""
     lines = (world.stack.log_dir / "workers.log").read_text(errors="replace").splitlines()
-    return sum(1 for line in lines if line.startswith("{") and json.loads(line).get("event") == event)
+    return sum(1 for line in lines if line.startswith("{") and json.loads(line).get("event") in events)
