@@ -279,7 +279,7 @@ def _assert_done_once(jobs: list[int]) -> int:
     expect(
         not wrong, f"{len(wrong)} jobs without exactly one effect, such as {dict(list(wrong.items())[:3])}"
     )
-    expect(overlaps() == 0, f"{overlaps()} jobs ran twice at once")
+    expect(overlaps(jobs) == 0, f"{overlaps(jobs)} jobs ran twice at once")
     return sum(row.attempt for row in rows)
 
 

@@ -222,11 +222,11 @@ def effects_by_job(jobs: Iterable[int]) -> dict[int, list[int]]:
     return found
 
 
-def overlaps() -> int:
-    """Return how often two processes ran one job at once."""
+def overlaps(jobs: Iterable[int]) -> int:
+    """Return how often two processes ran one of the jobs at once."""
     from django.apps import apps
 
-    return int(apps.get_model("pagoda_chaos", "Overlap").objects.count())
+    return int(apps.get_model("pagoda_chaos", "Overlap").objects.filter(job__in=list(jobs)).count())
 
 
 def log_events(world: World, *events: str) -> int:

@@ -34,6 +34,7 @@ SUITES = {
     "core": Suite(folders=("core/tests",), options=PARALLEL),
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
+    "readme": Suite(folders=("tests/readme",)),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
 }
 
