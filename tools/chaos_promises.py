@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tools.chaos_world import LEASE_SECONDS, World, effects_by_job, log_events, overlaps, signal_to
@@ -124,11 +125,11 @@ def stopped_worker(world: World) -> str:
     stopped = world.workers()
     for process in stopped:
         signal_to(process, signal.SIGSTOP)
-    world.stack.start("second-worker", "pagoda_worker.cli", "run", "--plugin", "chaos")
-    world.wait([job_id], 60 + LEASE_SECONDS)
-    for process in stopped:
-        signal_to(process, signal.SIGCONT)
-    _until(lambda: log_events(world, *stale) > refused, 60, "the stale attempt is refused")
+    with world.second_worker():
+        world.wait([job_id], 60 + LEASE_SECONDS)
+        for process in stopped:
+            signal_to(process, signal.SIGCONT)
+        _until(lambda: log_events(world, *stale) > refused, 60, "the stale attempt is refused")
     attempts = effects_by_job([job_id])[job_id]
     expect(attempts == [2], f"effects were recorded by attempts {attempts}, expected [2]")
     return "1 completion by attempt 2, attempt 1 refused"
@@ -237,11 +238,12 @@ def rolling_restart(world: World) -> str:
     """6c. Restarting every worker in turn under load loses and doubles nothing."""
     jobs = world.submit("effect", 400, seconds=0.1)
     restarted = 0
-    for parent in world.workers(parents_only=True):
-        if signal_to(parent, signal.SIGTERM):
-            parent.wait(60)
-            restarted += 1
-            _until(lambda: bool(world.workers()), 60, "a worker is back")
+    for name in ("core", "calm", "chaos"):
+        for parent in world.workers(name, parents_only=True):
+            if signal_to(parent, signal.SIGTERM):
+                parent.wait(60)
+                restarted += 1
+                _until(partial(world.workers, name), 60, f"worker {name} is back")
     more = world.submit("effect", 100)
     world.wait([*jobs, *more], 300)
     attempts = _assert_done_once([*jobs, *more])

@@ -8,8 +8,11 @@ import random
 import secrets
 import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import django
 import httpx
 import psutil
 
+from pagoda_worker.tether import tethered
 from tools.servers import PostgresServer, RedisServer
 from tools.stack import ADMIN, Stack, StackError, clean_environ, free_port, is_ready, prepare
 
@@ -140,6 +144,18 @@ class World:
         pids = {process.pid for process in found}
         return [process for process in found if _parent_of(process) not in pids] if parents_only else found
 
+    @contextmanager
+    def second_worker(self) -> Iterator[None]:
+        """Run one more worker for the chaos plugin beside those that `pagoda-worker up` keeps."""
+        command = tethered((sys.executable, "-m", "pagoda_worker.cli", "run", "--plugin", "chaos"))
+        with (self.stack.log_dir / "second-worker.log").open("wb") as output:
+            process = subprocess.Popen(command, env=self.stack.environ, stdout=output, stderr=output)
+            try:
+                yield
+            finally:
+                process.terminate()
+                process.wait(60)
+
     def kill_one(self, randomness: random.Random) -> bool:
         """End one process of a chaos worker that is up with -9, parent or child; False while none is up.
 
@@ -176,7 +192,8 @@ class World:
     def _works_for(self, process: psutil.Process, plugin: str) -> bool:
         try:
             command = process.cmdline()
-            is_worker = "run" in command and "--plugin" in command and plugin in command
+            which = ["--core"] if plugin == "core" else ["--plugin", plugin]
+            is_worker = "run" in command and all(word in command for word in which)
             is_alive = process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
             return (
                 is_worker
