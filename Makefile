@@ -7,10 +7,10 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up bench-hooks bench-jobs bench-startup chaos clean
+.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration bench-hooks bench-jobs bench-startup chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## Make .venv: locked packages, and Pagoda's distributions from their folders
 
@@ -44,6 +44,15 @@ demo: setup ## Start everything on free ports, scan this machine, show what was 
 
 up: setup ## Serve the API on 8000 and Flower on 5555 with all workers, until ctrl-c
 	@$(BIN)/python tools/up.py $(ARGS)
+
+images: setup ## Build the images pagoda-api and pagoda-worker (ARGS="--plugins ... --ranges ...")
+	@$(BIN)/python tools/images.py $(ARGS)
+
+plugins-lock: setup ## Pin what PLUGINS="acme==1.2 plugins/mine" need beyond the host, for the images
+	@$(BIN)/python tools/plugins_lock.py $(PLUGINS)
+
+test-integration: setup ## Test the images on real servers, with Docker (SMOKE=1 for the short part, ARGS for pytest)
+	@$(BIN)/python -m tools.integration $(if $(SMOKE),--smoke) $(ARGS)
 
 bench-hooks: setup ## Time hook dispatch against a bare loop
 	@$(BIN)/python benchmarks/bench_hooks.py $(ARGS)

@@ -26,6 +26,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(lock, "REQUIREMENTS", folder)
     (tmp_path / "x" / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "uv.in").write_text("uv>=0.8  # installs\n", encoding="utf-8")
+    (folder / "build.in").write_text("hatchling>=1.27\n", encoding="utf-8")
     (folder / "runtime.in").write_text("./x[postgres]\n", encoding="utf-8")
     (folder / "dev.in").write_text("-r runtime.in\n-c runtime.txt\npytest>=9  # tests\n", encoding="utf-8")
     for name in lock.LOCKS:

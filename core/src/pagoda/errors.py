@@ -16,3 +16,9 @@ class SettingsError(PagodaError):
         self.faults = tuple(faults)
         listed = "\n".join(f"  - {fault}" for fault in faults)
         super().__init__(f"The settings have {len(faults)} fault(s):\n{listed}")
+
+
+class NotReady(PagodaError):
+    """What a process needs to start did not come within the limit; the message says what, and why."""
+
+    code: ClassVar[str] = "not_ready"

@@ -39,7 +39,7 @@ def test_the_app_is_as_jobs_need_it(app: Celery) -> None:
     assert (conf.accept_content, conf.task_serializer) == (["json"], "json")
     assert not conf.result_backend
     assert (conf.task_send_sent_event, conf.worker_send_task_events) == (True, True)
-    assert conf.worker_soft_shutdown_timeout == celery.SOFT_SHUTDOWN_SECONDS
+    assert conf.worker_soft_shutdown_timeout == 20.0
     assert conf.get("CELERY_DB_REUSE_MAX") == 1_000_000
 
 

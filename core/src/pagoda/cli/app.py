@@ -12,6 +12,7 @@ PARTS = {
     "manage": "pagoda.cli.management:manage",
     "migrate": "pagoda.cli.management:migrate",
     "plugins": "pagoda.cli.plugins:plugins",
+    "wait": "pagoda.cli.waiting:wait",
 }
 """``{command: module:click command}``"""
 

@@ -58,6 +58,16 @@ def check() -> None:
 
 
 @plugins.command()
+def digest() -> None:
+    """Print the registry digest: equal in two processes that run the same plugins."""
+    with faults_reported():
+        set_up(log_level=QUIET)
+    from pagoda.plugins.runtime import registry
+
+    click.echo(registry().digest())
+
+
+@plugins.command()
 @click.argument("hook")
 @click.option("--entity", default=None, help="Name of the entity that the entry or entity would have.")
 def explain(hook: str, entity: str | None) -> None:

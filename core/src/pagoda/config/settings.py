@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     pagoda_data_dir: Path = Path(".pagoda")  # database, broker files, job files of the embedded default
     pagoda_secret_key: SecretStr | None = None  # signs sessions; kept in the data folder when not set
     pagoda_debug: bool = False
+    pagoda_wait_seconds: float = Field(default=60.0, ge=0)  # for database and migrations, at start-up
     pagoda_allowed_hosts: Names = ("localhost", "127.0.0.1", "[::1]")
     pagoda_csrf_trusted_origins: Names = ()
 
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     job_max_attempts: int = Field(default=3, ge=1, le=100)
     job_retry_backoff_seconds: float = Field(default=5.0, gt=0)
     job_retention_days: float = Field(default=30.0, gt=0)
+    job_soft_shutdown_seconds: float = Field(default=20.0, gt=0)  # a stopping worker lets jobs finish
     job_result_max_bytes: int = Field(default=65_536, ge=1024)
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection

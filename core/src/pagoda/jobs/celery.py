@@ -20,9 +20,6 @@ from pagoda.jobs.operations import CORE_QUEUE
 REDIS_TRANSPORT = "pagoda.jobs.redisbroker:Transport"
 """By name, as its client is installed where it is used."""
 
-SOFT_SHUTDOWN_SECONDS = 20.0
-"""How long a stopping worker lets its jobs finish before it gives them back."""
-
 VISIBILITY_MARGIN_SECONDS = 600.0
 """Redis hands out again what is not acknowledged in time; the dispatcher finds lost jobs sooner."""
 
@@ -65,7 +62,7 @@ def make_app(
     app.conf.update(_REQUIRED)
     app.conf.update(
         task_queues=[_queue(name) for name in queue_names(plugin_ids)],
-        worker_soft_shutdown_timeout=SOFT_SHUTDOWN_SECONDS,
+        worker_soft_shutdown_timeout=settings.job_soft_shutdown_seconds,
         worker_enable_soft_shutdown_on_idle=False,
         worker_proc_alive_timeout=30.0,  # children import every plugin
         timezone="UTC",
@@ -111,7 +108,7 @@ def _broker(settings: Settings, longest_limit_seconds: float) -> dict[str, Any]:
             "broker_transport_options": filebroker.options(Path(f"{parts.netloc}{parts.path}")),
         }
     if parts.scheme.startswith("redis"):
-        visibility = longest_limit_seconds + SOFT_SHUTDOWN_SECONDS + VISIBILITY_MARGIN_SECONDS
+        visibility = longest_limit_seconds + settings.job_soft_shutdown_seconds + VISIBILITY_MARGIN_SECONDS
         secure = {"broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED}} if parts.scheme == "rediss" else {}
         return {
             "broker_url": url,

@@ -5,22 +5,29 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
+
+from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.config.loading import load_settings
 from pagoda.config.logging import configure_logging
 from pagoda.config.settings import Settings
-from pagoda.errors import SettingsError
+from pagoda.errors import NotReady, SettingsError
 from pagoda_api.server import ApiServer
+from pagoda_plugin_sdk.exceptions import PagodaError
+
+EX_NOT_READY = 1
+EX_CONFIG = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line; return the exit status (1: what it waits for did not come, 2: configuration)."""
     arguments = _parser().parse_args(argv)
     try:
         settings = load_settings()
     except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
+        print(f"pagoda-api: {error}", file=sys.stderr)
+        return EX_CONFIG
     return serve(settings, bind=arguments.bind, workers=arguments.workers)
 
 
@@ -36,8 +43,19 @@ def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
 
 
 def _load_application() -> object:
-    from pagoda_api.wsgi import application
+    """Load the application in gunicorn's parent, before any port is open; exit if it can't serve."""
+    try:
+        from pagoda_api.wsgi import application
+    except (PagodaError, ImproperlyConfigured) as error:
+        print(f"pagoda-api: {error}", file=sys.stderr)
+        sys.exit(EX_CONFIG)
+    from pagoda.health.waiting import wait_for  # late: the host's models exist only now
 
+    try:
+        wait_for(timeout=timedelta(seconds=load_settings().pagoda_wait_seconds))
+    except NotReady as error:
+        print(f"pagoda-api: {error}", file=sys.stderr)
+        sys.exit(EX_NOT_READY)
     return application
 
 

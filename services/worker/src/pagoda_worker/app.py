@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from celery import Celery
@@ -31,6 +32,16 @@ class Host:
     def targets(self) -> tuple[Target, ...]:
         """Return what the workers of this host serve, one each."""
         return all_targets(self.plugins, self.settings.plugin_worker_config)
+
+    def wait_for_database(self) -> None:
+        """Return once the database answers and is migrated.
+
+        Raises:
+            NotReady: it does not within PAGODA_WAIT_SECONDS; the message says why.
+        """
+        from pagoda.health.waiting import wait_for
+
+        wait_for(timeout=timedelta(seconds=self.settings.pagoda_wait_seconds))
 
     @property
     def soft_shutdown_seconds(self) -> float:

@@ -7,14 +7,22 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pagoda_worker.app import Host
 
 EX_OK = 0
 EX_DEAD = 1
+EX_NOT_READY = 1
 EX_CONFIG = 2
+
+ALIVE_FILE = "alive"
+"""In PAGODA_DATA_DIR: what a container's health check looks at."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status (2: wrong arguments or configuration)."""
+    """Run the command line; return the exit status (1: what it waits for did not come, 2: configuration)."""
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     return command(arguments)
@@ -27,13 +35,14 @@ def _reports_faults(command: Callable[[argparse.Namespace], int]) -> Callable[[a
     def run(arguments: argparse.Namespace) -> int:
         from django.core.exceptions import ImproperlyConfigured  # late: the probe loads nothing of the host
 
+        from pagoda.errors import NotReady
         from pagoda_plugin_sdk.exceptions import PagodaError
 
         try:
             return command(arguments)
         except (PagodaError, ImproperlyConfigured) as error:
             print(f"pagoda-worker: {error}", file=sys.stderr)
-            return EX_CONFIG
+            return EX_NOT_READY if isinstance(error, NotReady) else EX_CONFIG
 
     return run
 
@@ -43,10 +52,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from pagoda_worker import app, targets
 
     host = app.start("worker")
+    target = host.target(arguments.plugin or targets.CORE)
+    host.wait_for_database()
     from pagoda_worker.serving import serve  # the host's models exist only now
 
-    target = host.target(arguments.plugin or targets.CORE)
-    return serve(host, target, concurrency=arguments.concurrency, alive_file=arguments.alive_file)
+    return serve(host, target, concurrency=arguments.concurrency, alive_file=_alive_file(arguments, host))
 
 
 @_reports_faults
@@ -54,17 +64,25 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     from pagoda_worker import app
 
     host = app.start("dispatcher")
+    host.wait_for_database()
     from pagoda_worker.dispatching import dispatch  # as above
 
-    return dispatch(host, alive_file=arguments.alive_file)
+    return dispatch(host, alive_file=_alive_file(arguments, host))
 
 
 @_reports_faults
-def _up(_: argparse.Namespace) -> int:
+def _up(arguments: argparse.Namespace) -> int:
     from pagoda_worker import app
     from pagoda_worker.fleet import run_fleet
 
-    return run_fleet(app.start("supervisor"))
+    host = app.start("supervisor")
+    host.wait_for_database()
+    return run_fleet(host, alive_file=_alive_file(arguments, host))
+
+
+def _alive_file(arguments: argparse.Namespace, host: Host) -> Path:
+    given: Path | None = arguments.alive_file
+    return given or host.settings.pagoda_data_dir / ALIVE_FILE
 
 
 @_reports_faults
@@ -104,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     _takes_alive_file(dispatch)
     dispatch.set_defaults(command=_dispatch)
     up = commands.add_parser("up", help="dispatcher, core worker and a worker per plugin, kept running")
+    _takes_alive_file(up)
     up.set_defaults(command=_up)
     flower = commands.add_parser("flower", help="serve Flower: login, read-only")
     flower.add_argument("--bind", metavar="HOST:PORT", help="by default FLOWER_BIND")
@@ -117,7 +136,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _takes_alive_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--alive-file", type=Path, metavar="FILE", help="touched again and again while the process is well"
+        "--alive-file",
+        type=Path,
+        metavar="FILE",
+        help="touched again and again while the process is well, by default DATA_DIR/alive",
     )
 
 

@@ -93,8 +93,8 @@ class Dispatcher:
             else:
                 if not done.is_idle:
                     log.info("dispatcher_round", **_counts(done))
-                if after_round is not None:
-                    after_round()
+            if after_round is not None:  # also without database: a restart would not bring it back
+                after_round()
             stop.wait(self._interval_seconds)
 
     def _expire(self) -> int:

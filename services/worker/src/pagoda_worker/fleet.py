@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from pagoda_worker import file_transport
+from pagoda_worker import file_transport, liveness
 from pagoda_worker.app import Host
 from pagoda_worker.children import is_running
 from pagoda_worker.supervision import Child, ChildSpec, SubprocessLauncher, Supervisor, render
@@ -22,6 +22,7 @@ from pagoda_worker.targets import Target
 
 STEP_SECONDS = 0.1
 TIDY_SECONDS = 60.0
+TOUCH_SECONDS = 1.0
 KILL_MARGIN_SECONDS = 10.0  # beyond the soft shutdown, for a worker to end by itself
 DISPATCHER = "dispatcher"
 
@@ -69,7 +70,7 @@ class StopRequest:
         self.is_made, self.is_urgent = True, self.is_made
 
 
-def run_fleet(host: Host) -> int:
+def run_fleet(host: Host, *, alive_file: Path | None = None) -> int:
     """Run the fleet until a signal ends it; return the exit status."""
     run_dir = make_run_dir(host.settings.pagoda_data_dir / "run")
     stop = StopRequest()
@@ -78,16 +79,17 @@ def run_fleet(host: Host) -> int:
     fleet = Supervisor(specs(host.targets(), run_dir), SubprocessLauncher(), time.monotonic)
     fleet.start()
     try:
-        _watch(fleet, stop, host)
+        _watch(fleet, stop, host, alive_file)
     finally:
         _end(fleet, stop, host.soft_shutdown_seconds + KILL_MARGIN_SECONDS)
         shutil.rmtree(run_dir)
     return 0
 
 
-def _watch(fleet: Supervisor, stop: StopRequest, host: Host) -> None:
+def _watch(fleet: Supervisor, stop: StopRequest, host: Host, alive_file: Path | None) -> None:
     _show(fleet.children)
     tidy_at = time.monotonic()  # at once: readers of an earlier run may have left something
+    touch_at = tidy_at
     while not stop.is_made:
         time.sleep(STEP_SECONDS)
         if fleet.step():
@@ -95,6 +97,9 @@ def _watch(fleet: Supervisor, stop: StopRequest, host: Host) -> None:
         if time.monotonic() >= tidy_at:
             tidy_at += TIDY_SECONDS
             _tidy(host)
+        if time.monotonic() >= touch_at and fleet.is_ready:
+            touch_at += TOUCH_SECONDS
+            liveness.touch(alive_file)
 
 
 def _end(fleet: Supervisor, stop: StopRequest, limit_seconds: float) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 
 def touch(path: Path | None) -> None:
-    """Say that this process is well; nothing without a file."""
-    if path is not None:
+    """Say that this process is well; nothing without a file. A full or broken disk is logged, no more."""
+    if path is None:
+        return
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    except OSError as error:
+        log.warning("alive file not touched: %s", error)
 
 
 def age_of(path: Path) -> float | None:

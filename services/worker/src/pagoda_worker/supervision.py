@@ -150,6 +150,11 @@ class Supervisor:
                 self.launcher.send(child.process, signal.SIGKILL)
 
     @property
+    def is_ready(self) -> bool:
+        """Return whether every child does its work."""
+        return all(child.state is ChildState.READY for child in self.children)
+
+    @property
     def is_stopped(self) -> bool:
         return all(child.state is ChildState.STOPPED for child in self.children)
 

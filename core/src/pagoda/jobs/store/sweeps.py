@@ -25,7 +25,8 @@ KILL_GRACE_SECONDS = 10.0
 REPUBLISH_SECONDS = 10.0
 """A message that has brought no worker to its job within this time may be lost."""
 
-LONGEST_REPUBLISH_SECONDS = 600.0
+LONGEST_REPUBLISH_SECONDS = 30.0
+"""Between two looks at a job that nobody claims; short, as a job of a lost message waits for the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,109 @@
+"""Install Pagoda's distributions and its plugins into the images' environment; runs while an image is built.
+
+Third-party packages are installed before, from ``requirements/runtime.txt``. What is added here is either a
+wheel made from a folder of this repository, or a distribution that ``plugins.lock`` pins by version and hash;
+nothing else can come in. It leaves behind ``wheels.lock`` (what was built, by hash) and ``sbom.cdx.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HOST = ("sdk", "core", "services/api", "services/worker")
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)==", re.MULTILINE)
+
+
+def main() -> None:
+    """Run the command line; a fault ends the build with what to do about it."""
+    arguments = _parser().parse_args()
+    names, folders = divide(arguments.plugins.split())
+    missing = sorted(set(names) - locked(arguments.lock))
+    if missing:
+        sys.exit(f"{', '.join(missing)}: not pinned in {arguments.lock}; run `make plugins-lock PLUGINS=...`")
+    python = arguments.into / "bin" / "python"
+    built = arguments.into / "wheels.lock"
+    wheels = [build(folder) for folder in (*HOST, *folders)]
+    built.write_text(
+        "".join(f"./{wheel} --hash=sha256:{_sha256(wheel)}\n" for wheel in wheels), encoding="utf-8"
+    )
+    if names:
+        install(python, arguments.lock)
+    install(python, built, "--no-index")
+    _pip(python, "check")
+    _run(sys.executable, "-m", "cyclonedx_py", "environment", str(python),
+         "--output-reproducible", "--output-file", str(arguments.into / "sbom.cdx.json"))  # fmt: skip
+    # Byte code that trusts the sources, as nothing in an image changes: the root file system is read-only.
+    _run(
+        str(python),
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        str(arguments.into / "lib"),
+    )
+
+
+def divide(plugins: list[str]) -> tuple[list[str], list[str]]:
+    """Divide what PLUGINS names into distributions (by normalised name, version left out) and folders."""
+    folders = [item for item in plugins if "/" in item]
+    absent = [folder for folder in folders if not (Path(folder) / "pyproject.toml").is_file()]
+    if absent:
+        sys.exit(f"{', '.join(absent)}: no pyproject.toml there; PLUGINS names folders of the repository")
+    return [normalise(re.split(r"[=<>~!\[]", item)[0]) for item in plugins if item not in folders], folders
+
+
+def locked(lock: Path) -> set[str]:
+    """Return the normalised names that the lock pins."""
+    return {normalise(name) for name in PIN.findall(lock.read_text(encoding="utf-8"))}
+
+
+def normalise(name: str) -> str:
+    """Return a distribution's name as the index compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def build(folder: str) -> Path:
+    """Build the wheel of a folder with the pinned backend; return its path."""
+    target = Path("dist") / folder
+    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--wheel-dir", str(target), f"./{folder}")  # fmt: skip
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+def install(python: Path, lock: Path, *options: str) -> None:
+    """Install what the lock pins, each file held against its hash."""
+    _pip(python, "install", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-compile",
+         *options, "-r", str(lock))  # fmt: skip
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    _run(sys.executable, "-m", "pip", "--python", str(python), *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, check=False)  # noqa: S603 - our own command lines
+    if done.returncode:
+        sys.exit(f"failed with {done.returncode}: {' '.join(command)}")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, required=True, help="the environment, without pip of its own")
+    parser.add_argument("--plugins", required=True, help="distributions and folders, separated by blanks")
+    parser.add_argument("--lock", type=Path, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

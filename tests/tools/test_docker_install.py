@@ -1,0 +1,55 @@
+"""What docker/install.py takes from its arguments and the lock."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def install() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docker_install", ROOT / "docker" / "install.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_names_and_folders_are_told_apart(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    given = ["Acme_Plugin==1.2", "plugins/inventory", "other[extra]>=2"]
+    assert install.divide(given) == (["acme-plugin", "other"], ["plugins/inventory"])
+
+
+def test_a_folder_that_holds_no_distribution_is_named(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match=r"^plugins/inventry: no pyproject.toml there"):
+        install.divide(["plugins/inventry"])
+
+
+def test_the_locks_names_are_normalised(install: ModuleType, tmp_path: Path) -> None:
+    lock = tmp_path / "plugins.lock"
+    lock.write_text(
+        "# plugins: Acme_Plugin==1\nAcme.Plugin==1.0 \\\n    --hash=sha256:00\nother==2 ; extra\n"
+    )
+    assert install.locked(lock) == {"acme-plugin", "other"}
+
+
+def test_the_committed_lock_is_that_of_the_default_plugins() -> None:
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    lock = (ROOT / "docker" / "plugins.lock").read_text(encoding="utf-8")
+    assert "# plugins: plugins/hello-world plugins/inventory\n" in lock
+    assert 'ARG PLUGINS="plugins/hello-world plugins/inventory"\n' in dockerfile
+
+
+@pytest.mark.parametrize("word", ["RUN --mount", "COPY --chmod", "--link", "# syntax", "<<"])
+def test_the_dockerfile_builds_with_the_classic_builder(word: str) -> None:
+    assert word not in (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
