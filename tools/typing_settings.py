@@ -11,8 +11,10 @@ from django.apps import AppConfig
 
 from pagoda.config.settings import Settings
 
-# The plugin of `make chaos` is found by its folder, and installed nowhere.
-sys.path.append(str(Path(__file__).parent / "chaos_plugins" / "chaos" / "src"))
+# Plugins of tests that have models are found by their folders, and installed nowhere here.
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "tools" / "chaos_plugins" / "chaos" / "src"))
+sys.path.append(str(ROOT / "tests" / "integration" / "plugins" / "trial" / "src"))
 
 AUTH_USER_MODEL = "user.User"
 SECRET_KEY = "type-checking"  # noqa: S105 - no process serves with it
@@ -61,5 +63,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.admin",
     "pagoda_chaos",
+    "pagoda_trial",
     *(f"{models.__module__}.{models.__qualname__}" for models in HOST_MODELS),
 ]

@@ -1,0 +1,151 @@
+"""What the integration tests share: servers for the whole run, and a Pagoda of its own for who asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from testcontainers.core.network import Network
+
+from tests.integration.stage import engine
+from tests.integration.stage.client import ADMIN, PASSWORD
+from tests.integration.stage.containers import PagodaContainer
+from tests.integration.stage.promises import Promises
+from tests.integration.stage.servers import Broker, Postgres, RabbitMq, Redis
+from tests.integration.stage.stack import SETTINGS, Stack
+
+TEMPLATE = "migrated"
+BROKERS = ["redis", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
+PROMISES = pytest.StashKey[Promises]()
+STARTED = pytest.StashKey[datetime]()
+
+MakeStack = Callable[..., Stack]
+
+
+@pytest.hookimpl
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[PROMISES] = Promises()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # pytest cleans up after ctrl-c
+
+
+@pytest.hookimpl
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if engine.missing() is None:
+        engine.sweep()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[STARTED] = datetime.now(UTC)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and report.when != "teardown":
+        report.sections += [(f"log of {name}", text) for name, text in engine.logs(since=item.stash[STARTED])]
+    return report
+
+
+@pytest.hookimpl
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash[PROMISES].lines()
+    if lines:
+        terminalreporter.section("promises")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def promise(pytestconfig: pytest.Config) -> Promises:
+    """Note a promise and its figure for the table at the end."""
+    return pytestconfig.stash[PROMISES]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def docker_engine() -> None:
+    """Skip without Docker or the images on a developer's machine; fail where CI=true."""
+    reason = engine.missing()
+    if reason is None:
+        engine.sweep()  # what runs have left that were killed
+    elif os.environ.get("CI") == "true":
+        pytest.fail(f"integration tests: {reason}", pytrace=False)
+    else:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def network(docker_engine: None) -> Iterator[Network]:
+    with engine.network() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres(network: Network) -> Iterator[Postgres]:
+    with Postgres(network) as server:
+        migrate(server, network)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis(network: Network) -> Iterator[Redis]:
+    with Redis(network) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(network: Network) -> Iterator[RabbitMq]:
+    with RabbitMq(network) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Run the test once on each broker."""
+    server: Broker = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def make_stack(network: Network, postgres: Postgres) -> Iterator[MakeStack]:
+    """Make a Pagoda, nothing of it started, over a new database and a new place of a broker."""
+    with ExitStack() as stacks:
+
+        def make(broker: Broker, **settings: str) -> Stack:
+            database = postgres.copy_of(TEMPLATE)
+            return stacks.enter_context(Stack(network, postgres, database, broker.place(), settings))
+
+        yield make
+
+
+def migrate(postgres: Postgres, network: Network) -> None:
+    """Make the database that all others are copied from: up to date, and with an administrator."""
+    with postgres.connection("postgres") as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    settings = {**SETTINGS, "DATABASE_URL": postgres.url(TEMPLATE), "BROKER_URL": "redis://nowhere:6379/0"}
+    admin = {
+        "DJANGO_SUPERUSER_USERNAME": ADMIN,
+        "DJANGO_SUPERUSER_EMAIL": "admin@example.org",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+    }
+    run_to_end(network, ("pagoda", "migrate"), settings)
+    run_to_end(network, ("pagoda", "manage", "createsuperuser", "--noinput"), settings | admin)
+
+
+def run_to_end(network: Network, command: tuple[str, ...], settings: dict[str, Any]) -> None:
+    """Run a command of the API's image.
+
+    Raises:
+        AssertionError: it failed; its output is shown.
+    """
+    container = PagodaContainer("command", engine.API_IMAGE, command, environment=settings, network=network)
+    try:
+        code = container.start().exit_code()
+        assert code == 0, f"{' '.join(command)} ended with {code}:\n{container.log()}"
+    finally:
+        container.remove()

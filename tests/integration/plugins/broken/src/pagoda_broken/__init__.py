@@ -1,0 +1,1 @@
+"""Plugins of the integration tests that can not be loaded."""

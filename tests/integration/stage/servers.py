@@ -1,0 +1,128 @@
+"""PostgreSQL, Redis and RabbitMQ: each serves many tests, and each test gets a place of its own there."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.community.redis import RedisContainer
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from tests.integration.stage.engine import (
+    LABELS,
+    POSTGRES_IMAGE,
+    RABBITMQ_IMAGE,
+    REDIS_IMAGE,
+    new_name,
+    publish,
+)
+
+USER = PASSWORD = "pagoda"
+REDIS_DATABASES = 1000
+
+_numbers = itertools.count(1)
+
+
+class Broker(Protocol):
+    """A broker that holds many places, none of which knows of the others."""
+
+    def place(self) -> str:
+        """Return BROKER_URL of a new place, for containers of the same network."""
+        ...
+
+
+class Postgres(PostgresContainer):
+    """A PostgreSQL."""
+
+    def __init__(self, network: Network, alias: str = "postgres") -> None:
+        super().__init__(
+            POSTGRES_IMAGE,
+            username=USER,
+            password=PASSWORD,
+            dbname="postgres",
+            name=new_name(alias),
+            network=network,
+            network_aliases=[alias],
+        )
+        self.alias = alias
+        publish(self, 5432)
+        # A server that tests may kill keeps its promises; the rest of them is quicker without.
+        self.with_command(["postgres", "-c", "max_connections=300", "-c", "fsync=off"])
+        self.with_kwargs(labels=LABELS)
+
+    def url(self, database: str) -> str:
+        """Return DATABASE_URL, for containers of the same network."""
+        return f"postgres://{USER}:{PASSWORD}@{self.alias}:5432/{database}"
+
+    def copy_of(self, template: str) -> str:
+        """Make a database like `template`, and return its name."""
+        name = f"test_{next(_numbers)}"
+        with self.connection("postgres") as connection:
+            connection.execute(
+                SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template))
+            )
+        return name
+
+    @contextlib.contextmanager
+    def connection(self, database: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Open a connection of the test's own, where each statement is a transaction."""
+        with psycopg.connect(
+            host=self.get_container_host_ip(),
+            port=self.get_exposed_port(5432),
+            user=USER,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
+        ) as connection:
+            yield connection
+
+    def rows(self, database: str, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        with self.connection(database) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+
+class Redis(RedisContainer):
+    """A Redis; a place is one of its numbered databases."""
+
+    def __init__(self, network: Network, alias: str = "redis", *, options: Sequence[str] = ()) -> None:
+        super().__init__(REDIS_IMAGE, name=new_name(alias), network=network, network_aliases=[alias])
+        self.alias = alias
+        publish(self, 6379)
+        self.with_command(["redis-server", "--databases", str(REDIS_DATABASES), *options])
+        self.with_kwargs(labels=LABELS)
+
+    def place(self) -> str:
+        """Return BROKER_URL of an unused database."""
+        return f"redis://{self.alias}:6379/{next(_numbers) % REDIS_DATABASES}"
+
+
+class RabbitMq(DockerContainer):
+    """A RabbitMQ; a place is a virtual host."""
+
+    def __init__(self, network: Network, alias: str = "rabbitmq") -> None:
+        super().__init__(RABBITMQ_IMAGE, name=new_name(alias), network=network, network_aliases=[alias])
+        self.alias = alias
+        publish(self, 5672)
+        self.with_envs(RABBITMQ_DEFAULT_USER=USER, RABBITMQ_DEFAULT_PASS=PASSWORD)
+        self.with_kwargs(labels=LABELS, hostname=alias)  # it keeps its data under its name
+        self.waiting_for(LogMessageWaitStrategy("Server startup complete").with_startup_timeout(120))
+
+    def place(self) -> str:
+        """Return BROKER_URL of a new virtual host."""
+        name = f"test_{next(_numbers)}"
+        self._control("add_vhost", name)
+        self._control("set_permissions", "-p", name, USER, ".*", ".*", ".*")
+        return f"amqp://{USER}:{PASSWORD}@{self.alias}:5672/{name}"
+
+    def _control(self, *command: str) -> None:
+        done = self.exec(["rabbitmqctl", *command])
+        assert done.exit_code == 0, f"rabbitmqctl {command}: {done.output.decode(errors='replace')}"
