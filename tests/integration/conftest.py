@@ -111,6 +111,20 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return server
 
 
+@pytest.fixture(scope="session")
+def shared(network: Network, postgres: Postgres, broker: Broker) -> Iterator[Stack]:
+    """Run one Pagoda for all tests that do not hurt it: API, two plugins' workers, dispatcher, Flower."""
+    with Stack(network, postgres, postgres.copy_of(TEMPLATE), broker) as stack:
+        stack.start_recorder()
+        stack.start_api()
+        stack.start_worker("trial", settings={"PLUGIN_WORKER_CONFIG": '{"trial": {"concurrency": 2}}'})
+        stack.start_worker("neighbour")
+        stack.start_dispatcher()
+        stack.start_flower()
+        stack.wait_ready()
+        yield stack
+
+
 @pytest.fixture
 def make_stack(network: Network, postgres: Postgres) -> Iterator[MakeStack]:
     """Make a Pagoda, nothing of it started, over a new database and a new place of a broker."""
@@ -118,7 +132,7 @@ def make_stack(network: Network, postgres: Postgres) -> Iterator[MakeStack]:
 
         def make(broker: Broker, **settings: str) -> Stack:
             database = postgres.copy_of(TEMPLATE)
-            return stacks.enter_context(Stack(network, postgres, database, broker.place(), settings))
+            return stacks.enter_context(Stack(network, postgres, database, broker, settings))
 
         yield make
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from docker.errors import NotFound
@@ -80,6 +80,16 @@ class PagodaContainer(DockerContainer):
         output = done.output.decode(errors="replace")
         assert done.exit_code == 0, f"{self.title}: {command} ended with {done.exit_code}:\n{output}"
         return output
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Freeze all its processes for the length of the block."""
+        container = self.get_wrapped_container()
+        container.pause()
+        try:
+            yield
+        finally:
+            container.unpause()
 
     def exit_code(self, limit_seconds: float = EXIT_SECONDS) -> int:
         """Wait until it has ended, and return with what.

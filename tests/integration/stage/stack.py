@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 from testcontainers.core.network import Network
 
+from tests.integration.stage import recorder
 from tests.integration.stage.client import Client
 from tests.integration.stage.containers import PagodaContainer
 from tests.integration.stage.engine import API_IMAGE, WORKER_IMAGE, tail
-from tests.integration.stage.servers import Postgres
+from tests.integration.stage.servers import Broker, Postgres
+from tests.integration.stage.traces import TrialTraces
 from tests.integration.stage.waiting import wait_until
 
-API_PORT, FLOWER_PORT = 8000, 5555
+API_PORT, FLOWER_PORT, RECORDER_PORT = 8000, 5555, 8080
 READY_SECONDS = 90.0
 FLOWER_LOGIN = ("pagoda", "a-password-of-the-tests")
 
@@ -44,14 +47,15 @@ class Stack:
         network: Network,
         postgres: Postgres,
         database: str,
-        broker_url: str,
+        broker: Broker,
         settings: Mapping[str, str] = {},
     ) -> None:
         self.network, self.postgres, self.database = network, postgres, database
+        self.broker = type(broker).__name__
         self.settings = {
             **SETTINGS,
             "DATABASE_URL": postgres.url(database),
-            "BROKER_URL": broker_url,
+            "BROKER_URL": broker.place(),
             **settings,
         }
         self.containers: dict[str, PagodaContainer] = {}
@@ -110,6 +114,12 @@ class Stack:
         command = ("pagoda-worker", "flower", "--bind", f"0.0.0.0:{FLOWER_PORT}")
         return self.start("flower", WORKER_IMAGE, command, ports=(FLOWER_PORT,))
 
+    def start_recorder(self) -> PagodaContainer:
+        """Start what stands for Sentry; what is started from now on reports there."""
+        command = ("python3", "-c", Path(recorder.__file__).read_text())
+        self.settings["SENTRY_DSN"] = f"http://key@recorder:{RECORDER_PORT}/1"
+        return self.start("recorder", API_IMAGE, command, ports=(RECORDER_PORT,))
+
     def wait_ready(self) -> None:
         """Wait until the API answers that it is ready, and log in.
 
@@ -132,14 +142,21 @@ class Stack:
         except httpx.TransportError:
             return False
 
+    def events(self, **tags: str) -> list[dict[str, Any]]:
+        """Return the events that were reported with these tags, of whoever started after the recorder."""
+        held: list[dict[str, Any]] = httpx.get(
+            f"http://{self.containers['recorder'].address(RECORDER_PORT)}", timeout=30
+        ).json()
+        return [event for event in held if tags.items() <= event.get("tags", {}).items()]
+
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return what a query of the test's own finds in the database."""
         return self.postgres.rows(self.database, query, parameters)
 
-    def traces(self, what: str, subject: object) -> list[tuple[str, int]]:
-        """Return ``(host, attempt)`` of each time that the trial plugin did something."""
-        query = "SELECT host, attempt FROM pagoda_trial_trace WHERE what = %s AND subject = %s ORDER BY id"
-        return [(str(host), int(attempt)) for host, attempt in self.rows(query, what, str(subject))]
+    @property
+    def trial(self) -> TrialTraces:
+        """Return what the trial plugin did here."""
+        return TrialTraces(self.rows)
 
     def host_of(self, name: str) -> str:
         """Return a container's name for itself, as traces have it."""

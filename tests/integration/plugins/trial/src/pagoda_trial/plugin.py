@@ -9,7 +9,10 @@ from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, get_attrs_hook
 from pagoda_trial.traces import leave
 
 TRACED = "Traced"
-"""The hooks of this entity and its entries leave traces."""
+"""The hooks of this entity's entries leave traces."""
+
+WATCHED = "Watched"
+"""The hooks of this entity leave traces."""
 
 TROUBLED = "Troubled"
 """A hook of this entity's entries raises."""
@@ -29,6 +32,7 @@ TASKS = (
     "write_entry",
     "break_off",
     "eat_memory",
+    "walk",
 )
 """By offset."""
 
@@ -82,22 +86,26 @@ class TrialPlugin(Plugin):
     entry_after_delete = entry_hook("after_delete", entity=TRACED)(_of_entry("entry.after_delete"))
     entry_before_restore = entry_hook("before_restore", entity=TRACED)(_of_entry("entry.before_restore"))
     entry_after_restore = entry_hook("after_restore", entity=TRACED)(_of_entry("entry.after_restore"))
-    later = entry_hook("after_create", entity=TRACED, deferred=True)(_of_entry("deferred"))
 
-    @entity_hook("before_create", entity=TRACED)
+    @entry_hook("after_create", entity=TRACED, deferred=True)
+    def later(self, entity_name: str, user: Any, entry: Any) -> None:
+        """Leave a trace where the plugin's jobs run."""
+        leave("deferred", entry.name)
+
+    @entity_hook("before_create", entity=WATCHED)
     def entity_before_create(self, user: Any, data: dict[str, Any]) -> None:
         """Keep the data."""
         leave("entity.before_create", data["name"])
 
-    @entity_hook("before_update", entity=TRACED)
+    @entity_hook("before_update", entity=WATCHED)
     def entity_before_update(self, user: Any, data: dict[str, Any], entity: Any) -> None:
         """Keep the data."""
         leave("entity.before_update", entity.name)
 
-    entity_after_create = entity_hook("after_create", entity=TRACED)(_of_entity("entity.after_create"))
-    entity_after_update = entity_hook("after_update", entity=TRACED)(_of_entity("entity.after_update"))
-    entity_before_delete = entity_hook("before_delete", entity=TRACED)(_of_entity("entity.before_delete"))
-    entity_after_delete = entity_hook("after_delete", entity=TRACED)(_of_entity("entity.after_delete"))
+    entity_after_create = entity_hook("after_create", entity=WATCHED)(_of_entity("entity.after_create"))
+    entity_after_update = entity_hook("after_update", entity=WATCHED)(_of_entity("entity.after_update"))
+    entity_before_delete = entity_hook("before_delete", entity=WATCHED)(_of_entity("entity.before_delete"))
+    entity_after_delete = entity_hook("after_delete", entity=WATCHED)(_of_entity("entity.after_delete"))
 
     @validation_hook(entity=TRACED)
     def refuse(self, user: Any, schema_name: str, name: str, attrs: Any, instance: Any) -> None:
@@ -111,7 +119,7 @@ class TrialPlugin(Plugin):
         """Show one attribute more."""
         return [*attrinfo, _shown("of-the-entry")]
 
-    @get_attrs_hook("entity", entity=TRACED)
+    @get_attrs_hook("entity", entity=WATCHED)
     def show_entity(self, entity: Any, attrinfo: list[Any]) -> list[Any]:
         """Show one attribute more."""
         return [*attrinfo, _shown("of-the-entity")]

@@ -1,10 +1,12 @@
 """A task for each way in which a job may go."""
 
+import json
 import os
 import socket
 import time
 from typing import Any
 
+from pagoda_plugin_sdk import Job, JobStatus, celery_app, register_plugin_job_task
 from pagoda_plugin_sdk.models import Entity, Entry
 from pagoda_plugin_sdk.tasks import JobContext, plugin_task
 from pagoda_trial.traces import leave
@@ -126,3 +128,22 @@ def eat_memory(_job: JobContext) -> None:
     eaten = []
     while True:
         eaten.append(bytearray(16 * MEGABYTE))
+
+
+@register_plugin_job_task(14)
+@celery_app.task(bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
+def walk(self: Any, job_id: int) -> None:
+    """Do what the diagram of the job flow says, in the raw form, and leave a trace of each step."""
+    job = Job.objects.get(id=job_id)
+    leave("walk: objects.get", job_id)
+    leave(f"walk: is_canceled {job.is_canceled()}", job_id)
+    leave(f"walk: proceed_if_ready {job.proceed_if_ready()}", job_id)
+    job.update(JobStatus.PROCESSING)
+    try:
+        if json.loads(job.params).get("fails"):
+            raise ValueError("the walk ends here")
+        leave("walk: business logic", job_id)
+    except ValueError as error:
+        job.update(JobStatus.ERROR, text=str(error))
+    else:
+        job.update(JobStatus.DONE, text="walked")

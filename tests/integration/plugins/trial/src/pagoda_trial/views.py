@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
@@ -24,6 +25,8 @@ class RunView(PluginAPIView):
             return Response({"jobs": [job.id for job in jobs]}, status=202)
         if "depend_on" in wanted:
             wanted["depend_on"] = Job.objects.get(pk=wanted["depend_on"])
+        if "run_at" in wanted:
+            wanted["run_at"] = datetime.fromisoformat(wanted["run_at"])
         job = Job.objects.submit(params=params, **named, **wanted)
         return Response({"job": job.id}, status=202)
 
