@@ -7,17 +7,14 @@ import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from testcontainers.core.network import Network
 
 from tests.integration.stage import engine
-from tests.integration.stage.client import ADMIN, PASSWORD
-from tests.integration.stage.containers import PagodaContainer
 from tests.integration.stage.promises import Promises
 from tests.integration.stage.servers import Broker, Postgres, RabbitMq, Redis
-from tests.integration.stage.stack import SETTINGS, Stack
+from tests.integration.stage.stack import Stack
 
 TEMPLATE = "migrated"
 BROKERS = ["redis", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
@@ -130,36 +127,24 @@ def make_stack(network: Network, postgres: Postgres) -> Iterator[MakeStack]:
     """Make a Pagoda, nothing of it started, over a new database and a new place of a broker."""
     with ExitStack() as stacks:
 
-        def make(broker: Broker, **settings: str) -> Stack:
-            database = postgres.copy_of(TEMPLATE)
+        def make(broker: Broker, database: str | None = None, **settings: str) -> Stack:
+            database = database or postgres.copy_of(TEMPLATE)
             return stacks.enter_context(Stack(network, postgres, database, broker, settings))
 
         yield make
+
+
+class NoBroker:
+    """Stands where none is needed."""
+
+    def place(self) -> str:
+        """Return a BROKER_URL where nobody answers."""
+        return "redis://nowhere:6379/0"
 
 
 def migrate(postgres: Postgres, network: Network) -> None:
     """Make the database that all others are copied from: up to date, and with an administrator."""
     with postgres.connection("postgres") as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    settings = {**SETTINGS, "DATABASE_URL": postgres.url(TEMPLATE), "BROKER_URL": "redis://nowhere:6379/0"}
-    admin = {
-        "DJANGO_SUPERUSER_USERNAME": ADMIN,
-        "DJANGO_SUPERUSER_EMAIL": "admin@example.org",
-        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
-    }
-    run_to_end(network, ("pagoda", "migrate"), settings)
-    run_to_end(network, ("pagoda", "manage", "createsuperuser", "--noinput"), settings | admin)
-
-
-def run_to_end(network: Network, command: tuple[str, ...], settings: dict[str, Any]) -> None:
-    """Run a command of the API's image.
-
-    Raises:
-        AssertionError: it failed; its output is shown.
-    """
-    container = PagodaContainer("command", engine.API_IMAGE, command, environment=settings, network=network)
-    try:
-        code = container.start().exit_code()
-        assert code == 0, f"{' '.join(command)} ended with {code}:\n{container.log()}"
-    finally:
-        container.remove()
+    with Stack(network, postgres, TEMPLATE, NoBroker()) as stack:
+        stack.migrate()

@@ -12,7 +12,7 @@ import httpx
 from testcontainers.core.network import Network
 
 from tests.integration.stage import recorder
-from tests.integration.stage.client import Client
+from tests.integration.stage.client import ADMIN, PASSWORD, Client
 from tests.integration.stage.containers import PagodaContainer
 from tests.integration.stage.engine import API_IMAGE, WORKER_IMAGE, tail
 from tests.integration.stage.servers import Broker, Postgres
@@ -109,6 +109,10 @@ class Stack:
         """Start a dispatcher."""
         return self.start(name, WORKER_IMAGE, ("pagoda-worker", "dispatch"), **options)
 
+    def start_fleet(self, name: str = "fleet", **options: Any) -> PagodaContainer:
+        """Start what the worker's image runs by itself: a dispatcher and all workers."""
+        return self.start(name, WORKER_IMAGE, **options)
+
     def start_flower(self) -> PagodaContainer:
         """Start Flower."""
         command = ("pagoda-worker", "flower", "--bind", f"0.0.0.0:{FLOWER_PORT}")
@@ -119,6 +123,30 @@ class Stack:
         command = ("python3", "-c", Path(recorder.__file__).read_text())
         self.settings["SENTRY_DSN"] = f"http://key@recorder:{RECORDER_PORT}/1"
         return self.start("recorder", API_IMAGE, command, ports=(RECORDER_PORT,))
+
+    def run_to_end(self, *command: str, **settings: str) -> None:
+        """Run a command of the API's image.
+
+        Raises:
+            AssertionError: it failed; its output is shown.
+        """
+        container = self.start("command", API_IMAGE, command, settings=settings)
+        code = container.exit_code()
+        assert code == 0, f"{' '.join(command)} ended with {code}:\n{container.log()}"
+        self.containers.pop("command").remove()
+
+    def migrate(self) -> None:
+        """Bring the database up to date, and have an administrator in it."""
+        self.run_to_end("pagoda", "migrate")
+        self.run_to_end(
+            "pagoda",
+            "manage",
+            "createsuperuser",
+            "--noinput",
+            DJANGO_SUPERUSER_USERNAME=ADMIN,
+            DJANGO_SUPERUSER_EMAIL="admin@example.org",
+            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+        )
 
     def wait_ready(self) -> None:
         """Wait until the API answers that it is ready, and log in.
