@@ -23,6 +23,7 @@ from tests.integration.stage.engine import (
     new_name,
     publish,
 )
+from tests.integration.stage.waiting import wait_until
 
 USER = PASSWORD = "pagoda"
 REDIS_DATABASES = 1000
@@ -83,6 +84,18 @@ class Postgres(PostgresContainer):
             connect_timeout=5,
         ) as connection:
             yield connection
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for it after a restart."""
+
+        def answers() -> bool:
+            try:
+                with self.connection("postgres"):
+                    return True
+            except psycopg.OperationalError:
+                return False
+
+        wait_until(answers, 60, lambda: "PostgreSQL does not answer")
 
     def rows(self, database: str, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
