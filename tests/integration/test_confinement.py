@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from tests.integration.stage import engine
 from tests.integration.stage.promises import Promises
 from tests.integration.stage.servers import Postgres, Redis
 from tests.integration.stage.stack import API_PORT, Stack
+from tests.integration.stage.trouble import wire_of
 
 TEMPLATE = "migrated"
 COMPOSE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
@@ -50,7 +50,7 @@ def caged(network: Network, cage: Network, postgres: Postgres, redis: Redis) -> 
     """Run the probe's worker in the cage, where the database and the broker are, and nothing else."""
     with Stack(network, postgres, postgres.copy_of(TEMPLATE), redis, SETTINGS_WITH_PROBE) as stack:
         for server in (postgres, redis):
-            _network(cage, server).connect(server.get_wrapped_container(), aliases=[server.alias])
+            wire_of(cage, server).connect(server.get_wrapped_container(), aliases=[server.alias])
         stack.start_api()
         stack.start_dispatcher()
         stack.network = cage
@@ -58,11 +58,7 @@ def caged(network: Network, cage: Network, postgres: Postgres, redis: Redis) -> 
         stack.wait_ready()
         yield stack
         for server in (postgres, redis):
-            _network(cage, server).disconnect(server.get_wrapped_container())
-
-
-def _network(cage: Network, server: DockerContainer) -> Any:
-    return server.get_wrapped_container().client.networks.get(cage.name)
+            wire_of(cage, server).disconnect(server.get_wrapped_container())
 
 
 def attempt(stack: Stack, task: str, **params: Any) -> dict[str, Any]:

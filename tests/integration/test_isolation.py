@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from testcontainers.core.network import Network
@@ -17,7 +18,7 @@ TEMPLATE = "migrated"
 MEASURED = 60  # jobs of the neighbour
 FLOOD = 3000  # jobs of the other: more than run meanwhile
 LARGEST_RATIO = 1.5
-SHARE = {"nano_cpus": int(0.4e9)}
+SHARE: dict[str, Any] = {"nano_cpus": int(0.4e9)}
 """Of the processor, for the plugin that floods: a deployment gives every worker a limit."""
 
 SECONDS = "SELECT extract(epoch FROM finished_at - created_at) FROM job_job WHERE id = ANY(%s)"

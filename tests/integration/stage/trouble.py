@@ -37,13 +37,19 @@ def started_at(container: DockerContainer) -> str:
 @contextlib.contextmanager
 def cut_off(container: DockerContainer, network: Network, alias: str) -> Iterator[None]:
     """Take a container out of its network, and put it back under its name there."""
-    wrapped = container.get_wrapped_container()
-    wire = wrapped.client.networks.get(network.name)
-    wire.disconnect(wrapped)
+    wire = wire_of(network, container)
+    wire.disconnect(container.get_wrapped_container())
     try:
         yield
     finally:
-        wire.connect(wrapped, aliases=[alias])
+        wire.connect(container.get_wrapped_container(), aliases=[alias])
+
+
+def wire_of(network: Network, container: DockerContainer) -> Any:
+    """Return the engine's own object for a network, which containers join and leave."""
+    client = container.get_wrapped_container().client
+    assert client is not None
+    return client.networks.get(network.name)
 
 
 @contextlib.contextmanager
