@@ -9,14 +9,13 @@ import socket
 from collections.abc import Iterator
 from datetime import datetime
 
+import docker
 import psutil
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
-
-import docker
 
 # What is started here is removed here, so that no container is needed that watches over the others.
 testcontainers_config.ryuk_disabled = True
