@@ -32,8 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if engine.missing() is None:
-        engine.sweep()
+    engine.sweep()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -120,6 +120,18 @@ def test_all_faults_of_operation_ids_are_told_at_once(docker_engine: None) -> No
         assert f"{end.process}: PLUGIN_OPERATION_ID_CONFIG has 4 fault(s):\n" in end.log
 
 
+def test_faults_of_custom_operation_ids_stop_both_images(docker_engine: None, promise: Promises) -> None:
+    custom = {"99": "pagoda_trial.traces.leave", "100": "pagoda_trial.nowhere.task"}
+    for end in ends({**NOWHERE, **RANGES, "CUSTOM_TASKS": json.dumps(custom)}):
+        told = (
+            f"{end.process}: CUSTOM_TASKS has 2 fault(s):\n"
+            "  - 99: 'pagoda_trial.traces.leave': the operation id is 99, expected a number from 100 to 199\n"
+            "  - 100: 'pagoda_trial.nowhere.task': No module named 'pagoda_trial.nowhere'\n"
+        )
+        assert (end.exit_code, end.log[-len(told) :]) == (CONFIGURATION_FAULT, told)
+    promise("operation ids of the installation's own", "both images end with 2 and the full message")
+
+
 @pytest.mark.smoke
 def test_bad_settings_stop_both_images_with_all_faults(docker_engine: None, promise: Promises) -> None:
     settings = {

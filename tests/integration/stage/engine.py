@@ -69,13 +69,15 @@ def network(*, is_internal: bool = False) -> Network:
     return Network(docker_network_kw={"labels": LABELS, "internal": is_internal})
 
 
-def logs(since: datetime) -> Iterator[tuple[str, str]]:
-    """Yield ``(container, the end of its log)`` for each container of this run that wrote something."""
-    with _client() as client:
-        for container in client.containers.list(all=True, filters={"label": f"{LABEL}={RUN}"}):
-            text = tail(container, since)
-            if text:
-                yield f"{container.name} ({container.status})", text
+def logs(since: datetime) -> list[tuple[str, str]]:
+    """Return ``(container, the end of its log)`` for each container of this run that wrote something."""
+    try:
+        with _client() as client:
+            containers = client.containers.list(all=True, filters={"label": f"{LABEL}={RUN}"})
+            ends = [(f"{held.name} ({held.status})", tail(held, since)) for held in containers]
+    except DockerException as error:
+        return [("the Docker engine", f"it does not answer: {error}")]
+    return [(name, text) for name, text in ends if text]
 
 
 def tail(container: Container, since: datetime | None = None) -> str:
@@ -86,8 +88,8 @@ def tail(container: Container, since: datetime | None = None) -> str:
 
 
 def sweep() -> None:
-    """Remove what this run has left, and what runs have left that were killed."""
-    with _client() as client:
+    """Remove what this run has left, and what runs have left that were killed; harmless without an engine."""
+    with contextlib.suppress(DockerException), _client() as client:
         for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
             if _is_over(container.labels[LABEL]):
                 with contextlib.suppress(APIError):
