@@ -74,6 +74,7 @@ def path_of(document: Document, namespace: str) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a head and a body are two writes, and the second would wait 40 ms
     server: ApiServer
 
     def do_GET(self) -> None:
