@@ -42,7 +42,9 @@ def main(arguments: list[str]) -> None:
     try:
         if arguments == ["--check"]:
             if found := old():
-                sys.exit(f"chart-docs: {', '.join(found)} are old; run `make chart-docs`, then commit the result")
+                sys.exit(
+                    f"chart-docs: {', '.join(found)} are old; run `make chart-docs`, then commit the result"
+                )
             return
         for path, text in made().items():
             path.write_text(text, encoding="utf-8")

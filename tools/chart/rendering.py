@@ -40,7 +40,12 @@ def render(
     with ApiServer(kube_version, namespace, existing) as server:
         config = helm_sdkpy.Configuration(namespace=namespace, kubeconfig=server.kubeconfig)
         install = helm_sdkpy.Install(config).run(
-            name, str(chart), values=dict(values or {}), wait=False, timeout=TIMEOUT_SECONDS, take_ownership=True
+            name,
+            str(chart),
+            values=dict(values or {}),
+            wait=False,
+            timeout=TIMEOUT_SECONDS,
+            take_ownership=True,
         )
         try:
             release = asyncio.run(install)

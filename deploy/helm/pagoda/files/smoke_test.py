@@ -30,7 +30,9 @@ def run_canary(queue, token):
     job = ask("/api/v2/jobs/canary/", {"queue": queue}, token)
     while job["phase"] != "finished":
         if time.monotonic() - began > TIMEOUT_SECONDS:
-            sys.exit(f"{queue}: job {job['id']} is {job['phase']} after {TIMEOUT_SECONDS:g} s {job['hold_reason']}")
+            sys.exit(
+                f"{queue}: job {job['id']} is {job['phase']} after {TIMEOUT_SECONDS:g} s {job['hold_reason']}"
+            )
         time.sleep(POLL_SECONDS)
         job = ask(f"/api/v2/jobs/{job['id']}/", token=token)
     if job["status_name"] != "DONE":
