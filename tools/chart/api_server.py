@@ -107,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.objects[self._path] = changed
             self._answer(200, changed)
 
-    do_PATCH = do_PUT
+    def do_PATCH(self) -> None:
+        self.do_PUT()
 
     def do_DELETE(self) -> None:
         self._body()

@@ -1,4 +1,4 @@
-"""`make chart-docs`: write what is made from values.yaml and the settings, or say with --check that it is old."""
+"""`make chart-docs`: write what is made from values.yaml and the settings; --check says whether it is old."""
 
 from __future__ import annotations
 

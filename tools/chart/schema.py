@@ -53,7 +53,7 @@ def _schema(value: Value, values: dict[str, Value]) -> Schema:
 
 
 def _map(value: Value, values: dict[str, Value]) -> Schema:
-    """Return the schema of a map with its inherited keys; those it only gives another default are inherited."""
+    """Return the schema of a map with its inherited keys, those with another default among them."""
     inherited = _inherited(value, values)
     own = {
         name: _schema(child, values)

@@ -1,4 +1,4 @@
-"""The software's settings as the chart sees them: plain ones, secret ones, and those that it works out itself."""
+"""The software's settings as the chart sees them: plain ones, secret ones, those that it works out itself."""
 
 from __future__ import annotations
 

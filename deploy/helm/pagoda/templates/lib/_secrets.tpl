@@ -27,7 +27,7 @@ apiVersion: v1
 kind: Secret
 metadata:
   {{- $annotations := ternary (dict "helm.sh/resource-policy" "keep") (dict) (default false .keep) }}
-  {{- include "pagoda.metadata" (dict "root" .root "component" .component "annotations" $annotations) | nindent 2 }}
+  {{- include "pagoda.metadata" (dict "root" .root "component" .component "plugin" .plugin "annotations" $annotations) | nindent 2 }}
 type: Opaque
 data:
   {{- range $key, $value := .data }}
