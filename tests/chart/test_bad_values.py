@@ -11,6 +11,7 @@ from pagoda_plugin_sdk.task_config import PluginTaskConfig
 from pagoda_plugin_sdk.task_registry import TaskRegistry
 from tools.chart import ChartFault, render
 
+TWO_URLS = {"url": "redis://h", "existingSecret": "s"}
 NO_SERVERS = {"postgresql": {"enabled": False}, "redis": {"enabled": False}}
 
 TABLE: dict[str, tuple[dict[str, Any], str]] = {
@@ -70,8 +71,7 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         "database.existingSecret is set beside the server of the chart. Set postgresql.enabled to false, or",
     ),
     "two places of a URL": (
-        NO_SERVERS
-        | {"database": {"url": "postgres://h/x"}, "broker": {"url": "redis://h", "existingSecret": "s"}},
+        NO_SERVERS | {"database": {"url": "postgres://h/x"}, "broker": TWO_URLS},
         "broker.url and broker.existingSecret are both set. Keep one of the two.",
     ),
     "password without its URL": (

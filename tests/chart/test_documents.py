@@ -11,10 +11,10 @@ import kubernetes_validate
 import pytest
 from kubernetes_validate import utils
 
-from tools.chart.samples import EVERYTHING
 from tools.chart import ChartFault, render
 from tools.chart.kinds import KINDS
 from tools.chart.rendering import lint
+from tools.chart.samples import EVERYTHING
 from tools.chart.workloads import containers, pod_spec
 
 Document = dict[str, Any]

@@ -19,6 +19,12 @@ def plugins(*names: str, **values: Any) -> dict[str, Any]:
     return {"plugins": off | {name: {"operationIds": ids} | values for name, ids in ranges.items()}}
 
 
+def worker_of(documents: list[Document], plugin: str) -> Document:
+    names = ("Deployment", f"pagoda-worker-{plugin}")
+    (found,) = [d for d in documents if (d["kind"], d["metadata"]["name"]) == names]
+    return found
+
+
 def of_plugins(documents: list[Document]) -> set[tuple[str, str]]:
     labelled = [d for d in documents if "pagoda/plugin" in d["metadata"]["labels"]]
     return {(d["kind"], d["metadata"]["name"]) for d in labelled}
@@ -54,11 +60,7 @@ def test_maps_are_merged_and_lists_replaced(rendered: Any) -> None:
     values["pluginDefaults"] = {"podLabels": {"team": "cmdb"}, "replicas": 2, "tolerations": [toleration]}
     values["podDefaults"] = {"nodeSelector": {"pool": "jobs"}, "priorityClassName": "high"}
 
-    (worker,) = [
-        d
-        for d in rendered(values)
-        if d["metadata"]["name"] == "pagoda-worker-one" and d["kind"] == "Deployment"
-    ]
+    worker = worker_of(rendered(values), "one")
 
     pod = pod_spec(worker)
     assert worker["spec"]["replicas"] == 2
@@ -68,28 +70,22 @@ def test_maps_are_merged_and_lists_replaced(rendered: Any) -> None:
     assert pod["priorityClassName"] == "high"
 
 
-@pytest.mark.parametrize("value", [False, 0, "", []], ids=repr)
-def test_nearer_value_wins_though_it_is_empty(value: object, rendered: Any) -> None:
-    names = {False: "topologySpread", 0: "terminationGracePeriodSeconds", "": "priorityClassName"}
-    name = "tolerations" if value == [] else names[value]  # type: ignore[index]
-    full = {"topologySpread": True, "terminationGracePeriodSeconds": 99, "priorityClassName": "high"}
-    full["tolerations"] = [{"key": "a", "operator": "Exists"}]  # type: ignore[assignment]
-    values = plugins("one", **{name: value}) | {"pluginDefaults": {name: full[name]}}
+@pytest.mark.parametrize(
+    ("name", "default", "own"),
+    [
+        ("topologySpread", True, False),
+        ("terminationGracePeriodSeconds", 99, 0),
+        ("priorityClassName", "high", ""),
+        ("tolerations", [{"key": "a", "operator": "Exists"}], []),
+    ],
+)
+def test_nearer_value_wins_though_it_is_empty(name: str, default: Any, own: Any, rendered: Any) -> None:
+    values = plugins("one", **{name: own}) | {"pluginDefaults": {name: default}}
 
-    (worker,) = [
-        d
-        for d in rendered(values)
-        if d["metadata"]["name"] == "pagoda-worker-one" and d["kind"] == "Deployment"
-    ]
+    pod = pod_spec(worker_of(rendered(values), "one"))
 
-    shown = {
-        "topologySpread": "topologySpreadConstraints",
-        "terminationGracePeriodSeconds": "",
-        "priorityClassName": "priorityClassName",
-        "tolerations": "tolerations",
-    }[name]
-    pod = pod_spec(worker)
-    assert (shown not in pod) if shown else pod["terminationGracePeriodSeconds"] == 40
+    shown = {"topologySpread": "topologySpreadConstraints"}.get(name, name)
+    assert pod.get(shown) == (40 if name == "terminationGracePeriodSeconds" else None)
 
 
 def test_settings_of_all_plugins_reach_every_process(rendered: Any) -> None:

@@ -15,7 +15,7 @@ from tools.chart.workloads import containers
 
 Document = dict[str, Any]
 
-KNOWN = {name.upper() for name in Settings.model_fields}
+KNOWN = {name.upper() for name in Settings.model_fields} | {"CACHE_URL", "METRICS_BIND"}
 DOWNWARD = {"POD_IP"}
 """What the chart gives a process for other variables to be made from."""
 

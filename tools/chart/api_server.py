@@ -103,9 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         changed = self._body()
-        if changed is not None:
-            self.server.objects[self._path] = changed
-            self._answer(200, changed)
+        if changed is not None:  # a patch holds what is other; whoever sent it asks for no more than the kind
+            self.server.objects[self._path] = self.server.objects.get(self._path, {}) | changed
+            self._answer(200, self.server.objects[self._path])
 
     def do_PATCH(self) -> None:
         self.do_PUT()
