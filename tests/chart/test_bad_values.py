@@ -56,7 +56,7 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no database": (
         {"postgresql": {"enabled": False}},
-        "postgresql.enabled is false and there is no other server. Set database.url or database.existingSecret.",
+        "postgresql.enabled is false and there is no other server. Set database.url or database.existing",
     ),
     "no broker": (
         {"redis": {"enabled": False}},
@@ -96,7 +96,7 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no time to drain": (
         {"plugins": {"inventory": {"terminationGracePeriodSeconds": 20}}},
-        "plugins.inventory.terminationGracePeriodSeconds is 20, less than the 40 s that a worker needs to drain",
+        "plugins.inventory.terminationGracePeriodSeconds is 20, less than the 40 s that a worker needs",
     ),
     "less time than a longer soft shutdown": (
         {"config": {"JOB_SOFT_SHUTDOWN_SECONDS": 100}, "coreWorker": {"terminationGracePeriodSeconds": 60}},

@@ -62,8 +62,10 @@ def environment_of(
 
 def pod_spec(document: Document) -> dict[str, Any]:
     """Return the spec of the Pods that a document is about."""
-    spec: dict[str, Any] = document["spec"]
-    return spec if document["kind"] == "Pod" else spec["template"]["spec"]
+    spec: dict[str, Any] = (
+        document["spec"] if document["kind"] == "Pod" else document["spec"]["template"]["spec"]
+    )
+    return spec
 
 
 def containers(document: Document) -> list[dict[str, Any]]:
