@@ -25,6 +25,7 @@ from tools.stack import free_port
 
 Document = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parents[2]
 DATA = "/var/lib/pagoda"
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
@@ -142,6 +143,7 @@ def test_release_from_migrations_to_the_end(release: Release) -> None:
     migrate(release)
     start(release)
     run_helm_test(release)
+    run_load(release)
     assert release.stop() == dict.fromkeys((f"pagoda-{name}" for name in WORKLOADS), 0)
 
 
@@ -173,16 +175,23 @@ def run_helm_test(release: Release) -> None:
     (release.folder / "smoke_test.py").write_text(script)
     process = environment_of(release.documents, "Pod", "pagoda-test")
     assert process.args == ("python", "/test/smoke_test.py")
-    done = subprocess.run(
-        [sys.executable, release.folder / "smoke_test.py"],
-        env={**process.env, "API_URL": f"http://127.0.0.1:{release.api_port}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = in_test_pod(release, release.folder / "smoke_test.py")
     for queue in ("core", "plugin.hello-world-plugin", "plugin.inventory"):
         assert f"{queue}: job " in done.stdout
+
+
+def run_load(release: Release) -> None:
+    """Run what `make cluster-test` runs while it upgrades."""
+    done = in_test_pod(release, ROOT / "tools" / "chart" / "load.py", LOAD_SECONDS="1")
+    assert ", 0 requests failed" in done.stdout
+
+
+def in_test_pod(release: Release, script: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    env = environment_of(release.documents, "Pod", "pagoda-test").env
+    env = {**env, "API_URL": f"http://127.0.0.1:{release.api_port}", **changes}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture

@@ -62,9 +62,8 @@ def environment_of(
 
 def pod_spec(document: Document) -> dict[str, Any]:
     """Return the spec of the Pods that a document is about."""
-    spec: dict[str, Any] = (
-        document["spec"] if document["kind"] == "Pod" else document["spec"]["template"]["spec"]
-    )
+    about = document if document["kind"] == "Pod" else document["spec"]["template"]
+    spec: dict[str, Any] = about["spec"]
     return spec
 
 
@@ -82,9 +81,11 @@ def _found(documents: Iterable[Document], kind: str, name: str) -> Document:
 
 
 def _container(spec: Mapping[str, Any], name: str | None) -> dict[str, Any]:
-    every = {one["name"]: one for one in (*spec.get("initContainers", []), *spec["containers"])}
+    main: dict[str, Any] = spec["containers"][0]
+    every: dict[str, dict[str, Any]] = {
+        one["name"]: one for one in (*spec.get("initContainers", []), *spec["containers"])
+    }
     if name is None:
-        main: dict[str, Any] = spec["containers"][0]
         return main
     if name not in every:
         raise NotRendered(f"the Pod has no container {name!r}; it has {', '.join(every)}")
