@@ -49,6 +49,7 @@ def test_make_lists_every_target_with_a_line(targets: list[str], arguments: tupl
         "bench-hooks",
         "bench-jobs",
         "bench-startup",
+        "bench-sizes",
         "chaos",
         "format",
         "hooks",
