@@ -119,6 +119,11 @@ def test_pods_have_no_token(documents: list[Document]) -> None:
     assert all(pod_spec(d)["automountServiceAccountToken"] is False for d in with_pods(documents))
 
 
+def test_services_of_the_namespace_give_no_variables(documents: list[Document]) -> None:
+    # A Service called pagoda-api would give PAGODA_API_PORT, an unknown setting that stops every process.
+    assert all(pod_spec(document)["enableServiceLinks"] is False for document in with_pods(documents))
+
+
 def test_every_container_has_requests_and_limits(documents: list[Document]) -> None:
     for document in with_pods(documents):
         for container in containers(document):

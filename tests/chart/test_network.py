@@ -36,6 +36,7 @@ def who(peer: Any) -> str:
     raise AssertionError(peer)
 
 
+PROMETHEUS = "namespaceSelector kubernetes.io/metadata.name=monitoring"
 DNS = {(53, "namespaceSelector kubernetes.io/metadata.name=kube-system")}
 
 
@@ -73,7 +74,24 @@ def test_plugin_worker_reaches_dns_database_broker_and_what_its_values_name(rend
 def test_worker_takes_nothing_but_a_look_at_its_metrics(rendered: Any) -> None:
     policy = policies(rendered())["pagoda-worker-inventory"]
 
-    assert reached(policy, "ingress") == {(9100, "namespaceSelector ")}
+    assert reached(policy, "ingress") == {(9100, PROMETHEUS)}
+
+
+def test_api_lets_everybody_in_unless_peers_are_named(rendered: Any) -> None:
+    assert reached(policies(rendered())["pagoda-api"], "ingress") == {(8000, "anybody")}
+
+    named = {"networkPolicy": {"apiPeers": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}}
+    assert reached(policies(rendered(named))["pagoda-api"], "ingress") == {
+        (8000, "192.0.2.0/24"),
+        (8000, PROMETHEUS),
+        (8000, "podSelector pagoda/api=client"),
+    }
+
+
+def test_test_pod_is_a_client_of_the_api(rendered: Any) -> None:
+    (pod,) = [document for document in rendered() if document["kind"] == "Pod"]
+
+    assert pod["metadata"]["labels"]["pagoda/api"] == "client"
 
 
 def test_servers_of_the_user_are_reached_where_they_are() -> None:

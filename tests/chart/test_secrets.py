@@ -81,6 +81,20 @@ def test_changed_setting_starts_every_process_anew(rendered: Any) -> None:
     assert checksums(before) != checksums(after)
 
 
+def test_redis_starts_anew_with_another_password() -> None:
+    def checksum(documents: list[Document]) -> str:
+        (redis,) = [
+            d for d in documents if (d["kind"], d["metadata"]["name"]) == ("StatefulSet", "pagoda-redis")
+        ]
+        return str(redis["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
+
+    installed = render()
+    rotated = [d for d in installed if (d["kind"], d["metadata"]["name"]) != ("Secret", "pagoda-redis")]
+
+    assert checksum(render(existing=installed)) == checksum(installed)
+    assert checksum(render(existing=rotated)) != checksum(installed)
+
+
 def test_each_secret_can_be_the_user_s_own(rendered: Any) -> None:
     import yaml
 

@@ -74,13 +74,16 @@ def sample(name: str) -> Any:
     if isinstance(kind, list):
         return {} if "object" in kind else []
     if kind in ("integer", "number"):
-        return SOFT_AND_HARD.get(name, max(schema.get("minimum", 1), 7))
+        number = max(schema.get("minimum", 1), 7)
+        return SOFT_AND_HARD.get(name, min(number, schema.get("maximum", number)))
     samples = {"boolean": True, "string": "x"}
     return OF_SHAPE.get(name, samples[kind])
 
 
 SOFT_AND_HARD = {"JOB_SOFT_LIMIT_SECONDS": 100, "JOB_HARD_LIMIT_SECONDS": 200}
-OF_SHAPE = {"SENTRY_DSN": "https://key@sentry.example.org/1"}
+OF_SHAPE = {"SENTRY_DSN": "https://key@sentry.example.org/1"} | dict.fromkeys(
+    ("RATE_LIMIT_USER", "RATE_LIMIT_TOKEN", "RATE_LIMIT_PLUGIN_USER"), "600/min"
+)
 """Samples of settings that take text of a certain shape."""
 
 
