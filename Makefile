@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration bench-hooks bench-jobs bench-startup chaos clean
+.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-sizes chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,15 @@ plugins-lock: setup ## Pin what PLUGINS="acme==1.2 plugins/mine" need beyond the
 test-integration: setup ## Test the images on real servers, with Docker (SMOKE=1 for the short part, ARGS for pytest)
 	@$(BIN)/python -m tools.integration $(if $(SMOKE),--smoke) $(ARGS)
 
+test-chart: setup ## Render, validate and test the Helm chart, without a cluster
+	@$(BIN)/python -m tools.run_tests chart
+
+cluster-test: setup ## Install, test, upgrade and roll back the chart on the cluster of the kubeconfig (ARGS=--help)
+	@$(BIN)/python -m tools.chart.cluster $(ARGS)
+
+chart-docs: setup ## Write the chart's README and schema from its values and the settings
+	@$(BIN)/python -m tools.chart.docs $(ARGS)
+
 bench-hooks: setup ## Time hook dispatch against a bare loop
 	@$(BIN)/python benchmarks/bench_hooks.py $(ARGS)
 
@@ -62,6 +71,9 @@ bench-jobs: setup ## Time jobs from request to done
 
 bench-startup: setup ## Time what a plugin adds to start-up
 	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
+
+bench-sizes: setup ## Measure memory of each process and CPU of requests and jobs, to size a release from
+	@$(BIN)/python benchmarks/bench_sizes.py
 
 chaos: setup ## Kill workers and broker under load, and count what was lost
 	@$(BIN)/python tools/chaos.py $(ARGS)

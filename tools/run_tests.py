@@ -25,6 +25,7 @@ class Suite:
 
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
+    is_named: bool = False  # it runs only when it is asked for
 
 
 SUITES = {
@@ -36,7 +37,9 @@ SUITES = {
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
     "readme": Suite(folders=("tests/readme",)),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
+    "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }
+ALL = [name for name, suite in SUITES.items() if not suite.is_named]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ def main(names: list[str]) -> int:
         sys.exit(f"run_tests: unknown suites {unknown!r}: expected some of {', '.join(SUITES)}")
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [run(name, Path(folder)) for name in names or SUITES]
+        outcomes = [run(name, Path(folder)) for name in names or ALL]
     print("\n" + summary(outcomes, time.monotonic() - start))
     return int(any(outcome.exit_code for outcome in outcomes))
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from conftest import SETTINGS_MODULES
-from tools.run_tests import ROOT, SUITES, Outcome, counts_of, main, summary
+from tools.run_tests import ALL, ROOT, SUITES, Outcome, counts_of, main, summary
 
 # Tests that need more than Python have targets of their own; .venv holds tests of others.
-ELSEWHERE = {".venv", "integration", "chart", "browser"}
+ELSEWHERE = {".venv", "integration", "browser"}
 REPORT = '<testsuites><testsuite errors="1" failures="2" skipped="3" tests="10"></testsuite></testsuites>'
 
 
@@ -53,6 +53,10 @@ def test_every_folder_of_tests_is_in_one_suite() -> None:
     suites = [ROOT / folder for suite in SUITES.values() for folder in suite.folders]
     assert folders
     assert [folder for folder in folders if not any(folder.is_relative_to(suite) for suite in suites)] == []
+
+
+def test_chart_is_tested_when_it_is_asked_for() -> None:
+    assert set(SUITES) - set(ALL) == {"chart"}
 
 
 def test_every_suite_has_its_settings() -> None:

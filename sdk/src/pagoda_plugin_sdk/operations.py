@@ -38,6 +38,7 @@ class JobOperation(enum.IntEnum):
 
     PURGE_JOBS = 90  # removes finished jobs past their retention
     RUN_DEFERRED_HOOK = 91  # runs one deferred hook handler, on the plugin's queue
+    CANARY = 92  # does nothing, on any queue: it shows that the queue has a worker
 
 
 CORE_OPERATIONS = range(1, 100)

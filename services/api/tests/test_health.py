@@ -63,6 +63,20 @@ class TestReadyz:
             "The broker's folder '/nowhere' does not exist or can't be written to."
         )
 
+    def test_check_can_be_excluded(self, anonymous: Any) -> None:
+        response = anonymous.get("/readyz?exclude=broker")
+
+        assert response.status_code == 200
+        assert list(response.json()["checks"]) == ["database", "migrations", "registry"]
+
+    def test_unknown_check_can_not_be_excluded(self, anonymous: Any) -> None:
+        response = anonymous.get("/readyz?exclude=brokr")
+
+        assert response.status_code == 400
+        assert response.json()["detail"] == (
+            "There is no check 'brokr' to exclude. There are: database, migrations, broker, registry."
+        )
+
     def test_registry_that_was_not_booted_makes_it_fail(
         self, anonymous: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -60,6 +60,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/entries/{id}/history/",
         "GET /api/v2/jobs/",
         "GET /api/v2/jobs/{id}/",
+        "POST /api/v2/jobs/canary/",
         "POST /api/v2/jobs/{id}/cancel/",
         "POST /api/v2/jobs/{id}/retry/",
         "GET /api/v2/jobs/{id}/log/",

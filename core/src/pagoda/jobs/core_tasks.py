@@ -31,3 +31,9 @@ def purge_jobs(_job: JobContext) -> dict[str, Any]:
 def run_deferred_hook(job: JobContext) -> None:
     """Run one deferred hook handler on the object as it is now."""
     deferred.run(job.params, job.user)
+
+
+@register_job_task(JobOperation.CANARY, is_hidden=True, options=TaskOptions(max_attempts=1))
+def canary(job: JobContext) -> dict[str, Any]:
+    """Say that a worker of the queue runs jobs."""
+    return {"attempt": job.attempt}

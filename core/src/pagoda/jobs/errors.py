@@ -49,6 +49,12 @@ class UnknownOperation(JobError):
     code: ClassVar[str] = "unknown_operation"
 
 
+class UnknownQueue(JobError):
+    """No worker of an active plugin, nor the host's, serves this queue."""
+
+    code: ClassVar[str] = "unknown_queue"
+
+
 class InvalidParams(JobError):
     """What a job is given, or gives back, can't be stored."""
 

@@ -14,6 +14,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
 from pagoda_api.resources.representations import NamedSerializer
+from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
 
 
@@ -91,6 +92,12 @@ class JobLogSerializer(serializers.Serializer[Any]):
     results = JobLogLineSerializer(many=True)
     next_after = serializers.IntegerField(help_text="Send it as `after` to get what follows.")
     is_finished = serializers.BooleanField(help_text="Whether the job had ended before the lines were read.")
+
+
+class CanarySerializer(StrictSerializer):
+    """Which queue is to be tried."""
+
+    queue = serializers.CharField(max_length=120, help_text="`core`, or `plugin.<plugin id>`.")
 
 
 def show_job(job: Job) -> dict[str, Any]:

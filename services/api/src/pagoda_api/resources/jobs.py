@@ -1,4 +1,4 @@
-"""Jobs: ``/api/v2/jobs/``. They are made by the endpoints of plugins."""
+"""Jobs: ``/api/v2/jobs/``. They are made by the endpoints of plugins, but for the canaries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from pagoda.jobs import store
-from pagoda.jobs.errors import JobConflict
+from pagoda.jobs.canary import submit_canary
+from pagoda.jobs.errors import JobConflict, UnknownQueue
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda_api.fields import MAX_ID
 from pagoda_api.lookups import found_or_404
@@ -25,6 +27,7 @@ from pagoda_api.pagination import NewestFirstPagination, number_parameter
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.job_filters import JobFilter, visible_jobs
 from pagoda_api.resources.job_representation import (
+    CanarySerializer,
     JobDetailSerializer,
     JobLogSerializer,
     JobSerializer,
@@ -32,7 +35,7 @@ from pagoda_api.resources.job_representation import (
     show_job,
     show_job_in_detail,
 )
-from pagoda_api.strict import StrictFilterBackend, refuse_unknown
+from pagoda_api.strict import StrictFilterBackend, checked, refuse_unknown
 
 LOG_LINES = 1000
 """How many lines of a log one answer holds."""
@@ -62,6 +65,17 @@ class JobViewSet(GenericViewSet[Job]):
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show a job."""
         return Response(show_job_in_detail(self._job(pk), request.user))
+
+    @extend_schema(request=CanarySerializer, responses={202: JobDetailSerializer})
+    @action(detail=False, methods=["post"], permission_classes=[IsAdminUser])
+    def canary(self, request: Request) -> Response:
+        """Submit a job that does nothing to a queue, to see whether its worker runs jobs; for staff."""
+        queue = checked(CanarySerializer(data=request.data))["queue"]
+        try:
+            job = submit_canary(queue, request.user)
+        except UnknownQueue as error:
+            raise ValidationError({"queue": [str(error)]}, code="unknown") from error
+        return Response(show_job_in_detail(job, request.user), status=202)
 
     @extend_schema(request=None, responses=JobDetailSerializer)
     @action(detail=True, methods=["post"])

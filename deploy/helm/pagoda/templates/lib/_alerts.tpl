@@ -1,0 +1,33 @@
+{{/* (root) -> the alert rules. Gauges that several processes tell are read as their maximum. */}}
+{{- define "pagoda.alertRules" -}}
+{{- $alerts := .Values.alerts -}}
+{{- $here := printf "namespace=%q" .Release.Namespace -}}
+- alert: PagodaPluginOpen
+  expr: max by (plugin, surface) (pagoda_breaker_state{ {{- $here -}} }) == 2
+  summary: "Plugin {{ "{{ $labels.plugin }}" }} is switched off: its {{ "{{ $labels.surface }}" }} failed too often."
+  severity: warning
+- alert: PagodaQueueOld
+  expr: max by (queue) (pagoda_queue_oldest_seconds{ {{- $here -}} }) > {{ int $alerts.queueAgeSeconds }}
+  summary: "A job waits in queue {{ "{{ $labels.queue }}" }} for {{ "{{ $value | humanizeDuration }}" }}."
+  severity: warning
+- alert: PagodaQueueWithoutWorker
+  expr: >-
+    max by (queue) (pagoda_queue_consumers{ {{- $here -}} }) == 0
+    and on (queue) sum by (queue) (pagoda_queue_jobs{ {{- $here -}} }) > 0
+  summary: "Nobody runs the jobs of queue {{ "{{ $labels.queue }}" }}."
+  severity: critical
+- alert: PagodaJobsFail
+  expr: >-
+    sum by (plugin) (increase(pagoda_jobs_total{ {{- $here -}} , status=~"(?i)error|timeout"}[15m]))
+    / sum by (plugin) (increase(pagoda_jobs_total{ {{- $here -}} }[15m])) > {{ $alerts.jobErrorRatio }}
+  summary: "{{ "{{ $value | humanizePercentage }}" }} of the jobs of {{ "{{ $labels.plugin }}" }} fail."
+  severity: warning
+- alert: PagodaDigestMismatch
+  expr: count(count by (digest) (pagoda_registry_info{ {{- $here -}} })) > 1
+  summary: "Processes run different plugins: their registry digests differ. A release is stuck half way."
+  severity: critical
+- alert: PagodaAbsent
+  expr: absent(pagoda_build_info{ {{- $here -}} })
+  summary: "No process of Pagoda tells its metrics."
+  severity: critical
+{{- end -}}

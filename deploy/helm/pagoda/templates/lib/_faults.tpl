@@ -1,0 +1,64 @@
+{{/* What can be wrong with values that are right one by one; each sentence says how to mend it. */}}
+
+{{/* root -> JSON of `{"faults": [sentence]}`. */}}
+{{- define "pagoda.valueFaults" -}}
+{{- $v := .Values -}}
+{{- $faults := list -}}
+{{- range list
+  (dict "url" "database.url" "given" $v.database.url "secret" "database.existingSecret" "held" $v.database.existingSecret
+        "server" "postgresql" "enabled" $v.postgresql.enabled "password" $v.postgresql.existingSecret "isExclusive" true)
+  (dict "url" "broker.url" "given" $v.broker.url "secret" "broker.existingSecret" "held" $v.broker.existingSecret
+        "server" "redis" "enabled" $v.redis.enabled "password" $v.redis.existingSecret "isExclusive" false)
+-}}
+{{- if and (not .enabled) (not .given) (not .held) -}}
+{{- $faults = append $faults (printf "%s.enabled is false and there is no other server. Set %s or %s." .server .url .secret) -}}
+{{- else if and .given .held -}}
+{{- $faults = append $faults (printf "%s and %s are both set. Keep one of the two." .url .secret) -}}
+{{- else if and .enabled .password (not .held) -}}
+{{- $faults = append $faults (printf "%s.existingSecret hides the password from the chart. Set %s to a Secret with the whole URL." .server .secret) -}}
+{{- else if and .isExclusive .enabled .given -}}
+{{- $faults = append $faults (printf "%s is set beside the server of the chart. Set %s.enabled to false." .url .server) -}}
+{{- else if and .isExclusive .enabled .held (not .password) -}}
+{{- $faults = append $faults (printf "%s is set beside the server of the chart. Set %s.enabled to false, or %s.existingSecret to a Secret with its password." .secret .server .server) -}}
+{{- end -}}
+{{- end -}}
+{{- $slugs := dict -}}
+{{- $plugins := (include "pagoda.plugins" . | fromJson).values -}}
+{{- range $id, $plugin := $plugins -}}
+{{- $slug := include "pagoda.slug" $id -}}
+{{- if hasKey $slugs $slug -}}
+{{- $faults = append $faults (printf "plugins.%s and plugins.%s give objects of the same name (%s). Rename one of the plugins." (get $slugs $slug) $id $slug) -}}
+{{- end -}}
+{{- $_ := set $slugs $slug $id -}}
+{{- $scaling := $plugin.autoscaling -}}
+{{- if and (ne $scaling.kind "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- $faults = append $faults (printf "plugins.%s.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." $id (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and (eq $scaling.kind "cpu") (eq (int $scaling.minReplicas) 0) -}}
+{{- $faults = append $faults (printf "plugins.%s.autoscaling.minReplicas is 0, which only `kind: queue` can do. Set it to 1 or more." $id) -}}
+{{- end -}}
+{{- end -}}
+{{- $needed := include "pagoda.drainSeconds" . | int -}}
+{{- $draining := dict "coreWorker" $v.coreWorker -}}
+{{- range $id, $plugin := $plugins -}}{{- $_ := set $draining (printf "plugins.%s" $id) $plugin -}}{{- end -}}
+{{- range $where, $values := $draining -}}
+{{- $given := $values.terminationGracePeriodSeconds | default $v.podDefaults.terminationGracePeriodSeconds | default 0 | int -}}
+{{- if and $given (lt $given $needed) -}}
+{{- $faults = append $faults (printf "%s.terminationGracePeriodSeconds is %d, less than the %d s that a worker needs to drain (JOB_SOFT_SHUTDOWN_SECONDS and 20). Raise it, or leave it at 0." $where $given $needed) -}}
+{{- end -}}
+{{- end -}}
+{{- $scaling := $v.api.autoscaling -}}
+{{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- $faults = append $faults (printf "api.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
+{{- $faults = append $faults "ingress.enabled is true without a name. Set ingress.hosts." -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
+{{- $faults = append $faults "httpRoute.enabled is true without a gateway. Set httpRoute.parentRefs." -}}
+{{- end -}}
+{{- if and $v.secrets.existingSecret $v.secrets.values -}}
+{{- $faults = append $faults "secrets.existingSecret and secrets.values are both set. Put the values into the Secret." -}}
+{{- end -}}
+{{- dict "faults" $faults | toJson -}}
+{{- end -}}

@@ -1,0 +1,70 @@
+{{/* Names and labels. */}}
+
+{{- define "pagoda.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "pagoda.fullname" -}}
+{{- $name := include "pagoda.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* (root, component) -> name of an object. 52 characters leave room for what controllers append; a longer name ends
+     in a digest of itself, so that two never become one. */}}
+{{- define "pagoda.objectName" -}}
+{{- $name := printf "%s-%s" (include "pagoda.fullname" .root) .component -}}
+{{- if gt (len $name) 52 -}}
+{{- printf "%s-%s" ($name | trunc 43 | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A plugin's id -> the part of object names that stands for it. */}}
+{{- define "pagoda.slug" -}}
+{{- lower . | replace "_" "-" -}}
+{{- end -}}
+
+{{/* (root, component[, plugin]) -> labels that select the Pods of one workload. */}}
+{{- define "pagoda.selector" -}}
+app.kubernetes.io/name: {{ include "pagoda.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ ternary "worker" .component (not (empty .plugin)) }}
+{{- with .plugin }}
+pagoda/plugin: {{ . | trunc 63 | trimAll "-_" | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "pagoda.labels" -}}
+{{ include "pagoda.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: pagoda
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* (root, component[, plugin][, name][, annotations]) -> metadata of an object. */}}
+{{- define "pagoda.metadata" -}}
+name: {{ default (include "pagoda.objectName" .) .name }}
+namespace: {{ .root.Release.Namespace }}
+labels: {{- include "pagoda.labels" . | nindent 2 }}
+{{- with .extraLabels }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* (root, which) -> the image of `api` or `worker`. */}}
+{{- define "pagoda.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $own := get $image .which -}}
+{{- $repository := ternary $own.repository (printf "%s/%s" (trimSuffix "/" $image.registry) $own.repository) (empty $image.registry) -}}
+{{- if $own.digest -}}
+{{- printf "%s@%s" $repository $own.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .root.Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,28 @@
+{{/* A worker of one queue, and the dispatcher, which is watched in the same way. */}}
+
+{{/* (root, component, values, args[, plugin, replicas, scaled, envFrom]) -> the objects of `pagoda.workload`. */}}
+{{- define "pagoda.worker" -}}
+{{- $root := .root -}}
+{{- $env := list -}}
+{{- $ports := list -}}
+{{- $ingress := list -}}
+{{- if $root.Values.metrics.enabled -}}
+{{- $env = list (dict "name" "METRICS_BIND" "value" "0.0.0.0:9100") -}}
+{{- $ports = list (dict "name" "metrics" "containerPort" 9100 "protocol" "TCP") -}}
+{{- $ingress = list (include "pagoda.ingressRule" (dict "port" 9100 "peers" $root.Values.networkPolicy.metricsPeers) | fromYaml) -}}
+{{- end -}}
+{{ include "pagoda.workload" (merge (dict
+  "containerName" "worker"
+  "image" (include "pagoda.image" (dict "root" $root "which" "worker"))
+  "args" (concat .args (list "--alive-file" (include "pagoda.aliveFile" $root)))
+  "env" $env
+  "envFrom" (concat (include "pagoda.envFrom" $root | fromYamlArray) (default (list) .envFrom))
+  "ports" $ports
+  "ingress" $ingress
+  "probes" (include "pagoda.workerProbes" . | fromYaml)
+  "init" (include "pagoda.initContainers" $root | fromYamlArray)
+  "clients" (include "pagoda.clients" $root | fromJson).all
+  "graceSeconds" (include "pagoda.drainSeconds" $root | int)
+  "checksum" (include "pagoda.configChecksum" $root)
+) .) }}
+{{- end -}}

@@ -1,0 +1,221 @@
+"""What the chart renders, started on this machine: its Job, its workloads, their probes and `helm test`.
+
+SQLite and files stand in for the servers, so that it runs anywhere; the images are started with the same
+environment by the integration tests.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pagoda_worker.tether import tethered
+from tools.chart import environment_of, render
+from tools.chart.workloads import pod_spec
+from tools.stack import free_port
+
+Document = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = "/var/lib/pagoda"
+START_SECONDS = 90.0
+STOP_SECONDS = 40.0
+
+
+class Release:
+    """A rendered release whose containers are processes of this machine."""
+
+    def __init__(self, documents: list[Document], folder: Path) -> None:
+        self.documents = documents
+        self.folder = folder
+        self.api_port, self.flower_port = free_port(), free_port()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.servers = {
+            "DATABASE_URL": f"sqlite:///{folder}/pagoda.sqlite3",
+            "BROKER_URL": f"filesystem:///{folder}/broker",
+            "CACHE_URL": "",
+            "METRICS_BIND": "",
+        }
+
+    def run(self, kind: str, name: str, container: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a container to its end."""
+        args, env = self._container(kind, name, container, changes)
+        return subprocess.run(args, env=env, capture_output=True, text=True, check=False, cwd=self.folder)
+
+    def start(self, deployment: str, **changes: str) -> None:
+        """Start the main container of a Deployment."""
+        args, env = self._container("Deployment", deployment, None, changes)
+        log = (self.folder / f"{deployment}.log").open("wb")
+        with log:
+            self.processes[deployment] = subprocess.Popen(
+                tethered(args), env=env, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+
+    def probe(self, deployment: str, which: str) -> str | None:
+        """Return why a probe of a Deployment does not pass, None when it does."""
+        document = self.document("Deployment", deployment)
+        probe = pod_spec(document)["containers"][0][which]
+        if "exec" in probe:
+            args = [part.replace(DATA, str(self.data(deployment))) for part in probe["exec"]["command"]]
+            done = subprocess.run(args, env=self._path(), capture_output=True, text=True, check=False)
+            return None if done.returncode == 0 else done.stderr
+        port = self.flower_port if deployment.endswith("flower") else self.api_port
+        headers = {header["name"]: header["value"] for header in probe["httpGet"].get("httpHeaders", [])}
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}{probe['httpGet']['path']}", headers=headers)
+        except httpx.TransportError as error:
+            return str(error)
+        return None if answer.status_code < 400 else answer.text
+
+    def wait(self, deployment: str, which: str) -> None:
+        """Wait until a probe passes."""
+        deadline = time.monotonic() + START_SECONDS
+        while reason := self.probe(deployment, which):
+            log = (self.folder / f"{deployment}.log").read_text(errors="replace")
+            assert self.processes[deployment].poll() is None, log
+            assert time.monotonic() < deadline, f"{reason}\n{log}"
+            time.sleep(0.2)
+
+    def stop(self) -> dict[str, int]:
+        """Ask every process to end, as Kubernetes does; return how they ended."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        try:
+            return {name: process.wait(STOP_SECONDS) for name, process in self.processes.items()}
+        finally:
+            for process in self.processes.values():
+                process.kill()
+            self.processes.clear()
+
+    def document(self, kind: str, name: str) -> Document:
+        """Return one object of the release."""
+        (found,) = [d for d in self.documents if (d["kind"], d["metadata"]["name"]) == (kind, name)]
+        return found
+
+    def data(self, name: str) -> Path:
+        """Return the folder that a Pod has at /var/lib/pagoda."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _container(
+        self, kind: str, name: str, container: str | None, changes: dict[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        process = environment_of(self.documents, kind, name, container=container)
+        env = {**process.env, **self.servers, **self._path(), "PAGODA_DATA_DIR": str(self.data(name))}
+        env |= {"API_BIND": f"127.0.0.1:{self.api_port}", "FLOWER_BIND": f"127.0.0.1:{self.flower_port}"}
+        args = [part.replace(DATA, str(self.data(name))) for part in process.args]
+        return args, env | changes
+
+    @staticmethod
+    def _path() -> dict[str, str]:
+        return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PAGODA_ENV_FILE": ""}
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    found = Release(render(), tmp_path_factory.mktemp("release"))
+    yield found
+    for process in found.processes.values():
+        process.kill()
+        process.wait()
+
+
+def job_of(release: Release) -> str:
+    (name,) = [d["metadata"]["name"] for d in release.documents if d["kind"] == "Job"]
+    return str(name)
+
+
+WORKLOADS = ["api", "core-worker", "dispatcher", "flower", "worker-hello-world-plugin", "worker-inventory"]
+
+
+def test_release_from_migrations_to_the_end(release: Release) -> None:
+    """One test, as each part needs the one before; `helm test` itself is in the middle."""
+    migrate(release)
+    start(release)
+    run_helm_test(release)
+    run_load(release)
+    assert release.stop() == dict.fromkeys((f"pagoda-{name}" for name in WORKLOADS), 0)
+
+
+def migrate(release: Release) -> None:
+    name = job_of(release)
+    for container in ("check", "wait", "migrate", "admin"):
+        done = release.run("Job", name, container)
+        assert done.returncode == 0, f"{container}: {done.stdout}{done.stderr}"
+    assert "account 'admin' made" in done.stdout
+    again = release.run("Job", name, "admin")
+    assert again.returncode == 0
+    assert "account 'admin' is there" in again.stdout
+
+
+def start(release: Release) -> None:
+    for name in ("check", "wait"):
+        done = release.run("Deployment", "pagoda-api", name)
+        assert done.returncode == 0, done.stderr
+    unreachable = {"DATABASE_URL": "postgres://pagoda:x@127.0.0.1:1/pagoda"}
+    for name in WORKLOADS:  # its NetworkPolicy keeps Flower from the database
+        release.start(f"pagoda-{name}", **(unreachable if name == "flower" else {}))
+    for name in WORKLOADS:
+        for which in ("startupProbe", "livenessProbe", "readinessProbe"):
+            release.wait(f"pagoda-{name}", which)
+
+
+def run_helm_test(release: Release) -> None:
+    script = release.document("ConfigMap", "pagoda-test")["data"]["smoke_test.py"]
+    (release.folder / "smoke_test.py").write_text(script)
+    process = environment_of(release.documents, "Pod", "pagoda-test")
+    assert process.args == ("python", "/test/smoke_test.py")
+    done = in_test_pod(release, release.folder / "smoke_test.py")
+    for queue in ("core", "plugin.hello-world-plugin", "plugin.inventory"):
+        assert f"{queue}: job " in done.stdout
+
+
+def run_load(release: Release) -> None:
+    """Run what `make cluster-test` runs while it upgrades."""
+    done = in_test_pod(release, ROOT / "tools" / "chart" / "load.py", LOAD_SECONDS="1")
+    assert ", 0 requests failed" in done.stdout
+
+
+def in_test_pod(release: Release, script: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    env = environment_of(release.documents, "Pod", "pagoda-test").env
+    env = {**env, "API_URL": f"http://127.0.0.1:{release.api_port}", **changes}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def broken(release: Release) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def check(**changes: str) -> subprocess.CompletedProcess[str]:
+        return release.run("Deployment", "pagoda-api", "check", **changes)
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ENABLED_PLUGINS": "hello-world-plugin,inventroy"}, "inventroy"),
+        ({"PLUGIN_OPERATION_ID_CONFIG": '{"inventory": [300, 399]}'}, "hello-world-plugin"),
+        ({"JOB_LEASE_SECONDS": "0"}, "JOB_LEASE_SECONDS"),
+        ({"PLUGIN_SETTINGS": '{"inventory": {"nothing": 1}}'}, "inventory"),
+    ],
+    ids=["plugin", "range", "setting", "plugin settings"],
+)
+def test_bad_configuration_stops_a_pod_before_it_replaces_one(
+    broken: Callable[..., subprocess.CompletedProcess[str]], changes: dict[str, str], message: str
+) -> None:
+    done = broken(**changes)
+
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
