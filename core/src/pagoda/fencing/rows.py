@@ -65,8 +65,10 @@ class Batch:
     began: float = 0.0  # when the counting began
 
     def succeed(self, name: str, calls: int = 1) -> None:
-        """Count calls that did no harm."""
+        """Count calls that did no harm; a negative number takes back what was counted too early."""
         self.calls += calls
+        if calls < 0:
+            return
         self.streaks.pop(name, None)
         self.renewed.add(name)
 

@@ -20,6 +20,7 @@ class HandlerRecord:
     plugin_order: int  # place of the plugin in load order
     position: int  # definition order, counted over all registrations
     deferred: bool  # runs in the plugin's own queue after commit
+    fail_closed: bool = False  # of a validation: without its verdict the write is refused
     handler: Handler
 
     @property

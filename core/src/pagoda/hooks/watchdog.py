@@ -62,6 +62,12 @@ class Watchdog:
         if frame.slot == [ASLEEP]:
             frame.slot[0] = IDLE
 
+    def begin(self, timeout_seconds: float) -> int:
+        """Watch what the calling thread does from here on; return the depth to `threads.leave` to."""
+        if self.threads.frame.running() == ASLEEP:
+            self.wake()
+        return self.threads.begin(timeout_seconds)
+
     def stop(self) -> None:
         """End the watchdog's thread; nothing is cut off any more."""
         self._stopping.set()
@@ -96,7 +102,7 @@ class Watchdog:
     def _look_at(self, state: ThreadState, now: float) -> _Sight:
         sight = _Sight.NOTHING
         for frame in tuple(state.frames):
-            mark = frame.watch(now + self.timeout_seconds)
+            mark = frame.watch(now + (frame.timeout_seconds or self.timeout_seconds))
             if mark is not None and now >= mark.deadline:
                 self._knock(state, mark)
                 return _Sight.OVERDUE
@@ -105,9 +111,12 @@ class Watchdog:
         return sight
 
     def _knock(self, state: ThreadState, mark: Mark) -> None:
-        if mark.expired and state.ident == threading.main_thread().ident:
+        was_expired, mark.expired = mark.expired, True
+        query = state.query
+        if query is not None and query.stop():
+            return
+        if was_expired and state.ident == threading.main_thread().ident:
             signal.pthread_kill(state.ident, cutting.CUT_SIGNAL)
-        mark.expired = True
         self._watch_codes(self._watched | cutting.handler_codes(state.ident))
 
     def _watch_codes(self, codes: set[CodeType]) -> None:

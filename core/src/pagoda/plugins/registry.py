@@ -230,6 +230,7 @@ class PluginRegistry:
                     priority=declared["priority"],
                     plugin_order=record.order or 0,
                     deferred=declared["deferred"],
+                    fail_closed=plugin.fail_closed,
                 )
 
     def _next_order(self) -> int:
