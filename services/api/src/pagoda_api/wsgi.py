@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import import_module
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -22,3 +23,6 @@ application = get_wsgi_application()
 
 # Django imports URL modules at the first request; a plugin's that fails is to be reported at start-up.
 get_resolver()._populate()
+
+# Before the server forks: its workers share what the fence counts.
+import_module("pagoda_api.runtime").endpoint_fence()
