@@ -10,9 +10,8 @@ import pytest
 
 from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.policy import Policy
-from pagoda.fencing.rows import Key, Row
 from pagoda.fencing.states import breaker_changed
-from pagoda.fencing.store import StoreDown
+from pagoda.fencing.testing import MemoryStore
 
 POLICY = Policy(min_calls=10, consecutive_failures=3, window_seconds=60, cooldown_seconds=30)
 
@@ -23,32 +22,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class MemoryStore:
-    """A shared store that can be out of reach."""
-
-    def __init__(self) -> None:
-        self.rows: dict[Key, Row] = {}
-        self.is_down = False
-        self.asked = 0
-
-    def read_all(self) -> dict[Key, Row]:
-        self._ask()
-        return dict(self.rows)
-
-    def swap(self, old: Row, new: Row) -> bool:
-        self._ask()
-        stored = self.rows.get(old.key)
-        if (stored.version if stored else 0) != old.version:
-            return False
-        self.rows[new.key] = replace(new, version=old.version + 1)
-        return True
-
-    def _ask(self) -> None:
-        self.asked += 1
-        if self.is_down:
-            raise StoreDown("out of reach")
 
 
 class Process(Breaker):

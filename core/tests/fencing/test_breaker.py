@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import Breaker, Successes
 from pagoda.fencing.outcomes import Outcome, Result
+from pagoda.fencing.testing import MemoryStore
 
-from .conftest import Clock, MemoryStore, Process
+from .conftest import Clock, Process
 
 type Changes = list[tuple[str, str, str, str]]
 
 OPENED = ("bad", "endpoint", "closed", "open")
 
 
-def report(breaker: Breaker, *results: Result, name: str = "view", plugin: str = "bad") -> None:
+def report(breaker: Breaker, *results: str, name: str = "view", plugin: str = "bad") -> None:
     for result in results:
+        kind = cast(Result, result)
         breaker.record(
-            Outcome(plugin=plugin, surface="endpoint", name=name, result=result, seconds=0, error=result)
+            Outcome(plugin=plugin, surface="endpoint", name=name, result=kind, seconds=0, error=result)
         )
 
 
@@ -198,8 +201,8 @@ def test_a_pinned_plugin_is_counted_and_stays(process: Callable[..., Process], c
 
 def test_successes_that_a_source_counts_belong_to_the_ratio(process: Callable[..., Process]) -> None:
     breaker = process(min_calls=1, failure_ratio=0.2)
-    counted = [("bad", "hook", "handler", 10)]
-    breaker.add_source(lambda: [counted.pop()] if counted else [])  # type: ignore[arg-type, return-value]  # surfaces
+    counted: list[Successes] = [("bad", "hook", "handler", 10)]
+    breaker.add_source(lambda: [counted.pop()] if counted else [])
     breaker.fail("bad", "hook", "handler", "oops", is_first=True)
     assert breaker.admits("bad", "hook")
     [state] = breaker.states()

@@ -391,7 +391,7 @@ SHOW_FOR_EVER = COUNT_FOR_EVER.replace("count(*)", "n")
 def query(sql: str) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 @pytest.mark.django_db

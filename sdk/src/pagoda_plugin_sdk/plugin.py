@@ -142,8 +142,9 @@ def _faults(plugin: Plugin) -> Iterator[str]:
         )
     for field in ("dependencies", "django_apps"):
         yield from _list_faults(field, getattr(plugin, field))
-    if not isinstance(plugin.fail_closed, bool):
-        yield f"`fail_closed` is {plugin.fail_closed!r}, expected True or False"
+    fail_closed: object = plugin.fail_closed
+    if not isinstance(fail_closed, bool):
+        yield f"`fail_closed` is {fail_closed!r}, expected True or False"
     for field in ("url_patterns", "api_v2_patterns"):
         value = getattr(plugin, field)
         if value is not None and (not isinstance(value, str) or not value):

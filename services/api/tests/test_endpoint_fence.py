@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from pagoda.fencing import Outcome, add_observer, remove_observer
 from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.policy import Policy
-from pagoda.fencing.store import DatabaseStore
+from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.runtime import manager
 from pagoda_api import runtime
 from pagoda_api.bulkhead import Bulkhead
@@ -37,7 +37,7 @@ def fence(serve: Callable[..., None]) -> Iterator[EndpointFence]:
     serve(Faulty())
     fence = EndpointFence(
         hooks=manager(),
-        breaker=Breaker(DatabaseStore(), Policy(consecutive_failures=2)),
+        breaker=Breaker(MemoryStore(), Policy(consecutive_failures=2)),
         bulkhead=Bulkhead(limit=1, process_limit=1),
         timeout_seconds=0.2,
         max_response_bytes=2000,

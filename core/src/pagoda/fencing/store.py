@@ -84,7 +84,7 @@ class DatabaseStore:
 
         self._require_free()
         try:
-            rows = [_row(values) for values in Breaker.objects.values(*_FIELDS)]
+            rows = [_row(values) for values in Breaker._default_manager.values(*_FIELDS)]
         except DatabaseError as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
         return {row.key: row for row in rows}
@@ -97,10 +97,12 @@ class DatabaseStore:
         values = asdict(replace(new, version=old.version + 1))
         try:
             if old.version:
-                rows = Breaker.objects.filter(plugin=old.plugin, surface=old.surface, version=old.version)
+                rows = Breaker._default_manager.filter(
+                    plugin=old.plugin, surface=old.surface, version=old.version
+                )
                 return bool(rows.update(**values))
             with transaction.atomic():
-                Breaker.objects.create(**values)
+                Breaker._default_manager.create(**values)
         except IntegrityError:
             return False  # another process made the row
         except DatabaseError as error:

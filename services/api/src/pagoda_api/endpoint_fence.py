@@ -104,7 +104,7 @@ class _Call:
         self._tell("skipped", reason)
         return answer
 
-    def _within_budget(self, function: Callable[[], Any]) -> Any:
+    def _within_budget[T](self, function: Callable[[], T]) -> T:
         started, before = time.perf_counter(), _open_transactions()
         left = max(0.001, self.fence.timeout_seconds - self.seconds)
         try:

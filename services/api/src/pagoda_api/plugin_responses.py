@@ -44,7 +44,8 @@ def finished(returned: Any, max_bytes: int) -> HttpResponseBase:
         raise UnusableResponse(f"returned {type(returned).__name__}, expected an HttpResponse")
     if getattr(returned, "is_async", False):
         raise UnusableResponse("streams from an asynchronous iterator, which needs a server of another kind")
-    response = returned.render() if callable(getattr(returned, "render", None)) else returned
+    render: Callable[[], HttpResponseBase] | None = getattr(returned, "render", None)
+    response = returned if render is None else render()
     length = _length(response)
     if length is not None and length > max_bytes:
         response.close()
