@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up bench-hooks bench-jobs bench-startup chaos clean
+.PHONY: help setup lock lint format hooks test demo up bench-hooks bench-jobs bench-startup bench-fences chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,8 +54,14 @@ bench-jobs: setup ## Time jobs from request to done
 bench-startup: setup ## Time what a plugin adds to start-up
 	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
 
+bench-fences: setup ## Time what the fences cost a no-op handler and a no-op endpoint
+	@$(BIN)/python benchmarks/bench_fences.py $(ARGS)
+
 chaos: setup ## Kill workers and broker under load, and count what was lost
 	@$(BIN)/python tools/chaos.py $(ARGS)
+
+zoo: setup ## Start with one plugin per fault, and show what an operator sees of each
+	@$(BIN)/python tools/zoo.py $(ARGS)
 
 clean: ## Remove environments and caches
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -203,7 +203,7 @@ def test_successes_that_a_source_counts_belong_to_the_ratio(process: Callable[..
     breaker = process(min_calls=1, failure_ratio=0.2)
     counted: list[Successes] = [("bad", "hook", "handler", 10)]
     breaker.add_source(lambda: [counted.pop()] if counted else [])
-    breaker.fail("bad", "hook", "handler", "oops", is_first=True)
+    breaker.fail("bad", "hook", "handler", "oops")
     assert breaker.admits("bad", "hook")
     [state] = breaker.states()
     assert (state.calls, state.failures, state.last_error) == (11, 1, "oops")

@@ -104,23 +104,21 @@ class Breaker:
                 self._batch(key).succeed(outcome.name)
             self._flush_if_watched(key)
 
-    def fail(self, plugin: str, surface: Surface, name: str, error: str, *, is_first: bool = False) -> None:
-        """Count a failure and store it; `is_first` says that `name` has succeeded since it last failed."""
-        self._collect()
+    def fail(self, plugin: str, surface: Surface, name: str, error: str, *, successes: int = 0) -> None:
+        """Count a failure and store it; `successes` is how often `name` did no harm before, if nobody told."""
         with self._lock:
             batch = self._batch((plugin, surface))
-            if is_first:
-                batch.succeed(name, 0)
+            if successes:
+                batch.succeed(name, successes)
             batch.fail(name, error)
         self._flush((plugin, surface))
 
     def flush(self) -> None:
         """Store what was counted where anything has failed; call it where a request or a job ends."""
-        if not self._pending and not self._unsent and not self._rows.all():
-            return
-        self._collect()
-        for key in {*self._pending, *self._unsent}:
-            self._flush_if_watched(key)
+        if self._unsent or self._rows.has_failures or any(b.failures for b in self._pending.values()):
+            self._collect()
+            for key in {*self._pending, *self._unsent}:
+                self._flush_if_watched(key)
 
     def _collect(self) -> None:
         with self._lock:
@@ -137,7 +135,7 @@ class Breaker:
 
     def _flush_if_watched(self, key: Key) -> None:
         row, batch = self._rows.get(key), self._pending.get(key)
-        is_watched = row is not None and (row.status != "closed" or row.failures or row.streaks)
+        is_watched = row is not None and row.has_failures
         if is_watched or key in self._unsent or (batch is not None and batch.failures):
             self._flush(key)
 

@@ -38,6 +38,11 @@ class Row:
         """Return what it is the breaker of."""
         return self.plugin, self.surface
 
+    @property
+    def has_failures(self) -> bool:
+        """Return whether it has failed in its window, or is out of service."""
+        return bool(self.status != "closed" or self.failures or self.streaks)
+
     def shown(self, *, dry_run: bool) -> BreakerState:
         """Return it as others see it."""
         return BreakerState(
@@ -65,10 +70,8 @@ class Batch:
     began: float = 0.0  # when the counting began
 
     def succeed(self, name: str, calls: int = 1) -> None:
-        """Count calls that did no harm; a negative number takes back what was counted too early."""
+        """Count calls that did no harm."""
         self.calls += calls
-        if calls < 0:
-            return
         self.streaks.pop(name, None)
         self.renewed.add(name)
 

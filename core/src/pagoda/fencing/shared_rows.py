@@ -41,6 +41,11 @@ class SharedRows:
         """Return the row of a surface, None where nothing ever failed."""
         return self._alone.get(key) or self._stored.get(key)
 
+    @property
+    def has_failures(self) -> bool:
+        """Return whether any surface has failed in its window, or is out of service."""
+        return any(row.has_failures for row in (*self._stored.values(), *self._alone.values()))
+
     def all(self) -> list[Row]:
         """Return every row, by plugin and surface."""
         rows = self._stored | self._alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 from pagoda.fencing.breaker import Breaker, Successes
 from pagoda.fencing.rows import Key
@@ -26,30 +27,30 @@ class _Link:
     def __init__(self, manager: HookManager, breaker: Breaker) -> None:
         self._manager = manager
         self._breaker = breaker
-        self._told: dict[HandlerRecord, int] = {}  # how often each had done no harm when last asked
+        self._told: WeakKeyDictionary[HandlerRecord, int] = WeakKeyDictionary()  # successes told of each
 
     def failed(self, step: Step, error: BaseException) -> None:
-        """Tell of a failure, and whether the handler has done no harm since its last one."""
-        record, counts = step.record, step.counts
+        """Tell of a failure, and how often the handler did no harm before."""
+        record = step.record
         if not record.plugin_id:
             return  # the host's own
-        harmless = _harmless(self._manager, record)
-        is_first = harmless != counts.harmless_at_failure
-        counts.harmless_at_failure = harmless
         text = str(error) if isinstance(error, HookTimeout) else f"{type(error).__name__}: {error}"
-        self._breaker.fail(record.plugin_id, "hook", _name(record), text, is_first=is_first)
+        successes = self._new_successes(record)
+        self._breaker.fail(record.plugin_id, "hook", _name(record), text, successes=successes)
 
     def successes(self) -> Iterator[Successes]:
         """Yield how often each handler did no harm since this was last asked.
 
-        A dispatch counts for all of its handlers when it begins, so that the number may be negative: those of
-        them that then failed.
+        Ask between dispatches: one counts for all of its handlers when it begins.
         """
-        records = [record for record in self._manager.records() if record.plugin_id]
-        told, self._told = self._told, {record: _harmless(self._manager, record) for record in records}
-        for record, harmless in self._told.items():
-            if new := harmless - told.get(record, 0):
+        for record in self._manager.records():
+            if record.plugin_id and (new := self._new_successes(record)) > 0:
                 yield record.plugin_id, "hook", _name(record), new
+
+    def _new_successes(self, record: HandlerRecord) -> int:
+        harmless = _harmless(self._manager, record)
+        new, self._told[record] = harmless - self._told.get(record, 0), harmless
+        return new
 
     def take_out(self, refused: frozenset[Key]) -> None:
         """Skip the handlers of plugins whose hooks are out of service."""

@@ -60,7 +60,9 @@ class Tally:
         return ticks
 
     def _takes(self) -> bool:
-        return any(True for _ in self._ticks)
+        for _ in self.namespace["ticks"]:
+            return True
+        return False
 
     def _next_gap(self) -> int:
         now = time.monotonic()
@@ -90,7 +92,6 @@ class HandlerCounts:
         "_passing",
         "_tallies",
         "failures",
-        "harmless_at_failure",
         "rejected",
         "skipped",
         "timed_calls",
@@ -105,7 +106,6 @@ class HandlerCounts:
         self.skipped = 0  # dispatches that ended before this handler's turn
         self.timed_calls = 0
         self.timed_ns = 0
-        self.harmless_at_failure = -1  # how often it had done no harm when it last failed
         self._tallies: list[Tally] = []
         self._passing: list[Tally] = []  # of chains that it is left out of
         self._earlier = 0  # dispatches of chains that are no more

@@ -17,7 +17,7 @@ from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
 from pagoda.hooks.reports import report_failure, report_rejection
 from pagoda.hooks.savepoints import Savepoint
 from pagoda.hooks.subjects import entity_name_of
-from pagoda.hooks.threads import ASLEEP, Frame, Mark
+from pagoda.hooks.threads import ASLEEP, IDLE, Frame, Mark
 from pagoda.hooks.watchdog import Watchdog
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
@@ -60,9 +60,14 @@ class Fence:
 
     def enter(self) -> int:
         """Begin a dispatch in this thread; return what to `leave` with."""
-        if self.threads.frame.running() == ASLEEP:
+        threads = self.threads
+        try:
+            slot = threads.local.slot
+        except AttributeError:
+            slot = threads.state.frames[0].slot
+        if slot[0] == ASLEEP:
             self._watchdog.wake()
-        return self.threads.enter()
+        return threads.enter()
 
     def leave(self, depth: int) -> None:
         """End the dispatch that `enter` began."""
@@ -89,7 +94,11 @@ class Fence:
         except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
             self.contain(step, args, error)
             return FAILED
-        return result if self.settle(step, args) else FAILED
+        try:
+            slot[0] = IDLE
+        except IndexError:  # it left savepoints
+            return result if self.settle(step, args) else FAILED
+        return result
 
     def settle(self, step: Step, args: Sequence[Any]) -> bool:
         """Close the savepoints of a handler that returned; return False if it broke the transaction."""

@@ -9,7 +9,7 @@ from typing import Any
 type Handler = Callable[..., Any]  # a hook's arguments and result are data of every type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class HandlerRecord:
     """One registered handler. Two records are never equal, even of one function."""
 

@@ -144,7 +144,7 @@ class Threads:
         """
         frames = self.state.frames
         depth = len(frames)
-        if frames[-1].running() != IDLE:
+        if self.local.slot[0] != IDLE:
             if depth >= MAX_DEPTH:
                 raise _too_deep()
             frames.append(Frame())
@@ -160,7 +160,7 @@ class Threads:
 
     def leave(self, depth: int) -> None:
         """Drop the frames beyond `depth`."""
-        frames = self.state.frames
+        frames = self.local.state.frames
         if len(frames) > depth:
             del frames[depth:]
             self.local.slot = frames[-1].slot or [BUSY]

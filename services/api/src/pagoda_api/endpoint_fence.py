@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import connections
+from django.db import connection
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -105,14 +105,14 @@ class _Call:
         return answer
 
     def _within_budget[T](self, function: Callable[[], T]) -> T:
-        started, before = time.perf_counter(), _open_transactions()
+        started, was_open = time.perf_counter(), connection.in_atomic_block
         left = max(0.001, self.fence.timeout_seconds - self.seconds)
         try:
             return self.fence.hooks.run_within(left, function)
         finally:
             self.seconds += time.perf_counter() - started
-            for alias in _open_transactions() - before:
-                _abandon(alias)
+            if connection.in_atomic_block and not was_open:
+                _abandon_transaction()
 
     def _guard(self, response: Any) -> None:
         """Any: Django's types don't know that a response with ``streaming`` set is a streaming one."""
@@ -171,18 +171,9 @@ def _name(request: HttpRequest) -> str:
     return f"{request.method} /{route}"
 
 
-def _open_transactions() -> set[str]:
-    return {
-        connection.alias
-        for connection in connections.all(initialized_only=True)
-        if connection.in_atomic_block
-    }
-
-
-def _abandon(alias: str) -> None:
+def _abandon_transaction() -> None:
     """Drop a transaction that a view has begun and left open, which would swallow the next requests."""
-    connection = connections[alias]
     connection.in_atomic_block = connection.needs_rollback = False
     connection.savepoint_ids, connection.atomic_blocks, connection.run_on_commit = [], [], []
     connection.close()
-    log.error("transaction_left_open", database=alias)
+    log.error("transaction_left_open")

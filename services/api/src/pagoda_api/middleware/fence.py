@@ -32,7 +32,7 @@ class EndpointFenceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path in PROBES or not registry().active:
+        if request.path in PROBES or not registry().has_active:
             return self.get_response(request)
         breaker = endpoint_fence().breaker
         breaker.refresh()
