@@ -105,7 +105,7 @@ class Breaker:
             self._flush_if_watched(key)
 
     def fail(self, plugin: str, surface: Surface, name: str, error: str, *, successes: int = 0) -> None:
-        """Count a failure and store it; `successes` is how often `name` did no harm before, if nobody told."""
+        """Count a failure and store it; `successes` is how often `name` did no harm before, untold."""
         with self._lock:
             batch = self._batch((plugin, surface))
             if successes:
