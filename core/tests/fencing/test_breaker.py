@@ -199,14 +199,15 @@ def test_a_pinned_plugin_is_counted_and_stays(process: Callable[..., Process], c
     assert breaker.states()[0].failures == 30
 
 
-def test_successes_that_a_source_counts_belong_to_the_ratio(process: Callable[..., Process]) -> None:
+def test_successes_that_nobody_reported_belong_to_the_ratio(process: Callable[..., Process]) -> None:
     breaker = process(min_calls=1, failure_ratio=0.2)
     counted: list[Successes] = [("bad", "hook", "handler", 10)]
     breaker.add_source(lambda: [counted.pop()] if counted else [])
-    breaker.fail("bad", "hook", "handler", "oops")
+    breaker.fail("bad", "hook", "handler", "oops", successes=10)
+    breaker.flush()
     assert breaker.admits("bad", "hook")
     [state] = breaker.states()
-    assert (state.calls, state.failures, state.last_error) == (11, 1, "oops")
+    assert (state.calls, state.failures, state.last_error) == (21, 1, "oops")
 
 
 class TestStoreOutOfReach:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from pagoda.hooks.manager import HookManager
 
 from .conftest import Calls
 
-VALIDATED = (None, "customer", "n", [], None)
+VALIDATED: tuple[Any, ...] = (None, "customer", "n", [], None)
 
 
 class Clock:
@@ -32,7 +31,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(hooks: HookManager, clock: Clock) -> Iterator[Breaker]:
+def breaker(hooks: HookManager, clock: Clock) -> Breaker:
     breaker = Breaker(MemoryStore(), Policy(consecutive_failures=3), clock)
     breaking.connect(hooks, breaker)
     return breaker
@@ -43,13 +42,13 @@ def fail(*_args: Any) -> None:
 
 
 def test_after_failures_in_a_row_a_plugins_handlers_are_left_out(
-    hooks: HookManager, breaker: Breaker, calls: Calls, dispatch: Callable[..., Any]
+    hooks: HookManager, breaker: Breaker, calls: Calls
 ) -> None:
     bad = hooks.register_hook("entry.after_create", fail, plugin_id="bad")
     other = hooks.register_hook("entry.after_delete", calls.handler("bad too"), plugin_id="bad")
     hooks.register_hook("entry.after_create", calls.handler("good"), plugin_id="good")
     for _ in range(5):
-        dispatch(hooks)
+        hooks.execute_hook("entry.after_create", "customer", None, None)
     hooks.execute_hook("entry.after_delete", "customer", None, None)
 
     assert calls.names == ["good"] * 5
@@ -76,7 +75,11 @@ def test_handlers_that_all_fail_in_one_chain_each_count_for_themselves(
 
 def test_a_success_in_between_ends_the_row(hooks: HookManager, breaker: Breaker) -> None:
     outcomes = iter([fail, fail, lambda *_: None, fail, fail])
-    hooks.register_hook("entry.after_create", lambda *args: next(outcomes)(*args), plugin_id="bad")
+
+    def take_turns(*args: Any) -> None:
+        next(outcomes)(*args)
+
+    hooks.register_hook("entry.after_create", take_turns, plugin_id="bad")
     for _ in range(5):
         hooks.execute_hook("entry.after_create", "customer", None, None)
     [state] = breaker.states()

@@ -108,7 +108,7 @@ class Breaker:
         """Count a failure and store it; `successes` is how often `name` did no harm before, untold."""
         with self._lock:
             batch = self._batch((plugin, surface))
-            if successes:
+            if successes > 0:
                 batch.succeed(name, successes)
             batch.fail(name, error)
         self._flush((plugin, surface))
