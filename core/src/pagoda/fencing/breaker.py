@@ -90,6 +90,8 @@ class Breaker:
         Hooks are probed from here on when their cool-down is over: nothing asks when they run.
         """
         self._rows.refresh()
+        if not self._rows.has_failures:
+            return
         for row in self._rows.all():
             if row.surface == "hook":
                 self._probe(row)

@@ -17,7 +17,7 @@ from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
 from pagoda.hooks.reports import report_failure, report_rejection
 from pagoda.hooks.savepoints import Savepoint
 from pagoda.hooks.subjects import entity_name_of
-from pagoda.hooks.threads import ASLEEP, IDLE, Frame, Mark
+from pagoda.hooks.threads import IDLE, Frame, Mark
 from pagoda.hooks.watchdog import Watchdog
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
@@ -60,14 +60,8 @@ class Fence:
 
     def enter(self) -> int:
         """Begin a dispatch in this thread; return what to `leave` with."""
-        threads = self.threads
-        try:
-            slot = threads.local.slot
-        except AttributeError:
-            slot = threads.state.frames[0].slot
-        if slot[0] == ASLEEP:
-            self._watchdog.wake()
-        return threads.enter()
+        self._watchdog.watch()
+        return self.threads.enter()
 
     def leave(self, depth: int) -> None:
         """End the dispatch that `enter` began."""

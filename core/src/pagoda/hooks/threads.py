@@ -153,9 +153,9 @@ class Threads:
 
     def begin(self, timeout_seconds: float) -> int:
         """Make a frame for code that is no handler and return the depth to `leave` to."""
-        frames = self.state.frames
-        frames.append(Frame(1, timeout_seconds))
-        self.local.slot = frames[-1].slot
+        frames, frame = self.state.frames, Frame(1, timeout_seconds)
+        frames.append(frame)
+        self.local.slot = frame.slot
         return len(frames) - 1
 
     def leave(self, depth: int) -> None:

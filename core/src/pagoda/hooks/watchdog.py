@@ -51,6 +51,15 @@ class Watchdog:
             _Sight.OVERDUE: 0.02,
         }
 
+    def watch(self) -> None:
+        """Watch the calling thread, if that is not done yet."""
+        try:
+            slot = self.threads.local.slot
+        except AttributeError:
+            slot = self.threads.state.frames[0].slot
+        if slot[0] == ASLEEP:
+            self.wake()
+
     def wake(self) -> None:
         """Watch the calling thread, whose slot is asleep; start the watchdog's thread where none runs."""
         if threading.current_thread() is threading.main_thread():
@@ -64,8 +73,7 @@ class Watchdog:
 
     def begin(self, timeout_seconds: float) -> int:
         """Watch what the calling thread does from here on; return the depth to `threads.leave` to."""
-        if self.threads.frame.running() == ASLEEP:
-            self.wake()
+        self.watch()
         return self.threads.begin(timeout_seconds)
 
     def stop(self) -> None:

@@ -55,7 +55,7 @@ class Bulkhead:
         """Take one of the plugin's slots, to be given back; None when all are taken."""
         first = crc32(plugin_id.encode()) * MAX_SLOTS
         with self._lock:
-            mine = [place for place in range(first, first + self.limit) if place in self._held]
+            mine = self._held.intersection(range(first, first + self.limit)) if self._held else ()
             if len(mine) >= self.process_limit:
                 return None
             for place in range(first, first + self.limit):

@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -66,7 +67,7 @@ class EndpointFence:
             busy = problems.plugin_busy(request, plugin_id, BUSY_RETRY_SECONDS)
             return call.skipped("all its slots are taken", busy)
         call.place = place
-        return call.run(lambda: view(request, *args, **kwargs))
+        return call.run(view, args, kwargs)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,11 +81,11 @@ class _Call:
     place: int | None = None  # its slot
     seconds: float = 0.0  # spent in the plugin's code
 
-    def run(self, call_view: Callable[[], Any]) -> HttpResponseBase:
+    def run(
+        self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase:
         try:
-            response = self._within_budget(
-                lambda: finished(call_view(), self.fence.max_response_bytes),
-            )
+            response = self._within_budget(self._respond, view, args, kwargs)
         except ANSWERS:
             self._end("ok")
             raise
@@ -104,15 +105,22 @@ class _Call:
         self._tell("skipped", reason)
         return answer
 
-    def _within_budget[T](self, function: Callable[[], T]) -> T:
-        started, was_open = time.perf_counter(), connection.in_atomic_block
+    def _respond(
+        self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase:
+        return finished(view(self.request, *args, **kwargs), self.fence.max_response_bytes)
+
+    def _within_budget[T](self, function: Callable[..., T], *args: Any) -> T:
+        database = connections[DEFAULT_DB_ALIAS]
+        was_open = database.in_atomic_block
+        started = time.perf_counter()
         left = max(0.001, self.fence.timeout_seconds - self.seconds)
         try:
-            return self.fence.hooks.run_within(left, function)
+            return self.fence.hooks.run_within(left, function, *args)
         finally:
             self.seconds += time.perf_counter() - started
-            if connection.in_atomic_block and not was_open:
-                _abandon_transaction()
+            if database.in_atomic_block and not was_open:
+                _abandon_transaction(database)
 
     def _guard(self, response: Any) -> None:
         """Any: Django's types don't know that a response with ``streaming`` set is a streaming one."""
@@ -171,9 +179,9 @@ def _name(request: HttpRequest) -> str:
     return f"{request.method} /{route}"
 
 
-def _abandon_transaction() -> None:
+def _abandon_transaction(database: BaseDatabaseWrapper) -> None:
     """Drop a transaction that a view has begun and left open, which would swallow the next requests."""
-    connection.in_atomic_block = connection.needs_rollback = False
-    connection.savepoint_ids, connection.atomic_blocks, connection.run_on_commit = [], [], []
-    connection.close()
-    log.error("transaction_left_open")
+    database.in_atomic_block = database.needs_rollback = False
+    database.savepoint_ids, database.atomic_blocks, database.run_on_commit = [], [], []
+    database.close()
+    log.error("transaction_left_open", database=database.alias)
