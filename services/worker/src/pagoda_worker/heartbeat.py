@@ -19,7 +19,7 @@ from django.db import connections
 
 from pagoda.jobs.store import Attempt, Failure
 from pagoda.jobs.store import Heartbeat as Findings
-from pagoda_worker import liveness
+from pagoda_worker import liveness, task_fence
 from pagoda_worker.children import Children, RunningJob
 
 TICK_SECONDS = 0.25  # between two looks at the children, which cost no query
@@ -110,6 +110,7 @@ class Heart:
     def _lose(self, attempt: Attempt, cause: str) -> None:
         outcome = self.leases.lose(attempt, cause=cause)
         log.error("job_process_died", **_ids(attempt), cause=cause, outcome=outcome.value)
+        task_fence.tell(attempt, "raised", error=f"its process died: {cause}")
 
     def _renew(self, living: tuple[Attempt, ...]) -> None:
         found = self.leases.heartbeat(
@@ -118,6 +119,8 @@ class Heart:
         for attempt in dict.fromkeys((*found.cancel_overdue, *found.past_hard_limit)):
             if self._kill(running_job(attempt)):
                 self.leases.end_killed(attempt)
+                if attempt in found.past_hard_limit:
+                    task_fence.tell(attempt, "timeout", error="it ran past its hard limit")
 
     def _without_strays(self, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
         """Leave out claims that a child left behind: seen twice in a row at no, or other, work.

@@ -11,8 +11,9 @@ import structlog
 from celery import Celery, signals
 from django.db import connections
 
+from pagoda.config import limits
 from pagoda.jobs import store
-from pagoda_worker import file_transport, limits, runner
+from pagoda_worker import file_transport, runner
 from pagoda_worker.app import Host
 from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open

@@ -12,7 +12,7 @@ from pagoda_api.plugin_routes import plugin_of
 
 log = structlog.get_logger(__name__)
 
-_PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class AccessLogMiddleware:
@@ -24,7 +24,7 @@ class AccessLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
-        emit = log.debug if request.path in _PROBES else log.info
+        emit = log.debug if request.path in PROBES else log.info
         emit(
             "request_finished",
             method=request.method,

@@ -34,6 +34,19 @@ class HookSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(help_text="Place among the handlers of all plugins, from 1.")
 
 
+class BreakerSerializer(serializers.Serializer[Any]):
+    """The breaker of one surface of the plugin; Any, as above."""
+
+    surface = serializers.CharField(help_text="hook, endpoint or task.")
+    state = serializers.CharField(help_text="closed, open or half_open.")
+    since = serializers.DateTimeField()
+    calls = serializers.IntegerField(help_text="In the current window.")
+    failures = serializers.IntegerField(help_text="Among them.")
+    last_error = serializers.CharField(allow_null=True)
+    retry_at = serializers.DateTimeField(allow_null=True, help_text="When one call is let through.")
+    dry_run = serializers.BooleanField(help_text="True: nothing is taken out of service.")
+
+
 class TaskSerializer(serializers.Serializer[Any]):
     """A background task of the plugin; Any, as above."""
 
@@ -72,6 +85,7 @@ class PluginSerializer(serializers.Serializer[Any]):
     reason_code = serializers.CharField(allow_null=True, help_text="Why it is not active, for programs.")
     reason = serializers.CharField(allow_null=True, help_text="Why it is not active.")
     faults = FaultSerializer(many=True, help_text="What is wrong although it is active.")
+    breakers = BreakerSerializer(many=True, help_text="Of surfaces that have failed; the others have none.")
     urls = PluginUrlsSerializer()
     queue = serializers.CharField()
     hooks = HookSerializer(many=True, help_text="Its handlers in execution order.")
