@@ -201,7 +201,7 @@ def test_flower_shows_the_job(shared: Stack, promise: Promises) -> None:
         answer = httpx.get(f"{flower}/api/task/info/{job['task_id']}", auth=FLOWER_LOGIN, timeout=30)
         return answer if answer.is_success and answer.json()["state"] == "SUCCESS" else None
 
-    task = wait_until(shown, 30, lambda: f"Flower does not show task {job['task_id']}").json()  # type: ignore[union-attr]
+    task = wait_until(shown, 60, lambda: f"Flower does not show task {job['task_id']}").json()  # type: ignore[union-attr]
     assert task["name"] == "trial.succeed"
     assert f"'job_id': {job['id']}" in task["kwargs"]
     assert shared.host_of("worker-trial") in task["worker"]

@@ -183,7 +183,6 @@ def tolerant(network: Network, postgres: Postgres, redis: Redis) -> Iterator[Sta
         yield stack
 
 
-@pytest.mark.smoke
 def test_a_good_configuration_starts_and_a_broken_plugin_is_skipped(
     tolerant: Stack, promise: Promises
 ) -> None:
@@ -201,7 +200,6 @@ def test_a_good_configuration_starts_and_a_broken_plugin_is_skipped(
     promise("good configuration, two broken plugins", "2 active, 2 skipped with reason, jobs run")
 
 
-@pytest.mark.smoke
 def test_api_and_workers_tell_one_registry_digest(tolerant: Stack) -> None:
     digests = {
         record["digest"]

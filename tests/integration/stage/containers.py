@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from testcontainers.core.container import DockerContainer, ExecConfig
 from testcontainers.core.network import Network
 
@@ -22,6 +22,7 @@ CONFINED: Mapping[str, Any] = {
 """What Docker is told about each container of ours."""
 
 EXIT_SECONDS = 90.0
+PAUSE_SECONDS = 20.0
 
 
 class PagodaContainer(DockerContainer):
@@ -84,12 +85,21 @@ class PagodaContainer(DockerContainer):
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Freeze all its processes for the length of the block."""
-        container = self.get_wrapped_container()
-        container.pause()
+        wait_until(self._pause, PAUSE_SECONDS, lambda: f"{self.title} can't be paused")
         try:
             yield
         finally:
-            container.unpause()
+            self.get_wrapped_container().unpause()
+
+    def _pause(self) -> bool:
+        """Return whether it could be frozen now: the kernel may fail to while processes come and go."""
+        try:
+            self.get_wrapped_container().pause()
+        except APIError as error:
+            if not error.is_server_error():
+                raise
+            return False
+        return True
 
     def exit_code(self, limit_seconds: float = EXIT_SECONDS) -> int:
         """Wait until it has ended, and return with what.

@@ -54,7 +54,7 @@ class Postgres(PostgresContainer):
         )
         self.alias = alias
         publish(self, 5432)
-        # A server that tests may kill keeps its promises; the rest of them is quicker without.
+        # Without fsync nothing is lost with a killed process, only with a machine.
         self.with_command(["postgres", "-c", "max_connections=300", "-c", "fsync=off"])
         self.with_kwargs(labels=LABELS)
 
