@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -9,15 +10,18 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from kubernetes_validate import utils
 
 from tools.chart import ChartFault, render
 from tools.chart.kinds import KINDS
-from tools.chart.rendering import lint
+from tools.chart.rendering import CHART, lint
 from tools.chart.samples import EVERYTHING
 from tools.chart.workloads import containers, pod_spec
 
 Document = dict[str, Any]
+
+ROOT = CHART.parents[2]
 
 VERSIONS = ["1.27", "1.30", "1.33", utils.major_minor(kubernetes_validate.latest_version())]
 WITH_PODS = ("Deployment", "StatefulSet", "Job", "Pod")
@@ -57,6 +61,14 @@ def test_every_version_gets_the_same(version: str, everything: list[Document], r
 def test_older_versions_are_refused() -> None:
     with pytest.raises(ChartFault, match=r"requires kubeVersion: >=1\.27\.0-0"):
         render({}, kube_version="1.26.0")
+
+
+def test_chart_is_of_the_version_of_the_software() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+
+    for service in ("api", "worker"):
+        project = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text(encoding="utf-8"))
+        assert chart["appVersion"] == project["project"]["version"]
 
 
 def test_objects_of_operators_are_of_their_versions(everything: list[Document]) -> None:

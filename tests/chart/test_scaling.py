@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,20 +33,20 @@ Job.objects.filter(pk=later.pk).update(run_at=timezone.now() + timedelta(hours=1
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database() -> Iterator[str]:
     if "postgresql" in missing_programs():
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder = tmp_path_factory.mktemp("scaling")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)  # PostgreSQL runs as a user of its own
+    folder = Path(tempfile.mkdtemp(prefix="pagoda-scaling-"))
+    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     server = PostgresServer(folder / "postgresql")
-    server.start()
     try:
+        server.start()
         yield server.url
     finally:
         server.stop()
+        shutil.rmtree(folder)
 
 
 def manage(database: str, folder: Path, *arguments: str) -> None:

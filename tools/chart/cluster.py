@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
     except NoCluster as error:
         print(NEEDS.format(reason=error))
         return EX_NO_CLUSTER
-    values = _merged(yaml.safe_load((CHART / "ci" / "evaluation.yaml").read_text(encoding="utf-8")), {})
-    for path in options.values:
+    values: dict[str, Any] = {}
+    for path in (CHART / "ci" / "evaluation.yaml", *options.values):
         values = _merged(values, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     cluster.make_namespace()
     try:

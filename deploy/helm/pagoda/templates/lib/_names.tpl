@@ -28,8 +28,8 @@
 
 {{/* (root, component[, plugin]) -> labels that select the Pods of one workload. */}}
 {{- define "pagoda.selector" -}}
-app.kubernetes.io/name: {{ include "pagoda.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "pagoda.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ ternary "worker" .component (not (empty .plugin)) }}
 {{- with .plugin }}
 pagoda/plugin: {{ . | trunc 63 | trimAll "-_" | quote }}
@@ -47,7 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* (root, component[, plugin][, name][, annotations]) -> metadata of an object. */}}
 {{- define "pagoda.metadata" -}}
 name: {{ default (include "pagoda.objectName" .) .name }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels: {{- include "pagoda.labels" . | nindent 2 }}
 {{- with .extraLabels }}
   {{- toYaml . | nindent 2 }}

@@ -43,7 +43,7 @@ podSelector:
 {{- define "pagoda.clientPeer" -}}
 podSelector:
   matchLabels:
-    app.kubernetes.io/instance: {{ .root.Release.Name }}
+    app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
     pagoda/{{ .server }}: client
 {{- end -}}
 

@@ -28,13 +28,13 @@ spec:
   {{- with .root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
-    - name: {{ . }}
+    - name: {{ quote . }}
     {{- end }}
   {{- end }}
   securityContext: {{- toYaml .values.podSecurityContext | nindent 4 }}
   terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds | default .graceSeconds | default 30 | int }}
   {{- with .values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ quote . }}
   {{- end }}
   {{- with .values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}

@@ -20,7 +20,7 @@ spec:
         accessModes: [ReadWriteOnce]
         resources: {requests: {storage: {{ .size }}}}
         {{- with .storageClass }}
-        storageClassName: {{ . }}
+        storageClassName: {{ quote . }}
         {{- end }}
   {{- end }}
 {{ include "pagoda.service" (dict "root" .root "component" .component "port" .port "target" .target) }}

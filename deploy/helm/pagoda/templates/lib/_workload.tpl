@@ -1,6 +1,6 @@
 {{/* The objects around a Pod that every workload has. */}}
 
-{{/* As `pagoda.pod`, and (replicas, scaled, ingress, egress, strategy) -> ServiceAccount, Deployment, PodDisruptionBudget,
+{{/* As `pagoda.pod`, and (replicas, scaled, ingress, egress) -> ServiceAccount, Deployment, PodDisruptionBudget,
      NetworkPolicy. With `scaled` somebody else sets the number of Pods. */}}
 {{- define "pagoda.workload" -}}
 {{ include "pagoda.serviceAccount" . }}
@@ -59,7 +59,7 @@ spec:
       resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int .cpu }}}}
 {{- end -}}
 
-{{/* (root, component, port, target, service values) -> a Service. */}}
+{{/* (root, component, port, target[, type, annotations]) -> a Service; `target` names the port of the container. */}}
 {{- define "pagoda.service" -}}
 ---
 apiVersion: v1
@@ -67,9 +67,6 @@ kind: Service
 metadata: {{- include "pagoda.metadata" (merge (dict "annotations" (default (dict) .annotations)) .) | nindent 2 }}
 spec:
   type: {{ .type | default "ClusterIP" }}
-  {{- if .headless }}
-  clusterIP: None
-  {{- end }}
   selector: {{- include "pagoda.selector" . | nindent 4 }}
   ports:
     - {name: {{ .target }}, port: {{ int .port }}, targetPort: {{ .target }}, protocol: TCP}
