@@ -75,10 +75,10 @@ def test_job_of_migrations_is_another_when_it_runs_something_else(rendered: Any)
         (name,) = [d["metadata"]["name"] for d in rendered(values) if d["kind"] == "Job"]
         return str(name)
 
-    other = [
+    other: list[dict[str, Any]] = [
         {"image": {"tag": "2"}},
         {"config": {"PAGODA_LOG_LEVEL": "DEBUG"}},
         {"plugins": {"inventory": None}},
     ]
-    assert len({job(values) for values in [{}, *other]}) == 4
+    assert len({job(values) for values in ({}, *other)}) == 4
     assert job({}) == job({"api": {"replicas": 7}})
