@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-sizes chaos clean
+.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-sizes bench-fences chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,8 +75,14 @@ bench-startup: setup ## Time what a plugin adds to start-up
 bench-sizes: setup ## Measure memory of each process and CPU of requests and jobs, to size a release from
 	@$(BIN)/python benchmarks/bench_sizes.py
 
+bench-fences: setup ## Time what the fences cost a no-op handler and a no-op endpoint
+	@$(BIN)/python benchmarks/bench_fences.py $(ARGS)
+
 chaos: setup ## Kill workers and broker under load, and count what was lost
 	@$(BIN)/python tools/chaos.py $(ARGS)
+
+zoo: setup ## Start with one plugin per fault, and show what an operator sees of each
+	@$(BIN)/python tools/zoo.py $(ARGS)
 
 clean: ## Remove environments and caches
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -36,6 +36,8 @@ SUITES = {
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
     "readme": Suite(folders=("tests/readme",)),
+    "zoo": Suite(folders=("tests/zoo",)),
+    "observability": Suite(folders=("tests/observability",)),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }

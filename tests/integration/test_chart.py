@@ -15,12 +15,17 @@ from tests.integration.stage.promises import Promises
 from tests.integration.stage.servers import Postgres, Redis
 from tests.integration.stage.waiting import wait_until
 from tools.chart import environment_of, render
-from tools.chart.workloads import names_of
+from tools.chart.workloads import names_of, pod_spec
 
 pytestmark = pytest.mark.smoke
 
 IMAGES = {"pagoda-api:chart": API_IMAGE, "pagoda-worker:chart": WORKER_IMAGE}
 START_SECONDS = 120.0
+GET = """
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers=dict(part.split("=", 1) for part in sys.argv[2:]))
+urllib.request.urlopen(request, timeout=3)
+"""
 QUEUES = ("core", "plugin.hello-world-plugin", "plugin.inventory")
 
 
@@ -80,11 +85,9 @@ def test_rendered_release_runs_a_job_on_every_queue(release: Release, promise: P
 
     deployments = list(names_of(release.documents, "Deployment"))
     running = {name: release.start("Deployment", name) for name in deployments}
-    wait_until(
-        lambda: is_ready(running["pagoda-api"]),
-        START_SECONDS,
-        lambda: f"the API is not ready:\n{running['pagoda-api'].log()}",
-    )
+    for name, container in running.items():
+        for which in ("startupProbe", "livenessProbe", "readinessProbe"):
+            wait_for_probe(release, name, container, which)
     (script,) = [
         d for d in release.documents if d["metadata"]["name"] == "pagoda-test" and d["kind"] == "ConfigMap"
     ]
@@ -95,11 +98,29 @@ def test_rendered_release_runs_a_job_on_every_queue(release: Release, promise: P
     promise("chart: rendered workloads run", f"{len(running)} Deployments, {len(QUEUES)} queues DONE")
 
 
-def is_ready(api: PagodaContainer) -> bool:
-    """Ask from inside, as a probe of the kubelet does, with the Host header that the chart gives it."""
-    ask = (
-        "import sys, urllib.request as r; r.urlopen(r.Request('http://127.0.0.1:8000/readyz?exclude=broker', "
+def wait_for_probe(release: Release, deployment: str, container: PagodaContainer, which: str) -> None:
+    """Run a probe inside the container, as the node does, until it passes."""
+    rendered = next(
+        pod_spec(d)["containers"][0]
+        for d in release.documents
+        if (d["kind"], d["metadata"]["name"]) == ("Deployment", deployment)
     )
-    ask += "headers={'Host': 'localhost'}))"
-    done = api.exec(["python", "-c", ask])
-    return bool(done.exit_code == 0)
+    command = probe_command(rendered, rendered[which])
+
+    def passes() -> bool:
+        assert container.is_running, container.log()
+        return int(container.exec(command).exit_code or 0) == 0
+
+    wait_until(passes, START_SECONDS, lambda: f"{deployment}: {which}: {command}\n{container.log()[-3000:]}")
+
+
+def probe_command(container: dict[str, Any], probe: dict[str, Any]) -> list[str]:
+    """Return a command that does inside the container what the probe says."""
+    if "exec" in probe:
+        command: list[str] = probe["exec"]["command"]
+        return command
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    port = probe["httpGet"]["port"]
+    headers = [f"{header['name']}={header['value']}" for header in probe["httpGet"].get("httpHeaders", [])]
+    url = f"http://127.0.0.1:{ports.get(port, port)}{probe['httpGet']['path']}"
+    return ["python", "-c", GET, url, *headers]

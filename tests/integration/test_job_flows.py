@@ -217,4 +217,5 @@ def test_a_schedule_runs_once_a_minute(shared: Stack, promise: Promises) -> None
     wait_until(lambda: shared.rows(query), SCHEDULE_SECONDS, lambda: "no job of the schedule is DONE")
     minutes = Counter(shared.rows(query))
     assert set(minutes.values()) == {1}
-    promise(f"schedule of every minute, {shared.broker}", f"{minutes.total()} jobs in {len(minutes)} minutes")
+    figure = f"{minutes.total()} job(s) in {len(minutes)} minute(s)"
+    promise(f"schedule of every minute, {shared.broker}", figure)

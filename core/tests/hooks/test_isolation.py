@@ -117,7 +117,13 @@ def test_a_failure_is_one_event_with_plugin_hook_and_entity(
     dispatch(hooks, "customer")
     assert len(sentry.events) == 1
     event = sentry.events[0]
-    assert event["tags"] == {"plugin": "inventory", "hook": "entry.after_create", "entity": "customer"}
+    assert event["tags"] == {
+        "plugin": "inventory",
+        "surface": "hook",
+        "hook": "entry.after_create",
+        "entity": "customer",
+    }
+    assert event["fingerprint"] == ["inventory", "hook", "entry.after_create", "RuntimeError"]
     assert [value["type"] for value in event["exception"]["values"]] == ["RuntimeError"]
 
 

@@ -380,3 +380,85 @@ def test_a_cut_inside_the_database_layer_leaves_the_connection_in_order(impatien
             Group.objects.create(name=f"host {attempt}")
     assert impatient.statistics(record).timeouts == 6
     assert set(Group.objects.values_list("name", flat=True)) == {f"host {n}" for n in range(6)}
+
+
+COUNT_FOR_EVER = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT count(*) FROM numbers
+"""
+SHOW_FOR_EVER = COUNT_FOR_EVER.replace("count(*)", "n")
+
+
+def query(sql: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sql", [COUNT_FOR_EVER, SHOW_FOR_EVER], ids=["executing", "fetching"])
+def test_a_slow_query_is_stopped_and_the_hosts_transaction_goes_on(impatient: HookManager, sql: str) -> None:
+    record = impatient.register_hook("entry.after_create", lambda *_args: query(sql))
+    Group.objects.create(name="before")
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    Group.objects.create(name="after")
+    assert impatient.statistics(record).timeouts == 1
+    assert sys.exception() is None
+    assert set(Group.objects.values_list("name", flat=True)) == {"before", "after"}
+
+
+@pytest.mark.django_db
+def test_a_slow_query_whose_error_is_swallowed_is_no_way_out(impatient: HookManager, calls: Calls) -> None:
+    def ask_again(*_args: Any) -> None:
+        while True:
+            with suppress(Exception):
+                query(SHOW_FOR_EVER)
+
+    record = impatient.register_hook("entry.after_create", ask_again)
+    impatient.register_hook("entry.after_create", calls.handler("later"))
+    impatient.execute_hook("entry.after_create", "customer", None, None)
+    assert calls.names == ["later"]
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_a_cut_is_not_lost_in_a_callback_of_the_garbage_collector(impatient: HookManager) -> None:
+    import gc
+
+    spent: list[float] = []
+
+    def collected(_phase: str, _info: dict[str, int]) -> None:
+        until = time.monotonic() + 0.01
+        while time.monotonic() < until:
+            pass
+        spent.append(until)
+
+    def collect_for_ever(*_args: Any) -> None:
+        while True:
+            gc.collect(0)
+
+    record = impatient.register_hook("entry.after_create", collect_for_ever)
+    gc.callbacks.append(collected)
+    try:
+        impatient.execute_hook("entry.after_create", "customer", None, None)
+    finally:
+        gc.callbacks.remove(collected)
+    assert spent
+    assert impatient.statistics(record).timeouts == 1
+
+
+def test_other_code_has_a_budget_of_its_own_around_those_of_handlers(
+    impatient: HookManager, calls: Calls
+) -> None:
+    record = impatient.register_hook("entry.after_create", spin)
+
+    def view() -> str:
+        impatient.execute_hook("entry.after_create", "customer", None, None)
+        calls.names.append("went on")
+        spin()
+        return "never"
+
+    with pytest.raises(HookTimeout, match=r"its time budget of 0\.5 s"):
+        impatient.run_within(0.5, view)
+    assert calls.names == ["went on"]
+    assert impatient.statistics(record).timeouts == 1
+    assert len(impatient._fence.threads.state.frames) == 1
+    assert impatient.run_within(0.5, lambda: "done") == "done"

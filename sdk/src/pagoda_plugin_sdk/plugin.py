@@ -62,6 +62,8 @@ class Plugin:
     settings_model: type[BaseModel] | None = None  # checked against PLUGIN_SETTINGS before the plugin starts
     task_config: PluginTaskConfig | None = None  # background tasks, registered by the host
 
+    fail_closed: bool = False  # its validations refuse a write when they fail or are out of service
+
     settings: Any = None
     """The validated instance of `settings_model`, set by the host; Any as the model is the plugin's own."""
 
@@ -140,6 +142,9 @@ def _faults(plugin: Plugin) -> Iterator[str]:
         )
     for field in ("dependencies", "django_apps"):
         yield from _list_faults(field, getattr(plugin, field))
+    fail_closed: object = plugin.fail_closed
+    if not isinstance(fail_closed, bool):
+        yield f"`fail_closed` is {fail_closed!r}, expected True or False"
     for field in ("url_patterns", "api_v2_patterns"):
         value = getattr(plugin, field)
         if value is not None and (not isinstance(value, str) or not value):

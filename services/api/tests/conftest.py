@@ -30,6 +30,17 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     settings.DATABASES["default"]["TEST"]["NAME"] = str(path)
 
 
+@pytest.fixture(autouse=True)
+def no_failures_of_other_tests() -> Iterator[None]:
+    from pagoda.hooks.testing import fresh_breaker
+    from pagoda_api import runtime
+
+    with fresh_breaker():
+        replaced = runtime.install(None)
+        yield
+        runtime.install(replaced)
+
+
 @pytest.fixture
 def make_user(db: None) -> Callable[..., Any]:
     from pagoda.domain.user.models import User

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from celery import signals
 from structlog.testing import capture_logs
 
 from pagoda.domain.user.models import User
+from pagoda.fencing import Outcome, add_observer, breaker_states, remove_observer
+from pagoda.fencing.policy import Policy
+from pagoda.hooks.testing import fresh_breaker
 from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks, recording_publisher
@@ -277,3 +281,48 @@ def test_installing_takes_the_messages_of_this_process(shop: Shop) -> None:
     finally:
         runtime.set_runner(None)
         signals.task_unknown.disconnect(dispatch_uid="pagoda.jobs.unknown")
+
+
+class TestBreaker:
+    def test_after_failures_in_a_row_a_job_stays_queued_with_the_reason(
+        self, shop: Shop, here: Runner
+    ) -> None:
+        shop.task = fail
+        for _ in range(5):
+            shop.run(shop.queue(), here)
+        shop.task = lambda job: None
+        held = shop.run(shop.queue(), here)
+
+        assert held.phase == Phase.QUEUED
+        assert held.hold_reason == (
+            "the tasks of plugin 'shop' are out of service, as they failed too often: RuntimeError: oops"
+        )
+
+    def test_the_probes_success_lets_the_others_run(self, shop: Shop, here: Runner) -> None:
+        with fresh_breaker(Policy(consecutive_failures=1, cooldown_seconds=0.001)):
+            shop.task = fail
+            shop.run(shop.queue(), here)
+            shop.task = lambda job: None
+            assert shop.run(shop.queue(), here).status == JobStatus.DONE
+            [state] = breaker_states()
+        assert (state.plugin, state.surface, state.state) == ("shop", "task", "closed")
+
+    def test_each_attempt_is_one_outcome(self, shop: Shop, here: Runner) -> None:
+        seen: list[Outcome] = []
+        add_observer(seen.append)
+        shop.run(shop.queue(), here)
+        shop.task = fail
+        shop.run(shop.queue(), here)
+        shop.task = lambda job: time.sleep(60)
+        shop.run(shop.queue(), here)
+        remove_observer(seen.append)
+
+        assert [(outcome.plugin, outcome.surface, outcome.name, outcome.result) for outcome in seen] == [
+            ("shop", "task", "restock", "ok"),
+            ("shop", "task", "restock", "raised"),
+            ("shop", "task", "restock", "timeout"),
+        ]
+
+
+def fail(_job: Any) -> None:
+    raise RuntimeError("oops")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pagoda.cli.startup import QUIET, faults_reported, set_up, startup_faults
+from pagoda.cli.doctor import doctor
+from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 
 if TYPE_CHECKING:
     from pagoda.plugins.description import Description
@@ -21,6 +22,9 @@ EXPLAIN_COLUMNS = ("RUNS", "PLUGIN", "HANDLER", "WHY")
 @click.group()
 def plugins() -> None:
     """Look at the plugins."""
+
+
+plugins.add_command(doctor)
 
 
 @plugins.command(name="list")
@@ -65,6 +69,20 @@ def digest() -> None:
     from pagoda.plugins.runtime import registry
 
     click.echo(registry().digest())
+
+
+@plugins.command()
+def lock() -> None:
+    """Print the pins of the enabled plugins as they are installed now, for PLUGIN_LOCK."""
+    with faults_reported():
+        settings = read_settings()
+        from pagoda.plugins.discovery import discover
+        from pagoda.plugins.lock import pin_of
+        from pagoda.plugins.selection import select
+
+        chosen = select(settings.enabled_plugins, discover(settings.plugin_examples_dir))
+        pins = {one.name: pin_of(one.candidate) for one in chosen if one.candidate is not None}
+    click.echo(json.dumps(pins))
 
 
 @plugins.command()

@@ -21,11 +21,15 @@ HOST_APPS = (
     "pagoda.domain.user",
     "pagoda.domain.entity",
     "pagoda.domain.entry",
+    "pagoda.audit",
+    "pagoda.fencing",
     "pagoda.hooks",
 )
 RUNTIME_APPS = (
     "pagoda.plugins",  # its ready() boots the plugins
-    "pagoda.jobs",  # the last: its ready() validates the operation ids of all that registered tasks
+    "pagoda.jobs",  # its ready() validates the operation ids of all that registered tasks
+    "pagoda.rates",
+    "pagoda.watching",
 )
 
 # What the admin needs in every process that has its tables; the API puts its own middleware around it.
@@ -64,6 +68,9 @@ POSTGRESQL_OPTIONS = {
     "tcp_user_timeout": 10_000,  # milliseconds
 }
 
+# Nothing in the cache is worth a request that waits for it.
+CACHE_OPTIONS = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+
 
 def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, Any]:
     """Return Django's settings, ``{NAME: value}``; `extra_apps` start before the plugins."""
@@ -76,6 +83,7 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "MIDDLEWARE": list(MIDDLEWARE),
         "TEMPLATES": TEMPLATES,
         "DATABASES": {"default": database(settings)},
+        "CACHES": {"default": cache(settings)},
         "AUTH_USER_MODEL": "user.User",
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "USE_TZ": True,
@@ -100,6 +108,17 @@ def database(settings: Settings) -> dict[str, Any]:
     if parsed["ENGINE"] == "django.db.backends.postgresql":
         parsed["OPTIONS"] = POSTGRESQL_OPTIONS | parsed.get("OPTIONS", {})
     return parsed | {"CONN_HEALTH_CHECKS": True}
+
+
+def cache(settings: Settings) -> dict[str, Any]:
+    """Return Django's description of the cache; without CACHE_URL each process has one of its own."""
+    if settings.cache_url is None:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": settings.cache_url.get_secret_value(),
+        "OPTIONS": dict(CACHE_OPTIONS),
+    }
 
 
 def broker_url(settings: Settings) -> str:

@@ -21,11 +21,22 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pagoda.config.rates import check_rate
 from pagoda.config.secret_file import stored_secret
-from pagoda.config.urls import check_bind, check_broker_url, check_database_url, check_sentry_dsn
+from pagoda.config.urls import (
+    check_bind,
+    check_broker_url,
+    check_cache_url,
+    check_database_url,
+    check_optional_bind,
+    check_sentry_dsn,
+)
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
+
+RateLimit = Annotated[str | None, AfterValidator(check_rate)]
+OptionalBind = Annotated[str | None, AfterValidator(check_optional_bind)]
 
 
 class WorkerConfig(BaseModel):
@@ -35,6 +46,15 @@ class WorkerConfig(BaseModel):
 
     concurrency: int = Field(default=1, ge=1, le=64)  # child processes
     memory_mb: int = Field(default=512, ge=64)  # a child above it is replaced after its task
+
+
+class PluginPin(BaseModel):
+    """What alone may be imported as a plugin, from PLUGIN_LOCK; `pagoda plugins lock` prints it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str | None = None  # of the distribution
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # of its installed files
 
 
 class Settings(BaseSettings):
@@ -54,6 +74,7 @@ class Settings(BaseSettings):
     # Servers; without them SQLite and files serve, all in the data folder
     database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
     broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
+    cache_url: Annotated[SecretStr | None, AfterValidator(check_cache_url)] = None  # shared by all processes
 
     # Plugins
     enabled_plugins: Names = ()  # by Plugin.id or entry-point name, in load order
@@ -62,15 +83,32 @@ class Settings(BaseSettings):
     pagoda_safe_mode: bool = False  # start without plugins
     plugin_operation_id_config: dict[str, Any] = {}  # {plugin: [first id, last id]}; the registry checks it
     plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
+    plugin_lock: dict[str, PluginPin] = {}  # {plugin: version and hash that alone may be imported}
     plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin, or "core": how its worker runs}
     plugin_hook_timeout_seconds: float = Field(default=2.0, gt=0, le=60)  # time budget of one handler
+    plugin_endpoint_timeout_seconds: float = Field(default=10.0, gt=0, le=50)  # time budget of one request
+    plugin_max_response_bytes: int = Field(default=10_485_760, ge=1024)  # of a plugin's endpoint
+    plugin_max_concurrent_requests: int | None = Field(
+        default=None, ge=1
+    )  # per plugin; half of all unless set
     custom_tasks: dict[int, str] = {}  # {operation id 100-199: "module.function"}
+
+    # Breakers: hooks, endpoints or tasks of a plugin that fail go out of service for a while
+    breaker_min_calls: int = Field(default=20, ge=1)  # in the window, before the ratio counts
+    breaker_failure_ratio: float = Field(default=0.5, gt=0, le=1)
+    breaker_consecutive_failures: int = Field(default=5, ge=1)  # of one handler, view or operation
+    breaker_window_seconds: float = Field(default=60.0, gt=0)
+    breaker_cooldown_seconds: float = Field(default=30.0, gt=0)  # before one call is let through as a probe
+    breaker_dry_run: bool = False  # decide and tell, but take nothing out of service
+    breaker_pinned: Names = ()  # plugins that are never taken out of service
 
     # API
     api_bind: Annotated[str, AfterValidator(check_bind)] = "127.0.0.1:8000"
     api_workers: int = Field(default=2, ge=1, le=64)  # processes
     api_token_lifetime_hours: int = Field(default=24 * 30, ge=1)
     api_max_body_bytes: int = Field(default=2_621_440, ge=1024)
+    api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
+    api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
     # Jobs
     job_lease_seconds: float = Field(default=30.0, ge=1)  # a worker silent for this long has lost its jobs
@@ -84,6 +122,30 @@ class Settings(BaseSettings):
     job_result_max_bytes: int = Field(default=65_536, ge=1024)
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection
+
+    # Rate limits, such as "600/min" (s, min, h); off unless set
+    rate_limit_user: RateLimit = None
+    rate_limit_token: RateLimit = None
+    rate_limit_plugin_user: RateLimit = None  # of each user to each plugin's endpoints
+
+    # Health: what a plugin or a queue must keep to count as healthy
+    health_window_minutes: int = Field(default=15, ge=1, le=24 * 60)  # that is looked at
+    health_min_calls: int = Field(default=5, ge=1)  # in the window, before the ratio counts
+    health_error_ratio: float = Field(default=0.1, gt=0, le=1)  # above: degraded; above 0.5: failing
+    health_p95_seconds: float = Field(default=2.0, gt=0)
+    health_queue_depth: int = Field(default=1000, ge=1)
+    health_queue_age_seconds: float = Field(default=300.0, gt=0)
+    health_presence_seconds: float = Field(default=30.0, ge=10)  # a process silent for so long is gone
+
+    # Metrics and alerts
+    metrics_bind: OptionalBind = None  # where workers and dispatcher serve /metrics; off unless set
+    alert_urls: SecretStr | None = None  # Apprise URLs, separated by white space or commas
+    alert_silenced_plugins: Names = ()  # nobody is told of theirs
+    alert_interval_seconds: float = Field(default=5.0, gt=0)
+    alert_queue_age_seconds: float = Field(default=300.0, gt=0)
+    alert_no_consumer_seconds: float = Field(default=60.0, gt=0)  # jobs wait so long and no worker lives
+    alert_job_error_ratio: float = Field(default=0.5, gt=0, le=1)
+    alert_job_min: int = Field(default=5, ge=1)  # jobs that ended in HEALTH_WINDOW_MINUTES before it counts
 
     # Watching
     pagoda_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -118,7 +180,14 @@ class Settings(BaseSettings):
             raise ValueError(f"PAGODA_ENV=production needs {', '.join(missing)}; set them")
         return self
 
-    @field_validator("enabled_plugins", "pagoda_allowed_hosts", "pagoda_csrf_trusted_origins", mode="before")
+    @field_validator(
+        "enabled_plugins",
+        "pagoda_allowed_hosts",
+        "pagoda_csrf_trusted_origins",
+        "breaker_pinned",
+        "alert_silenced_plugins",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -9,6 +9,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 BROKER_SCHEMES = ("redis", "rediss", "amqp", "amqps", "filesystem")
+CACHE_SCHEMES = ("redis", "rediss")
 
 
 def check_database_url(value: SecretStr | None) -> SecretStr | None:
@@ -27,6 +28,15 @@ def check_broker_url(value: SecretStr | None) -> SecretStr | None:
         ValueError: otherwise.
     """
     return _check(value, BROKER_SCHEMES, "redis://host:6379/0")
+
+
+def check_cache_url(value: SecretStr | None) -> SecretStr | None:
+    """Return `value` when its scheme is one of `CACHE_SCHEMES`.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    return _check(value, CACHE_SCHEMES, "redis://host:6379/1")
 
 
 def check_sentry_dsn(value: SecretStr | None) -> SecretStr | None:
@@ -53,6 +63,15 @@ def check_bind(value: str) -> str:
     if not host or not port.isdigit() or int(port) > 65_535:
         raise ValueError("expected host:port, such as 127.0.0.1:8000")
     return value
+
+
+def check_optional_bind(value: str | None) -> str | None:
+    """Return `value` when it is ``host:port`` or None.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    return None if value is None else check_bind(value)
 
 
 def _check(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:

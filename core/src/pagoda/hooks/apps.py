@@ -15,11 +15,13 @@ class HooksConfig(AppConfig):
     label = "hooks"
 
     def ready(self) -> None:
-        from pagoda.hooks import runtime
+        from pagoda.fencing.runtime import breaker
+        from pagoda.hooks import breaking, runtime
         from pagoda.hooks.bridge import Bridge
         from pagoda.hooks.manager import HookManager
 
         manager = HookManager(timeout_seconds=settings.PAGODA.plugin_hook_timeout_seconds)
         manager.open()
+        breaking.connect(manager, breaker())
         runtime.install(manager)
         Bridge(manager).connect()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pagoda.hooks.compiled import Runner, compile_runner
 from pagoda.hooks.context import ContextRule, context_rule
-from pagoda.hooks.counts import Tally
+from pagoda.hooks.counts import HandlerCounts, Tally
 from pagoda.hooks.errors import HookDepthExceeded, UnusableResult
 from pagoda.hooks.fence import FAILED, Fence, Step
 from pagoda.hooks.snapshots import snapshot
@@ -35,9 +35,13 @@ class Chain:
     context and results are data of every type.
     """
 
-    def __init__(self, spec: HookSpec, steps: Sequence[Step], fence: Fence) -> None:
+    def __init__(
+        self, spec: HookSpec, steps: Sequence[Step], fence: Fence, passed_by: Sequence[HandlerCounts] = ()
+    ) -> None:
+        """`passed_by` are the counts of handlers that would run if they were in service."""
         self.spec = spec
         self.steps = tuple(steps)
+        self._passed_by = tuple(passed_by)
         self.tally = Tally()
         self._fence = fence
         argument, result_type = _DATA.get(spec.kind, (None, None))
@@ -45,16 +49,22 @@ class Chain:
         self._data_at = spec.arguments.index(argument) if argument else None
         for step in self.steps:
             step.counts.join(self.tally)
+        for counts in self._passed_by:
+            counts.pass_by(self.tally)
         self.run: Runner = self._runner()
 
     def dissolve(self) -> None:
         """Leave the counts with the handlers; the chain is not to be run again."""
         for step in self.steps:
             step.counts.part(self.tally)
+        for counts in self._passed_by:
+            counts.part(self.tally)
 
     def run_with(self, args: Sequence[Any], context: Mapping[str, Any]) -> Any:
         """Do what `run` does, with context keywords for the handlers that take them."""
         if not self.steps:
+            if self._passed_by:
+                self.tally.count()
             return self._result(args)
         return self._dispatch(args, context)
 
@@ -81,9 +91,9 @@ class Chain:
         return [context_rule(self.spec, step.record.handler) for step in self.steps]
 
     def _runner(self) -> Runner:
-        if not self.steps:
+        if not self.steps and not self._passed_by:
             return lambda *args: self._result(args)
-        if self.spec.kind is not HookKind.NOTIFY:
+        if self.spec.kind is not HookKind.NOTIFY or not self.steps:
             return lambda *args: self.run_with(args, NO_CONTEXT)
         return compile_runner(
             self.spec.arguments,

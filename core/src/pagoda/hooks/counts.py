@@ -60,7 +60,9 @@ class Tally:
         return ticks
 
     def _takes(self) -> bool:
-        return any(True for _ in self._ticks)
+        for _ in self.namespace["ticks"]:
+            return True
+        return False
 
     def _next_gap(self) -> int:
         now = time.monotonic()
@@ -77,6 +79,7 @@ class HandlerStatistics:
     failures: int  # contained, timeouts among them
     timeouts: int  # cut off
     rejected: int  # writes refused
+    skipped: int  # dispatches without it: ended before its turn, or it was out of service
     timed_calls: int  # a sample, see `Tally`
     mean_seconds: float | None  # of the timed calls; None before the first
 
@@ -86,6 +89,7 @@ class HandlerCounts:
 
     __slots__ = (
         "_earlier",
+        "_passing",
         "_tallies",
         "failures",
         "rejected",
@@ -103,14 +107,24 @@ class HandlerCounts:
         self.timed_calls = 0
         self.timed_ns = 0
         self._tallies: list[Tally] = []
+        self._passing: list[Tally] = []  # of chains that it is left out of
         self._earlier = 0  # dispatches of chains that are no more
 
     def join(self, tally: Tally) -> None:
         """Count the dispatches of a chain that this handler is part of."""
         self._tallies.append(tally)
 
+    def pass_by(self, tally: Tally) -> None:
+        """Count the dispatches of a chain that this handler is left out of, as it is out of service."""
+        self._passing.append(tally)
+
     def part(self, tally: Tally) -> None:
         """Keep the count of a chain that is dissolved."""
+        if tally in self._passing:
+            self._passing.remove(tally)
+            self.skipped += tally.dispatches
+            self._earlier += tally.dispatches
+            return
         self._tallies.remove(tally)
         self._earlier += tally.dispatches
 
@@ -124,6 +138,7 @@ class HandlerCounts:
         dispatches = self._earlier + sum(tally.dispatches for tally in self._tallies)
         return HandlerStatistics(
             calls=dispatches - self.skipped,
+            skipped=self.skipped + sum(tally.dispatches for tally in self._passing),
             failures=self.failures,
             timeouts=self.timeouts,
             rejected=self.rejected,

@@ -12,6 +12,8 @@ What waits inside a system call in another thread than the main one is cut off w
 
 from __future__ import annotations
 
+import dis
+import gc
 import signal
 import sys
 import time
@@ -33,10 +35,12 @@ CUT_SIGNAL = signal.SIGURG  # ignored by default, so that it does no harm where 
 CLEAN_UP_SECONDS = 0.25
 """How long a handler that was struck may clean up before it is struck again."""
 
-MAX_POSTPONED = 8
-"""How many strikes are left out because they would hit the begin or end of a transaction."""
+POSTPONED_SECONDS = 0.3
+"""For how long strikes are left out because of where they would hit: a transaction's begin or end, or code
+whose exceptions the interpreter drops."""
 
 _TOOL_NAME = "pagoda.hooks"
+_PUSH_EXC_INFO = dis.opmap["PUSH_EXC_INFO"]
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
 _BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
 
@@ -139,33 +143,48 @@ def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> 
     """Cut off the outermost handler of the calling thread that is past its budget, if there is one.
 
     `at` is where the thread is. Nothing is raised into the dispatch's own code, nor into the begin or end of
-    a transaction, whose bookkeeping would be torn: the watchdog knocks again.
+    a transaction, whose bookkeeping would be torn, nor into finalizers and callbacks of the garbage
+    collector, where it would be lost: the watchdog knocks again.
     """
     found = expired_mark(state)
-    if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code):
+    if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code) or _enters_handler(at):
         return
     frame, mark = found
-    in_handler, in_boundary = _surroundings(at)
+    in_handler, in_bad_place = _surroundings(at)
     now = time.monotonic()
     if not in_handler or now < mark.next_strike:
         return
-    if in_boundary and mark.postponed < MAX_POSTPONED:
-        mark.postponed += 1
+    if in_bad_place and now < mark.deadline + POSTPONED_SECONDS:
         return
     mark.next_strike = now + CLEAN_UP_SECONDS
-    raise HookTimeout(frame, timeout_seconds)
+    raise HookTimeout(frame, frame.timeout_seconds or timeout_seconds)
+
+
+def _enters_handler(at: FrameType) -> bool:
+    """Return whether the frame is about to handle an exception.
+
+    Raised there, ours would leave the other one behind as the thread's current exception, for ever: CPython
+    takes for granted that this instruction does not fail.
+    """
+    return at.f_lasti >= 0 and at.f_code.co_code[at.f_lasti] == _PUSH_EXC_INFO
 
 
 def _surroundings(at: FrameType) -> tuple[bool, bool]:
-    """Return whether a handler is at `at`, and whether a transaction's boundary is in between."""
-    in_handler = in_boundary = boundary_seen = False
+    """Return whether a handler is at `at`, and whether something lies in between that must not be hit."""
+    dropping = _dropping_codes()
+    in_handler = in_bad_place = bad_place_seen = False
     frame: FrameType | None = at
     while frame is not None:
         if is_ours(frame.f_code):
             in_handler = True
-            in_boundary = in_boundary or boundary_seen
-            boundary_seen = False
-        elif frame.f_code in _BOUNDARIES:
-            boundary_seen = True
+            in_bad_place = in_bad_place or bad_place_seen
+            bad_place_seen = False
+        elif frame.f_code in _BOUNDARIES or frame.f_code in dropping or frame.f_code.co_name == "__del__":
+            bad_place_seen = True
         frame = frame.f_back
-    return in_handler, in_boundary
+    return in_handler, in_bad_place
+
+
+def _dropping_codes() -> set[CodeType]:
+    """Return the code of the garbage collector's callbacks."""
+    return {code for callback in gc.callbacks if (code := getattr(callback, "__code__", None)) is not None}

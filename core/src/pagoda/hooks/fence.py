@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError
 
 from pagoda.hooks.counts import HandlerCounts
 from pagoda.hooks.errors import HookTimeout, RejectedByPlugin, TransactionBroken
 from pagoda.hooks.records import Handler, HandlerRecord
-from pagoda.hooks.rejections import is_rejection, messages_of
+from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
 from pagoda.hooks.reports import report_failure, report_rejection
 from pagoda.hooks.savepoints import Savepoint
 from pagoda.hooks.subjects import entity_name_of
-from pagoda.hooks.threads import ASLEEP
+from pagoda.hooks.threads import IDLE, Frame, Mark
 from pagoda.hooks.watchdog import Watchdog
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
@@ -43,6 +44,9 @@ class Step:
     counts: HandlerCounts
 
 
+type FailureListener = Callable[[Step, BaseException], None]
+
+
 class Fence:
     """Runs handlers so that a failure, a hang or a broken transaction stays theirs.
 
@@ -50,13 +54,13 @@ class Fence:
     """
 
     def __init__(self, watchdog: Watchdog) -> None:
+        self.on_failure: FailureListener | None = None
         self._watchdog = watchdog
         self.threads = watchdog.threads
 
     def enter(self) -> int:
         """Begin a dispatch in this thread; return what to `leave` with."""
-        if self.threads.frame.running() == ASLEEP:
-            self._watchdog.wake()
+        self._watchdog.watch()
         return self.threads.enter()
 
     def leave(self, depth: int) -> None:
@@ -84,7 +88,11 @@ class Fence:
         except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
             self.contain(step, args, error)
             return FAILED
-        return result if self.settle(step, args) else FAILED
+        try:
+            slot[0] = IDLE
+        except IndexError:  # it left savepoints
+            return result if self.settle(step, args) else FAILED
+        return result
 
     def settle(self, step: Step, args: Sequence[Any]) -> bool:
         """Close the savepoints of a handler that returned; return False if it broke the transaction."""
@@ -103,6 +111,7 @@ class Fence:
             BaseException: the error itself, when it was not meant for this handler.
         """
         frame = self.threads.frame
+        error = self._or_timeout(frame, error)
         for savepoint in self.threads.free():
             savepoint.roll_back()
         if isinstance(error, HOST_INTERRUPTS) or (
@@ -112,6 +121,17 @@ class Fence:
         if is_rejection(HOOK_SPECS[step.record.hook], error):
             raise self._rejection(step, args, error) from error
         self._record_failure(step, args, error)
+        if step.record.fail_closed:
+            raise self._rejection(step, args, refusal_of(step.record)) from error
+
+    def _or_timeout(self, frame: Frame, error: BaseException) -> BaseException:
+        """Return what the database raised as a `HookTimeout`, if it stopped a query as time was up."""
+        running = frame.running()
+        if not (isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired):
+            return error
+        timeout = HookTimeout(frame, self._watchdog.timeout_seconds)
+        timeout.__cause__ = error
+        return timeout
 
     def _rejection(self, step: Step, args: Sequence[Any], error: BaseException) -> RejectedByPlugin:
         record = step.record
@@ -128,6 +148,8 @@ class Fence:
     def _record_failure(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
         step.counts.failures += 1
         step.counts.timeouts += isinstance(error, HookTimeout)
+        if self.on_failure is not None:
+            self.on_failure(step, error)
         report_failure(step.record, entity_name_of(HOOK_SPECS[step.record.hook], args), error)
 
 

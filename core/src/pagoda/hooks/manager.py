@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -13,10 +14,11 @@ from pagoda.hooks.chain import Chain
 from pagoda.hooks.counts import HandlerCounts, HandlerStatistics
 from pagoda.hooks.dispatcher import Dispatcher
 from pagoda.hooks.explanations import Explanation, explain
-from pagoda.hooks.fence import Fence, Step
+from pagoda.hooks.fence import FailureListener, Fence, Step
 from pagoda.hooks.guard import QueryGuard
 from pagoda.hooks.records import Handler, HandlerRecord
 from pagoda.hooks.registration import checked_record
+from pagoda.hooks.rejections import refuse_unseen
 from pagoda.hooks.subjects import entity_name_of
 from pagoda.hooks.watchdog import Watchdog
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookSpec, resolve_hook_name
@@ -41,9 +43,10 @@ class HookManager:
         self._positions = count()
         self._lock = Lock()
         self._deferrer: Deferrer | None = None
+        self._out_of_service: frozenset[str] = frozenset()
         self._watchdog = Watchdog(timeout_seconds)
         self._fence = Fence(self._watchdog)
-        self._guard = QueryGuard(self._watchdog.threads)
+        self._guard = QueryGuard(self._watchdog.threads, timeout_seconds)
         self._dispatchers = {
             spec.name: Dispatcher(spec, self._hooks[spec.name], self._chain) for spec in HOOK_SPECS.values()
         }
@@ -67,10 +70,12 @@ class HookManager:
         priority: int = 100,
         plugin_order: int = 0,
         deferred: bool = False,
+        fail_closed: bool = False,
     ) -> HandlerRecord:
         """Register a handler, a function or a bound method, and return its record.
 
-        `entity` limits it to one entity by name; `deferred` hands it to a job after commit.
+        `entity` limits it to one entity by name; `deferred` hands it to a job after commit; `fail_closed` has
+        a validation that fails, or is out of service, refuse the write.
 
         Raises:
             UnknownHook: `hook_name` is neither a hook nor an alias.
@@ -85,6 +90,7 @@ class HookManager:
             plugin_order=plugin_order,
             position=next(self._positions),
             deferred=deferred,
+            fail_closed=fail_closed,
         )
         with self._lock:
             insort(self._hooks[record.hook], record, key=_order)
@@ -123,6 +129,18 @@ class HookManager:
         chosen = entity_name if entity_name is not None else entity_name_of(spec, bound)
         return dispatcher.chain(chosen).run_with(bound, rest)
 
+    def run_within[T](self, timeout_seconds: float, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that is no handler, a plugin's view, with a time budget of its own.
+
+        Raises:
+            HookTimeout: it ran longer and was cut off, as handlers are.
+        """
+        depth = self._watchdog.begin(timeout_seconds)
+        try:
+            return function(*args)
+        finally:
+            self._fence.leave(depth)
+
     def dispatcher(self, hook_name: str) -> Dispatcher:
         """Return the fast way into one hook; it stays valid while handlers come and go."""
         return self._dispatchers[resolve_hook_name(hook_name)]
@@ -152,6 +170,17 @@ class HookManager:
         """
         return self._counts[record].statistics()
 
+    def set_failure_listener(self, listener: FailureListener | None) -> None:
+        """Set what is told of each failure that was contained."""
+        self._fence.on_failure = listener
+
+    def set_out_of_service(self, plugin_ids: frozenset[str]) -> None:
+        """Skip the handlers of these plugins alone; their validations that fail closed refuse writes."""
+        changed = self._out_of_service ^ plugin_ids
+        self._out_of_service = plugin_ids
+        for hook in {record.hook for record in self.records() if record.plugin_id in changed}:
+            self._dispatchers[hook].reset()
+
     def set_deferrer(self, deferrer: Deferrer | None) -> None:
         """Set what takes a deferred handler instead of its being run; None: it is run at once."""
         self._deferrer = deferrer
@@ -162,10 +191,14 @@ class HookManager:
 
     def _chain(self, spec: HookSpec, entity_name: str | None) -> Chain:
         records = self.handlers(spec.name, entity_name)
-        steps = [Step(record=r, function=self._function(r, spec), counts=self._counts[r]) for r in records]
-        return Chain(spec, steps, self._fence)
+        served = [r for r in records if r.fail_closed or r.plugin_id not in self._out_of_service]
+        steps = [Step(record=r, function=self._function(r, spec), counts=self._counts[r]) for r in served]
+        passed_by = [self._counts[record] for record in records if record not in served]
+        return Chain(spec, steps, self._fence, passed_by)
 
     def _function(self, record: HandlerRecord, spec: HookSpec) -> Handler:
+        if record.plugin_id in self._out_of_service:
+            return partial(refuse_unseen, record)
         if not record.deferred:
             return record.handler
 

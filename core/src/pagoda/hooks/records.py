@@ -9,7 +9,7 @@ from typing import Any
 type Handler = Callable[..., Any]  # a hook's arguments and result are data of every type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class HandlerRecord:
     """One registered handler. Two records are never equal, even of one function."""
 
@@ -20,6 +20,7 @@ class HandlerRecord:
     plugin_order: int  # place of the plugin in load order
     position: int  # definition order, counted over all registrations
     deferred: bool  # runs in the plugin's own queue after commit
+    fail_closed: bool = False  # of a validation: without its verdict the write is refused
     handler: Handler
 
     @property

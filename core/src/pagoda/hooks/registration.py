@@ -6,7 +6,7 @@ from typing import Any
 
 from pagoda.hooks.records import Handler, HandlerRecord
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.hooks import HOOK_SPECS, check_signature, resolve_hook_name
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind, check_signature, resolve_hook_name
 
 
 def checked_record(
@@ -19,6 +19,7 @@ def checked_record(
     plugin_order: int,
     position: int,
     deferred: bool,
+    fail_closed: bool = False,
 ) -> HandlerRecord:
     """Return the record of a handler.
 
@@ -48,6 +49,7 @@ def checked_record(
         plugin_order=plugin_order,
         position=position,
         deferred=deferred,
+        fail_closed=fail_closed and spec.kind is HookKind.VETO,
         handler=handler,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from pagoda.hooks.errors import Messages
+from pagoda.hooks.records import HandlerRecord
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
 
@@ -47,3 +48,22 @@ def _flat(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for item in value for text in _flat(item)]
     return [str(value)]
+
+
+def refuse_unseen(record: HandlerRecord, *_args: Any, **_context: Any) -> None:
+    """Refuse a write in place of a validation that can't give its verdict and must not be left out.
+
+    Any: a hook's arguments and context are data of every type.
+
+    Raises:
+        HookRejected: always.
+    """
+    raise refusal_of(record)
+
+
+def refusal_of(record: HandlerRecord) -> HookRejected:
+    """Return what a validation says that fails closed and could not give its verdict."""
+    return HookRejected(
+        f"plugin {record.plugin_id!r} can't check it at the moment, and nothing is stored unchecked. "
+        "Try again later, or ask the operators of this host."
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sentry_sdk
 import structlog
 
+from pagoda.fencing.reporting import report_error
 from pagoda.hooks.errors import HookTimeout, RejectedByPlugin
 from pagoda.hooks.records import HandlerRecord
 
@@ -23,10 +23,14 @@ def report_failure(record: HandlerRecord, entity: str | None, error: BaseExcepti
         error=f"{type(error).__name__}: {error}",
         exc_info=error,
     )
-    if sentry_sdk.is_initialized():
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tags({"plugin": record.plugin_id, "hook": record.hook, "entity": entity or ""})
-            scope.capture_exception(error)
+    report_error(
+        error,
+        plugin=record.plugin_id,
+        surface="hook",
+        name=record.hook,
+        hook=record.hook,
+        entity=entity or "",
+    )
 
 
 def report_rejection(record: HandlerRecord, rejection: RejectedByPlugin) -> None:

@@ -13,6 +13,7 @@ from collections.abc import MutableMapping
 from itertools import count
 
 from pagoda.hooks.errors import HookDepthExceeded
+from pagoda.hooks.queries import RunningQuery
 from pagoda.hooks.savepoints import Savepoint
 
 IDLE = 0  # no handler runs; handlers are numbered from 1
@@ -32,12 +33,11 @@ class Mark:
     same call all the time.
     """
 
-    __slots__ = ("deadline", "expired", "next_strike", "postponed")
+    __slots__ = ("deadline", "expired", "next_strike")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline  # of `time.monotonic`
         self.expired = False  # set by the watchdog once the deadline has passed
-        self.postponed = 0  # strikes left out as they would have hit a transaction's begin or end
         self.next_strike = 0.0  # a handler that was struck gets time to clean up
 
 
@@ -45,11 +45,12 @@ type Running = int | Mark
 
 
 class Frame:
-    """One dispatch of one thread."""
+    """One dispatch of one thread, or one stretch of other code that has a time budget of its own."""
 
-    __slots__ = ("held", "savepoints", "slot")
+    __slots__ = ("held", "savepoints", "slot", "timeout_seconds")
 
-    def __init__(self, running: Running = IDLE) -> None:
+    def __init__(self, running: Running = IDLE, timeout_seconds: float | None = None) -> None:
+        self.timeout_seconds = timeout_seconds  # None for handlers, who share the watchdog's
         self.slot: list[Running] = [running]
         self.held: Running = IDLE  # what the slot held when it was emptied
         self.savepoints: dict[str, Savepoint] = {}  # {database alias: the running handler's savepoint}
@@ -60,6 +61,11 @@ class Frame:
             return self.slot[0]
         except IndexError:
             return self.held
+
+    @property
+    def is_dispatch(self) -> bool:
+        """Return whether it stands for handlers, which get savepoints."""
+        return self.timeout_seconds is None
 
     def runs_handler(self) -> bool:
         """Return whether a handler runs here."""
@@ -93,12 +99,14 @@ class Frame:
 class ThreadState:
     """The frames of one thread, outermost first. The first stands for the thread and is never dropped."""
 
-    __slots__ = ("__weakref__", "frames", "ident", "is_opening")
+    __slots__ = ("__weakref__", "frames", "ident", "is_opening", "is_reading", "query")
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.frames = [Frame(ASLEEP)]
         self.is_opening = False  # a savepoint is being opened, whose own SQL needs none
+        self.query: RunningQuery | None = None  # what a handler waits for
+        self.is_reading = False  # a handler's last query only reads
 
 
 class Threads:
@@ -136,16 +144,23 @@ class Threads:
         """
         frames = self.state.frames
         depth = len(frames)
-        if frames[-1].running() != IDLE:
+        if self.local.slot[0] != IDLE:
             if depth >= MAX_DEPTH:
                 raise _too_deep()
             frames.append(Frame())
             self.local.slot = frames[-1].slot
         return depth
 
+    def begin(self, timeout_seconds: float) -> int:
+        """Make a frame for code that is no handler and return the depth to `leave` to."""
+        frames, frame = self.state.frames, Frame(1, timeout_seconds)
+        frames.append(frame)
+        self.local.slot = frame.slot
+        return len(frames) - 1
+
     def leave(self, depth: int) -> None:
         """Drop the frames beyond `depth`."""
-        frames = self.state.frames
+        frames = self.local.state.frames
         if len(frames) > depth:
             del frames[depth:]
             self.local.slot = frames[-1].slot or [BUSY]

@@ -51,6 +51,15 @@ class Watchdog:
             _Sight.OVERDUE: 0.02,
         }
 
+    def watch(self) -> None:
+        """Watch the calling thread, if that is not done yet."""
+        try:
+            slot = self.threads.local.slot
+        except AttributeError:
+            slot = self.threads.state.frames[0].slot
+        if slot[0] == ASLEEP:
+            self.wake()
+
     def wake(self) -> None:
         """Watch the calling thread, whose slot is asleep; start the watchdog's thread where none runs."""
         if threading.current_thread() is threading.main_thread():
@@ -61,6 +70,11 @@ class Watchdog:
         frame = self.threads.state.frames[0]
         if frame.slot == [ASLEEP]:
             frame.slot[0] = IDLE
+
+    def begin(self, timeout_seconds: float) -> int:
+        """Watch what the calling thread does from here on; return the depth to `threads.leave` to."""
+        self.watch()
+        return self.threads.begin(timeout_seconds)
 
     def stop(self) -> None:
         """End the watchdog's thread; nothing is cut off any more."""
@@ -96,7 +110,7 @@ class Watchdog:
     def _look_at(self, state: ThreadState, now: float) -> _Sight:
         sight = _Sight.NOTHING
         for frame in tuple(state.frames):
-            mark = frame.watch(now + self.timeout_seconds)
+            mark = frame.watch(now + (frame.timeout_seconds or self.timeout_seconds))
             if mark is not None and now >= mark.deadline:
                 self._knock(state, mark)
                 return _Sight.OVERDUE
@@ -105,9 +119,12 @@ class Watchdog:
         return sight
 
     def _knock(self, state: ThreadState, mark: Mark) -> None:
-        if mark.expired and state.ident == threading.main_thread().ident:
+        was_expired, mark.expired = mark.expired, True
+        query = state.query
+        if query is not None and query.stop():
+            return
+        if was_expired and state.ident == threading.main_thread().ident:
             signal.pthread_kill(state.ident, cutting.CUT_SIGNAL)
-        mark.expired = True
         self._watch_codes(self._watched | cutting.handler_codes(state.ident))
 
     def _watch_codes(self, codes: set[CodeType]) -> None:

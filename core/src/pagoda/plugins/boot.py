@@ -16,6 +16,7 @@ from pagoda.plugins.compatibility import check_compatibility, installed_versions
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.errors import PluginBootError
 from pagoda.plugins.loader import load_plugin, make_importable
+from pagoda.plugins.lock import check_pin
 from pagoda.plugins.ordering import Node, dependency_skipped, load_order
 from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
@@ -86,6 +87,7 @@ class _Boot:
         version_of = installed_versions()
         for item in self.found:
             try:
+                check_pin(item.candidate, _lock_names(item.candidate), self.settings.plugin_lock)
                 check_compatibility(item.candidate, version_of)
             except PluginRefused as refused:
                 self._skip(item, refused)
@@ -140,7 +142,11 @@ class _Boot:
         """Report names in settings that nothing provides; installed but disabled plugins may stay."""
         plugins = self.registry.known_names()
         # The host's own worker is sized beside those of plugins, as "core"
-        for setting, known in (("plugin_settings", plugins), ("plugin_worker_config", {*plugins, "core"})):
+        for setting, known in (
+            ("plugin_settings", plugins),
+            ("plugin_lock", plugins),
+            ("plugin_worker_config", {*plugins, "core"}),
+        ):
             for name in getattr(self.settings, setting):
                 if name not in known and not self.catalogue.find(name):
                     self.registry.report_configuration_fault(
@@ -209,6 +215,11 @@ def _record(chosen: Selected) -> PluginRecord:
         version=candidate.distribution.version,
         distribution_version=candidate.distribution.version,
     )
+
+
+def _lock_names(candidate: Candidate) -> tuple[str, ...]:
+    named = (candidate.name, candidate.distribution.name, candidate.facts().id)
+    return tuple(name for name in named if name is not None)
 
 
 def _source_names(candidate: Candidate, *, by_id: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pagoda.fencing import BreakerState, breaker_states
 from pagoda.hooks.manager import HookManager
 from pagoda.plugins.records import PluginRecord
 from pagoda.plugins.registry import PluginRegistry
@@ -18,11 +19,16 @@ Description = dict[str, Any]
 
 def describe_all(registry: PluginRegistry) -> list[Description]:
     """Return the description of each enabled plugin, in load order."""
-    return [describe(registry, record) for record in registry.records]
+    breakers = breaker_states()
+    return [_described(registry, record, breakers) for record in registry.records]
 
 
 def describe(registry: PluginRegistry, record: PluginRecord) -> Description:
     """Return what there is to know of a plugin; `hooks` are in execution order."""
+    return _described(registry, record, breaker_states())
+
+
+def _described(registry: PluginRegistry, record: PluginRecord, breakers: list[BreakerState]) -> Description:
     plugin = record.plugin
     return {
         "id": record.id,
@@ -43,6 +49,7 @@ def describe(registry: PluginRegistry, record: PluginRecord) -> Description:
             "api_v2": plugin.api_v2_patterns if plugin else None,
             "plain": plugin.url_patterns if plugin else None,
         },
+        "breakers": [_breaker(state) for state in breakers if state.plugin == record.id],
         "queue": f"plugin.{record.id}",
         "hooks": list(_hooks(registry.host.hooks, record.id)) if record.is_active else [],
         "tasks": list(_tasks(registry.host.tasks, record.id)) if record.is_active else [],
@@ -76,6 +83,19 @@ def explain_hook(registry: PluginRegistry, hook_name: str, entity_name: str | No
         for record in registry.records
         if not record.is_active
     ]
+
+
+def _breaker(state: BreakerState) -> Description:
+    return {
+        "surface": state.surface,
+        "state": state.state,
+        "since": state.since.isoformat(),
+        "calls": state.calls,
+        "failures": state.failures,
+        "last_error": state.last_error or None,
+        "retry_at": state.retry_at.isoformat() if state.retry_at else None,
+        "dry_run": state.dry_run,
+    }
 
 
 def _hooks(hooks: HookManager, plugin_id: str) -> Iterator[Description]:

@@ -51,6 +51,8 @@ class ReasonCode(enum.StrEnum):
     TASK_OFFSET_MISMATCH = "task_offset_mismatch"  # decorator and declaration disagree on a task's offset
     QUARANTINED = "quarantined"  # taken out of service by an operator or by what watches it
     URLS_FAILED = "urls_failed"  # a URL module of it can't be served; the rest of it is active
+    MIGRATIONS_MISSING = "migrations_missing"  # its tables are not as its models; the rest of it is active
+    LOCK_MISMATCH = "lock_mismatch"  # it is not what PLUGIN_LOCK pins
     UNKNOWN_PLUGIN = "unknown_plugin"  # a setting names a plugin that nothing provides
 
 

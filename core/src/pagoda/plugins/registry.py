@@ -71,6 +71,11 @@ class PluginRegistry:
         return tuple(record for record in self.records if record.is_active)
 
     @property
+    def has_active(self) -> bool:
+        """Return whether any plugin is in service."""
+        return any(record.is_active for record in self._records)
+
+    @property
     def urls(self) -> tuple[UrlModules, ...]:
         """Return the URL modules of active plugins, in load order."""
         return tuple(_url_modules(r, r.plugin) for r in self.active if r.plugin is not None)
@@ -230,6 +235,7 @@ class PluginRegistry:
                     priority=declared["priority"],
                     plugin_order=record.order or 0,
                     deferred=declared["deferred"],
+                    fail_closed=plugin.fail_closed,
                 )
 
     def _next_order(self) -> int:

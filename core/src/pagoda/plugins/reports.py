@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sentry_sdk
 import structlog
 
+from pagoda.fencing import Outcome, report_outcome
+from pagoda.fencing.reporting import report_error
 from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,10 @@ def report_skipped(record: PluginRecord, refused: PluginRefused) -> None:
         reason=record.reason,
         exc_info=refused.__cause__,
     )
-    if sentry_sdk.is_initialized():
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tags({"plugin": record.id, "surface": "load", "reason_code": str(record.reason_code)})
-            scope.capture_exception(refused)
+    code = str(record.reason_code)
+    report_error(refused, plugin=record.id, surface="load", name=code, reason_code=code)
+    report_outcome(
+        Outcome(
+            plugin=record.id, surface="load", name=code, result="raised", seconds=0.0, error=record.reason
+        )
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pagoda.config.loading import load_settings
 from pagoda.config.logging import configure_logging
 from pagoda.config.settings import Settings
 from pagoda.errors import NotReady, SettingsError
+from pagoda.watching.metrics.processes import share
 from pagoda_api.server import ApiServer
 from pagoda_plugin_sdk.exceptions import PagodaError
 
@@ -33,10 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
     """Serve until a signal ends it; flags win over the settings."""
+    if workers is not None:
+        os.environ["API_WORKERS"] = str(workers)  # the application shares its capacity out by it
+    share()  # before anything that counts is imported
     configure_logging(settings, service="api")  # for what gunicorn says before the application is loaded
     ApiServer(
         bind=bind or settings.api_bind,
         workers=workers or settings.api_workers,
+        worker_memory_mb=settings.api_worker_memory_mb,
         load_application=_load_application,
     ).run()
     return 0

@@ -12,9 +12,9 @@ from django.urls import ResolverMatch, URLResolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
+from pagoda.fencing.reporting import report_error
 from pagoda.plugins.records import ReasonCode
 from pagoda.plugins.registry import UrlModules
-from pagoda_api.reporting import report
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
 API_PREFIX = "api/v2/plugins/"
@@ -56,7 +56,7 @@ def build_plugin_routes(
                 if is_strict:
                     raise
                 log.error("plugin_urls_failed", plugin=plugin.plugin_id, module=module_path, exc_info=True)
-                report(error, plugin_id=plugin.plugin_id, surface="urls")
+                report_error(error, plugin=plugin.plugin_id, surface="load", name=module_path)
                 report_fault(plugin.plugin_id, error.code, str(error))
         routes.add(plugin, resolvers)
     return routes

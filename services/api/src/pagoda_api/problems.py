@@ -6,6 +6,7 @@ programs), and ``plugin`` when a plugin refused or failed.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, ValidationError
@@ -16,8 +17,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
-from pagoda.hooks.errors import RejectedByPlugin
+from pagoda.hooks.errors import HookTimeout, RejectedByPlugin
 from pagoda.plugins.runtime import registry
+from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, plugin_of
 from pagoda_api.request_id import request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginLoadError, PluginSecurityError
@@ -104,12 +106,54 @@ def unexpected_error(request: HttpRequest, plugin_id: str | None) -> JsonRespons
     """Answer 500 with the request id, by which the log record is found, and the plugin when it is one's."""
     request_id = request_id_of(request)
     whose = f"An endpoint of plugin {plugin_id!r}" if plugin_id else "The server"
-    body = {
-        "detail": f"{whose} failed. The cause is in the server's log under request id {request_id!r}.",
-        "code": "plugin_endpoint_failed" if plugin_id else "internal_error",
-        "request_id": request_id,
-    }
-    return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=500))
+    detail = f"{whose} failed. The cause is in the server's log under request id {request_id!r}."
+    code = "plugin_endpoint_failed" if plugin_id else "internal_error"
+    return _problem(request, detail, code, 500, plugin_id)
+
+
+def plugin_unavailable(request: HttpRequest, plugin_id: str, retry_seconds: float) -> JsonResponse:
+    """Answer for an endpoint whose breaker is open."""
+    detail = f"The endpoints of plugin {plugin_id!r} are out of service, as they failed too often."
+    return _try_later(request, plugin_id, detail, "plugin_unavailable", retry_seconds)
+
+
+def plugin_busy(request: HttpRequest, plugin_id: str, retry_seconds: float) -> JsonResponse:
+    """Answer for an endpoint of a plugin that holds all it may of the server."""
+    detail = f"Plugin {plugin_id!r} has as many requests at work as one plugin may have."
+    return _try_later(request, plugin_id, detail, "plugin_busy", retry_seconds)
+
+
+def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) -> JsonResponse:
+    """Answer for an endpoint that raised, ran too long, or returned what is no use."""
+    match error:
+        case HookTimeout():
+            fault, code, status = f"it was {error}", "plugin_endpoint_timeout", 504
+        case UnusableResponse() | ResponseTooLarge():
+            fault, code, status = (
+                f"it {error}" if isinstance(error, UnusableResponse) else str(error),
+                error.code,
+                502,
+            )
+        case _:
+            return unexpected_error(request, plugin_id)
+    detail = f"An endpoint of plugin {plugin_id!r} failed: {fault}."
+    return _problem(request, detail, code, status, plugin_id)
+
+
+def _try_later(
+    request: HttpRequest, plugin_id: str, detail: str, code: str, retry_seconds: float
+) -> JsonResponse:
+    seconds = ceil(retry_seconds)
+    response = _problem(request, f"{detail} Try again in {seconds} s.", code, 503, plugin_id)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _problem(
+    request: HttpRequest, detail: str, code: str, status: int, plugin_id: str | None
+) -> JsonResponse:
+    body = {"detail": detail, "code": code, "request_id": request_id_of(request)}
+    return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=status))
 
 
 def logged[R: HttpResponse](response: R) -> R:

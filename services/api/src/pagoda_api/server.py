@@ -10,6 +10,8 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 
+from pagoda.config.limits import ChildLimits, apply
+
 
 class ServerLog(glogging.Logger):
     """Gunicorn's own log, as records of the process's: no handlers or formats of its own."""
@@ -29,13 +31,18 @@ class ApiServer(BaseApplication):
     interrupt.
     """
 
-    def __init__(self, *, bind: str, workers: int, load_application: Callable[[], Any]) -> None:
+    def __init__(
+        self, *, bind: str, workers: int, worker_memory_mb: int, load_application: Callable[[], Any]
+    ) -> None:
+        self._worker_memory_mb = worker_memory_mb
         self._options = {
             "bind": bind,
             "workers": workers,
             "worker_class": "sync",
             "preload_app": True,  # a fault in the configuration ends the start once, not once per worker
-            "post_fork": _forget_connections,
+            "post_fork": self._prepare_worker,
+            "worker_exit": _end_process,
+            "child_exit": _forget_process,
             "control_socket_disable": True,
             "accesslog": None,  # the access-log middleware writes it, with the request id
             "logger_class": ServerLog,
@@ -50,13 +57,37 @@ class ApiServer(BaseApplication):
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
+    def _prepare_worker(self, _server: object, _worker: object) -> None:
+        _forget_connections()
+        apply(ChildLimits(memory_mb=self._worker_memory_mb))
+        _start_watching()
+
     def load(self) -> Any:
         """Return the WSGI application; gunicorn calls it. Any, as gunicorn has no types."""
         return self._load_application()
 
 
-def _forget_connections(_server: object, _worker: object) -> None:
+def _forget_connections() -> None:
     from django.db import connections
 
     # A connection opened while the application was loaded belongs to the parent process.
     connections.close_all()
+
+
+def _start_watching() -> None:
+    from pagoda_api import watching
+
+    watching.start()
+
+
+def _end_process(_server: object, _worker: object) -> None:
+    from pagoda_api import watching
+
+    watching.stop()
+
+
+def _forget_process(_server: object, worker: Any) -> None:
+    """Drop from the metrics what only a living process may tell; its counts stay."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

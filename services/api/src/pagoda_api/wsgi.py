@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import import_module
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -11,6 +12,8 @@ from django.urls import get_resolver
 
 from pagoda.config.logging import configure_logging
 from pagoda.config.sentry import configure_sentry
+from pagoda.plugins.migrations import report_missing
+from pagoda.plugins.runtime import registry
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")
 
@@ -22,3 +25,7 @@ application = get_wsgi_application()
 
 # Django imports URL modules at the first request; a plugin's that fails is to be reported at start-up.
 get_resolver()._populate()
+report_missing(registry())
+
+# Before the server forks: its workers share what the fence counts.
+import_module("pagoda_api.runtime").endpoint_fence()

@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection
 from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.clock import database_now
 from pagoda.jobs.publisher import Message, MessagePublisher
+from pagoda_worker import task_fence
 from pagoda_worker.schedules import Schedules
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ class Dispatcher:
         overdue = store.end_overdue()
         for attempt in overdue:
             log.warning("job_timed_out", job_id=attempt.job_id, attempt=attempt.number, owner=attempt.owner)
+            task_fence.tell(attempt, "timeout", error="it ran past its hard limit")
         released = store.release_dependents()
         scheduled = self._schedules.start_due(database_now())
         published, unpublished = self._publish()

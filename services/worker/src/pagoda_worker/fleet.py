@@ -77,6 +77,7 @@ def run_fleet(host: Host, *, alive_file: Path | None = None) -> int:
     stop.install()
     file_transport.install(host.celery)
     fleet = Supervisor(specs(host.targets(), run_dir), SubprocessLauncher(), time.monotonic)
+    _serve_metrics(host)
     fleet.start()
     try:
         _watch(fleet, stop, host, alive_file)
@@ -84,6 +85,15 @@ def run_fleet(host: Host, *, alive_file: Path | None = None) -> int:
         _end(fleet, stop, host.soft_shutdown_seconds + KILL_MARGIN_SECONDS)
         shutil.rmtree(run_dir)
     return 0
+
+
+def _serve_metrics(host: Host) -> None:
+    """Serve the metrics of all processes here: they share one address, and one folder of counts."""
+    from pagoda.watching.metrics import serving as metrics  # needs a host that is started
+
+    if host.settings.metrics_bind is not None:
+        metrics.serve(host.settings.metrics_bind)
+        os.environ["METRICS_BIND"] = ""  # for those that are started
 
 
 def _watch(fleet: Supervisor, stop: StopRequest, host: Host, alive_file: Path | None) -> None:

@@ -14,11 +14,15 @@ import sentry_sdk
 import structlog
 from celery import signals
 
+from pagoda.config.sentry import link_user
+from pagoda.fencing.reporting import report_error
+from pagoda.fencing.runtime import breaker
 from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
+from pagoda_worker import task_fence
 from pagoda_worker.soft_limit import soft_limit
 
 log = structlog.get_logger(__name__)
@@ -39,19 +43,33 @@ class Runner:
 
     def run(self, job_id: int, task_id: str) -> None:
         """Claim the job and run its task to the end; return quietly when it is not to be run now."""
+        breaker().refresh()
         attempt = store.claim(job_id, store.owner_of(self.node, os.getpid()), self.lease_seconds)
         if attempt is None:
             log.debug("job_not_claimed", job_id=job_id, task_id=task_id)
             return
         with _bound(attempt, task_id):
             spec = _operation_of(attempt)
-            if spec is not None:
+            if spec is not None and task_fence.is_admitted(attempt):
                 self._run(attempt, spec)
+            breaker().flush()
 
     def _run(self, attempt: store.Attempt, spec: OperationSpec) -> None:
         started = time.monotonic()
-        ending = run_attempt(attempt, spec, report=_report, guard=soft_limit)
-        log.info("job_ended", ending=ending, seconds=round(time.monotonic() - started, 3))
+        escaped: list[BaseException] = []
+
+        def report(error: BaseException) -> None:
+            escaped.append(error)
+            _report(attempt, error)
+
+        ending = run_attempt(attempt, spec, report=report, guard=soft_limit)
+        seconds = time.monotonic() - started
+        log.info("job_ended", ending=ending, seconds=round(seconds, 3))
+        if ending != "lost":
+            error = escaped[0] if escaped else None
+            text = None if error is None else f"{type(error).__name__}: {error}"
+            result = task_fence.result_of(ending, error)
+            task_fence.tell(attempt, result, seconds=seconds, error=text)
 
 
 def install(*, node: str, lease_seconds: float) -> Runner:
@@ -100,11 +118,17 @@ def _resolve(attempt: store.Attempt) -> OperationSpec:
     return operations.resolve(attempt.operation)
 
 
-def _report(error: BaseException) -> None:
+def _report(attempt: store.Attempt, error: BaseException) -> None:
     """Record what a task let escape: one log record and, when error tracking is on, one event."""
     log.error("job_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
-    if sentry_sdk.is_initialized():
-        sentry_sdk.capture_exception(error)
+    report_error(
+        error,
+        plugin=attempt.plugin or None,
+        surface="task",
+        name=attempt.operation_name,
+        job=str(attempt.job_id),
+        operation=attempt.operation_name,
+    )
 
 
 @contextmanager
@@ -126,8 +150,16 @@ def _bound(attempt: store.Attempt, task_id: str) -> Iterator[None]:
             return
         with sentry_sdk.isolation_scope() as scope:
             scope.set_tags(
-                {"plugin": attempt.plugin, "job": str(attempt.job_id), "operation": attempt.operation_name}
+                {
+                    "surface": "task",
+                    "plugin": attempt.plugin,
+                    "job": str(attempt.job_id),
+                    "operation": attempt.operation_name,
+                    "request_id": attempt.request_id,
+                }
             )
+            if attempt.user_id is not None:
+                link_user(attempt.user_id)
             yield
 
 

@@ -6,32 +6,40 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
+from pagoda.fencing.reporting import report_error
+from pagoda.plugins.runtime import registry
+from pagoda_api.endpoint_fence import ANSWERS
+from pagoda_api.middleware.access_log import PROBES
 from pagoda_api.plugin_routes import plugin_of
 from pagoda_api.problems import unexpected_error
-from pagoda_api.reporting import report
 from pagoda_api.request_id import request_id_of
+from pagoda_api.runtime import endpoint_fence
 
 log = structlog.get_logger(__name__)
 
-_DJANGO_ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
-
 
 class EndpointFenceMiddleware:
-    """Bind the request's plugin, and turn an unexpected exception of an API or plugin view into a 500.
+    """Call the views of plugins inside their fence, and answer what the host's own views let escape.
 
-    The exception becomes one log record and one Sentry event, tagged with the plugin when it is a plugin's.
+    It is the innermost of all, so that nothing but the view is called in the fence. The breakers' states are
+    brought up to date before a request, and what it counted is stored after it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in PROBES or not registry().has_active:
+            return self.get_response(request)
+        breaker = endpoint_fence().breaker
+        breaker.refresh()
         try:
             return self.get_response(request)
         finally:
+            breaker.flush()
             structlog.contextvars.unbind_contextvars("plugin")
 
     def process_view(
@@ -40,18 +48,20 @@ class EndpointFenceMiddleware:
         view: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> None:
-        """Name the plugin in the log from here to the end of the request."""
+    ) -> HttpResponseBase | None:
+        """Call a plugin's view; its plugin is named in the log from here to the end of the request."""
         plugin_id = plugin_of(request.resolver_match)
-        if plugin_id is not None:
-            structlog.contextvars.bind_contextvars(plugin=plugin_id)
+        if plugin_id is None:
+            return None
+        structlog.contextvars.bind_contextvars(plugin=plugin_id)
+        return endpoint_fence().call(plugin_id, request, view, *args, **kwargs)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Record `exception` and answer it; None leaves the host's pages to Django."""
-        plugin_id = plugin_of(request.resolver_match)
-        is_ours = plugin_id is not None or request.path.startswith("/api/")
-        if not is_ours or isinstance(exception, _DJANGO_ANSWERS):
+        """Record what a view of the host's API raised and answer it; its pages are left to Django."""
+        if not request.path.startswith("/api/") or isinstance(exception, ANSWERS):
             return None
         log.error("endpoint_failed", path=request.path, exc_info=exception)
-        report(exception, plugin_id=plugin_id, surface="endpoint", request_id=request_id_of(request))
-        return unexpected_error(request, plugin_id)
+        report_error(
+            exception, plugin=None, surface="endpoint", name=request.path, request_id=request_id_of(request)
+        )
+        return unexpected_error(request, None)

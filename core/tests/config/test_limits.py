@@ -6,7 +6,7 @@ import sys
 
 PROGRAM = """
 import json, resource, sys
-from pagoda_worker.limits import ChildLimits, apply
+from pagoda.config.limits import ChildLimits, apply
 apply(ChildLimits(**json.loads(sys.argv[1])))
 kinds = ("CORE", "NOFILE", "FSIZE", "DATA")
 print(json.dumps({kind: resource.getrlimit(getattr(resource, f"RLIMIT_{kind}")) for kind in kinds}))

@@ -1,0 +1,23 @@
+"""Start the process's breaker with Django."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class FencingConfig(AppConfig):
+    """Makes the breaker before anything runs plugin code."""
+
+    name = "pagoda.fencing"
+    label = "fencing"
+
+    def ready(self) -> None:
+        from pagoda.fencing import runtime
+        from pagoda.fencing.breaker import Breaker
+        from pagoda.fencing.policy import Policy
+        from pagoda.fencing.store import DatabaseStore, RedisStore
+
+        host = settings.PAGODA
+        store = DatabaseStore() if host.cache_url is None else RedisStore()
+        runtime.install(Breaker(store, Policy.of(host)))

@@ -1,0 +1,197 @@
+"""The circuit breaker of every (plugin, surface), as one process counts and asks it.
+
+What runs plugin code asks a local copy of the shared rows, which costs no I/O. `refresh` brings the copy up
+to date; failures are stored at once, and successes beside them at a flush. While nothing fails, nothing is
+stored: successes mean something only where there are failures.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from secrets import token_hex
+
+import structlog
+
+from pagoda.fencing.outcomes import Outcome, Surface
+from pagoda.fencing.policy import Policy
+from pagoda.fencing.rows import Batch, Key, Row
+from pagoda.fencing.shared_rows import Change, SharedRows
+from pagoda.fencing.states import BreakerState, breaker_changed
+from pagoda.fencing.store import Store, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+type Successes = tuple[str, Surface, str, int]
+"""Plugin, surface, name, and how often it did no harm since this was last asked."""
+
+
+class Breaker:
+    """Decides for one process, together with the others. Safe in threads; a forked process is a new one."""
+
+    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float] = time.time) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._rows = SharedRows(store, clock, self._tell_listeners)
+        self._pending: dict[Key, Batch] = {}
+        self._unsent: dict[Key, Batch] = {}  # counted here already, for a store that did not answer
+        self._lock = threading.RLock()
+        self._token = (0, "")
+        self._refused: frozenset[Key] = frozenset()
+        self._listeners: list[Callable[[frozenset[Key]], None]] = []
+        self._sources: list[Callable[[], Iterable[Successes]]] = []
+
+    @property
+    def process(self) -> str:
+        """Return the name of this process among all that share the store."""
+        pid, token = self._token
+        if pid != os.getpid():
+            token = f"{socket.gethostname()}/{os.getpid()}/{token_hex(4)}"
+            self._token = (os.getpid(), token)
+        return token
+
+    def add_listener(self, listener: Callable[[frozenset[Key]], None]) -> None:
+        """Tell `listener` the surfaces whose code may not run here, whenever they change."""
+        self._listeners.append(listener)
+
+    def add_source(self, source: Callable[[], Iterable[Successes]]) -> None:
+        """Ask `source` for successes that nobody reports one by one."""
+        self._sources.append(source)
+
+    def admits(self, plugin: str, surface: Surface) -> bool:
+        """Return whether the plugin's code may run; after the cool-down, try to be the one that probes."""
+        row = self._rows.get((plugin, surface))
+        if row is None or row.status == "closed":
+            return True
+        self._probe(row)
+        return self.policy.admits(self._rows[row.key], self.process)
+
+    def retry_after(self, plugin: str, surface: Surface) -> float:
+        """Return after how many seconds it is worth another try, at least 1."""
+        row = self._rows.get((plugin, surface))
+        return max(1.0, row.retry_at - self._clock()) if row is not None else 1.0
+
+    def last_error(self, plugin: str, surface: Surface) -> str:
+        """Return the last error of a surface, "" when there was none."""
+        row = self._rows.get((plugin, surface))
+        return row.last_error if row is not None else ""
+
+    def states(self) -> list[BreakerState]:
+        """Return all breakers, as stored."""
+        self._rows.refresh(at_once=True)
+        return [row.shown(dry_run=self.policy.dry_run) for row in self._rows.all()]
+
+    def refresh(self) -> None:
+        """Bring the local copy up to date, at most once a second; call it where a request or a job begins.
+
+        Hooks are probed from here on when their cool-down is over: nothing asks when they run.
+        """
+        self._rows.refresh()
+        if not self._rows.has_failures:
+            return
+        for row in self._rows.all():
+            if row.surface == "hook":
+                self._probe(row)
+
+    def record(self, outcome: Outcome) -> None:
+        """Count an outcome; a failure is stored at once."""
+        key = outcome.plugin, outcome.surface
+        if outcome.is_failure:
+            self.fail(*key, outcome.name, outcome.error or outcome.result)
+        elif outcome.result != "skipped":
+            with self._lock:
+                self._batch(key).succeed(outcome.name)
+            self._flush_if_watched(key)
+
+    def fail(self, plugin: str, surface: Surface, name: str, error: str, *, successes: int = 0) -> None:
+        """Count a failure and store it; `successes` is how often `name` did no harm before, untold."""
+        with self._lock:
+            batch = self._batch((plugin, surface))
+            if successes > 0:
+                batch.succeed(name, successes)
+            batch.fail(name, error)
+        self._flush((plugin, surface))
+
+    def flush(self) -> None:
+        """Store what was counted where anything has failed; call it where a request or a job ends."""
+        if self._unsent or self._rows.has_failures or any(b.failures for b in self._pending.values()):
+            self._collect()
+            for key in {*self._pending, *self._unsent}:
+                self._flush_if_watched(key)
+
+    def _collect(self) -> None:
+        with self._lock:
+            for source in self._sources:
+                for plugin, surface, name, calls in source():
+                    self._batch((plugin, surface)).succeed(name, calls)
+
+    def _batch(self, key: Key) -> Batch:
+        now = self._clock()
+        batch = self._pending.get(key)
+        if batch is None or (not batch.failures and now - batch.began > self.policy.window_seconds):
+            batch = self._pending[key] = Batch(began=now)
+        return batch
+
+    def _flush_if_watched(self, key: Key) -> None:
+        row, batch = self._rows.get(key), self._pending.get(key)
+        is_watched = row is not None and row.has_failures
+        if is_watched or key in self._unsent or (batch is not None and batch.failures):
+            self._flush(key)
+
+    def _flush(self, key: Key) -> None:
+        with self._lock:
+            batch, unsent = self._pending.pop(key, None), self._unsent.pop(key, None)
+        if batch is None and unsent is None:
+            return
+        batch = batch or Batch()
+        whole = batch if unsent is None else unsent.followed_by(batch)
+        if not self._change(key, self._counting(whole), alone=self._counting(batch)):
+            with self._lock:
+                newer = self._unsent.get(key)
+                self._unsent[key] = whole if newer is None else whole.followed_by(newer)
+
+    def _counting(self, batch: Batch) -> Change:
+        return lambda row: self.policy.counted(row, batch, self._clock(), self.process)
+
+    def _probe(self, row: Row) -> None:
+        def probing(current: Row) -> Row:
+            return self.policy.probing(current, self._clock(), self.process)
+
+        if probing(row) is not row:
+            self._change(row.key, probing, alone=probing)
+
+    def _change(self, key: Key, change: Change, *, alone: Change) -> bool:
+        """Change the stored row and announce a new status; without the store, change the local one."""
+        try:
+            before, after = self._rows.change(key, change)
+        except StoreUnavailable as error:
+            log.warning("breaker_decides_alone", plugin=key[0], surface=key[1], error=str(error))
+            self._rows.decide_alone(key, alone)
+            return False
+        if before.status != after.status:
+            self._announce(before, after)
+        return True
+
+    def _tell_listeners(self) -> None:
+        refused = frozenset(row.key for row in self._rows.all() if not self.policy.admits(row, self.process))
+        if refused != self._refused:
+            self._refused = refused
+            for listener in self._listeners:
+                listener(refused)
+
+    def _announce(self, before: Row, after: Row) -> None:
+        facts = {
+            "plugin": after.plugin,
+            "surface": after.surface,
+            "old": before.status,
+            "new": after.status,
+            "reason": after.reason,
+            "dry_run": self.policy.dry_run,
+        }
+        (log.error if after.status == "open" else log.warning)("breaker_changed", **facts)
+        for receiver, answer in breaker_changed.send_robust(sender=type(self), **facts):
+            if isinstance(answer, Exception):
+                log.error("breaker_receiver_failed", receiver=repr(receiver), exc_info=answer)

@@ -1,0 +1,35 @@
+"""The table of breakers, for hosts without a shared cache."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Breaker(models.Model):
+    """One `pagoda.fencing.rows.Row`, which says what the fields mean."""
+
+    plugin = models.CharField(max_length=64)
+    surface = models.CharField(max_length=16)
+    status = models.CharField(max_length=16)
+    since = models.FloatField()
+    window = models.FloatField()
+    calls = models.IntegerField()
+    failures = models.IntegerField()
+    streaks = models.JSONField()
+    last_error = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    retry_at = models.FloatField()
+    holder = models.CharField(max_length=200, blank=True)
+    version = models.IntegerField()
+
+    class Meta:
+        """One breaker per plugin and surface."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("plugin", "surface"), name="breaker_of_surface"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plugin} {self.surface}: {self.status}"

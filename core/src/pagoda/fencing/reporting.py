@@ -1,0 +1,26 @@
+"""Tell the error tracker what plugin code did wrong: one event each, grouped by plugin and error."""
+
+from __future__ import annotations
+
+import sentry_sdk
+
+from pagoda.fencing.outcomes import Surface
+
+
+def report_error(
+    error: BaseException, *, plugin: str | None, surface: Surface, name: str, **tags: str | None
+) -> None:
+    """Send `error` as one event with its tags; nothing happens while error tracking is off.
+
+    `name` is the hook's, the view's or the operation's; None stands for the host as `plugin`, and among
+    `tags` for one that does not apply.
+    """
+    if not sentry_sdk.is_initialized():
+        return
+    with sentry_sdk.new_scope() as scope:
+        given = {"plugin": plugin, "surface": surface, **tags}
+        scope.set_tags({tag: value for tag, value in given.items() if value is not None})
+        if plugin is not None:
+            # The place in the code says little: a handler that hangs is cut off wherever it happens to be.
+            scope.fingerprint = [plugin, surface, name, type(error).__qualname__]
+        scope.capture_exception(error)

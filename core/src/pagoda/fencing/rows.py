@@ -1,0 +1,99 @@
+"""What is stored of a breaker, and what is added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pagoda.fencing.outcomes import Surface
+from pagoda.fencing.states import BreakerState, Status
+
+type Key = tuple[str, Surface]
+"""Plugin and surface."""
+
+ERROR_MAX = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One breaker. Times are seconds since the epoch."""
+
+    plugin: str
+    surface: Surface
+    status: Status = "closed"
+    since: float = 0.0  # when the status began
+    window: float = 0.0  # when the counting began
+    calls: int = 0  # in the window
+    failures: int = 0  # among them
+    streaks: Mapping[str, int] = field(default_factory=dict)  # {name: its failures since it last succeeded}
+    last_error: str = ""
+    reason: str = ""  # for the status
+    retry_at: float = 0.0  # open: when a probe may go; half-open: when the probe counts as lost
+    holder: str = ""  # half-open: the process that probes
+    version: int = 0  # grows with every change, for compare-and-set
+
+    @property
+    def key(self) -> Key:
+        """Return what it is the breaker of."""
+        return self.plugin, self.surface
+
+    @property
+    def has_failures(self) -> bool:
+        """Return whether it has failed in its window, or is out of service."""
+        return bool(self.status != "closed" or self.failures or self.streaks)
+
+    def shown(self, *, dry_run: bool) -> BreakerState:
+        """Return it as others see it."""
+        return BreakerState(
+            plugin=self.plugin,
+            surface=self.surface,
+            state=self.status,
+            since=datetime.fromtimestamp(self.since, UTC),
+            calls=self.calls,
+            failures=self.failures,
+            last_error=self.last_error,
+            retry_at=None if self.status == "closed" else datetime.fromtimestamp(self.retry_at, UTC),
+            dry_run=dry_run,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What one process has counted and not stored yet."""
+
+    calls: int = 0
+    failures: int = 0
+    streaks: dict[str, int] = field(default_factory=dict)  # {name: failures since its last success}
+    renewed: set[str] = field(default_factory=set)  # names that succeeded before their streak, if any
+    last_error: str = ""
+    began: float = 0.0  # when the counting began
+
+    def succeed(self, name: str, calls: int = 1) -> None:
+        """Count calls that did no harm."""
+        self.calls += calls
+        self.streaks.pop(name, None)
+        self.renewed.add(name)
+
+    def fail(self, name: str, error: str) -> None:
+        """Count one call that failed."""
+        self.calls += 1
+        self.failures += 1
+        self.streaks[name] = self.streaks.get(name, 0) + 1
+        self.last_error = error[:ERROR_MAX]
+
+    def merged_streaks(self, before: Mapping[str, int]) -> dict[str, int]:
+        """Return the streaks of `before` as they go on with these."""
+        kept = {name: count for name, count in before.items() if name not in self.renewed}
+        return kept | {name: kept.get(name, 0) + count for name, count in self.streaks.items()}
+
+    def followed_by(self, newer: Batch) -> Batch:
+        """Return both as one."""
+        return Batch(
+            calls=self.calls + newer.calls,
+            failures=self.failures + newer.failures,
+            streaks=newer.merged_streaks(self.streaks),
+            renewed=self.renewed | newer.renewed,
+            last_error=newer.last_error or self.last_error,
+            began=self.began,
+        )

@@ -1,0 +1,187 @@
+"""The fence around plugins' endpoints: what a view does wrong stays its own.
+
+A view is called only while its plugin's breaker admits it and a slot is free, within a time budget, and what
+it returns is checked. Whatever happens is one outcome, and whatever went wrong one log record and one event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+
+from pagoda.fencing import Outcome, Result, report_outcome
+from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.reporting import report_error
+from pagoda.hooks.errors import HookTimeout
+from pagoda.hooks.manager import HookManager
+from pagoda_api import problems
+from pagoda_api.bulkhead import Bulkhead
+from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished
+from pagoda_api.request_id import request_id_of
+
+log = structlog.get_logger(__name__)
+
+ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
+"""Exceptions that Django answers: a view's way to refuse a request."""
+
+BUSY_RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFence:
+    """Calls the views of plugins."""
+
+    hooks: HookManager  # its watchdog keeps the time budget
+    breaker: Breaker
+    bulkhead: Bulkhead
+    timeout_seconds: float
+    max_response_bytes: int
+
+    def call(
+        self, plugin_id: str, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Return the view's response, or the answer that says why there is none.
+
+        Any: a view's arguments are what its URL names.
+
+        Raises:
+            Exception: one of `ANSWERS`.
+        """
+        call = _Call(fence=self, plugin_id=plugin_id, request=request, name=_name(request))
+        if not self.breaker.admits(plugin_id, "endpoint"):
+            seconds = self.breaker.retry_after(plugin_id, "endpoint")
+            return call.skipped(
+                "its breaker is open", problems.plugin_unavailable(request, plugin_id, seconds)
+            )
+        place = self.bulkhead.take(plugin_id)
+        if place is None:
+            busy = problems.plugin_busy(request, plugin_id, BUSY_RETRY_SECONDS)
+            return call.skipped("all its slots are taken", busy)
+        call.place = place
+        return call.run(view, args, kwargs)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    """One request to one view."""
+
+    fence: EndpointFence
+    plugin_id: str
+    request: HttpRequest
+    name: str
+    place: int | None = None  # its slot
+    seconds: float = 0.0  # spent in the plugin's code
+
+    def run(
+        self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase:
+        try:
+            response = self._within_budget(self._respond, view, args, kwargs)
+        except ANSWERS:
+            self._end("ok")
+            raise
+        except (Exception, HookTimeout) as error:  # noqa: BLE001 - the fence
+            self._fail(error)
+            return problems.plugin_failed(self.request, self.plugin_id, error)
+        if response.streaming:
+            self._guard(response)
+        elif response.status_code >= 500:
+            self._end("raised", f"it answered {response.status_code}")
+        else:
+            self._end("ok")
+        return response
+
+    def skipped(self, reason: str, answer: HttpResponseBase) -> HttpResponseBase:
+        log.warning("endpoint_skipped", plugin=self.plugin_id, endpoint=self.name, reason=reason)
+        self._tell("skipped", reason)
+        return answer
+
+    def _respond(
+        self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase:
+        return finished(view(self.request, *args, **kwargs), self.fence.max_response_bytes)
+
+    def _within_budget[T](self, function: Callable[..., T], *args: Any) -> T:
+        database = connections[DEFAULT_DB_ALIAS]
+        was_open = database.in_atomic_block
+        started = time.perf_counter()
+        left = max(0.001, self.fence.timeout_seconds - self.seconds)
+        try:
+            return self.fence.hooks.run_within(left, function, *args)
+        finally:
+            self.seconds += time.perf_counter() - started
+            if database.in_atomic_block and not was_open:
+                _abandon_transaction(database)
+
+    def _guard(self, response: Any) -> None:
+        """Any: Django's types don't know that a response with ``streaming`` set is a streaming one."""
+        response.streaming_content = GuardedStream(
+            response.streaming_content, self.fence.max_response_bytes, self._within_budget, self._stream_ended
+        )
+
+    def _stream_ended(self, error: BaseException | None) -> None:
+        if error is None:
+            self._end("ok")
+        else:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        is_timeout = isinstance(error, HookTimeout)
+        text = str(error) if is_timeout else f"{type(error).__name__}: {error}"
+        event = "endpoint_timed_out" if is_timeout else "endpoint_failed"
+        log.error(
+            event,
+            plugin=self.plugin_id,
+            endpoint=self.name,
+            path=self.request.path,
+            error=text,
+            exc_info=None if isinstance(error, (UnusableResponse, ResponseTooLarge)) else error,
+        )
+        report_error(
+            error,
+            plugin=self.plugin_id,
+            surface="endpoint",
+            name=self.name,
+            request_id=request_id_of(self.request),
+        )
+        self._end("timeout" if is_timeout else "raised", text)
+
+    def _end(self, result: Result, error: str | None = None) -> None:
+        self.fence.bulkhead.give_back(self.place)
+        self.place = None
+        self._tell(result, error)
+
+    def _tell(self, result: Result, error: str | None) -> None:
+        outcome = Outcome(
+            plugin=self.plugin_id,
+            surface="endpoint",
+            name=self.name,
+            result=result,
+            seconds=self.seconds,
+            error=error,
+        )
+        self.fence.breaker.record(outcome)
+        report_outcome(outcome)
+
+
+def _name(request: HttpRequest) -> str:
+    """Return the method and the route, which are few, as the paths are not."""
+    route = request.resolver_match.route if request.resolver_match is not None else ""
+    return f"{request.method} /{route}"
+
+
+def _abandon_transaction(database: BaseDatabaseWrapper) -> None:
+    """Drop a transaction that a view has begun and left open, which would swallow the next requests."""
+    database.in_atomic_block = database.needs_rollback = False
+    database.savepoint_ids, database.atomic_blocks, database.run_on_commit = [], [], []
+    database.close()
+    log.error("transaction_left_open", database=database.alias)
