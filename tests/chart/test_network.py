@@ -100,7 +100,8 @@ def test_servers_of_the_user_are_reached_where_they_are() -> None:
     values = yaml.safe_load((CHART / "ci" / "production.yaml").read_text(encoding="utf-8"))
     found = policies(render(values))
 
-    assert reached(found["pagoda-dispatcher"]) == DNS | {(5432, "192.0.2.10/32"), (6379, "192.0.2.11/32")}
+    servers = {(5432, "192.0.2.10/32"), (6379, "192.0.2.11/32")}
+    assert reached(found["pagoda-dispatcher"]) == DNS | servers | {(443, "192.0.2.30/32")}
     assert (443, "192.0.2.20/32") in reached(found["pagoda-api"])
 
 

@@ -7,6 +7,7 @@ environment by the integration tests.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,8 +44,8 @@ class Release:
             "DATABASE_URL": f"sqlite:///{folder}/pagoda.sqlite3",
             "BROKER_URL": f"filesystem:///{folder}/broker",
             "CACHE_URL": "",
-            "METRICS_BIND": "",
         }
+        self.metrics_ports: dict[str, int] = {}
 
     def run(self, kind: str, name: str, container: str, **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a container to its end."""
@@ -112,6 +113,9 @@ class Release:
     ) -> tuple[list[str], dict[str, str]]:
         process = environment_of(self.documents, kind, name, container=container)
         env = {**process.env, **self.servers, **self._path(), "PAGODA_DATA_DIR": str(self.data(name))}
+        if "METRICS_BIND" in process.env:
+            self.metrics_ports.setdefault(name, free_port())
+            env["METRICS_BIND"] = f"127.0.0.1:{self.metrics_ports[name]}"
         env |= {"API_BIND": f"127.0.0.1:{self.api_port}", "FLOWER_BIND": f"127.0.0.1:{self.flower_port}"}
         args = [part.replace(DATA, str(self.data(name))) for part in process.args]
         return args, env | changes
@@ -144,6 +148,7 @@ def test_release_from_migrations_to_the_end(release: Release) -> None:
     start(release)
     run_helm_test(release)
     run_load(release)
+    read_metrics(release)
     assert release.stop() == dict.fromkeys((f"pagoda-{name}" for name in WORKLOADS), 0)
 
 
@@ -178,6 +183,30 @@ def run_helm_test(release: Release) -> None:
     done = in_test_pod(release, release.folder / "smoke_test.py")
     for queue in ("core", "plugin.hello-world-plugin", "plugin.inventory"):
         assert f"{queue}: job " in done.stdout
+
+
+GAUGES = {
+    "pagoda_build_info",
+    "pagoda_breaker_state",
+    "pagoda_queue_consumers",
+    "pagoda_queue_jobs",
+    "pagoda_queue_oldest_seconds",
+    "pagoda_registry_info",
+}
+
+
+def read_metrics(release: Release) -> None:
+    """Read what the monitors of the chart would scrape; Prometheus asks for a Pod's address."""
+    ports = {"pagoda-api": release.api_port} | release.metrics_ports
+    assert set(ports) == {f"pagoda-{name}" for name in WORKLOADS if name != "flower"}
+    told = {name: httpx.get(f"http://127.0.0.1:{port}/metrics") for name, port in ports.items()}
+    for name, answer in told.items():
+        assert answer.status_code == 200, name
+        assert set(re.findall(r"^# HELP (\w+)", answer.text, re.MULTILINE)) >= GAUGES, name
+    assert 'pagoda_queue_consumers{queue="plugin.inventory"} 1' in told["pagoda-api"].text
+    assert re.search(
+        r'pagoda_jobs_total\{.*status="done"', told["pagoda-worker-inventory"].text, re.IGNORECASE
+    )
 
 
 def run_load(release: Release) -> None:

@@ -14,7 +14,7 @@ from tools.chart.workloads import containers
 
 Document = dict[str, Any]
 
-KNOWN = {name.upper() for name in Settings.model_fields} | {"CACHE_URL", "METRICS_BIND"}
+KNOWN = {name.upper() for name in Settings.model_fields}
 DOWNWARD = {"POD_IP"}
 """What the chart gives a process for other variables to be made from."""
 

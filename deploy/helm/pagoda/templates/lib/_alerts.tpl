@@ -1,4 +1,4 @@
-{{/* (root) -> the alert rules. Gauges that several processes tell are read as their maximum. */}}
+{{/* (root) -> the alert rules. Gauges are of the whole host and the same from every process: their maximum counts. */}}
 {{- define "pagoda.alertRules" -}}
 {{- $alerts := .Values.alerts -}}
 {{- $here := printf "namespace=%q" .Release.Namespace -}}
@@ -13,7 +13,7 @@
 - alert: PagodaQueueWithoutWorker
   expr: >-
     max by (queue) (pagoda_queue_consumers{ {{- $here -}} }) == 0
-    and on (queue) sum by (queue) (pagoda_queue_jobs{ {{- $here -}} }) > 0
+    and on (queue) sum by (queue) (max by (queue, phase) (pagoda_queue_jobs{ {{- $here -}} })) > 0
   summary: "Nobody runs the jobs of queue {{ "{{ $labels.queue }}" }}."
   severity: critical
 - alert: PagodaJobsFail
