@@ -16,6 +16,7 @@ from django.apps import apps
 
 from pagoda.config.settings import Settings
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.testing import fresh_breaker
 from pagoda.plugins.boot import boot
 from pagoda.plugins.registry import Host, PluginRegistry
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -84,6 +85,12 @@ class Packages:
             path = folder / file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_of_other_tests() -> Iterator[None]:
+    with fresh_breaker():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -65,6 +65,7 @@ def test_a_description_says_all_of_an_active_plugin(started: Any) -> None:
         "reason_code": None,
         "reason": None,
         "faults": [],
+        "breakers": [],
         "urls": {"api_v2": "generated_full_id.urls", "plain": "generated_full_id.pages"},
         "queue": "plugin.full-id",
         "hooks": [

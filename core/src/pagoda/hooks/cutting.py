@@ -12,6 +12,7 @@ What waits inside a system call in another thread than the main one is cut off w
 
 from __future__ import annotations
 
+import _weakrefset
 import dis
 import gc
 import signal
@@ -40,6 +41,7 @@ POSTPONED_SECONDS = 0.3
 whose exceptions the interpreter drops."""
 
 _TOOL_NAME = "pagoda.hooks"
+_WEAKREF_FILES = (weakref.__file__, _weakrefset.__file__)  # their callbacks run whenever an object dies
 _PUSH_EXC_INFO = dis.opmap["PUSH_EXC_INFO"]
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
 _BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
@@ -179,10 +181,14 @@ def _surroundings(at: FrameType) -> tuple[bool, bool]:
             in_handler = True
             in_bad_place = in_bad_place or bad_place_seen
             bad_place_seen = False
-        elif frame.f_code in _BOUNDARIES or frame.f_code in dropping or frame.f_code.co_name == "__del__":
+        elif frame.f_code in _BOUNDARIES or frame.f_code in dropping or _is_finalizer(frame.f_code):
             bad_place_seen = True
         frame = frame.f_back
     return in_handler, in_bad_place
+
+
+def _is_finalizer(code: CodeType) -> bool:
+    return code.co_name == "__del__" or code.co_filename in _WEAKREF_FILES
 
 
 def _dropping_codes() -> set[CodeType]:

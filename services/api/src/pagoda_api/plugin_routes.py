@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -127,8 +127,11 @@ class PluginRoutes(URLResolver):
         raise Resolver404({"path": path})
 
 
-def _in_namespace(namespace: str, prefix: str, match: ResolverMatch) -> ResolverMatch:
-    """Return a module's match as its plugin's resolver would, which costs as much as finding the view."""
+def _in_namespace(namespace: str, prefix: str, match: Any) -> ResolverMatch:
+    """Return a module's match as its plugin's resolver would, which costs as much as finding the view.
+
+    Any: a `ResolverMatch`, of which Django's types don't know all attributes.
+    """
     return ResolverMatch(
         match.func,
         match.args,

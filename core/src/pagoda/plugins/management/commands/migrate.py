@@ -42,7 +42,7 @@ class Command(migrate.Command):
 
     def _migrate_plugin(self, label: str, plugin_id: str, options: dict[str, Any]) -> bool:
         try:
-            super().handle(**{**options, "app_label": label, "verbosity": 0})
+            super().handle(**{**options, "app_label": label})
         except Exception as error:  # the fence: the plugin is told as at fault, the others go on
             text = describe(error)
             log.exception("plugin_migration_failed", plugin=plugin_id, app=label, error=text)
