@@ -75,7 +75,7 @@ def test_job_of_migrations_is_another_when_it_runs_something_else(rendered: Any)
         (name,) = [d["metadata"]["name"] for d in rendered(values) if d["kind"] == "Job"]
         return str(name)
 
-    other = [
+    other: list[dict[str, Any]] = [
         {"image": {"tag": "2"}},
         {"config": {"PAGODA_LOG_LEVEL": "DEBUG"}},
         {"plugins": {"inventory": None}},
