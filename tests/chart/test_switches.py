@@ -80,5 +80,5 @@ def test_job_of_migrations_is_another_when_it_runs_something_else(rendered: Any)
         {"config": {"PAGODA_LOG_LEVEL": "DEBUG"}},
         {"plugins": {"inventory": None}},
     ]
-    assert len({job(values) for values in [{}, *other]}) == 4
+    assert len({job(values) for values in ({}, *other)}) == 4
     assert job({}) == job({"api": {"replicas": 7}})

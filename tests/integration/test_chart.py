@@ -85,9 +85,9 @@ def test_rendered_release_runs_a_job_on_every_queue(release: Release, promise: P
 
     deployments = list(names_of(release.documents, "Deployment"))
     running = {name: release.start("Deployment", name) for name in deployments}
-    for name, container in running.items():
+    for name, process in running.items():
         for which in ("startupProbe", "livenessProbe", "readinessProbe"):
-            wait_for_probe(release, name, container, which)
+            wait_for_probe(release, name, process, which)
     (script,) = [
         d for d in release.documents if d["metadata"]["name"] == "pagoda-test" and d["kind"] == "ConfigMap"
     ]

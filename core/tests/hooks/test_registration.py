@@ -173,3 +173,15 @@ def test_a_handler_is_found_by_its_key(hooks: HookManager) -> None:
     assert record.key == "p:entry.after_create:takes_any"
     assert hooks.find(record.key) is record
     assert hooks.find("p:entry.after_create:other") is None
+
+
+def test_handlers_of_one_factory_have_keys_of_their_own(hooks: HookManager) -> None:
+    def made() -> Any:
+        return lambda entity_name, user, entry: None
+
+    records = [
+        hooks.register_hook("entry.after_create", made(), plugin_id="p", priority=priority, deferred=True)
+        for priority in (200, 100, 150)
+    ]
+    assert len({record.key for record in records}) == 3
+    assert [hooks.find(record.key) for record in records] == records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from threading import Lock
@@ -93,7 +94,9 @@ class HookManager:
             fail_closed=fail_closed,
         )
         with self._lock:
-            insort(self._hooks[record.hook], record, key=_order)
+            handlers = self._hooks[record.hook]
+            record = replace(record, twin=sum(map(record.is_twin_of, handlers)))
+            insort(handlers, record, key=_order)
             self._counts[record] = HandlerCounts()
         self._dispatchers[record.hook].reset()
         return record

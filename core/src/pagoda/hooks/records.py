@@ -22,6 +22,7 @@ class HandlerRecord:
     deferred: bool  # runs in the plugin's own queue after commit
     fail_closed: bool = False  # of a validation: without its verdict the write is refused
     handler: Handler
+    twin: int = 0  # how many of this plugin, hook and name were registered before: a factory makes several
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -36,7 +37,12 @@ class HandlerRecord:
     @property
     def key(self) -> str:
         """Return a name of the handler that is the same in every process, as a job needs it."""
-        return f"{self.plugin_id}:{self.hook}:{self.name}"
+        twin = f"#{self.twin}" if self.twin else ""
+        return f"{self.plugin_id}:{self.hook}:{self.name}{twin}"
+
+    def is_twin_of(self, other: HandlerRecord) -> bool:
+        """Return whether plugin, hook and name don't tell the two apart."""
+        return (self.plugin_id, self.hook, self.name) == (other.plugin_id, other.hook, other.name)
 
     def handles(self, entity_name: str | None) -> bool:
         """Return whether it runs for this entity; None stands for an entity without a name yet."""

@@ -6,6 +6,7 @@ it returns is checked. Whatever happens is one outcome, and whatever went wrong 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class _Call:
         return finished(view(self.request, *args, **kwargs), self.fence.max_response_bytes)
 
     def _within_budget[T](self, function: Callable[..., T], *args: Any) -> T:
-        database = connections[DEFAULT_DB_ALIAS]
+        database = _thread.database
         was_open = database.in_atomic_block
         started = time.perf_counter()
         left = max(0.001, self.fence.timeout_seconds - self.seconds)
@@ -177,6 +178,16 @@ def _name(request: HttpRequest) -> str:
     """Return the method and the route, which are few, as the paths are not."""
     route = request.resolver_match.route if request.resolver_match is not None else ""
     return f"{request.method} /{route}"
+
+
+class _Thread(threading.local):
+    """The calling thread's database connection, which Django takes long to find."""
+
+    def __init__(self) -> None:
+        self.database: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
+
+
+_thread = _Thread()
 
 
 def _abandon_transaction(database: BaseDatabaseWrapper) -> None:

@@ -1,0 +1,104 @@
+"""Slow queries on a real PostgreSQL: stopped in time, and the host's transaction goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.servers import PostgresServer, missing_programs
+
+SCRIPT = """
+import contextlib, sys, threading
+import django
+django.setup()
+from django.db import connection, transaction
+from pagoda.hooks.errors import HookTimeout
+from pagoda.hooks.manager import HookManager
+
+def query(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
+
+def slow(*args):
+    query("INSERT INTO kept VALUES ('handler')")
+    query("SELECT pg_sleep(60)")
+
+def stubborn(*args):
+    while True:
+        with contextlib.suppress(Exception), transaction.atomic():
+            query("SELECT pg_sleep(60)")
+
+hooks = HookManager(timeout_seconds=0.2)
+hooks.open()
+records = [hooks.register_hook("entry.after_create", each, plugin_id="slow") for each in (slow, stubborn)]
+query("CREATE TABLE IF NOT EXISTS kept (who text)")
+
+def change():
+    with transaction.atomic():
+        query("INSERT INTO kept VALUES ('before')")
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+        query("INSERT INTO kept VALUES ('after')")
+    assert [hooks.statistics(record).timeouts for record in records] == [1, 1]
+    assert query("SELECT who FROM kept") == [("before",), ("after",)], query("SELECT who FROM kept")
+    assert query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == [(0,)]
+
+def view():
+    query("SELECT pg_sleep(60)")
+
+def request():
+    pid = query("SELECT pg_backend_pid()")
+    with contextlib.suppress(HookTimeout):
+        hooks.run_within(0.2, view)
+        raise SystemExit("the view was not cut off")
+    assert query("SELECT pg_backend_pid()") == pid, "the connection was lost"
+
+def in_thread(function):
+    thread = threading.Thread(target=lambda: (function(), ended.append(True), connection.close()))
+    ended = []
+    thread.start()
+    thread.join()
+    assert ended
+
+{run}
+print("ok")
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    if "postgresql" in missing_programs():
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
+        Path(folder).chmod(0o755)  # it runs as a user of its own
+        server = PostgresServer(Path(folder) / "data")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.mark.parametrize(
+    "run", ["change()", "in_thread(change)", "request()"], ids=["handler", "handler in a thread", "view"]
+)
+def test_it_is_canceled_and_the_transaction_goes_on(
+    postgres: PostgresServer, tmp_path: Path, run: str
+) -> None:
+    environ = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "pagoda.settings",
+        "DATABASE_URL": postgres.url,
+        "PAGODA_DATA_DIR": str(tmp_path),
+        "PAGODA_ENV_FILE": "",
+    }
+    script = SCRIPT.replace("{run}", f"query('TRUNCATE kept'); {run}")
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout.strip().endswith("ok"), ended.stderr[-3000:]
