@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
@@ -25,7 +25,7 @@ BROKEN = (
 
 def write(name: str, *, then: BaseException | None = None) -> Callable[..., None]:
     def handle(*_args: Any) -> None:
-        Group.objects.create(name=name)
+        ContentType.objects.create(app_label="t", model=name)
         if then is not None:
             raise then
 
@@ -33,11 +33,11 @@ def write(name: str, *, then: BaseException | None = None) -> Callable[..., None
 
 
 def read(*_args: Any) -> None:
-    Group.objects.exists()
+    ContentType.objects.filter(app_label="t").exists()
 
 
 def stored() -> set[str]:
-    return set(Group.objects.values_list("name", flat=True))
+    return set(ContentType.objects.filter(app_label="t").values_list("model", flat=True))
 
 
 def statements(queries: CaptureQueriesContext) -> list[str]:
@@ -47,12 +47,12 @@ def statements(queries: CaptureQueriesContext) -> list[str]:
 def test_a_failing_handlers_writes_are_undone_and_nobody_elses(
     hooks: HookManager, dispatch: Callable[..., Any]
 ) -> None:
-    Group.objects.create(name="host before")
+    ContentType.objects.create(app_label="t", model="host before")
     hooks.register_hook("entry.after_create", write("first"))
     hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
     hooks.register_hook("entry.after_create", write("last"))
     dispatch(hooks)
-    Group.objects.create(name="host after")
+    ContentType.objects.create(app_label="t", model="host after")
     assert stored() == {"host before", "first", "last", "host after"}
 
 
@@ -103,18 +103,18 @@ def test_the_hosts_own_queries_get_none(hooks: HookManager, dispatch: Callable[.
 
 
 def swallow_integrity_error(*_args: Any) -> None:
-    Group.objects.create(name="bad")
+    ContentType.objects.create(app_label="t", model="bad")
     try:
-        Group.objects.create(name="bad")
+        ContentType.objects.create(app_label="t", model="bad")
     except IntegrityError:
         return
 
 
 def delete_in_a_block_without_savepoint(*_args: Any) -> None:
-    Group.objects.create(name="bad")
+    ContentType.objects.create(app_label="t", model="bad")
     try:
         with transaction.atomic(savepoint=False):
-            Group.objects.create(name="bad")
+            ContentType.objects.create(app_label="t", model="bad")
     except IntegrityError:
         return
 
@@ -133,14 +133,14 @@ def test_a_handler_that_breaks_the_transaction_in_silence_has_failed(
 
 
 def raw_error(*_args: Any) -> None:
-    Group.objects.create(name="bad")
+    ContentType.objects.create(app_label="t", model="bad")
     with connection.cursor() as cursor:
         cursor.execute("SELECT nonsense FROM nowhere")
 
 
 def duplicate(*_args: Any) -> None:
-    Group.objects.create(name="bad")
-    Group.objects.create(name="bad")
+    ContentType.objects.create(app_label="t", model="bad")
+    ContentType.objects.create(app_label="t", model="bad")
 
 
 @pytest.mark.parametrize("handler", [raw_error, duplicate])
@@ -149,26 +149,26 @@ def test_a_database_error_leaves_the_transaction_usable(
 ) -> None:
     record = hooks.register_hook("entry.after_create", handler)
     dispatch(hooks)
-    Group.objects.create(name="host")
+    ContentType.objects.create(app_label="t", model="host")
     assert stored() == {"host"}
     assert hooks.statistics(record).failures == 1
 
 
 def in_own_block(*_args: Any) -> None:
     with transaction.atomic():
-        Group.objects.create(name="inner")
+        ContentType.objects.create(app_label="t", model="inner")
     try:
         with transaction.atomic():
-            Group.objects.create(name="undone")
+            ContentType.objects.create(app_label="t", model="undone")
             raise KeyError
     except KeyError:
-        Group.objects.create(name="outer")
+        ContentType.objects.create(app_label="t", model="outer")
 
 
 def in_own_block_without_savepoint(*_args: Any) -> None:
     with transaction.atomic(savepoint=False):
-        Group.objects.create(name="inner")
-    Group.objects.create(name="outer")
+        ContentType.objects.create(app_label="t", model="inner")
+    ContentType.objects.create(app_label="t", model="outer")
 
 
 @pytest.mark.parametrize("handler", [in_own_block, in_own_block_without_savepoint])
@@ -190,7 +190,7 @@ def test_what_a_failing_handler_wanted_on_commit_is_forgotten(
 
     def plan(name: str, *, fails: bool) -> Callable[..., None]:
         def handle(*_args: Any) -> None:
-            Group.objects.create(name=name)
+            ContentType.objects.create(app_label="t", model=name)
             transaction.on_commit(lambda: ran.append(name))
             if fails:
                 raise RuntimeError
@@ -214,7 +214,7 @@ def test_a_refused_write_undoes_what_the_refusing_handler_wrote(hooks: HookManag
 
 def test_a_transform_that_returns_rubbish_is_undone(hooks: HookManager) -> None:
     def handle(*_args: Any) -> int:
-        Group.objects.create(name="bad")
+        ContentType.objects.create(app_label="t", model="bad")
         return 42
 
     hooks.register_hook("entry.before_create", handle)
@@ -239,7 +239,7 @@ def test_a_lost_transaction_is_not_committed_by_half(
 
     hooks.register_hook("entry.after_create", write("bad", then=RuntimeError("oops")))
     with capture_logs() as logs, transaction.atomic():
-        Group.objects.create(name="host")
+        ContentType.objects.create(app_label="t", model="host")
         monkeypatch.setattr(BaseDatabaseWrapper, "savepoint_rollback", lose)
         hooks.execute_hook("entry.after_create", "customer", None, None)
         monkeypatch.undo()

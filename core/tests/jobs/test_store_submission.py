@@ -273,10 +273,10 @@ def test_a_job_with_a_time_is_not_published_before(
     assert store.claim(job.pk, "node/1", 30) is None
 
 
-def test_many_jobs_are_one_insert_and_one_publication(
+def test_many_jobs_are_one_insert_one_event_and_one_publication(
     jobs: Jobs, publisher: RecordingPublisher, committed: Committed, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(1), committed():
+    with django_assert_num_queries(2), committed():
         made = Job.objects.submit_many(
             plugin="shop", operation_name="restock", user=None, params=({"n": n} for n in range(1000))
         )

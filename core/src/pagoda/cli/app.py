@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import click
 
 PARTS = {
+    "audit": "pagoda.cli.audit:audit",
     "jobs": "pagoda.cli.jobs:jobs",
     "manage": "pagoda.cli.management:manage",
     "migrate": "pagoda.cli.management:migrate",

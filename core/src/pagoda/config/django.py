@@ -21,6 +21,7 @@ HOST_APPS = (
     "pagoda.domain.user",
     "pagoda.domain.entity",
     "pagoda.domain.entry",
+    "pagoda.audit",
     "pagoda.fencing",
     "pagoda.hooks",
 )

@@ -2,7 +2,8 @@
 
 ``changing`` is sent before a change and may replace its data or refuse it; ``validating`` gets the complete
 entry before it is stored and may refuse it; ``changed`` is sent once per changed object, when everything is
-stored. The hooks bridge is the host's only receiver.
+stored. The hooks bridge is their only receiver in the host. ``recorded`` comes before ``changed``, once for
+all changes of a scope together: the audit log receives it.
 
 A write service opens a `change_scope`: what happens inside is marked, and ``changed`` goes out at the end of
 the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of its own
@@ -11,7 +12,7 @@ the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ type Action = Literal["create", "update", "delete", "restore"]
 changing = Signal()
 validating = Signal()
 changed = Signal()
+recorded = Signal()
 
 # What the changes of one object in one scope amount to, by the first of them and whether the object is gone
 # in the end; None: it ends as it began.
@@ -115,10 +117,11 @@ def change_scope() -> Iterator[None]:
             yield
         finally:
             _current.reset(token)
-        for change in filter(None, [mark.net() for mark in scope.marks.values()]):
-            if outer is None:
-                send_changed(change)
-            else:
+        net = [change for mark in scope.marks.values() if (change := mark.net()) is not None]
+        if outer is None:
+            _tell(net)
+        else:
+            for change in net:
                 outer.mark(change)
 
 
@@ -144,7 +147,7 @@ def tell(change: Change) -> None:
         mark(change)
     else:
         _count.set(_count.get() + 1)
-        send_changed(change)
+        _tell([change])
 
 
 def count() -> int:
@@ -183,6 +186,14 @@ def send_validating(change: Change) -> None:
 def send_changed(change: Change) -> None:
     """Tell the receivers what has been stored."""
     changed.send(sender=_sender(change), change=change)
+
+
+def _tell(stored: Sequence[Change]) -> None:
+    """Tell what has been stored: of all together, then of each."""
+    if stored:
+        recorded.send(sender=Change, changes=stored)
+    for change in stored:
+        send_changed(change)
 
 
 def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.apps import AppConfig, apps
 from django.conf import settings
 
+from pagoda.audit.context import set_plugin_finder
 from pagoda.plugins import runtime
+from pagoda.plugins.calling import calling_plugin
 from pagoda.plugins.registry import PluginRegistry
 
 
@@ -20,3 +24,4 @@ class PluginsConfig(AppConfig):
 
     def ready(self) -> None:
         self.registry = runtime.start(settings.PAGODA, apps)
+        set_plugin_finder(partial(calling_plugin, self.registry))

@@ -9,7 +9,7 @@ from typing import Self
 
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -110,7 +110,8 @@ class ApiToken(models.Model):
             raise ValidationError({"lifetime": [fault]})
         plain = _TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
         expires_time = None if lifetime is None else timezone.now() + lifetime
-        token = cls.objects.create(user=user, name=name, digest=_digest(plain), expires_time=expires_time)
+        with transaction.atomic():  # with the event that the audit log makes of it
+            token = cls.objects.create(user=user, name=name, digest=_digest(plain), expires_time=expires_time)
         return token, plain
 
     @classmethod

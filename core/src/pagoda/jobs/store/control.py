@@ -8,10 +8,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
+from pagoda.audit.actions import Action
 from pagoda.jobs import operations
 from pagoda.jobs.clock import after
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.models import Job
+from pagoda.jobs.store.auditing import one_transaction, record_jobs
 from pagoda.jobs.store.publishing import publish_on_commit
 from pagoda.jobs.store.submission import GRACE_SECONDS, run
 from pagoda.jobs.transitions import UNFINISHED, Event, Phase, sources
@@ -34,7 +36,10 @@ def cancel(job: Job, *, text: str = "cancelled") -> Phase:
             f"cancelable operations of {job.plugin or 'the host'!r}."
         )
     while True:
-        if _cancel_unclaimed(job, text) or _ask_to_stop(job):
+        with one_transaction():
+            if is_canceled := _cancel_unclaimed(job, text) or _ask_to_stop(job):
+                record_jobs(Action.JOB_CANCELED, [job])
+        if is_canceled:
             job.refresh_from_db()
             return job.phase
         job.refresh_from_db()
@@ -75,6 +80,7 @@ def retry(job: Job) -> None:
                 task_id=str(uuid4()),
                 updated_at=Now(),
             )
+            record_jobs(Action.JOB_RETRIED, [job] * updated)
     except IntegrityError as error:
         raise JobNotRetryable(
             f"Job {job.pk} can't run again now: another unfinished job of {job.operation_name!r} exists, and "
@@ -98,9 +104,18 @@ def requeue(job: Job) -> None:
     Raises:
         JobNotQueued: it has finished.
     """
-    if run(job):
-        job.refresh_from_db()
-        return
+    with one_transaction():
+        is_queued = run(job) or _queue_anew(job)
+        if is_queued:
+            record_jobs(Action.JOB_REQUEUED, [job])
+    job.refresh_from_db()
+    if job.finished_at is not None and not is_queued:
+        raise JobNotQueued(
+            f"Job {job.pk} can't be queued: it finished as {JobStatus(job.status).name}. Use retry."
+        )
+
+
+def _queue_anew(job: Job) -> bool:
     jobs = Job.objects.filter(pk=job.pk, status__in=sources(Event.RELEASE, JobStatus.PROCESSING))
     updated = jobs.filter(is_waiting=False).update(
         lease_owner="",
@@ -114,13 +129,10 @@ def requeue(job: Job) -> None:
         task_id=str(uuid4()),
         updated_at=Now(),
     )
-    job.refresh_from_db()
     if updated:
+        job.refresh_from_db()  # the message needs its new task id
         publish_on_commit([job])
-    elif job.finished_at is not None:
-        raise JobNotQueued(
-            f"Job {job.pk} can't be queued: it finished as {JobStatus(job.status).name}. Use retry."
-        )
+    return bool(updated)
 
 
 def settle(job: Job, status: JobStatus, *, text: str | None = None) -> bool:

@@ -11,9 +11,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from pagoda.audit.actions import Action
 from pagoda.jobs.clock import after
 from pagoda.jobs.errors import JobError
 from pagoda.jobs.models import Job
+from pagoda.jobs.store.auditing import one_transaction, record_jobs
 from pagoda.jobs.store.drafts import JobRequest, draft, params_text
 from pagoda.jobs.store.insertion import insert, insert_many
 from pagoda.jobs.store.publishing import publish_on_commit
@@ -62,7 +64,9 @@ def submit_many(request: JobRequest, params: Iterable[Mapping[str, Any] | str]) 
     if any(keys) or template.depend_on_id is not None or not _is_due(template):
         with transaction.atomic():
             return [submit(replace(request, params=text)) for text in texts]
-    jobs = insert_many(template, texts)
+    with one_transaction():
+        jobs = insert_many(template, texts)
+        record_jobs(Action.JOB_SUBMITTED, jobs)
     publish_on_commit(jobs)
     return jobs
 
@@ -101,14 +105,15 @@ def _save(job: Job) -> tuple[Job, bool]:
     _order_after_others(job)
     goes_out = job.status == JobStatus.PROCESSING and not job.is_waiting and _is_due(job)
     if not job.idempotency_key and not job.singleton_key:
-        insert(job, goes_out=goes_out)
+        with one_transaction():
+            _insert(job, goes_out=goes_out)
         return job, True
     for _ in range(KEY_TRIES):
         if (held := _holder_of_keys(job)) is not None:
             return held, False
         try:
             with transaction.atomic():
-                insert(job, goes_out=goes_out)
+                _insert(job, goes_out=goes_out)
         except IntegrityError:  # somebody else was faster
             continue
         return job, True
@@ -116,6 +121,11 @@ def _save(job: Job) -> tuple[Job, bool]:
         f"Job {job.operation_name!r} with the keys {job.idempotency_key!r}, {job.singleton_key!r} was made "
         f"and ended by others {KEY_TRIES} times while this request tried. Try again."
     )
+
+
+def _insert(job: Job, *, goes_out: bool) -> None:
+    insert(job, goes_out=goes_out)
+    record_jobs(Action.JOB_SUBMITTED, [job])
 
 
 def _order_after_others(job: Job) -> None:

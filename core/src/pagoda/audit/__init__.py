@@ -1,0 +1,1 @@
+"""What was done, by whom, on whose behalf and through which plugin: append-only and hash-chained."""

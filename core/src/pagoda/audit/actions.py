@@ -1,0 +1,49 @@
+"""What the audit log records: a closed set, listed for operators in docs/observability.md."""
+
+from __future__ import annotations
+
+import enum
+
+
+@enum.unique
+class Action(enum.StrEnum):
+    """What was done. The values are stable."""
+
+    ENTITY_CREATED = "entity.created"
+    ENTITY_UPDATED = "entity.updated"
+    ENTITY_DELETED = "entity.deleted"
+    ENTITY_RESTORED = "entity.restored"
+    ENTRY_CREATED = "entry.created"
+    ENTRY_UPDATED = "entry.updated"
+    ENTRY_DELETED = "entry.deleted"
+    ENTRY_RESTORED = "entry.restored"
+
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"  # the name that was tried, never the password
+    LOGOUT = "logout"
+    TOKEN_MADE = "token.made"  # noqa: S105 - the name of an event
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - as above
+
+    USER_CREATED = "user.created"
+    USER_UPDATED = "user.updated"
+    USER_DELETED = "user.deleted"
+    USER_RIGHTS_CHANGED = "user.rights_changed"  # groups and Django permissions of a user
+    GROUP_CREATED = "group.created"
+    GROUP_UPDATED = "group.updated"
+    GROUP_DELETED = "group.deleted"
+    GROUP_RIGHTS_CHANGED = "group.rights_changed"  # Django permissions of a group
+    ROLE_CREATED = "role.created"
+    ROLE_UPDATED = "role.updated"
+    ROLE_DELETED = "role.deleted"
+    ROLE_MEMBERS_CHANGED = "role.members_changed"  # its users and groups
+    PERMISSION_GRANTED = "permission.granted"
+    PERMISSION_CHANGED = "permission.changed"
+    PERMISSION_REVOKED = "permission.revoked"
+
+    JOB_SUBMITTED = "job.submitted"
+    JOB_CANCELED = "job.canceled"
+    JOB_RETRIED = "job.retried"
+    JOB_REQUEUED = "job.requeued"
+
+    PLUGIN_SKIPPED = "plugin.skipped"
+    BREAKER_CHANGED = "breaker.changed"

@@ -1,0 +1,60 @@
+"""Recording events: one INSERT in the transaction of what they tell of, so that both stand or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pagoda.audit.actions import Action
+from pagoda.audit.context import Origin, origin
+from pagoda.audit.models import AuditEvent
+from pagoda.domain.user.models import User
+
+NAME_MAX = 250
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is to be recorded; the rest is taken from the context."""
+
+    action: Action
+    subject_type: str = ""
+    subject_id: object = ""
+    subject: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)  # JSON values; names of fields, no values
+    plugin: str = ""  # the plugin that it concerns; else the one whose code runs
+    user: User | None = None  # who does it, where that is not who acts: at a login
+
+
+def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
+    """Record one event; `what` are the other fields of `Record`."""
+    record_all([Record(action=action, **what)])
+
+
+def record_all(records: Iterable[Record]) -> None:
+    """Record events of one origin in one statement (one for each `BATCH`)."""
+    known = origin()
+    events = [_event(each, _origin(each, known)) for each in records]
+    if len(events) == 1:
+        events[0].save(force_insert=True)
+    elif events:
+        AuditEvent.objects.bulk_create(events, batch_size=BATCH)
+
+
+def _origin(each: Record, known: Origin) -> Origin:
+    if each.user is not None and known.job_id is None:
+        known = replace(known, actor_id=each.user.pk, actor=each.user.get_username())
+    return replace(known, plugin=each.plugin) if each.plugin else known
+
+
+def _event(each: Record, known: Origin) -> AuditEvent:
+    return AuditEvent(
+        action=each.action.value,
+        subject_type=each.subject_type,
+        subject_id=str(each.subject_id),
+        subject=each.subject[:NAME_MAX],
+        details=dict(each.details),
+        **{**asdict(known), "actor": known.actor[:NAME_MAX]},
+    )
