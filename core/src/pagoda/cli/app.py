@@ -8,7 +8,9 @@ from importlib.util import find_spec
 import click
 
 PARTS = {
+    "alerts": "pagoda.cli.alerts:alerts",
     "audit": "pagoda.cli.audit:audit",
+    "health": "pagoda.cli.health:health",
     "jobs": "pagoda.cli.jobs:jobs",
     "manage": "pagoda.cli.management:manage",
     "migrate": "pagoda.cli.management:migrate",

@@ -27,7 +27,9 @@ HOST_APPS = (
 )
 RUNTIME_APPS = (
     "pagoda.plugins",  # its ready() boots the plugins
-    "pagoda.jobs",  # the last: its ready() validates the operation ids of all that registered tasks
+    "pagoda.jobs",  # its ready() validates the operation ids of all that registered tasks
+    "pagoda.rates",
+    "pagoda.watching",
 )
 
 # What the admin needs in every process that has its tables; the API puts its own middleware around it.

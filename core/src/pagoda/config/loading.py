@@ -17,7 +17,7 @@ from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
 from pagoda_plugin_sdk.exceptions import near_misses
 
-OWN_PREFIXES = ("PAGODA_", "PLUGIN_", "BREAKER_", "JOB_")
+OWN_PREFIXES = ("PAGODA_", "PLUGIN_", "BREAKER_", "JOB_", "RATE_LIMIT_", "HEALTH_", "ALERT_")
 """Variables that begin so are ours: an unknown one is a typo and a fault."""
 
 ENV_FILE = "PAGODA_ENV_FILE"

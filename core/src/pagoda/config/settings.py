@@ -21,17 +21,22 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pagoda.config.rates import check_rate
 from pagoda.config.secret_file import stored_secret
 from pagoda.config.urls import (
     check_bind,
     check_broker_url,
     check_cache_url,
     check_database_url,
+    check_optional_bind,
     check_sentry_dsn,
 )
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
+
+RateLimit = Annotated[str | None, AfterValidator(check_rate)]
+OptionalBind = Annotated[str | None, AfterValidator(check_optional_bind)]
 
 
 class WorkerConfig(BaseModel):
@@ -101,6 +106,7 @@ class Settings(BaseSettings):
     api_workers: int = Field(default=2, ge=1, le=64)  # processes
     api_token_lifetime_hours: int = Field(default=24 * 30, ge=1)
     api_max_body_bytes: int = Field(default=2_621_440, ge=1024)
+    api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
     # Jobs
@@ -114,6 +120,30 @@ class Settings(BaseSettings):
     job_result_max_bytes: int = Field(default=65_536, ge=1024)
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection
+
+    # Rate limits, such as "600/min" (s, min, h); off unless set
+    rate_limit_user: RateLimit = None
+    rate_limit_token: RateLimit = None
+    rate_limit_plugin_user: RateLimit = None  # of each user to each plugin's endpoints
+
+    # Health: what a plugin or a queue must keep to count as healthy
+    health_window_minutes: int = Field(default=15, ge=1, le=24 * 60)  # that is looked at
+    health_min_calls: int = Field(default=5, ge=1)  # in the window, before the ratio counts
+    health_error_ratio: float = Field(default=0.1, gt=0, le=1)  # above: degraded; above 0.5: failing
+    health_p95_seconds: float = Field(default=2.0, gt=0)
+    health_queue_depth: int = Field(default=1000, ge=1)
+    health_queue_age_seconds: float = Field(default=300.0, gt=0)
+    health_presence_seconds: float = Field(default=30.0, ge=10)  # a process silent for so long is gone
+
+    # Metrics and alerts
+    metrics_bind: OptionalBind = None  # where workers and dispatcher serve /metrics; off unless set
+    alert_urls: SecretStr | None = None  # Apprise URLs, separated by white space or commas
+    alert_silenced_plugins: Names = ()  # nobody is told of theirs
+    alert_interval_seconds: float = Field(default=5.0, gt=0)
+    alert_queue_age_seconds: float = Field(default=300.0, gt=0)
+    alert_no_consumer_seconds: float = Field(default=60.0, gt=0)  # jobs wait so long and no worker lives
+    alert_job_error_ratio: float = Field(default=0.5, gt=0, le=1)
+    alert_job_min: int = Field(default=5, ge=1)  # jobs that ended in HEALTH_WINDOW_MINUTES before it counts
 
     # Watching
     pagoda_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -153,6 +183,7 @@ class Settings(BaseSettings):
         "pagoda_allowed_hosts",
         "pagoda_csrf_trusted_origins",
         "breaker_pinned",
+        "alert_silenced_plugins",
         mode="before",
     )
     @classmethod

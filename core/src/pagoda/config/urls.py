@@ -65,6 +65,15 @@ def check_bind(value: str) -> str:
     return value
 
 
+def check_optional_bind(value: str | None) -> str | None:
+    """Return `value` when it is ``host:port`` or None.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    return None if value is None else check_bind(value)
+
+
 def _check(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:
     if value is None:
         return None

@@ -25,8 +25,8 @@ class ApiTokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization", "")
         if not _is_token_header(header):
             return None
-        token = request._request.META.get(_META_KEY)
-        if not isinstance(token, ApiToken):
+        token = token_of(request._request)
+        if token is None:
             raise AuthenticationFailed(
                 "The API token is unknown or expired. Get a new one from POST /api/v2/auth/token/.",
                 code="invalid_token",
@@ -52,6 +52,12 @@ def find_token(header: str) -> ApiToken | None:
 def remember_token(request: HttpRequest, token: ApiToken) -> None:
     """Keep `token` with `request` for `ApiTokenAuthentication`, so that it is looked up once."""
     request.META[_META_KEY] = token
+
+
+def token_of(request: HttpRequest) -> ApiToken | None:
+    """Return the valid token that `request` was found to carry."""
+    token = request.META.get(_META_KEY)
+    return token if isinstance(token, ApiToken) else None
 
 
 def _is_token_header(header: str) -> bool:

@@ -11,6 +11,7 @@ from pagoda.config.loading import load_settings
 from pagoda.config.logging import configure_logging
 from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
+from pagoda.watching.metrics.processes import share
 from pagoda_api.server import ApiServer
 
 
@@ -29,6 +30,7 @@ def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
     """Serve until a signal ends it; flags win over the settings."""
     if workers is not None:
         os.environ["API_WORKERS"] = str(workers)  # the application shares its capacity out by it
+    share()  # before anything that counts is imported
     configure_logging(settings, service="api")  # for what gunicorn says before the application is loaded
     ApiServer(
         bind=bind or settings.api_bind,

@@ -7,8 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+from pagoda_api.depth import is_deeper
 
 
 class CheckedJSONParser(JSONParser):
@@ -28,10 +31,19 @@ class CheckedJSONParser(JSONParser):
         raw = stream.read()
         try:
             parsed = super().parse(io.BytesIO(raw), media_type, parser_context)
+            if is_deeper(parsed, settings.PAGODA.api_max_json_depth):
+                raise _too_deep()
             if b"\\ud" in raw.lower():
                 json.dumps(parsed, ensure_ascii=False).encode()
         except RecursionError as error:
-            raise ParseError("JSON parse error - too deeply nested.") from error
+            raise _too_deep() from error
         except UnicodeEncodeError as error:
             raise ParseError("JSON parse error - half of a surrogate pair; send valid Unicode.") from error
         return parsed
+
+
+def _too_deep() -> ParseError:
+    limit = settings.PAGODA.api_max_json_depth
+    return ParseError(
+        f"JSON parse error - too deeply nested: at most {limit} arrays and objects inside each other."
+    )

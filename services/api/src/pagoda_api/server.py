@@ -41,6 +41,8 @@ class ApiServer(BaseApplication):
             "worker_class": "sync",
             "preload_app": True,  # a fault in the configuration ends the start once, not once per worker
             "post_fork": self._prepare_worker,
+            "worker_exit": _end_process,
+            "child_exit": _forget_process,
             "control_socket_disable": True,
             "accesslog": None,  # the access-log middleware writes it, with the request id
             "logger_class": ServerLog,
@@ -58,6 +60,7 @@ class ApiServer(BaseApplication):
     def _prepare_worker(self, _server: object, _worker: object) -> None:
         _forget_connections()
         apply(ChildLimits(memory_mb=self._worker_memory_mb))
+        _start_watching()
 
     def load(self) -> Any:
         """Return the WSGI application; gunicorn calls it. Any, as gunicorn has no types."""
@@ -69,3 +72,22 @@ def _forget_connections() -> None:
 
     # A connection opened while the application was loaded belongs to the parent process.
     connections.close_all()
+
+
+def _start_watching() -> None:
+    from pagoda_api import watching
+
+    watching.start()
+
+
+def _end_process(_server: object, _worker: object) -> None:
+    from pagoda_api import watching
+
+    watching.stop()
+
+
+def _forget_process(_server: object, worker: Any) -> None:
+    """Drop from the metrics what only a living process may tell; its counts stay."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -13,9 +13,9 @@ from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.entries import EntryViewSet
-from pagoda_api.resources.health import healthz, readyz
+from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
-from pagoda_api.resources.plugins import PluginListView, PluginView
+from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
@@ -27,6 +27,7 @@ api: list[URLPattern | URLResolver] = [
     path("auth/login/", LoginView.as_view(), name="login"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
     path("plugins/", PluginListView.as_view(), name="plugin-list"),
+    path("plugins/health/", PluginHealthView.as_view(), name="plugin-health"),
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
@@ -36,6 +37,7 @@ api: list[URLPattern | URLResolver] = [
 host: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/v2/", include(api)),
 ]

@@ -46,6 +46,9 @@ def start(service: str) -> Host:
         ImproperlyConfigured: operation ids or Celery are; it lists every fault.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    from pagoda.watching.metrics.processes import share
+
+    share()  # before anything that counts is imported
     import django
     from django.conf import settings as django_settings
 
@@ -62,5 +65,7 @@ def start(service: str) -> Host:
 def _host(settings: Settings) -> Host:
     from pagoda.jobs import runtime as jobs
     from pagoda.plugins import runtime as plugins
+    from pagoda.watching.metrics import series
 
+    series.connect()
     return Host(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
+from django.db import DatabaseError
 
+from pagoda.watching import presence
+from pagoda.watching.metrics import serving as metrics
 from pagoda_worker import liveness
 from pagoda_worker.app import Host
+from pagoda_worker.chores import PROCESS, watchers
 from pagoda_worker.dispatcher import Dispatcher
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -21,8 +26,17 @@ def dispatch(host: Host, *, alive_file: Path | None = None) -> int:
     """Dispatch until a signal ends it, the current round done; return the exit status."""
     stop = _stop_event()
     dispatcher = Dispatcher(interval_seconds=host.settings.job_dispatch_interval_seconds)
+    if host.settings.metrics_bind is not None:
+        metrics.serve(host.settings.metrics_bind)
+    running = watchers(host.settings)
+    for watcher in running:
+        watcher.start()
     log.info("dispatcher_started")
     dispatcher.run_forever(stop, after_round=lambda: liveness.touch(alive_file))
+    for watcher in running:
+        watcher.stop()
+    with suppress(DatabaseError):  # its row grows old by itself
+        presence.leave(PROCESS)
     log.info("dispatcher_stopped")
     return 0
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from pagoda.watching.metrics import serving as metrics
 from pagoda_worker import file_transport
 from pagoda_worker.app import Host
 from pagoda_worker.children import is_running
@@ -76,6 +77,7 @@ def run_fleet(host: Host) -> int:
     stop.install()
     file_transport.install(host.celery)
     fleet = Supervisor(specs(host.targets(), run_dir), SubprocessLauncher(), time.monotonic)
+    _serve_metrics(host)
     fleet.start()
     try:
         _watch(fleet, stop, host)
@@ -83,6 +85,13 @@ def run_fleet(host: Host) -> int:
         _end(fleet, stop, host.soft_shutdown_seconds + KILL_MARGIN_SECONDS)
         shutil.rmtree(run_dir)
     return 0
+
+
+def _serve_metrics(host: Host) -> None:
+    """Serve the metrics of all processes here: they share one address, and one folder of counts."""
+    if host.settings.metrics_bind is not None:
+        metrics.serve(host.settings.metrics_bind)
+        os.environ["METRICS_BIND"] = ""  # for those that are started
 
 
 def _watch(fleet: Supervisor, stop: StopRequest, host: Host) -> None:

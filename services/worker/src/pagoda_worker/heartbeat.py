@@ -26,6 +26,7 @@ TICK_SECONDS = 0.25  # between two looks at the children, which cost no query
 LONGEST_BEAT_SECONDS = 2.0  # between two queries while jobs run: how late a cancelled job may be killed
 BEATS_PER_LEASE = 4
 TOUCH_SECONDS = 2.0
+SAY_ALIVE_SECONDS = 5.0
 
 Token = tuple[int, int, str]
 """What names an attempt among all."""
@@ -158,9 +159,13 @@ class Heart:
 class HeartThread:
     """Beats in a thread of the parent until stopped; a fork waits while a beat has the database open."""
 
-    def __init__(self, heart: Heart, alive_file: Path | None = None) -> None:
+    def __init__(
+        self, heart: Heart, alive_file: Path | None = None, *, say_alive: Callable[[], object] | None = None
+    ) -> None:
         self._heart = heart
         self._alive_file = alive_file
+        self._say_alive = say_alive  # to the other processes, through the database
+        self._said_at = float("-inf")
         self._stopping = threading.Event()
         self._no_fork = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -193,6 +198,9 @@ class HeartThread:
         """Do one step of the heartbeat, come what may."""
         try:
             self._heart.tick()
+            if self._say_alive is not None and time.monotonic() >= self._said_at + SAY_ALIVE_SECONDS:
+                self._said_at = time.monotonic()
+                self._say_alive()
         except Exception:  # the fence: a database that is away must not end the heartbeat
             log.exception("heartbeat_failed", node=self._heart.node)
         finally:

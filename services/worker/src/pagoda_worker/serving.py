@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 from celery import Celery, signals
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from pagoda.config import limits
 from pagoda.jobs import store
+from pagoda.watching import presence
+from pagoda.watching.metrics import serving as metrics
+from pagoda.watching.watcher import Watcher, traffic_chores
 from pagoda_worker import file_transport, runner
 from pagoda_worker.app import Host
 from pagoda_worker.children import CeleryChildren
@@ -43,16 +47,21 @@ def serve(
         lease_seconds=host.settings.job_lease_seconds,
         cancel_grace_seconds=host.settings.job_cancel_grace_seconds,
     )
-    thread = HeartThread(heart, alive_file)
+    process = presence.Process(service="worker", queue=target.queue)
+    thread = HeartThread(heart, alive_file, say_alive=lambda: presence.renew(process))
     _prepare(host.celery, target, children)
     _connect(heart, thread, host.soft_shutdown_seconds)
     worker = _worker(host.celery, node, target, concurrency or target.concurrency)
     children.follow(worker)
+    if host.settings.metrics_bind is not None:
+        metrics.serve(host.settings.metrics_bind)
     log.info("worker_starting", node=node, queue=target.queue, concurrency=worker.concurrency)
     try:
         worker.start()
     finally:
         thread.stop()
+        with suppress(DatabaseError):  # its row grows old by itself
+            presence.leave(process)
     log.info("worker_stopped", node=node)
     return int(worker.exitcode or 0)
 
@@ -64,6 +73,7 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     keep_open()
     bounds = limits.ChildLimits(memory_mb=target.memory_mb)
     signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
+    signals.worker_process_init.connect(lambda **_: _watch_child(), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
     # After the runner's handler, in the parent: a fork must not copy the connection that it used.
     signals.task_unknown.connect(lambda **_: connections.close_all(), weak=False)
@@ -88,6 +98,11 @@ def _worker(app: Celery, node: str, target: Target, concurrency: int) -> Any:
         loglevel="INFO",
         quiet=True,
     )
+
+
+def _watch_child() -> None:
+    """Tell from each child what hooks do in its jobs."""
+    Watcher(traffic_chores()).start()
 
 
 def _leave_logging(**_: Any) -> None:

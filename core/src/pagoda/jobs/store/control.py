@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from pagoda.audit.actions import Action
 from pagoda.jobs import operations
 from pagoda.jobs.clock import after
+from pagoda.jobs.endings import tell_ended
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.models import Job
 from pagoda.jobs.store.auditing import one_transaction, record_jobs
@@ -147,6 +148,8 @@ def settle(job: Job, status: JobStatus, *, text: str | None = None) -> bool:
         is_waiting=False,
         updated_at=Now(),
     )
+    if updated:
+        tell_ended(job.plugin, job.operation, status)
     return bool(updated)
 
 

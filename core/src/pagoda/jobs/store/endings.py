@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from pagoda.jobs.clock import sql_after, sql_now
+from pagoda.jobs.endings import tell_ended
 from pagoda.jobs.store.attempt import FENCE, RELEASED, Attempt, allowed, changed
 from pagoda.jobs.transitions import Event
 from pagoda_plugin_sdk.operations import JobStatus
@@ -37,7 +38,8 @@ def finish(
             hold_reason = '', {RELEASED}
         WHERE {FENCE} AND {allowed(Event.FINISH, status)}"""
     stored = None if result is None else json.dumps(result)
-    return changed(sql, (int(status), text, error, stored, *attempt.token))
+    is_ended = changed(sql, (int(status), text, error, stored, *attempt.token))
+    return _told(attempt, status, is_ended=is_ended)
 
 
 def finish_canceled(attempt: Attempt, *, text: str | None = None) -> bool:
@@ -47,7 +49,8 @@ def finish_canceled(attempt: Attempt, *, text: str | None = None) -> bool:
         UPDATE job_job SET status = %s, text = COALESCE(%s, text), finished_at = {now}, updated_at = {now},
             publish_at = NULL, {RELEASED}
         WHERE {FENCE} AND {allowed(Event.FINISH, JobStatus.CANCELED)} AND cancel_requested_at IS NOT NULL"""
-    return changed(sql, (int(JobStatus.CANCELED), text, *attempt.token))
+    is_ended = changed(sql, (int(JobStatus.CANCELED), text, *attempt.token))
+    return _told(attempt, JobStatus.CANCELED, is_ended=is_ended)
 
 
 def fail_attempt(attempt: Attempt, *, error: str, text: str = "") -> Failure:
@@ -100,6 +103,12 @@ def release(attempt: Attempt, *, reason: str, delay_seconds: float = 0.0) -> boo
         WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)} AND cancel_requested_at IS NULL"""
     is_released = changed(sql, (reason[:500], float(delay_seconds), str(uuid4()), *attempt.token))
     return is_released or finish_canceled(attempt, text=f"cancelled; {reason}")
+
+
+def _told(attempt: Attempt, status: JobStatus, *, is_ended: bool) -> bool:
+    if is_ended:
+        tell_ended(attempt.plugin, attempt.operation, status)
+    return is_ended
 
 
 def _try_again(attempt: Attempt, *, wait_seconds: float, error: str, text: str, lost: int = 0) -> bool:

@@ -4,6 +4,7 @@ from pagoda_api.middleware.access_log import AccessLogMiddleware
 from pagoda_api.middleware.acting_user import ActingUserMiddleware
 from pagoda_api.middleware.body_limit import BodyLimitMiddleware
 from pagoda_api.middleware.fence import EndpointFenceMiddleware
+from pagoda_api.middleware.rate_limit import RateLimitMiddleware
 from pagoda_api.middleware.request_context import RequestContextMiddleware
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "ActingUserMiddleware",
     "BodyLimitMiddleware",
     "EndpointFenceMiddleware",
+    "RateLimitMiddleware",
     "RequestContextMiddleware",
 ]

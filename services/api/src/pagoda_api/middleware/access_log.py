@@ -8,11 +8,12 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from pagoda.watching.metrics.series import count_request
 from pagoda_api.plugin_routes import plugin_of
 
 log = structlog.get_logger(__name__)
 
-PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class AccessLogMiddleware:
@@ -24,15 +25,19 @@ class AccessLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
+        seconds = time.perf_counter() - started
+        plugin_id = plugin_of(request.resolver_match)
+        if request.path not in PROBES:
+            count_request(plugin_id, request.method, response.status_code, seconds)
         emit = log.debug if request.path in PROBES else log.info
         emit(
             "request_finished",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
             user_id=_user_id(request),
-            plugin=plugin_of(request.resolver_match),
+            plugin=plugin_id,
         )
         return response
 

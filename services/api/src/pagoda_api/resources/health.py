@@ -1,12 +1,13 @@
-"""Probes: ``/healthz`` and ``/readyz``."""
+"""Probes and metrics: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from pagoda.health import run_checks
+from pagoda.watching.metrics.serving import CONTENT_TYPE_LATEST, exposition
 from pagoda_api.problems import logged
 
 
@@ -29,3 +30,10 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     }
     # Checks log what they can't tell here; a probe that fails every few seconds needs no record each time.
     return logged(JsonResponse(body, status=200 if is_ready else 503))
+
+
+@never_cache
+@require_safe
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """Answer the metrics of all processes of this server, as Prometheus reads them."""
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pagoda.health.plugins import plugin_health
 from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.runtime import registry
 from pagoda_plugin_sdk.exceptions import PluginLoadError
@@ -112,6 +113,74 @@ class PluginListView(APIView):
         faults = [{"code": str(fault.code), "text": fault.text} for fault in held.faults]
         body = {"count": len(results), "digest": held.digest(), "faults": faults, "results": results}
         return Response(PluginListSerializer(body).data)
+
+
+class SurfaceHealthSerializer(serializers.Serializer[Any]):
+    """How a surface of a plugin is; Any, as above."""
+
+    status = serializers.CharField(help_text="ok, idle (nothing to judge by), degraded or failing.")
+    text = serializers.CharField(help_text="What is wrong.")
+
+
+class CallsHealthSerializer(SurfaceHealthSerializer):
+    """How the endpoints or hooks of a plugin are, in all processes."""
+
+    calls = serializers.IntegerField(help_text="In the last HEALTH_WINDOW_MINUTES, as all figures.")
+    failures = serializers.IntegerField()
+    error_ratio = serializers.FloatField(allow_null=True)
+    p95_seconds = serializers.FloatField(allow_null=True)
+    last_success = serializers.DateTimeField(allow_null=True, help_text="To the minute, of the last day.")
+    breaker = serializers.CharField(help_text="closed, half_open or open.")
+
+
+class TaskHealthSerializer(SurfaceHealthSerializer):
+    """How the jobs of a plugin and their queue are."""
+
+    jobs = serializers.IntegerField(help_text="That ended in the last HEALTH_WINDOW_MINUTES.")
+    errors = serializers.IntegerField()
+    error_ratio = serializers.FloatField(allow_null=True)
+    p95_seconds = serializers.FloatField(allow_null=True)
+    last_success = serializers.DateTimeField(allow_null=True)
+    queue = serializers.CharField()
+    queue_depth = serializers.IntegerField(help_text="Jobs that wait for a worker.")
+    queue_age_seconds = serializers.FloatField(help_text="How long the first of them has waited.")
+    workers = serializers.IntegerField(help_text="That live.")
+    breaker = serializers.CharField(help_text="closed, half_open or open.")
+
+
+class LoadHealthSerializer(SurfaceHealthSerializer):
+    """Whether a plugin is in service in the process that answers."""
+
+    state = serializers.CharField()
+    reason_code = serializers.CharField(allow_null=True)
+
+
+class PluginHealthSerializer(serializers.Serializer[Any]):
+    """How a plugin is; Any, as above."""
+
+    id = serializers.CharField()
+    status = serializers.CharField(help_text="Of the worst surface: ok, degraded or failing.")
+    load = LoadHealthSerializer()
+    endpoint = CallsHealthSerializer()
+    hook = CallsHealthSerializer()
+    task = TaskHealthSerializer()
+
+
+class PluginHealthListSerializer(serializers.Serializer[Any]):
+    """How all plugins are; Any, as above."""
+
+    count = serializers.IntegerField()
+    results = PluginHealthSerializer(many=True)
+
+
+class PluginHealthView(APIView):
+    """How the enabled plugins are."""
+
+    @extend_schema(responses=PluginHealthListSerializer, operation_id="plugins_health")
+    def get(self, request: Request) -> Response:
+        """Show load, endpoint, hook and task status of each, by the thresholds of the settings."""
+        results = [plugin.to_json() for plugin in plugin_health()]
+        return Response({"count": len(results), "results": results})
 
 
 class PluginView(APIView):

@@ -1,0 +1,209 @@
+"""How the plugins are: load, endpoints, hooks and tasks of each, by the thresholds of the settings.
+
+Everything comes from the database and from what this process has loaded; nobody is asked over the broker.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Max
+
+from pagoda.config.settings import Settings
+from pagoda.fencing import BreakerState, breaker_states
+from pagoda.jobs import runtime as jobs
+from pagoda.plugins import runtime as plugins
+from pagoda.plugins.records import PluginRecord, PluginStatus
+from pagoda.watching.histogram import percentile
+from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_success
+from pagoda.watching.models import TrafficMinute
+from pagoda.watching.queues import Queue, queues
+from pagoda.watching.traffic import Figures, figures_since
+
+FAILING_RATIO = 0.5
+"""Above this share of errors something is failing, not merely degraded."""
+
+
+@enum.unique
+class HealthStatus(enum.StrEnum):
+    """How something is, from good to bad."""
+
+    OK = "ok"
+    IDLE = "idle"  # nothing to judge it by
+    DEGRADED = "degraded"  # it works, and is beyond a threshold
+    FAILING = "failing"  # it does not work
+
+
+@dataclass(slots=True, kw_only=True)
+class SurfaceHealth:
+    """How one surface of a plugin is."""
+
+    status: HealthStatus = HealthStatus.IDLE
+    text: str = ""  # what is wrong, "" when nothing is
+    facts: dict[str, Any] = field(default_factory=dict)  # JSON values
+
+    def worsen(self, status: HealthStatus, text: str) -> None:
+        """Note something that is wrong."""
+        self.text = f"{self.text}; {text}" if self.text else text
+        self.status = max(self.status, status, key=list(HealthStatus).index)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"status": self.status.value, "text": self.text, **self.facts}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginHealth:
+    """How one plugin is."""
+
+    id: str
+    surfaces: Mapping[str, SurfaceHealth]  # load, endpoint, hook, task
+
+    @property
+    def status(self) -> HealthStatus:
+        """Return the status of the worst surface; an idle one is no worry."""
+        found = [surface.status for surface in self.surfaces.values()]
+        worst = max(found, key=list(HealthStatus).index)
+        return HealthStatus.OK if worst is HealthStatus.IDLE else worst
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        surfaces = {name: surface.to_json() for name, surface in self.surfaces.items()}
+        return {"id": self.id, "status": self.status.value, **surfaces}
+
+
+def plugin_health() -> list[PluginHealth]:
+    """Return how each enabled plugin is, in load order."""
+    settings = jobs.host_settings()
+    sources = _Sources(settings)
+    return [
+        PluginHealth(
+            id=record.id,
+            surfaces={
+                "load": _load(record),
+                "endpoint": sources.calls(record.id, "endpoint"),
+                "hook": sources.calls(record.id, "hook"),
+                "task": sources.task(record.id),
+            },
+        )
+        for record in plugins.registry().records
+    ]
+
+
+class _Sources:
+    """What is known of all plugins, read once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._figures = figures_since(settings.health_window_minutes)
+        self._successes = _successes()
+        self._breakers = {(state.plugin, state.surface): state for state in breaker_states()}
+        self._jobs = jobs_ended(settings.health_window_minutes)
+        self._queues = queues()
+
+    def calls(self, plugin: str, surface: str) -> SurfaceHealth:
+        """Return how the endpoints or hooks of a plugin are."""
+        figures = self._figures.get((plugin, surface), Figures())
+        p95 = percentile(figures.buckets, 0.95)
+        found = SurfaceHealth(
+            facts={
+                "calls": figures.calls,
+                "failures": figures.failures,
+                "error_ratio": _ratio(figures.failures, figures.calls),
+                "p95_seconds": _rounded(p95),
+                "last_success": _text(self._successes.get((plugin, surface))),
+            }
+        )
+        self._judge(found, figures.calls, figures.failures, p95)
+        self._judge_breaker(found, self._breakers.get((plugin, surface)))
+        return found
+
+    def task(self, plugin: str) -> SurfaceHealth:
+        """Return how the jobs of a plugin and their queue are."""
+        ended = self._jobs.get(plugin, JobsEnded())
+        queue = self._queues.get(f"plugin.{plugin}", Queue(name=f"plugin.{plugin}"))
+        found = SurfaceHealth(
+            facts={
+                "jobs": ended.count,
+                "errors": ended.errors,
+                "error_ratio": _ratio(ended.errors, ended.count),
+                "p95_seconds": _rounded(ended.p95_seconds),
+                "last_success": _text(last_success(plugin)),
+                "queue": queue.name,
+                "queue_depth": queue.depth,
+                "queue_age_seconds": round(queue.oldest_seconds, 1),
+                "workers": queue.consumers,
+            }
+        )
+        self._judge(found, ended.count, ended.errors, None)
+        self._judge_queue(found, queue)
+        self._judge_breaker(found, self._breakers.get((plugin, "task")))
+        return found
+
+    def _judge(self, found: SurfaceHealth, calls: int, failures: int, p95: float | None) -> None:
+        settings = self._settings
+        if calls:
+            found.status = HealthStatus.OK
+        if calls >= settings.health_min_calls and failures / calls > settings.health_error_ratio:
+            status = HealthStatus.FAILING if failures / calls > FAILING_RATIO else HealthStatus.DEGRADED
+            found.worsen(status, f"{failures} of {calls} failed")
+        if p95 is not None and calls >= settings.health_min_calls and p95 > settings.health_p95_seconds:
+            found.worsen(
+                HealthStatus.DEGRADED, f"p95 is {p95:.2g} s, the threshold {settings.health_p95_seconds:g} s"
+            )
+
+    def _judge_queue(self, found: SurfaceHealth, queue: Queue) -> None:
+        settings = self._settings
+        if queue.depth > settings.health_queue_depth:
+            found.worsen(HealthStatus.DEGRADED, f"{queue.depth} jobs wait")
+        if queue.oldest_seconds > settings.health_queue_age_seconds:
+            found.worsen(HealthStatus.DEGRADED, f"a job has waited {queue.oldest_seconds:.0f} s")
+        if queue.depth and not queue.consumers:
+            found.worsen(HealthStatus.FAILING, "jobs wait and no worker lives")
+
+    def _judge_breaker(self, found: SurfaceHealth, breaker: BreakerState | None) -> None:
+        found.facts["breaker"] = breaker.state if breaker is not None else "closed"
+        if breaker is None or breaker.state == "closed":
+            return
+        status = HealthStatus.FAILING if breaker.state == "open" else HealthStatus.DEGRADED
+        what = {"open": "open", "half_open": "half-open"}[breaker.state]
+        found.worsen(status, f"its breaker is {what}: {breaker.last_error or 'no error is known'}")
+
+
+def _load(record: PluginRecord) -> SurfaceHealth:
+    found = SurfaceHealth(
+        status=HealthStatus.OK,
+        facts={
+            "state": record.status.value,
+            "reason_code": record.reason_code.value if record.reason_code else None,
+        },
+    )
+    if record.status is not PluginStatus.ACTIVE:
+        found.worsen(HealthStatus.FAILING, record.reason or record.status.value)
+    for fault in record.faults:
+        found.worsen(HealthStatus.DEGRADED, fault.text)
+    return found
+
+
+def _successes() -> dict[tuple[str, str], datetime]:
+    rows = TrafficMinute.objects.filter(ok__gt=0).order_by().values_list("plugin", "surface")
+    return {
+        (plugin, surface): datetime.fromtimestamp(minute * 60, UTC)
+        for plugin, surface, minute in rows.annotate(Max("minute"))
+    }
+
+
+def _ratio(failures: int, calls: int) -> float | None:
+    return round(failures / calls, 4) if calls else None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

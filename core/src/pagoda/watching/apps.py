@@ -1,0 +1,19 @@
+"""The Django app that keeps what processes tell each other of plugins, workers and alerts."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class WatchingConfig(AppConfig):
+    """Connects what counts the plugins' outcomes and records what becomes of their breakers."""
+
+    name = "pagoda.watching"
+    label = "watching"
+
+    def ready(self) -> None:
+        from pagoda.fencing import add_observer, breaker_changed
+        from pagoda.watching import breaker_events, traffic
+
+        add_observer(traffic.count)
+        breaker_changed.connect(breaker_events.record_change, dispatch_uid="pagoda.watching")

@@ -1,0 +1,1 @@
+"""Prometheus metrics; names and labels are in docs/observability.md, and bounded."""

@@ -1,0 +1,32 @@
+"""Labels are bounded: a value that is not among the known ones becomes ``other``."""
+
+from __future__ import annotations
+
+from pagoda.jobs import operations, plugin_host
+
+OTHER = "other"
+CORE = "core"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def plugin_label(plugin_id: str | None) -> str:
+    """Return the id of an enabled plugin, ``core`` for the host's own."""
+    if not plugin_id:
+        return CORE
+    return plugin_id if plugin_id in plugin_host.known_plugin_names() else OTHER
+
+
+def method_label(method: str | None) -> str:
+    """Return a method that HTTP knows."""
+    return method if method in METHODS else OTHER
+
+
+def status_label(status: int) -> str:
+    """Return a status code that HTTP knows."""
+    return str(status) if 100 <= status <= 599 else OTHER
+
+
+def operation_label(number: int) -> str:
+    """Return the name of an operation that this process knows."""
+    spec = operations.find(number)
+    return spec.name if spec is not None else OTHER

@@ -1,0 +1,57 @@
+"""What the processes count themselves; `collector` has what the database knows."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+from pagoda.jobs.endings import Ended, job_ended
+from pagoda.watching.histogram import BOUNDS
+from pagoda.watching.hook_figures import HookDelta
+from pagoda.watching.metrics.labels import (
+    method_label,
+    operation_label,
+    plugin_label,
+    status_label,
+)
+from pagoda.watching.watcher import add_hook_receiver
+
+ENDPOINT_REQUESTS = Counter(
+    "pagoda_endpoint_requests", "Requests by plugin, core for the host's own.", ["plugin", "method", "status"]
+)
+ENDPOINT_SECONDS = Histogram("pagoda_endpoint_seconds", "Duration of requests.", ["plugin"], buckets=BOUNDS)
+HOOK_CALLS = Counter("pagoda_hook_calls", "Calls of hook handlers.", ["plugin", "hook", "outcome"])
+HOOK_SECONDS = Histogram(
+    "pagoda_hook_seconds",
+    "Duration of hook handlers, of a sample of the calls.",
+    ["plugin", "hook"],
+    buckets=BOUNDS,
+)
+JOBS = Counter("pagoda_jobs", "Jobs that ended.", ["plugin", "operation", "status"])
+
+
+def count_request(plugin_id: str | None, method: str | None, status: int, seconds: float) -> None:
+    """Count a request that was answered."""
+    plugin = plugin_label(plugin_id)
+    ENDPOINT_REQUESTS.labels(plugin, method_label(method), status_label(status)).inc()
+    ENDPOINT_SECONDS.labels(plugin).observe(seconds)
+
+
+def count_hook(delta: HookDelta) -> None:
+    """Count what a handler did since it was counted last."""
+    plugin = plugin_label(delta.plugin)
+    for outcome, calls in delta.results.items():
+        if calls:
+            HOOK_CALLS.labels(plugin, delta.hook, outcome).inc(calls)
+    for _ in range(delta.timed):
+        HOOK_SECONDS.labels(plugin, delta.hook).observe(delta.seconds)
+
+
+def count_job(*, ended: Ended, **_signal: object) -> None:
+    """Count a job that ended."""
+    JOBS.labels(plugin_label(ended.plugin), operation_label(ended.operation), ended.status.name.lower()).inc()
+
+
+def connect() -> None:
+    """Count the jobs that this process ends, and the hooks that it runs, from now on."""
+    job_ended.connect(count_job, dispatch_uid="pagoda.watching.metrics")
+    add_hook_receiver(count_hook)

@@ -1,0 +1,75 @@
+"""Which processes live: rows that they renew, so that nobody has to ask them over the broker."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from pagoda.jobs import runtime as jobs
+from pagoda.jobs.clock import after
+from pagoda.plugins import runtime as plugins
+from pagoda.plugins.records import PluginStatus, ReasonCode
+from pagoda.watching.models import Presence
+
+RENEW_SECONDS = 5.0
+KEPT_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process that says that it lives."""
+
+    service: str
+    queue: str = ""
+
+    @property
+    def node(self) -> str:
+        """Return its name among all processes."""
+        return f"{self.service}@{socket.gethostname()}/{os.getpid()}"[:200]
+
+
+def renew(process: Process) -> None:
+    """Say that the process lives; one statement once it is known."""
+    facts = {
+        "service": process.service,
+        "queue": process.queue,
+        "host": socket.gethostname()[:200],
+        "pid": os.getpid(),
+        "digest": jobs.registry_digest(),
+        "skipped": _skipped(),
+        "seen_at": Now(),
+    }
+    if not Presence.objects.filter(node=process.node).update(**facts):
+        facts.pop("seen_at")
+        Presence.objects.create(node=process.node, **facts)
+
+
+def leave(process: Process) -> None:
+    """Say that the process ends."""
+    Presence.objects.filter(node=process.node).delete()
+
+
+def living(seconds: float | None = None) -> QuerySet[Presence]:
+    """Return the processes that said so in the last `seconds`, by default HEALTH_PRESENCE_SECONDS."""
+    limit = seconds if seconds is not None else jobs.host_settings().health_presence_seconds
+    return Presence.objects.filter(seen_at__gt=after(-limit))
+
+
+def prune() -> int:
+    """Forget processes that ended long ago; return how many."""
+    return Presence.objects.filter(seen_at__lt=after(-KEPT_SECONDS)).delete()[0]
+
+
+def _skipped() -> dict[str, str]:
+    """Return ``{plugin: reason code}`` of those that this process left out against the operator's will."""
+    found: dict[str, str] = {}
+    for record in plugins.registry().records:
+        if record.status is PluginStatus.SKIPPED and record.reason_code is not ReasonCode.SAFE_MODE:
+            found[record.id] = str(record.reason_code)
+        elif record.faults:
+            found[record.id] = str(record.faults[0].code)
+    return found

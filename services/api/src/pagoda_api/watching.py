@@ -1,0 +1,34 @@
+"""What a process of the API tells the others, beside its requests."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.db import DatabaseError
+
+from pagoda.watching.metrics import series
+from pagoda.watching.presence import Process, leave
+from pagoda.watching.watcher import Watcher, process_chores
+
+PROCESS = Process(service="api")
+
+
+class _Running:
+    watcher: Watcher | None = None
+
+
+def start() -> None:
+    """Begin, in the process that serves requests."""
+    series.connect()
+    _Running.watcher = Watcher(process_chores(PROCESS))
+    _Running.watcher.start()
+
+
+def stop() -> None:
+    """End; what was counted last is told."""
+    if _Running.watcher is None:
+        return
+    _Running.watcher.stop()
+    _Running.watcher = None
+    with suppress(DatabaseError):  # the row grows old by itself
+        leave(PROCESS)

@@ -1,0 +1,35 @@
+"""What the dispatcher does beside its rounds: seal the audit log, evaluate alerts, tell of them, tidy up."""
+
+from __future__ import annotations
+
+from pagoda.audit.sealing import seal_all
+from pagoda.config.settings import Settings
+from pagoda.rates import counters
+from pagoda.watching import presence, traffic
+from pagoda.watching.alerts.evaluation import evaluate
+from pagoda.watching.alerts.notifying import sender, tell
+from pagoda.watching.watcher import Chores, Watcher, process_chores
+
+SEAL_SECONDS = 1.0
+PRUNE_SECONDS = 60.0
+
+PROCESS = presence.Process(service="dispatcher")
+
+
+def watchers(settings: Settings) -> tuple[Watcher, ...]:
+    """Return the threads of a dispatcher; notices have one of their own, as their receivers may be slow."""
+    silenced = frozenset(settings.alert_silenced_plugins)
+    send = sender(settings)
+    chores: Chores = {
+        **process_chores(PROCESS),
+        "seal": (SEAL_SECONDS, seal_all),
+        "alerts": (settings.alert_interval_seconds, evaluate),
+        "prune": (PRUNE_SECONDS, _prune),
+    }
+    return Watcher(chores), Watcher({"notices": (1.0, lambda: tell(send, silenced))})
+
+
+def _prune() -> None:
+    presence.prune()
+    traffic.prune()
+    counters.prune()
