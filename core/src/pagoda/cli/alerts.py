@@ -41,11 +41,10 @@ def list_alerts(*, with_resolved: bool) -> None:
 @alerts.command()
 def test() -> None:
     """Send a notice to every address in ALERT_URLS; exit 1 when one does not take it."""
-    from pagoda.watching.alerts.notifying import deliver
+    from pagoda.watching.alerts.notifying import Notice, deliver
 
-    found = list(
-        deliver(read_settings(), "[TEST] Pagoda", "A test of the alerts: `pagoda alerts test` was called.")
-    )
+    text = "A test of the alerts: `pagoda alerts test` was called."
+    found = list(deliver(read_settings(), Notice(title="[TEST] Pagoda", text=text, kind="info")))
     if not found:
         raise click.ClickException("ALERT_URLS is empty: nobody would be told. Set it to Apprise URLs.")
     for one in found:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 
-from pagoda.watching.metrics import serving as metrics
 from pagoda_worker import file_transport
 from pagoda_worker.app import Host
 from pagoda_worker.children import is_running
@@ -89,6 +88,8 @@ def run_fleet(host: Host) -> int:
 
 def _serve_metrics(host: Host) -> None:
     """Serve the metrics of all processes here: they share one address, and one folder of counts."""
+    from pagoda.watching.metrics import serving as metrics  # needs a host that is started
+
     if host.settings.metrics_bind is not None:
         metrics.serve(host.settings.metrics_bind)
         os.environ["METRICS_BIND"] = ""  # for those that are started

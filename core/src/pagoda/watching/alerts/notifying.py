@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,18 @@ _SEPARATOR = re.compile(r"[,\s]+(?=[a-z][a-z0-9+.-]*://)")
 
 log = structlog.get_logger(__name__)
 
-type Send = Callable[[str, str], bool]
-"""Takes title and text of a notice; False when it could not be delivered everywhere."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What people are told."""
+
+    title: str
+    text: str
+    kind: str  # of Apprise: failure, success or info
+
+
+type Send = Callable[[Notice], bool]
+"""Sends a notice; False when it could not be delivered everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +50,11 @@ def addresses(settings: Settings) -> tuple[str, ...]:
     return tuple(filter(None, _SEPARATOR.split(text)))
 
 
-def deliver(settings: Settings, title: str, text: str) -> Iterator[Delivery]:
+def deliver(settings: Settings, notice: Notice) -> Iterator[Delivery]:
     """Send a notice to each address, one after the other; nothing that goes wrong is raised."""
-    from apprise import Apprise  # takes a while to import, and only who sends needs it
+    from apprise import Apprise, NotifyType  # takes a while to import, and only who sends needs it
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it quotes addresses with their secrets
 
     for number, address in enumerate(addresses(settings), start=1):
         target = Apprise.instantiate(address, suppress_exceptions=True)
@@ -50,16 +63,18 @@ def deliver(settings: Settings, title: str, text: str) -> Iterator[Delivery]:
                 address=f"number {number} of ALERT_URLS, which Apprise does not know", is_sent=False
             )
             continue
-        yield Delivery(address=target.url(privacy=True), is_sent=_notify(target.notify, title, text))
+        yield Delivery(
+            address=target.url(privacy=True), is_sent=_notify(target.notify, notice, NotifyType(notice.kind))
+        )
 
 
 def sender(settings: Settings) -> Send:
     """Return what sends to all addresses of ALERT_URLS; without any, the log is told alone."""
 
-    def send(title: str, text: str) -> bool:
-        failed = [one.address for one in deliver(settings, title, text) if not one.is_sent]
+    def send(notice: Notice) -> bool:
+        failed = [one.address for one in deliver(settings, notice) if not one.is_sent]
         if failed:
-            log.error("alert_not_sent", title=title, addresses=failed)
+            log.error("alert_not_sent", title=notice.title, addresses=failed)
         return not failed
 
     return send
@@ -81,7 +96,7 @@ def _tell(state: AlertState, send: Send, silenced: frozenset[str]) -> bool:
         return False  # another dispatcher sends it
     is_silenced = bool(state.plugin) and state.plugin in silenced
     _log(state, is_silenced=is_silenced)
-    if not is_silenced and not send(_title(state), state.text):
+    if not is_silenced and not send(_notice(state)):
         return False
     AlertState.objects.filter(pk=state.pk, version=state.version).update(is_told=True, next_try_at=None)
     return not is_silenced
@@ -100,14 +115,18 @@ def _log(state: AlertState, *, is_silenced: bool) -> None:
     )
 
 
-def _title(state: AlertState) -> str:
-    what = "FIRING" if state.is_firing else "RESOLVED"
-    return f"[{what}] Pagoda: {state.rule} {state.subject}"
+def _notice(state: AlertState) -> Notice:
+    what, kind, text = (
+        ("FIRING", "failure", state.text)
+        if state.is_firing
+        else ("RESOLVED", "success", f"Over: {state.text}")
+    )
+    return Notice(title=f"[{what}] Pagoda: {state.rule} {state.subject}", text=text, kind=kind)
 
 
-def _notify(notify: Callable[..., object], title: str, text: str) -> bool:
+def _notify(notify: Callable[..., object], notice: Notice, kind: object) -> bool:
     try:
-        return bool(notify(body=text, title=title))
+        return bool(notify(body=notice.text, title=notice.title, notify_type=kind))
     except Exception:  # the fence around Apprise's services
         log.exception("alert_service_failed")
         return False

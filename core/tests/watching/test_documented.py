@@ -1,0 +1,238 @@
+"""Every metric, alert and audit event that docs/observability.md names is produced here; no other exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import RequestFactory
+from prometheus_client.parser import text_string_to_metric_families
+
+from pagoda.audit.actions import Action
+from pagoda.audit.models import AuditEvent
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
+from pagoda.fencing import BreakerState, breaker_changed
+from pagoda.hooks import runtime as hooks
+from pagoda.jobs import store
+from pagoda.watching.alerts import rules
+from pagoda.watching.alerts.evaluation import evaluate
+from pagoda.watching.alerts.rules import RULES
+from pagoda.watching.metrics import collector, series
+from pagoda.watching.metrics.serving import exposition
+from pagoda.watching.models import AlertState
+from pagoda_plugin_sdk.operations import JobStatus
+
+pytestmark = pytest.mark.django_db
+
+DOCS = (Path(__file__).parents[3] / "docs" / "observability.md").read_text(encoding="utf-8")
+
+
+def documented(section: str) -> dict[str, frozenset[str]]:
+    """Return ``{name: what else is in code style in its second column}`` of a section's table."""
+    text = DOCS.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]*)\|", text, flags=re.MULTILINE)
+    return {name: frozenset(re.findall(r"`([^`]+)`", rest)) for name, rest in rows}
+
+
+BREAKER = BreakerState(
+    plugin="shop", surface="hook", state="open", since=datetime.now(UTC), calls=9, failures=9,
+    last_error="KeyError: x", retry_at=None,
+)  # fmt: skip
+
+
+@pytest.fixture
+def ann() -> User:
+    return User.objects.create(username="ann")
+
+
+@pytest.fixture
+def open_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (rules, collector):
+        monkeypatch.setattr(module, "breaker_states", lambda: [BREAKER])
+
+
+# --- metrics
+
+
+@pytest.mark.usefixtures("open_breaker")
+def test_metrics(
+    make_job: Callable[..., Any],
+    be_present: Callable[..., None],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    series.connect()
+    make_job()
+    be_present("w1", queue="plugin.shop", digest="d1")
+    series.count_request(None, "GET", 200, 0.1)
+    series.count_request("evil\n", "BREW", 999, 0.1)
+    handler = hooks.manager().register_hook("entry.after_create", lambda *_: None, plugin_id="stranger")
+    hooks.manager().execute_hook("entry.after_create", "Host", None, None)
+    with django_capture_on_commit_callbacks(execute=True):
+        store.cancel(make_job())
+    text = exposition().decode()
+    hooks.manager().unregister_plugin(handler.plugin_id)
+    found: dict[str, set[str]] = {}
+    values: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = re.sub(r"_(bucket|count|sum|created)$", "", sample.name)
+            if name.startswith("pagoda_"):
+                found.setdefault(name, set()).update(sample.labels.keys() - {"le"})
+                values.setdefault(name, set()).update(sample.labels.values())
+    names = documented("Metrics")
+    assert {name: frozenset(labels) for name, labels in found.items() if name in names} == names
+    assert {name for name in found if name.removesuffix("_total") not in found} - names.keys() <= {
+        name.removesuffix("_total")
+        for name in names  # `_created` of a counter
+    }
+    # Labels are bounded, whatever comes in
+    assert "evil\n" not in values["pagoda_endpoint_requests_total"]
+    assert {"other", "core", "GET", "200"} <= values["pagoda_endpoint_requests_total"]
+    assert "stranger" not in values["pagoda_hook_calls_total"]
+    assert {"canceled", "restock"} <= values["pagoda_jobs_total"]
+
+
+# --- alerts
+
+
+@pytest.fixture
+def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], object]]:
+    """How each alert comes about."""
+
+    def mismatch() -> None:
+        be_present("a", digest="1", started_at=100)
+        be_present("b", digest="2", started_at=100)
+
+    return {
+        "plugin_skipped": lambda: be_present("a", skipped={"shop": "import_failed"}),
+        "breaker_open": lambda: monkeypatch.setattr(rules, "breaker_states", lambda: [BREAKER]),
+        "queue_age": lambda: (make_job(created_at=400), be_present("w", queue="plugin.shop")),
+        "no_consumer": lambda: make_job(created_at=70),
+        "job_errors": lambda: [make_job(status=JobStatus.ERROR, finished_at=9) for _ in range(5)],
+        "digest_mismatch": mismatch,
+    }
+
+
+def test_alerts_are_those_of_the_page() -> None:
+    assert documented("Alerts").keys() == RULES.keys()
+
+
+@pytest.mark.parametrize("name", documented("Alerts"))
+def test_an_alert_fires(name: str, cause: dict[str, Callable[[], object]]) -> None:
+    evaluate()
+    assert not AlertState.objects.exists()
+    cause[name]()
+    evaluate()
+    state = AlertState.objects.get()
+    assert (state.rule, state.is_firing) == (name, True)
+
+
+def test_a_rollout_of_less_than_a_minute_is_no_mismatch(be_present: Callable[..., None]) -> None:
+    be_present("old", digest="1", started_at=1000)
+    be_present("new", digest="2", started_at=30)
+    assert list(rules.digest_mismatch()) == []
+
+
+def test_jobs_wait_without_alert_while_a_worker_lives(
+    make_job: Callable[..., Any], be_present: Callable[..., None]
+) -> None:
+    make_job(created_at=70)
+    be_present("w", queue="plugin.shop")
+    assert list(rules.no_consumer()) == []
+
+
+# --- audit
+
+
+@pytest.fixture
+def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], object]]:
+    """How each event comes about."""
+    host = Entity.objects.create_entity(user=ann, name="Host")
+    web = Entry.objects.create_entry(user=ann, schema=host, name="web-1")
+    group, role = Group.objects.create(name="ops"), Role.objects.create(name="admins")
+    granted = RolePermission.objects.create(role=role, entity=host, level=Level.READABLE)
+    ann.set_password("right")
+    ann.save()
+    request = RequestFactory().post("/")
+    request.session, request.user = SessionStore(), AnonymousUser()
+
+    def log_in() -> None:
+        auth.login(request, ann, "django.contrib.auth.backends.ModelBackend")
+
+    def deleted(row: Any) -> Any:
+        row.delete()
+        return row
+
+    def changed(row: Any, **values: Any) -> Any:
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save()
+        return row
+
+    def ended() -> Any:
+        return make_job(status=JobStatus.ERROR, finished_at=1)
+
+    def skip() -> None:
+        be_present("a", skipped={"shop": "import_failed"})
+        evaluate()
+
+    transition = {"plugin": "shop", "surface": "hook", "old": "closed", "new": "open"}
+    return {
+        "entity.created": lambda: Entity.objects.create_entity(user=ann, name="Rack"),
+        "entity.updated": lambda: changed(host, note="x"),
+        "entity.deleted": lambda: deleted(Entity.objects.create_entity(user=ann, name="Rack")),
+        "entity.restored": lambda: changed(
+            deleted(Entity.objects.create_entity(user=ann, name="Rack")), is_active=True
+        ),
+        "entry.created": lambda: Entry.objects.create_entry(user=ann, schema=host, name="web-2"),
+        "entry.updated": lambda: changed(web, note="x"),
+        "entry.deleted": lambda: deleted(web),
+        "entry.restored": lambda: changed(deleted(web), is_active=True),
+        "login.succeeded": log_in,
+        "login.failed": lambda: auth.authenticate(request, username="ann", password="wrong"),
+        "logout": lambda: (log_in(), auth.logout(request)),
+        "token.made": lambda: ApiToken.issue(ann, "laptop", None),
+        "token.revoked": lambda: ApiToken.issue(ann, "laptop", None)[0].delete(),
+        "user.created": lambda: User.objects.create(username="bob"),
+        "user.updated": lambda: changed(ann, first_name="Ann"),
+        "user.deleted": lambda: deleted(User.objects.create(username="bob")),
+        "user.rights_changed": lambda: ann.groups.add(group),
+        "group.created": lambda: Group.objects.create(name="others"),
+        "group.updated": lambda: changed(group, name="operators"),
+        "group.deleted": lambda: deleted(group),
+        "group.rights_changed": lambda: group.permissions.add(Permission.objects.all()[0]),
+        "role.created": lambda: Role.objects.create(name="others"),
+        "role.updated": lambda: changed(role, note="x"),
+        "role.deleted": lambda: deleted(role),
+        "role.members_changed": lambda: role.groups.add(group),
+        "permission.granted": lambda: RolePermission.objects.create(role=role, entry=web, level=Level.FULL),
+        "permission.changed": lambda: changed(granted, level=Level.FULL),
+        "permission.revoked": lambda: deleted(granted),
+        "job.submitted": make_job,
+        "job.canceled": lambda: store.cancel(make_job()),
+        "job.retried": lambda: store.retry(ended()),
+        "job.requeued": lambda: store.requeue(make_job()),
+        "plugin.skipped": skip,
+        "breaker.changed": lambda: breaker_changed.send(None, **transition, reason="failed", dry_run=False),
+    }
+
+
+def test_events_are_those_of_the_page() -> None:
+    assert documented("Audit").keys() == {action.value for action in Action}
+
+
+@pytest.mark.parametrize("name", documented("Audit"))
+def test_an_event_is_recorded(name: str, act: dict[str, Callable[[], object]]) -> None:
+    last = AuditEvent.objects.latest("id").pk
+    act[name]()
+    events = AuditEvent.objects.filter(pk__gt=last).order_by("-id")
+    assert name in [event.action for event in events][:2]
