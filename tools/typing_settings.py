@@ -52,7 +52,36 @@ class JobModels(AppConfig):
     label = "job"
 
 
-HOST_MODELS = (UserModels, EntityModels, EntryModels, JobModels)
+class AuditModels(AppConfig):
+    """The audit log."""
+
+    name = "pagoda.audit"
+    label = "audit"
+
+
+class RatesModels(AppConfig):
+    """Counts of requests."""
+
+    name = "pagoda.rates"
+    label = "rates"
+
+
+class WatchingModels(AppConfig):
+    """Processes, traffic, alerts."""
+
+    name = "pagoda.watching"
+    label = "watching"
+
+
+HOST_MODELS = (
+    UserModels,
+    EntityModels,
+    EntryModels,
+    JobModels,
+    AuditModels,
+    RatesModels,
+    WatchingModels,
+)
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",

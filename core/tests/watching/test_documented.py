@@ -201,7 +201,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "login.failed": lambda: auth.authenticate(request, username="ann", password="wrong"),
         "logout": lambda: (log_in(), auth.logout(request)),
         "token.made": lambda: ApiToken.issue(ann, "laptop", None),
-        "token.revoked": lambda: ApiToken.issue(ann, "laptop", None)[0].delete(),
+        "token.revoked": lambda: deleted(ApiToken.issue(ann, "laptop", None)[0]),
         "user.created": lambda: User.objects.create(username="bob"),
         "user.updated": lambda: changed(ann, first_name="Ann"),
         "user.deleted": lambda: deleted(User.objects.create(username="bob")),

@@ -48,7 +48,7 @@ def jobs_ended(minutes: int) -> dict[str, JobsEnded]:
         if status in ERRORS:
             jobs.errors += 1
             jobs.last_error = jobs.last_error or error
-        if started_at is not None:
+        if started_at is not None and finished_at is not None:
             jobs.buckets[bucket_of((finished_at - started_at).total_seconds())] += 1
     return found
 

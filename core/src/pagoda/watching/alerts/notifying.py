@@ -64,7 +64,8 @@ def deliver(settings: Settings, notice: Notice) -> Iterator[Delivery]:
             )
             continue
         yield Delivery(
-            address=target.url(privacy=True), is_sent=_notify(target.notify, notice, NotifyType(notice.kind))
+            address=target.url(privacy=True),  # type: ignore[no-untyped-call]
+            is_sent=_notify(target.notify, notice, NotifyType(notice.kind)),
         )
 
 
