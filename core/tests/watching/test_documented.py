@@ -168,6 +168,10 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
     def log_in() -> None:
         auth.login(request, ann, "django.contrib.auth.backends.ModelBackend")
 
+    def log_out() -> None:
+        log_in()
+        auth.logout(request)
+
     def deleted(row: Any) -> Any:
         row.delete()
         return row
@@ -199,7 +203,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "entry.restored": lambda: changed(deleted(web), is_active=True),
         "login.succeeded": log_in,
         "login.failed": lambda: auth.authenticate(request, username="ann", password="wrong"),
-        "logout": lambda: (log_in(), auth.logout(request)),
+        "logout": log_out,
         "token.made": lambda: ApiToken.issue(ann, "laptop", None),
         "token.revoked": lambda: deleted(ApiToken.issue(ann, "laptop", None)[0]),
         "user.created": lambda: User.objects.create(username="bob"),

@@ -13,6 +13,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import Record, record, record_all
 from pagoda.domain import changes
+from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
 from pagoda.domain.user.models import ApiToken, Role, RolePermission, User
 
@@ -123,7 +124,9 @@ def _row_saved(
     action = _KINDS[sender][1].get("create" if created else "update")
     if action is not None:
         details = {"fields": sorted(fields)} if fields else {}
-        record(action, **_subject(instance), details=details | _granted(instance))
+        # Who asks for a token with name and password acts, though nobody is logged in
+        user = instance.user if isinstance(instance, ApiToken) and acting_user() is None else None
+        record(action, **_subject(instance), details=details | _granted(instance), user=user)
 
 
 def _row_deleted(*, sender: type[Model], instance: Model, **_signal: object) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Max
 
 from pagoda.config.settings import Settings
-from pagoda.fencing import BreakerState, breaker_states
+from pagoda.fencing import BreakerState, Surface, breaker_states
 from pagoda.jobs import runtime as jobs
 from pagoda.plugins import runtime as plugins
 from pagoda.plugins.records import PluginRecord, PluginStatus
@@ -105,7 +105,7 @@ class _Sources:
         self._jobs = jobs_ended(settings.health_window_minutes)
         self._queues = queues()
 
-    def calls(self, plugin: str, surface: str) -> SurfaceHealth:
+    def calls(self, plugin: str, surface: Surface) -> SurfaceHealth:
         """Return how the endpoints or hooks of a plugin are."""
         figures = self._figures.get((plugin, surface), Figures())
         p95 = percentile(figures.buckets, 0.95)
@@ -129,7 +129,7 @@ class _Sources:
         found = SurfaceHealth(
             facts={
                 "jobs": ended.count,
-                "errors": ended.errors,
+                "failures": ended.errors,
                 "error_ratio": _ratio(ended.errors, ended.count),
                 "p95_seconds": _rounded(ended.p95_seconds),
                 "last_success": _text(last_success(plugin)),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -99,12 +100,13 @@ def figures_since(minutes: int) -> dict[tuple[str, str], Figures]:
     since = int(time.time() // 60) - minutes
     rows = TrafficMinute.objects.filter(minute__gt=since).values("plugin", "surface")
     sums = rows.annotate(**{f"{name}_sum": Sum(name) for name in (*RESULTS, *BUCKETS)})
+    found: Iterable[dict[str, Any]] = sums.order_by("plugin", "surface")  # type: ignore[assignment]  # names are made
     return {
         (row["plugin"], row["surface"]): Figures(
             results={name: row[f"{name}_sum"] for name in RESULTS},
             buckets=[row[f"{name}_sum"] for name in BUCKETS],
         )
-        for row in sums.order_by("plugin", "surface")
+        for row in found
     }
 
 

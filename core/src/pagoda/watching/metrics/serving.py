@@ -28,7 +28,7 @@ def registry() -> CollectorRegistry:
     if VARIABLE in os.environ:
         MultiProcessCollector(found)  # type: ignore[no-untyped-call]
     else:
-        found.register(REGISTRY)  # type: ignore[arg-type]  # a registry collects, too
+        found.register(REGISTRY)  # a registry collects, too
     found.register(HostCollector())
     return found
 

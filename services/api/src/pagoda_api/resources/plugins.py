@@ -137,7 +137,7 @@ class TaskHealthSerializer(SurfaceHealthSerializer):
     """How the jobs of a plugin and their queue are."""
 
     jobs = serializers.IntegerField(help_text="That ended in the last HEALTH_WINDOW_MINUTES.")
-    errors = serializers.IntegerField()
+    failures = serializers.IntegerField()
     error_ratio = serializers.FloatField(allow_null=True)
     p95_seconds = serializers.FloatField(allow_null=True)
     last_success = serializers.DateTimeField(allow_null=True)
