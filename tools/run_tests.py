@@ -36,6 +36,7 @@ SUITES = {
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
     "readme": Suite(folders=("tests/readme",)),
     "zoo": Suite(folders=("tests/zoo",)),
+    "observability": Suite(folders=("tests/observability",)),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 
 import sentry_sdk
@@ -9,10 +10,22 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
+from sentry_sdk.types import Event, Hint
 
+from pagoda.config.scrubbing import scrubbed
 from pagoda.config.settings import Settings
 
-DENYLIST = [*DEFAULT_DENYLIST, "token", "dsn", "database_url", "broker_url", "basic_auth", "params"]
+DENYLIST = [
+    *DEFAULT_DENYLIST,
+    "token",
+    "dsn",
+    "database_url",
+    "broker_url",
+    "basic_auth",
+    "params",
+    "alert_urls",
+    "cache_url",
+]
 """Names of values that are replaced before an event leaves the process, at any depth."""
 
 
@@ -23,14 +36,55 @@ def configure_sentry(settings: Settings, *, service: str) -> bool:
     """
     if settings.sentry_dsn is None:
         return False
-    sentry_sdk.init(
+    if _Process.options is None:
+        os.register_at_fork(after_in_child=_restart)
+    _start(
         dsn=settings.sentry_dsn.get_secret_value(),
         environment=settings.sentry_environment or settings.pagoda_env,
         release=settings.sentry_release or f"pagoda@{version('pagoda-core')}",
+    )
+    sentry_sdk.get_global_scope().set_tag("service", service)
+    return True
+
+
+class _Process:
+    options: dict[str, str] | None = None
+
+
+def _start(**options: str) -> None:
+    _Process.options = options
+    sentry_sdk.init(
+        **options,
         include_local_variables=False,  # they hold what users entered
+        max_request_body_size="never",  # so do bodies
+        before_send=_before_send,
         event_scrubber=EventScrubber(denylist=DENYLIST, recursive=True),
         disabled_integrations=[CeleryIntegration()],  # the job runner reports, with plugin and job
         integrations=[DjangoIntegration(), LoggingIntegration(event_level=None)],
     )
-    sentry_sdk.get_global_scope().set_tag("service", service)
-    return True
+
+
+def _restart() -> None:
+    """Give a forked process a client of its own.
+
+    In a copied one the thread that sends is gone, and its queue still wakes it instead of a new one: the
+    first event would wait for a second.
+    """
+    if _Process.options is not None and sentry_sdk.is_initialized():
+        _start(**_Process.options)
+
+
+def link_user(user_id: object) -> None:
+    """Say in the events of this request or job whom it is done for, by id: names stay here."""
+    if sentry_sdk.is_initialized():
+        sentry_sdk.get_isolation_scope().set_user({"id": str(user_id)})
+
+
+def _before_send(event: Event, _hint: Hint) -> Event:
+    """Scrub what the names of values don't give away: texts of errors, query strings."""
+    request = event.get("request")
+    if request is not None:
+        request.pop("query_string", None)
+        request.pop("cookies", None)
+    clean: Event = scrubbed(event)
+    return clean

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import sentry_sdk
 import structlog
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from pagoda.watching import presence
 from pagoda.watching.hook_figures import HookDelta, HookWatch, Receiver
@@ -91,8 +92,11 @@ def _gather_and_flush() -> None:
 def _fenced(name: str, chore: Callable[[], object]) -> None:
     try:
         chore()
-    except Exception:  # the fence: watching must not end with one bad round, a database that is away
+    except (OperationalError, InterfaceError) as error:
+        log.warning("watcher_database_unavailable", chore=name, error=str(error))
+    except Exception as error:  # the fence: watching must not end with one bad round
         log.exception("watcher_chore_failed", chore=name)
+        sentry_sdk.capture_exception(error)
 
 
 def _count_hook(delta: HookDelta) -> None:

@@ -14,6 +14,7 @@ import sentry_sdk
 import structlog
 from celery import signals
 
+from pagoda.config.sentry import link_user
 from pagoda.fencing.reporting import report_error
 from pagoda.fencing.runtime import breaker
 from pagoda.jobs import operations, runtime, store
@@ -149,8 +150,16 @@ def _bound(attempt: store.Attempt, task_id: str) -> Iterator[None]:
             return
         with sentry_sdk.isolation_scope() as scope:
             scope.set_tags(
-                {"plugin": attempt.plugin, "job": str(attempt.job_id), "operation": attempt.operation_name}
+                {
+                    "surface": "task",
+                    "plugin": attempt.plugin,
+                    "job": str(attempt.job_id),
+                    "operation": attempt.operation_name,
+                    "request_id": attempt.request_id,
+                }
             )
+            if attempt.user_id is not None:
+                link_user(attempt.user_id)
             yield
 
 

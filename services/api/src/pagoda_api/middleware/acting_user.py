@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 
+from pagoda.config.sentry import link_user
 from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import find_token, remember_token
@@ -27,6 +28,7 @@ class ActingUserMiddleware:
         user = _token_user(request) or _session_user(request)
         if user is not None:
             request.META["pagoda.user_id"] = user.pk
+            link_user(user.pk)
         with acting_as(user):
             return self.get_response(request)
 

@@ -1,0 +1,63 @@
+"""Counting in a real Redis; in the database it is tested with the API."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.core.cache import caches
+from django.test.utils import override_settings
+
+from pagoda.config.rates import Rate, check_rate, parse_rate
+from pagoda.rates.counters import CounterUnavailable, RedisCounter, Slot
+from pagoda.rates.limits import judge
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[object]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    from tools.servers import RedisServer
+
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.url}
+    with override_settings(CACHES={"default": backend}):
+        yield server
+        caches["default"].close()
+    server.stop()
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_redis_counts_each_slot_atomically_and_forgets_old_windows() -> None:
+    counter, ends_at = RedisCounter(), int(time.time()) + 60
+    slots = [Slot(key="user:1", ends_at=ends_at), Slot(key="token:7", ends_at=ends_at)]
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: counter.count(slots)["user:1"], range(40)))
+    assert sorted(counts) == list(range(1, 41))
+    assert counter.count([Slot(key="user:1", ends_at=ends_at + 60)]) == {"user:1": 1}
+    client = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
+    assert 0 < client.ttl(f"pagoda:rate:{ends_at}:user:1") <= 62
+
+
+def test_a_redis_that_is_away_turns_nobody_away(redis_server: object) -> None:
+    redis_server.stop()  # type: ignore[attr-defined]
+    with pytest.raises(CounterUnavailable):
+        RedisCounter().count([Slot(key="user:1", ends_at=60)])
+    assert judge(RedisCounter(), {"user": ("1", Rate(limit=1, seconds=60))}) is None
+
+
+@pytest.mark.parametrize(("text", "rate"), [("5/s", (5, 1)), ("600/min", (600, 60)), ("9/h", (9, 3600))])
+def test_rates(text: str, rate: tuple[int, int]) -> None:
+    found = parse_rate(text)
+    assert (found.limit, found.seconds) == rate
+
+
+@pytest.mark.parametrize("text", ["600", "0/min", "5/day", "-1/s", "5 / min", ""])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a number per s, min or h"):
+        check_rate(text)
