@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import sentry_sdk
@@ -36,25 +37,36 @@ def configure_sentry(settings: Settings, *, service: str) -> bool:
     """
     if settings.sentry_dsn is None:
         return False
-    if _Process.options is None:
+    if _Process.target is None:
         os.register_at_fork(after_in_child=_restart)
     _start(
-        dsn=settings.sentry_dsn.get_secret_value(),
-        environment=settings.sentry_environment or settings.pagoda_env,
-        release=settings.sentry_release or f"pagoda@{version('pagoda-core')}",
+        _Target(
+            dsn=settings.sentry_dsn.get_secret_value(),
+            environment=settings.sentry_environment or settings.pagoda_env,
+            release=settings.sentry_release or f"pagoda@{version('pagoda-core')}",
+        )
     )
     sentry_sdk.get_global_scope().set_tag("service", service)
     return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    dsn: str = field(repr=False)
+    environment: str
+    release: str
+
+
 class _Process:
-    options: dict[str, str] | None = None
+    target: _Target | None = None  # of the last start; forked processes start anew with it
 
 
-def _start(**options: str) -> None:
-    _Process.options = options
+def _start(target: _Target) -> None:
+    _Process.target = target
     sentry_sdk.init(
-        **options,
+        dsn=target.dsn,
+        environment=target.environment,
+        release=target.release,
         include_local_variables=False,  # they hold what users entered
         max_request_body_size="never",  # so do bodies
         before_send=_before_send,
@@ -70,8 +82,8 @@ def _restart() -> None:
     In a copied one the thread that sends is gone, and its queue still wakes it instead of a new one: the
     first event would wait for a second.
     """
-    if _Process.options is not None and sentry_sdk.is_initialized():
-        _start(**_Process.options)
+    if _Process.target is not None and sentry_sdk.is_initialized():
+        _start(_Process.target)
 
 
 def link_user(user_id: object) -> None:
