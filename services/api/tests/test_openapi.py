@@ -65,6 +65,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/jobs/{id}/log/",
         "GET /api/v2/jobs/{id}/file/",
         "GET /api/v2/plugins/",
+        "GET /api/v2/plugins/health/",
         "GET /api/v2/plugins/{name}/",
     }
 
