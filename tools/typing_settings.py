@@ -59,6 +59,13 @@ class AuditModels(AppConfig):
     label = "audit"
 
 
+class FencingModels(AppConfig):
+    """Breakers."""
+
+    name = "pagoda.fencing"
+    label = "fencing"
+
+
 class RatesModels(AppConfig):
     """Counts of requests."""
 
@@ -79,6 +86,7 @@ HOST_MODELS = (
     EntryModels,
     JobModels,
     AuditModels,
+    FencingModels,
     RatesModels,
     WatchingModels,
 )
