@@ -56,7 +56,8 @@ def test_what_processes_count_is_added_up() -> None:
 
 
 @pytest.mark.django_db
-def test_only_endpoints_are_counted_by_their_outcomes() -> None:
+def test_only_endpoints_are_counted_by_their_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "_traffic", Traffic())
     for surface in ("endpoint", "task", "load"):
         traffic.count(Outcome(plugin="shop", surface=surface, name="x", result="ok", seconds=0.1))
     traffic.traffic().flush()

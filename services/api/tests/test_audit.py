@@ -10,8 +10,6 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-JSON = "application/json"
-
 pytestmark = pytest.mark.django_db
 
 
@@ -48,7 +46,7 @@ def test_a_refused_write_leaves_no_event(api: Any, events: Any) -> None:
 def test_what_a_hook_writes_is_told_as_its_plugin_s(
     api: Any, events: Any, register: Callable[[Any], Any], make_entity: Any
 ) -> None:
-    from noting_plugin import Noter  # type: ignore[import-not-found]  # conftest finds it
+    from noting_plugin import Noter  # type: ignore[import-not-found]  # on the path of the tests
 
     register(Noter())
     events()
@@ -68,9 +66,8 @@ def test_logins_through_the_api_and_the_admin(make_user: Any, events: Any) -> No
     for url in ("/api/v2/auth/login/", "/admin/login/"):
         for password in ("hunter2", "right"):
             body = {"username": "root", "password": password}
-            is_api = url.startswith("/api/")
-            if is_api:
-                client.post(url, json.dumps(body), content_type=JSON)
+            if url.startswith("/api/"):
+                client.post(url, json.dumps(body), "application/json")
             else:
                 client.post(url, body)
     assert [event.action for event in events()] == ["login.failed", "login.succeeded"] * 2
