@@ -61,6 +61,13 @@ class AuditModels(AppConfig):
     label = "audit"
 
 
+class FencingModels(AppConfig):
+    """Breakers."""
+
+    name = "pagoda.fencing"
+    label = "fencing"
+
+
 class RatesModels(AppConfig):
     """Counts of requests."""
 
@@ -81,6 +88,7 @@ HOST_MODELS = (
     EntryModels,
     JobModels,
     AuditModels,
+    FencingModels,
     RatesModels,
     WatchingModels,
 )

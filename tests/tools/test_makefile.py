@@ -64,5 +64,5 @@ def test_target_makes_its_environment_first(target: str) -> None:
 def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     called = re.findall(r"^make (\S+)", script, flags=re.MULTILINE)
-    assert called == ["lint", "test", "demo", "images", "test-integration"]
+    assert called == ["lint", "test", "demo", "test-chart", "images", "test-integration"]
     assert set(called) <= set(targets)

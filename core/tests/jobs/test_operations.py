@@ -35,7 +35,7 @@ def test_a_number_names_one_task_of_three_sources(tables: None, settings: Any) -
     with plugin_tasks("shop", [restock]):
         table = Job.method_table()
 
-    assert set(table) == {1, JobOperation.PURGE_JOBS, JobOperation.RUN_DEFERRED_HOOK, 100, 5000}
+    assert set(table) == {1, *JobOperation, 100, 5000}
     assert table[1] is import_entries
     assert (table[100].__name__, table[5000]) == ("purge_jobs", restock)
 
@@ -58,7 +58,7 @@ def test_core_operations_are_named_after_the_enumeration() -> None:
 
 def test_hidden_operations_are_known_by_number() -> None:
     with plugin_tasks("shop", [restock], hidden_operations=["restock"]):
-        assert set(operations.hidden_numbers()) == {90, 91, 5000}
+        assert set(operations.hidden_numbers()) == {90, 91, 92, 5000}
 
 
 def test_an_operation_that_nobody_has_is_unknown() -> None:

@@ -115,7 +115,7 @@ def test_a_job_is_looked_after_less_and_less_often(jobs: Jobs) -> None:
         assert job.publish_at is not None
         pauses.append((job.publish_at - job.published_at).total_seconds())
 
-    assert pauses == [pytest.approx(seconds, abs=0.1) for seconds in (10, 20, 40, 80, 160, 320)]
+    assert pauses == [pytest.approx(seconds, abs=0.1) for seconds in (10, 20, 30, 30, 30, 30)]
 
 
 def test_nothing_else_is_due(jobs: Jobs) -> None:

@@ -23,8 +23,8 @@ BATCH = 500
 WAITS_WHILE = 0.9
 """Messages are not sent again while the broker holds at least this part of those that should wait there."""
 
-TRUSTS_DEPTH = 10
-"""After so many looks a message is sent again whatever the broker holds."""
+TRUSTS_DEPTH = 100
+"""At each look of this number or a multiple, some 50 minutes apart, a message goes out whatever the depth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,9 @@ class Dispatcher:
         for queue, is_long in long.items():
             if not is_long:
                 store.look_again(queue)
-        return [job.message for job in suspects if not long[job.message.queue] or job.looks > TRUSTS_DEPTH]
+        return [
+            job.message for job in suspects if not long[job.message.queue] or job.looks % TRUSTS_DEPTH == 0
+        ]
 
     def _is_long(self, queue: str) -> bool:
         depth = self._publisher.depth(queue)
