@@ -243,6 +243,7 @@ class TestStoreOutOfReach:
         ]
 
 
+@pytest.mark.django_db
 def test_a_receiver_that_raises_is_logged(process: Callable[..., Process]) -> None:
     from pagoda.fencing.states import breaker_changed
 

@@ -27,7 +27,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def served(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start the real server on a free port; return its URL."""
+    """Start the real server on a free port, its database migrated; return its URL."""
+    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
+    subprocess.run(migrate, env=environment, check=True, capture_output=True)
     command = [*COMMAND, "serve", "--bind", "127.0.0.1:0", "--workers", "1"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -54,13 +56,26 @@ def get(url: str) -> tuple[int, Any]:
             return error.code, json.loads(error.read())
 
 
+def test_without_migrations_it_says_what_it_waits_for_and_ends(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*COMMAND, "serve", "--bind", "127.0.0.1:0"],
+        env=environment | {"PAGODA_WAIT_SECONDS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == cli.EX_NOT_READY
+    assert "pagoda-api: waited 1 s for migrations, given up: " in done.stderr
+    assert "Run `pagoda migrate`." in done.stderr
+
+
 def test_serve_answers_and_stops_on_a_signal(served: tuple[str, subprocess.Popen[str]]) -> None:
     url, process = served
 
     assert get(f"{url}/healthz") == (200, {"status": "ok"})
     status, body = get(f"{url}/readyz")
-    assert status == 503  # nothing is migrated
-    assert body["checks"]["migrations"]["status"] == "failed"
+    assert status == 200
+    assert body["checks"]["migrations"]["status"] == "ok"
     assert body["checks"]["broker"]["status"] == "ok"
     assert get(f"{url}/api/v2/entries/")[0] == 401
 

@@ -42,7 +42,7 @@ whose exceptions the interpreter drops."""
 
 _TOOL_NAME = "pagoda.hooks"
 _WEAKREF_FILES = (weakref.__file__, _weakrefset.__file__)  # their callbacks run whenever an object dies
-_PUSH_EXC_INFO = dis.opmap["PUSH_EXC_INFO"]
+_EDGES_OF_HANDLING = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT"))
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
 _BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
 
@@ -149,7 +149,7 @@ def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> 
     collector, where it would be lost: the watchdog knocks again.
     """
     found = expired_mark(state)
-    if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code) or _enters_handler(at):
+    if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code) or _is_at_edge(at):
         return
     frame, mark = found
     in_handler, in_bad_place = _surroundings(at)
@@ -162,13 +162,13 @@ def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> 
     raise HookTimeout(frame, frame.timeout_seconds or timeout_seconds)
 
 
-def _enters_handler(at: FrameType) -> bool:
-    """Return whether the frame is about to handle an exception.
+def _is_at_edge(at: FrameType) -> bool:
+    """Return whether the frame is about to begin or end the handling of an exception.
 
     Raised there, ours would leave the other one behind as the thread's current exception, for ever: CPython
-    takes for granted that this instruction does not fail.
+    takes for granted that these instructions do not fail.
     """
-    return at.f_lasti >= 0 and at.f_code.co_code[at.f_lasti] == _PUSH_EXC_INFO
+    return at.f_lasti >= 0 and at.f_code.co_code[at.f_lasti] in _EDGES_OF_HANDLING
 
 
 def _surroundings(at: FrameType) -> tuple[bool, bool]:

@@ -139,7 +139,9 @@ class Dispatcher:
             if not is_long:
                 store.look_again(queue)
         return [
-            job.message for job in suspects if not long[job.message.queue] or job.looks % TRUSTS_DEPTH == 0
+            job.message
+            for job in suspects
+            if not long[job.message.queue] or (job.looks + 1) % TRUSTS_DEPTH == 0
         ]
 
     def _is_long(self, queue: str) -> bool:

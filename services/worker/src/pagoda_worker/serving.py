@@ -72,8 +72,9 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     children.watch(app)
     keep_open()
     bounds = limits.ChildLimits(memory_mb=target.memory_mb)
-    signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.worker_process_init.connect(lambda **_: _watch_child(), weak=False)
+    # After the child's own thread has its stack: the limit is what a job may take on top.
+    signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
     # After the runner's handler, in the parent: a fork must not copy the connection that it used.
     signals.task_unknown.connect(lambda **_: connections.close_all(), weak=False)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
+from collections import Counter
 from typing import Any
 
 from django.db.backends.signals import connection_created
 
 from pagoda_plugin_sdk.tasks import JobContext, plugin_task
 
-_opened = 0
+_opened: Counter[int] = Counter()  # by process: a child has its parent's figures
 
 
 def _count(**_: Any) -> None:
-    global _opened  # noqa: PLW0603 - counts for the process
-    _opened += 1
+    if threading.current_thread() is threading.main_thread():  # jobs run there
+        _opened[os.getpid()] += 1
 
 
 connection_created.connect(_count)
@@ -25,8 +27,8 @@ connection_created.connect(_count)
 
 @plugin_task
 def whoami(job: JobContext) -> dict[str, Any]:
-    """Tell which process ran it, and how many database connections that has opened so far."""
-    return {"pid": os.getpid(), "parent": os.getppid(), "opened": _opened, "params": job.params}
+    """Tell which process ran it, and how many database connections it has opened for jobs."""
+    return {"pid": os.getpid(), "parent": os.getppid(), "opened": _opened[os.getpid()], "params": job.params}
 
 
 @plugin_task(max_attempts=2)
