@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 
 HOST = ("sdk", "core", "services/api", "services/worker")
+UNREAD = ("*.po", "*.map", "*.pyi", "static/drf_spectacular_sidecar/redoc/**/*.js")
+"""Files of packages that nothing reads at run time: sources of translations, maps for debuggers, types, and a
+viewer of the API's description that is not served."""
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 
 
@@ -37,6 +40,8 @@ def main() -> None:
     _pip(python, "check")
     _run(sys.executable, "-m", "cyclonedx_py", "environment", str(python),
          "--output-reproducible", "--output-file", str(arguments.into / "sbom.cdx.json"))  # fmt: skip
+    for path in sorted(path for pattern in UNREAD for path in (arguments.into / "lib").rglob(pattern)):
+        path.unlink()
     # Byte code that trusts the sources, as nothing in an image changes: the root file system is read-only.
     _run(
         str(python),
