@@ -141,8 +141,8 @@ def _application() -> Any:
     _module("bench_urls", urlpatterns=[path("no-op/", NoOp.as_view())])
     registry().register(Bench())
     host = path("api/v2/no-op/", NoOp.as_view())
-    # Behind the host's other paths, as the plugins' are: finding a view is no cost of the fence.
-    _module("root_urls", urlpatterns=[*urls.host, host, urls.plugin_routes()])
+    # Before the host's other paths, as the plugins' are: finding a view is no cost of the fence.
+    _module("root_urls", urlpatterns=[host, urls.plugin_routes(), *urls.host])
     settings.ROOT_URLCONF = "root_urls"
     return get_wsgi_application()
 

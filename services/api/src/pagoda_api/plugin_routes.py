@@ -119,7 +119,8 @@ class PluginRoutes(URLResolver):
         for prefix in PREFIXES:
             if path.startswith(prefix):
                 name, slash, rest = path.removeprefix(prefix).partition("/")
-                if slash and name in self._by_name:
+                is_own = bool(rest) if prefix == API_PREFIX else bool(slash)  # the host describes a plugin
+                if is_own and name in self._by_name:
                     plugin_id, modules = self._by_name[name]
                     if prefix in modules:
                         match = modules[prefix].resolve(f"{prefix}{plugin_id}/{rest}")

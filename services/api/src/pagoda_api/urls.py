@@ -52,7 +52,9 @@ def plugin_routes() -> PluginRoutes:
     )
 
 
-urlpatterns = [*host, plugin_routes()]
+# The plugins' first: it tells by a prefix what is not its own, where Django would try every path of the host
+# and note each that does not match.
+urlpatterns = [plugin_routes(), *host]
 
 handler400 = "pagoda_api.problems.bad_request"
 handler403 = "pagoda_api.problems.permission_denied"
