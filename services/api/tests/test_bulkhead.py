@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from pagoda.config.loading import load_settings
-from pagoda_api.bulkhead import Bulkhead
+from pagoda_api.bulkhead import ROWS, Bulkhead
 
 
 def in_child(function: Callable[[], bool]) -> bool:
@@ -44,7 +44,6 @@ def test_processes_share_the_slots() -> None:
     bulkhead = Bulkhead(limit=1, process_limit=1)
     assert in_child(lambda: bulkhead.take("one") is not None)
     assert bulkhead.take("one") is not None
-    bulkhead._held.clear()  # a child would believe that it has what its parent held
     assert not in_child(lambda: bulkhead.take("one") is not None)
 
 
@@ -61,6 +60,29 @@ def test_the_slot_of_a_process_that_was_killed_is_free() -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert bulkhead.take("one") is not None
+
+
+def test_processes_of_one_plugin_never_hold_more_than_its_share() -> None:
+    bulkhead = Bulkhead(limit=2, process_limit=1)
+    reading, writing = os.pipe()
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            os.write(writing, b"n" if bulkhead.take("one") is None else b"y")
+            signal.pause()
+        children.append(child)
+        assert os.read(reading, 1) == (b"y" if len(children) <= 2 else b"n")
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert bulkhead.take("one") is not None
+
+
+def test_a_row_of_a_process_that_is_gone_serves_the_next() -> None:
+    bulkhead = Bulkhead(limit=1, process_limit=1)
+    for _ in range(2 * ROWS):
+        assert in_child(lambda: bulkhead.take("one") is not None)
 
 
 @pytest.mark.parametrize(("workers", "limit"), [("1", 1), ("2", 1), ("4", 2), ("5", 2)])

@@ -1,12 +1,15 @@
-"""How much of the API one plugin may hold at a time: slots that all of its processes share.
+"""How much of the API one plugin may hold at a time: counts that all of its processes share.
 
-A slot is a byte of a file without a name that the parent process opens and its workers inherit; who locks the
-byte has the slot. The kernel gives the locks of a process that dies back, whatever killed it.
+Each process counts what it runs in a row of its own, in memory that the parent maps before it forks: no
+request asks the kernel for a lock. A row belongs to who has locked its byte of a file without a name. The
+kernel gives the lock of a process that dies back, whatever killed it, and whoever finds no slot free then
+leaves out what the dead have counted.
 """
 
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import tempfile
 import threading
@@ -17,7 +20,12 @@ from zlib import crc32
 
 from pagoda.config.settings import Settings
 
-MAX_SLOTS = 1 << 16  # of one plugin
+ROWS = 128  # processes at once: twice the most that API_WORKERS allows, as old and new ones overlap
+COLUMNS = 1 << 15  # places of plugins; two plugins that fall into one share it
+
+
+class TooManyProcesses(RuntimeError):
+    """More processes than rows serve requests."""
 
 
 class Bulkhead:
@@ -29,11 +37,12 @@ class Bulkhead:
     def __init__(self, limit: int, process_limit: int) -> None:
         self.limit = limit
         self.process_limit = min(limit, process_limit)
+        self._counts = mmap.mmap(-1, ROWS * COLUMNS)  # a byte per plugin and process, a plugin's side by side
         with tempfile.TemporaryFile() as file:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
-        self._held: set[int] = set()  # bytes; the kernel does not keep threads of a process apart
+        self._process = self._row = -1
 
     @classmethod
     def of(cls, settings: Settings, *, threads: int = 1) -> Bulkhead:
@@ -52,16 +61,23 @@ class Bulkhead:
             self.give_back(place)
 
     def take(self, plugin_id: str) -> int | None:
-        """Take one of the plugin's slots, to be given back; None when all are taken."""
-        first = crc32(plugin_id.encode()) * MAX_SLOTS
+        """Take one of the plugin's slots, to be given back; None when all are taken.
+
+        Raises:
+            TooManyProcesses: this process finds no row.
+        """
+        first = crc32(plugin_id.encode()) % COLUMNS * ROWS
         with self._lock:
-            mine = self._held.intersection(range(first, first + self.limit)) if self._held else ()
-            if len(mine) >= self.process_limit:
+            if self._process != os.getpid():
+                self._row, self._process = self._own_row(), os.getpid()
+            place = first + self._row
+            if self._counts[place] >= self.process_limit:
                 return None
-            for place in range(first, first + self.limit):
-                if place not in mine and self._locked(place):
-                    self._held.add(place)
-                    return place
+            # Counted first, looked at then: two that come at once may both be turned away, never both let in.
+            self._counts[place] += 1
+            if self._taken(first) <= self.limit or self._taken_by_the_living(first) <= self.limit:
+                return place
+            self._counts[place] -= 1
         return None
 
     def give_back(self, place: int | None) -> None:
@@ -69,12 +85,29 @@ class Bulkhead:
         if place is None:
             return
         with self._lock:
-            self._held.discard(place)
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+            self._counts[place] -= 1
 
-    def _locked(self, place: int) -> bool:
+    def _taken(self, first: int) -> int:
+        return sum(self._counts[first : first + ROWS])
+
+    def _taken_by_the_living(self, first: int) -> int:
+        """Set the counts of processes that are gone to 0, and return what is left."""
+        for row, count in enumerate(self._counts[first : first + ROWS]):
+            if count and row != self._row and self._locked(row):
+                self._counts[first + row] = 0
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, row)
+        return self._taken(first)
+
+    def _own_row(self) -> int:
+        for row in range(ROWS):
+            if self._locked(row):
+                self._counts[row::ROWS] = bytes(COLUMNS)  # of one that is gone
+                return row
+        raise TooManyProcesses(f"{ROWS} processes serve requests already; there is no row for another")
+
+    def _locked(self, row: int) -> bool:
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, row)
         except OSError:
             return False
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -128,23 +128,17 @@ class PluginRoutes(URLResolver):
         raise Resolver404({"path": path})
 
 
-def _in_namespace(namespace: str, prefix: str, match: Any) -> ResolverMatch:
-    """Return a module's match as its plugin's resolver would, which costs as much as finding the view.
+def _in_namespace(namespace: str, prefix: str, match: ResolverMatch) -> ResolverMatch:
+    """Give a module's match the namespace and the route of its plugin, as a resolver around it would.
 
-    Any: a `ResolverMatch`, of which Django's types don't know all attributes.
+    The match is this request's alone; another resolver would cost as much as finding the view.
     """
-    return ResolverMatch(
-        match.func,
-        match.args,
-        match.kwargs,
-        match.url_name,
-        [namespace, *match.app_names],
-        [namespace, *match.namespaces],
-        f"{prefix}{match.route}",
-        match.tried,
-        captured_kwargs=match.captured_kwargs,
-        extra_kwargs=match.extra_kwargs,
-    )
+    match.app_names = [namespace, *match.app_names]
+    match.namespaces = [namespace, *match.namespaces]
+    match.app_name, match.namespace = ":".join(match.app_names), ":".join(match.namespaces)
+    match.view_name = ":".join([*match.namespaces, match.url_name or match._func_path])
+    match.route = f"{prefix}{match.route}"
+    return match
 
 
 def _app_name(resolver: URLResolver) -> str | None:

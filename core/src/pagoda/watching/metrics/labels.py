@@ -9,11 +9,16 @@ CORE = "core"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+_known: set[str] = set()  # enabled plugins that were asked for: the registry looks through all of them
+
+
 def plugin_label(plugin_id: str | None) -> str:
     """Return the id of an enabled plugin, ``core`` for the host's own."""
     if not plugin_id:
         return CORE
-    return plugin_id if plugin_id in plugin_host.known_plugin_names() else OTHER
+    if plugin_id not in _known and plugin_id in plugin_host.known_plugin_names():
+        _known.add(plugin_id)
+    return plugin_id if plugin_id in _known else OTHER
 
 
 def method_label(method: str | None) -> str:
