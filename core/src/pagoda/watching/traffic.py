@@ -61,7 +61,9 @@ class Traffic:
         """Count calls; `timed` of them took `seconds` each."""
         key = (plugin, surface, int(time.time() // 60))
         with self._lock:
-            figures = self._pending.setdefault(key, Figures())
+            figures = self._pending.get(key)
+            if figures is None:
+                figures = self._pending[key] = Figures()
             for result, count in results.items():
                 figures.results[result] += count
             figures.buckets[bucket_of(seconds)] += timed

@@ -122,10 +122,24 @@ class PluginRoutes(URLResolver):
                 is_own = bool(rest) if prefix == API_PREFIX else bool(slash)  # the host describes a plugin
                 if is_own and name in self._by_name:
                     plugin_id, modules = self._by_name[name]
-                    if prefix in modules:
-                        match = modules[prefix].resolve(f"{prefix}{plugin_id}/{rest}")
+                    match = _match(modules[prefix], rest) if prefix in modules else None
+                    if match is not None:
                         return _in_namespace(plugin_id, f"{prefix}{plugin_id}/", match)
         raise Resolver404({"path": path})
+
+
+def _match(module: URLResolver, rest: str) -> ResolverMatch | None:
+    """Return the view of a path below the module's own, as the module would without its bookkeeping."""
+    for pattern in module.url_patterns:
+        try:
+            match = pattern.resolve(rest)
+        except Resolver404:
+            continue
+        if match is not None:
+            if isinstance(pattern, URLResolver):
+                match.route = f"{pattern.pattern}{match.route.removeprefix('^')}"
+            return match
+    return None
 
 
 def _in_namespace(namespace: str, prefix: str, match: ResolverMatch) -> ResolverMatch:
