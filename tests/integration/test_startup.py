@@ -31,6 +31,7 @@ NOWHERE = {
 """Right settings, but no server."""
 
 HELLO, TRIAL = [200, 299], [400, 499]
+UNMIGRATED = "Migrations are not applied: pagoda_trial.0001_initial. Run `pagoda migrate`"
 RANGES = {"PLUGIN_OPERATION_ID_CONFIG": json.dumps({"hello-world": HELLO, "trial": TRIAL})}
 OUTSIDE = "outside 200-9999 (1-99 are the host's, 100-199 custom operations). Choose ids from 200 to 9999."
 TRIAL_TASKS = (
@@ -236,18 +237,24 @@ def test_every_process_gives_up_on_a_database_that_is_not_migrated(
 
 
 def test_a_plugin_s_missing_migration_is_named(
-    network: Network, postgres: Postgres, redis: Redis, promise: Promises
+    make_stack: MakeStack, postgres: Postgres, redis: Redis, promise: Promises
 ) -> None:
+    """It is the plugin's fault, not the host's, which starts without it."""
     database = postgres.copy_of(TEMPLATE)
     with postgres.connection(database) as connection:
         connection.execute("DELETE FROM django_migrations WHERE app = 'pagoda_trial'")
         connection.execute("DROP TABLE pagoda_trial_trace")
-    settings = {**NOWHERE, **RANGES, "DATABASE_URL": postgres.url(database), "BROKER_URL": redis.place()}
-    for end in ends(settings, network=network):
-        assert end.exit_code == NOT_READY
-        assert "1 migration(s) are not applied: pagoda_trial.0001_initial. Run `pagoda migrate`." in end.log
+    stack = make_stack(redis, database=database)
+    api, worker = stack.start_api(), stack.start_worker("neighbour")
+    stack.wait_ready()
+    faults = {plugin["id"]: plugin["faults"] for plugin in stack.client.get("plugins/")["results"]}
+
+    assert [fault["code"] for fault in faults["trial"]] == ["migrations_missing"]
+    assert faults["neighbour"] == []
+    assert UNMIGRATED in api.log()
+    assert worker.is_running
     assert postgres.rows(database, "SELECT to_regclass('pagoda_trial_trace')") == [(None,)]
-    promise("a plugin's missing migration", "both images name it and end with 1")
+    promise("a plugin's missing migration", "the API names it, both images start, nothing is migrated")
 
 
 def test_processes_that_wait_go_on_when_the_database_is_migrated(

@@ -38,7 +38,7 @@ class Load:
                 self.jobs.append(
                     self._stack.client.submit("effect", {"seconds": seconds}, idempotency_key=key)
                 )
-            except (httpx.TransportError, TimeoutError, AssertionError):
+            except (httpx.TransportError, OSError, AssertionError):  # it is down, or has no port yet
                 assert time.monotonic() < deadline, f"{key}: not accepted within {limit_seconds:g} s"
                 time.sleep(0.2)
             else:
