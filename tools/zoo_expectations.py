@@ -147,6 +147,12 @@ ZOO = (
         named="RuntimeError: the keeper is ill",
     ),
     Expected(
+        plugin="zoo-endpoint-cancelled",
+        fault="an endpoint is cancelled",
+        surface="endpoint",
+        named="CancelledError: the keeper went home",
+    ),
+    Expected(
         plugin="zoo-endpoint-rubbish",
         fault="an endpoint returns no response",
         surface="endpoint",
@@ -165,6 +171,7 @@ ZOO = (
 ENDPOINTS = {
     "zoo-endpoint-hangs": 504,
     "zoo-endpoint-raises": 500,
+    "zoo-endpoint-cancelled": 500,
     "zoo-endpoint-rubbish": 502,
     "zoo-endpoint-50-mb": 502,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.runtime import manager
 from pagoda_api import runtime
 from pagoda_api.bulkhead import Bulkhead
-from pagoda_api.endpoint_fence import EndpointFence
+from pagoda_api.endpoint_fence import EndpointFence, ServerStops
 from pagoda_plugin_sdk.exceptions import PluginError
 from pagoda_plugin_sdk.plugin import Plugin
 
@@ -113,6 +114,80 @@ class TestFaults:
     ) -> None:
         assert anonymous.get(f"{URL}unavailable/").status_code == 503
         assert (outcomes[0].result, outcomes[0].error) == ("raised", "it answered 503")
+
+
+ESCAPING = [
+    *(f"raises/{name}" for name in ("CancelledError", "GeneratorExit", "SystemExit", "Odd")),
+    *("raises/StopIteration", "raises/RuntimeError", "unprintable", "converter/5"),
+    *("streams/nothing-cancelled", "streams/raised"),
+    *(f"drf/{part}" for part in ("authentication", "permission", "throttle", "renderer")),
+]
+
+
+@pytest.mark.usefixtures("fence")
+class TestWhatIsNoException:
+    @pytest.mark.parametrize("path", ESCAPING)
+    def test_it_is_contained_counted_and_gives_its_slot_back(
+        self, anonymous: Any, outcomes: list[Outcome], path: str
+    ) -> None:
+        with capture_logs() as logs:
+            response = anonymous.get(f"{URL}{path}/", headers={"X-Request-ID": "r-1"})
+
+        assert response.status_code == 500
+        assert (response.json()["code"], response.json()["plugin"]) == ("plugin_endpoint_failed", "faulty")
+        assert [log["plugin"] for log in logs if log.get("exc_info")] == ["faulty"]
+        assert [outcome[3] for outcome in told(outcomes)] == ["raised"]
+        assert anonymous.get(f"{URL}fine/").status_code == 200
+
+    @pytest.mark.django_db(transaction=True)
+    def test_its_breaker_opens(self, anonymous: Any) -> None:
+        codes = [anonymous.get(f"{URL}raises/CancelledError/").json()["code"] for _ in range(3)]
+        assert codes == ["plugin_endpoint_failed", "plugin_endpoint_failed", "plugin_unavailable"]
+
+    def test_a_status_that_is_none_is_a_bad_gateway(self, anonymous: Any) -> None:
+        assert anonymous.get(f"{URL}has_odd_status/").json()["code"] == "plugin_response_unusable"
+
+    def test_closing_a_response_is_done_in_the_fence(self, anonymous: Any, outcomes: list[Outcome]) -> None:
+        response = anonymous.get(f"{URL}closes_badly/")
+        response.close()
+
+        assert (response.status_code, response.content, response.closed) == (200, b"fine", True)
+        assert "raised" in [outcome[3] for outcome in told(outcomes)]
+        assert anonymous.get(f"{URL}fine/").status_code == 200
+
+    @pytest.mark.parametrize("path", ["then-cancelled", "closing-cancelled"])
+    def test_a_stream_ends_in_an_error_that_the_server_survives(
+        self, anonymous: Any, outcomes: list[Outcome], path: str
+    ) -> None:
+        response = anonymous.get(f"{URL}streams/{path}/")
+        with pytest.raises(PluginError, match="CancelledError"):
+            b"".join(response.streaming_content)
+        response.close()
+
+        assert "raised" in [outcome[3] for outcome in told(outcomes)]
+        assert anonymous.get(f"{URL}fine/").status_code == 200
+
+    def test_a_stream_that_cancels_when_it_is_given_up_is_closed(self, anonymous: Any) -> None:
+        response = anonymous.get(f"{URL}streams/closing-cancelled/")
+        response.close()
+        assert response.closed
+        assert anonymous.get(f"{URL}fine/").status_code == 200
+
+    def test_a_response_that_is_never_closed_holds_no_slot(self, anonymous: Any) -> None:
+        anonymous.get(f"{URL}streams/")
+        gc.collect()
+        assert anonymous.get(f"{URL}fine/").status_code == 200
+
+    def test_a_keyboard_interrupt_is_the_plugins_where_the_server_takes_the_signal(
+        self, anonymous: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("signal.getsignal", lambda _signal: print)
+        assert anonymous.get(f"{URL}raises/KeyboardInterrupt/").json()["code"] == "plugin_endpoint_failed"
+
+    def test_the_servers_own_end_passes(self, anonymous: Any) -> None:
+        with pytest.raises(ServerStops):
+            anonymous.get(f"{URL}raises/ServerStops/")
+        assert anonymous.get(f"{URL}fine/").status_code == 200
 
 
 @pytest.mark.usefixtures("fence")

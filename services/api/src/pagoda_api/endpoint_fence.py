@@ -2,15 +2,18 @@
 
 A view is called only while its plugin's breaker admits it and a slot is free, within a time budget, and what
 it returns is checked. Whatever happens is one outcome, and whatever went wrong one log record and one event.
+Only the host's own interrupt passes; the slot is given back whatever happens.
 """
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
@@ -35,6 +38,20 @@ ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 """Exceptions that Django answers: a view's way to refuse a request."""
 
 BUSY_RETRY_SECONDS = 1
+
+
+class ServerStops(SystemExit):
+    """The server ends this process now, whatever it is doing."""
+
+
+def is_host_interrupt(error: BaseException) -> bool:
+    """Return whether the host itself is interrupted: no fence holds that up.
+
+    A server has a handler of its own for Ctrl-C; a KeyboardInterrupt there is one that a plugin has raised.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, ServerStops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +102,27 @@ class _Call:
     def run(
         self, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase:
+        response: Any  # Django's types know neither what it closes nor that streams are streamed
         try:
             response = self._within_budget(self._respond, view, args, kwargs)
         except ANSWERS:
             self._end("ok")
             raise
-        except (Exception, HookTimeout) as error:  # noqa: BLE001 - the fence
-            self._fail(error)
-            return problems.plugin_failed(self.request, self.plugin_id, error)
+        except BaseException as error:  # noqa: BLE001 - the fence
+            return self._failed(error)
         if response.streaming:
-            self._guard(response)
-        elif response.status_code >= 500:
+            return self._guarded(response)
+        if response._resource_closers or type(response).close is not HttpResponseBase.close:
+            response.close = partial(self._close, response)
+        if response.status_code >= 500:
             self._end("raised", f"it answered {response.status_code}")
         else:
             self._end("ok")
-        return response
+        return cast("HttpResponseBase", response)
+
+    def __del__(self) -> None:
+        # A response that a middleware replaced is never closed.
+        self.fence.bulkhead.give_back(self.place)
 
     def skipped(self, reason: str, answer: HttpResponseBase) -> HttpResponseBase:
         log.warning("endpoint_skipped", plugin=self.plugin_id, endpoint=self.name, reason=reason)
@@ -123,17 +146,52 @@ class _Call:
             if database.in_atomic_block and not was_open:
                 _abandon_transaction(database)
 
-    def _guard(self, response: Any) -> None:
-        """Any: Django's types don't know that a response with ``streaming`` set is a streaming one."""
-        response.streaming_content = GuardedStream(
-            response.streaming_content, self.fence.max_response_bytes, self._within_budget, self._stream_ended
-        )
+    def _guarded(self, response: Any) -> HttpResponseBase:
+        """Any: as in `run`. The first chunk is made now: until it is sent, there can be another answer."""
+        try:
+            chunks = GuardedStream(
+                response.streaming_content, self.fence.max_response_bytes, self._within_budget, self._ended
+            )
+            chunks.begin()
+        except BaseException as error:  # noqa: BLE001 - the fence
+            self._close(response)
+            return self._failed(error)
+        response.streaming_content = chunks
+        response.close = partial(self._close, response)
+        return cast("HttpResponseBase", response)
 
-    def _stream_ended(self, error: BaseException | None) -> None:
+    def _ended(self, error: BaseException | None) -> None:
+        """End a stream, which raises `error` after its first chunk."""
         if error is None:
             self._end("ok")
         else:
             self._fail(error)
+
+    def _close(self, response: Any) -> None:
+        """Let what the plugin wants closed be closed in the fence; the host's part is done in any case.
+
+        Any: as in `run`.
+        """
+        if response.closed:
+            return
+        try:
+            self._within_budget(type(response).close, response)
+        except BaseException as error:  # the fence
+            if is_host_interrupt(error):
+                raise
+            self._fail(error)
+        finally:
+            if not response.closed:
+                response._resource_closers.clear()
+                HttpResponseBase.close(response)
+
+    def _failed(self, error: BaseException) -> HttpResponseBase:
+        """Return the answer for what the view raised; the host's own interrupt is raised again."""
+        if is_host_interrupt(error):
+            self._end("skipped", "the server stopped")
+            raise error
+        self._fail(error)
+        return problems.plugin_failed(self.request, self.plugin_id, error)
 
     def _fail(self, error: BaseException) -> None:
         is_timeout = isinstance(error, HookTimeout)
@@ -157,8 +215,8 @@ class _Call:
         self._end("timeout" if is_timeout else "raised", text)
 
     def _end(self, result: Result, error: str | None = None) -> None:
-        self.fence.bulkhead.give_back(self.place)
-        self.place = None
+        place, self.place = self.place, None
+        self.fence.bulkhead.give_back(place)
         self._tell(result, error)
 
     def _tell(self, result: Result, error: str | None) -> None:

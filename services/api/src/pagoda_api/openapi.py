@@ -11,7 +11,9 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
+from pagoda_api.endpoint_fence import is_host_interrupt
 from pagoda_api.plugin_routes import PREFIXES
+from pagoda_api.runtime import endpoint_fence
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +25,10 @@ class FencedEndpointEnumerator(EndpointEnumerator):
         """Return the methods that `callback` answers, [] when asking fails."""
         try:
             methods: list[str] = super().get_allowed_methods(callback)  # type: ignore[no-untyped-call]
-        except Exception:
-            log.error("openapi_endpoint_skipped", view=repr(callback), exc_info=True)
+        except BaseException as error:  # the fence
+            if is_host_interrupt(error):
+                raise
+            log.error("openapi_endpoint_skipped", view=_named(callback), exc_info=True)
             return []
         return methods
 
@@ -50,16 +54,22 @@ class FencedSchemaGenerator(SchemaGenerator):
         return paths
 
     def _parse_one(self, path: str, input_request: HttpRequest | None, public: bool) -> dict[str, Any]:
-        components = dict(self.registry._components)
+        components, fence = dict(self.registry._components), endpoint_fence()
         try:
-            operations: dict[str, Any] = super().parse(input_request, public)  # type: ignore[no-untyped-call]
-        except Exception:
-            if not path.removeprefix("/").startswith(PREFIXES):
+            operations: dict[str, Any] = fence.hooks.run_within(
+                fence.timeout_seconds, super().parse, input_request, public
+            )
+        except BaseException as error:  # the fence
+            if is_host_interrupt(error) or not path.removeprefix("/").startswith(PREFIXES):
                 raise
             log.error("openapi_endpoint_skipped", path=path, exc_info=True)
             self.registry._components = components  # without those that the endpoint left half made
             return {}
         return operations
+
+
+def _named(view: Callable[..., Any]) -> str:
+    return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__name__)}"
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
 
-from pagoda.hooks.errors import HookTimeout
 from pagoda_plugin_sdk.exceptions import PluginError
 
 type Ended = Callable[[BaseException | None], None]
@@ -20,7 +19,7 @@ class UnusableResponse(PluginError):
 
 
 class StreamCutOff(PluginError):
-    """A stream's next chunk took too long."""
+    """A stream's next chunk took too long, or its making ended in what is no exception."""
 
     code: ClassVar[str] = "plugin_stream_cut_off"
 
@@ -42,6 +41,9 @@ def finished(returned: Any, max_bytes: int) -> HttpResponseBase:
         if hasattr(returned, "close"):
             returned.close()  # a coroutine that nobody awaits
         raise UnusableResponse(f"returned {type(returned).__name__}, expected an HttpResponse")
+    status = returned.status_code
+    if type(status) is not int or not 100 <= status <= 599:
+        raise UnusableResponse(f"has the status {status!r}, expected a number from 100 to 599")
     if getattr(returned, "is_async", False):
         raise UnusableResponse("streams from an asynchronous iterator, which needs a server of another kind")
     render: Callable[[], HttpResponseBase] | None = getattr(returned, "render", None)
@@ -63,7 +65,9 @@ class GuardedStream:
     def __init__(
         self, chunks: Iterable[Any], max_bytes: int, run: Callable[[Callable[[], Any]], Any], end: Ended
     ) -> None:
-        self._chunks = iter(chunks)
+        self._source = chunks
+        self._chunks: Iterator[Any] = iter(())
+        self._first: list[bytes] = []
         self._max_bytes = max_bytes
         self._run = run
         self._end: Ended | None = end
@@ -72,21 +76,35 @@ class GuardedStream:
     def __iter__(self) -> Iterator[bytes]:
         return self
 
+    def begin(self) -> None:
+        """Make the first chunk; what the plugin's code raises for it escapes."""
+        chunk = self._run(self._open)
+        if chunk is not None:
+            self._first.append(chunk)
+
     def __next__(self) -> bytes:
+        if self._first:
+            return self._first.pop()
         try:
             chunk: bytes = self._run(self._make)
         except BaseException as error:
             self._finish(None if isinstance(error, StopIteration) else error)
-            if isinstance(error, HookTimeout):
-                raise StreamCutOff(
-                    str(error)
-                ) from error  # the server goes on after an exception, not this one
+            if not isinstance(error, Exception):
+                # The server goes on after an exception, not after anything else.
+                raise StreamCutOff(f"{type(error).__name__}: {error}") from error
             raise
         return chunk
 
     def close(self) -> None:
         """End the stream; Django calls it when the response is sent or given up."""
         self._finish(None)
+
+    def _open(self) -> Any:
+        self._chunks = iter(self._source)
+        try:
+            return self._make()
+        except StopIteration:
+            return None
 
     def _make(self) -> Any:
         chunk = next(self._chunks)

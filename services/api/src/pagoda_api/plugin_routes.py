@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.urls import ResolverMatch, URLResolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
@@ -70,7 +72,9 @@ def _imported(prefix: str, module_path: str, plugin_id: str) -> URLResolver:
         if faults:
             raise ImproperlyConfigured("; ".join(str(fault.msg) for fault in faults))
         resolver._populate()  # compiles every pattern, nested ones too
-    except Exception as error:
+    except BaseException as error:  # the fence
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise PluginUrlsError(
             f"URL module {module_path!r} of plugin {plugin_id!r} is not served: "
             f"{type(error).__name__}: {error}. Mend the module and restart the API."
@@ -122,7 +126,12 @@ class PluginRoutes(URLResolver):
                 is_own = bool(rest) if prefix == API_PREFIX else bool(slash)  # the host describes a plugin
                 if is_own and name in self._by_name:
                     plugin_id, modules = self._by_name[name]
-                    match = _match(modules[prefix], rest) if prefix in modules else None
+                    try:
+                        match = _match(modules[prefix], rest) if prefix in modules else None
+                    except BaseException as error:  # noqa: BLE001 - of a converter; its fence is to see it
+                        match = ResolverMatch(
+                            partial(_raise, error), (), {}, route="", captured_kwargs={}, extra_kwargs={}
+                        )
                     if match is not None:
                         return _in_namespace(plugin_id, f"{prefix}{plugin_id}/", match)
         raise Resolver404({"path": path})
@@ -140,6 +149,10 @@ def _match(module: URLResolver, rest: str) -> ResolverMatch | None:
                 match.route = f"{pattern.pattern}{match.route.removeprefix('^')}"
             return match
     return None
+
+
+def _raise(error: BaseException, _request: HttpRequest) -> NoReturn:
+    raise error
 
 
 def _in_namespace(namespace: str, prefix: str, match: ResolverMatch) -> ResolverMatch:
