@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
-from pagoda.domain.entry.errors import AttributeTypeError
 from pagoda.domain.entry.models import Attribute, Entry
 from pagoda.domain.entry.reading import read_states
+from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Role, User
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
-from pagoda.domain.entry.errors import AttributeTypeError
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
+from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Role, User
 
 if TYPE_CHECKING:

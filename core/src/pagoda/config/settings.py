@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
+    # Domain: what one write may hold, in every way that leads in
+    domain_max_attributes: int = Field(default=1_000, ge=1)  # of an entity
+    domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value
+    domain_max_choices: int = Field(default=1_000, ge=1)  # of a select; entities in a referral
+
     # Jobs
     job_lease_seconds: float = Field(default=30.0, ge=1)  # a worker silent for this long has lost its jobs
     job_soft_limit_seconds: float = Field(default=3300.0, gt=0)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 
 MAX_NAME_LENGTH = 200
 _SHOWN_LENGTH = 60  # a message quotes no more of a value than this
+_LISTED = 30  # and lists no more names
 
 
 def shown(value: object) -> str:
     """Return the repr of `value`, shortened for a message."""
     text = repr(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return the first items with the number of the others, for a message."""
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def text_fault(value: object, max_length: int) -> str | None:

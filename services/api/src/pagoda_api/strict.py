@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from pagoda_plugin_sdk.exceptions import near_misses
+
+_ABSENT: Final = object()
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -56,6 +58,14 @@ def checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     """
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mapping[str, Any]) -> S:
+    """Return the serializer of a body (Any: unchecked), without read-only fields sent as they are shown."""
+    if isinstance(given, dict):
+        known = serializer().fields
+        given = {key: each for key, each in given.items() if key in known or each != shown.get(key, _ABSENT)}
+    return serializer(data=given)
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str) -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import batched
+from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Case, CharField, OuterRef, Prefetch, Q, Subquery, When
+from django.db.models import Value as Constant
+from django.db.models.functions import Cast, Concat
 
 from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import AttrSpec, Referral
-from pagoda.domain.user.models import User
+from pagoda.domain.faults import Faults
+from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.permissions import may
 from pagoda_plugin_sdk.exceptions import near_misses
+
+_BATCH_SIZE: Final = 500
+_ASIDE: Final = "\x01"  # no name has a control character
 
 
 class AttributeChanges:
@@ -25,15 +34,18 @@ class AttributeChanges:
         self.specs = [spec for spec in specs if self._differs(spec)]
 
     def check(self, entity_name: str) -> None:
-        """Check the names that the attributes are going to have.
+        """Check the names that the attributes are going to have, and how many they are going to be.
 
         Raises:
-            ValidationError: two attributes would have one name.
+            ValidationError: two attributes would have one name, or they would be too many.
         """
         removed = {spec.id for spec in self.specs if spec.is_deleted}
         names = {pk: attr.name for pk, attr in self._existing.items() if pk not in removed}
         names |= {spec.id: spec.name for spec in self.specs if spec.id is not None and not spec.is_deleted}
         added = [spec.name for spec in self.specs if spec.id is None]
+        most = settings.PAGODA.domain_max_attributes
+        if (count := len(names) + len(added)) > max(most, len(self._existing)):
+            raise ValidationError({"attrs": [_too_many(entity_name, count, most)]}, code="too_many")
         doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
         if doubles:
             raise ValidationError(
@@ -44,8 +56,26 @@ class AttributeChanges:
             )
 
     def store(self, entity: Entity, user: User | None) -> list[dict[str, Any]]:
-        """Store the changes and return them, ``[{"id", "name", what changed...}]``."""
-        return [self._store(spec, entity, user) for spec in self.specs]
+        """Store the changes and return them, ``[{"id", "name", what changed...}]``.
+
+        The number of queries does not grow with the number of attributes, but for batches of rows.
+        """
+        self._free_names()
+        attrs = [self._changed(spec, entity, user) for spec in self.specs]
+        changed = {
+            key for spec in self.specs if spec.id is not None and not spec.is_deleted for key in spec.fields
+        }
+        kept = [attr for attr, spec in zip(attrs, self.specs, strict=True) if spec.id and not spec.is_deleted]
+        if changed:
+            EntityAttr.objects.bulk_update(kept, sorted(changed), batch_size=_BATCH_SIZE)
+        if "name" in changed:
+            of_entries = EntityAttr.attributes.rel.related_model._default_manager
+            names = EntityAttr.objects.filter(pk=OuterRef("schema")).values("name")
+            for batch in batched([attr.pk for attr in kept], _BATCH_SIZE):
+                of_entries.filter(schema__in=batch).update(name=Subquery(names))
+        EntityAttr.objects.bulk_create([attr for attr in attrs if attr._state.adding], batch_size=_BATCH_SIZE)
+        self._store_referrals(attrs)
+        return [self._told(spec, attr) for spec, attr in zip(self.specs, attrs, strict=True)]
 
     def _differs(self, spec: AttrSpec) -> bool:
         """Return whether the spec changes anything; leave in it only what it changes."""
@@ -53,16 +83,51 @@ class AttributeChanges:
             return True
         attr = self._existing[spec.id]
         spec.fields = {key: value for key, value in spec.fields.items() if getattr(attr, key) != value}
-        if spec.referral is not None and {target.pk for target in self._entities(spec)} == {
-            target.pk for target in attr.referral.all()
-        }:
-            spec.referral = None
+        if spec.referral is not None:
+            stored = attr.referral.all()
+            # What its sender can't see is not what they replace.
+            unseen = [target for target in stored if not vars(target)["is_seen"]]
+            self._targets |= {target.pk: target for target in unseen}
+            spec.referral += unseen
+            if {target.pk for target in self._entities(spec)} == {target.pk for target in stored}:
+                spec.referral = None
         return bool(spec.fields) or spec.referral is not None
 
-    def _store(self, spec: AttrSpec, entity: Entity, user: User | None) -> dict[str, Any]:
-        attr = self._stored(spec, entity, user)
-        if spec.referral is not None:
-            attr.referral.set(self._entities(spec))
+    def _free_names(self) -> None:
+        """Switch the removed off and put the renamed aside, so that names can be passed on in any order."""
+        removed = [spec.id for spec in self.specs if spec.is_deleted and spec.id]
+        renamed = [
+            spec.id for spec in self.specs if not spec.is_deleted and spec.id and "name" in spec.fields
+        ]
+        for batch in batched(removed, _BATCH_SIZE):
+            EntityAttr.objects.filter(pk__in=batch).update(is_active=False)
+        aside = Concat(Constant(_ASIDE), Cast("pk", CharField()))
+        for batch in batched(renamed if len(renamed) > 1 else (), _BATCH_SIZE):
+            EntityAttr.objects.filter(pk__in=batch).update(name=aside)
+
+    def _changed(self, spec: AttrSpec, entity: Entity, user: User | None) -> EntityAttr:
+        """Return the attribute as the spec wants it, not stored yet."""
+        if spec.id is None:
+            return EntityAttr(parent_entity=entity, created_user=user, **spec.fields)
+        attr = self._existing[spec.id]
+        for key, value in ({"is_active": False} if spec.is_deleted else spec.fields).items():
+            setattr(attr, key, value)
+        return attr
+
+    def _store_referrals(self, attrs: Sequence[EntityAttr]) -> None:
+        rows = EntityAttr.referral.through
+        pairs = [
+            (attr, spec) for attr, spec in zip(attrs, self.specs, strict=True) if spec.referral is not None
+        ]
+        for batch in batched([attr.pk for attr, spec in pairs if spec.id is not None], _BATCH_SIZE):
+            rows.objects.filter(entityattr__in=batch).delete()
+        added = {(attr.pk, target.pk) for attr, spec in pairs for target in self._entities(spec)}
+        rows.objects.bulk_create(
+            [rows(entityattr_id=attr_id, entity_id=target_id) for attr_id, target_id in sorted(added)],
+            batch_size=_BATCH_SIZE,
+        )
+
+    def _told(self, spec: AttrSpec, attr: EntityAttr) -> dict[str, Any]:
         told = {"id": attr.pk, "name": attr.name, **spec.fields}
         if "type" in spec.fields:
             told["type"] = AttrType(attr.type).type_name
@@ -70,26 +135,26 @@ class AttributeChanges:
             told["referral"] = [target.name for target in self._entities(spec)]
         return told | ({"is_deleted": True} if spec.is_deleted else {})
 
-    def _stored(self, spec: AttrSpec, entity: Entity, user: User | None) -> EntityAttr:
-        if spec.id is None:
-            return EntityAttr.objects.create(parent_entity=entity, created_user=user, **spec.fields)
-        attr = self._existing[spec.id]
-        fields = {"is_active": False} if spec.is_deleted else spec.fields
-        for key, value in fields.items():
-            setattr(attr, key, value)
-        attr.save(update_fields=list(fields))
-        if "name" in fields:
-            attr.attributes.update(name=attr.name)
-        return attr
-
     def _entities(self, spec: AttrSpec) -> list[Entity]:
         return [self._targets[_key(referral)] for referral in spec.referral or ()]
 
 
-def existing_attributes(entity: Entity) -> dict[int, EntityAttr]:
-    """Return the active attributes of `entity` by id, with the entities they may point to."""
-    attrs = EntityAttr.objects.active().filter(parent_entity=entity).prefetch_related("referral")
-    return {attr.pk: attr for attr in attrs}
+def existing_attributes(entity: Entity, viewer: User | None) -> dict[int, EntityAttr]:
+    """Return the active attributes of `entity` by id.
+
+    Each has the entities it may point to, and of them ``is_seen``: by `viewer`, or by the host for None.
+    """
+    seen = Q(is_active=True) if viewer is None else Q(is_active=True) & may(viewer, Level.READABLE, "entity")
+    targets = Entity.objects.annotate(is_seen=Case(When(seen, then=True), default=False))
+    attrs = EntityAttr.objects.active().filter(parent_entity=entity)
+    return {attr.pk: attr for attr in attrs.prefetch_related(Prefetch("referral", queryset=targets))}
+
+
+def _too_many(entity_name: str, count: int, most: int) -> str:
+    return (
+        f"Entity {entity_name!r} would have {count:,} attributes, at most {most:,} are allowed; spread them "
+        "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES."
+    )
 
 
 def _find_entities(specs: Iterable[AttrSpec]) -> dict[int | str, Entity]:
@@ -100,15 +165,20 @@ def _find_entities(specs: Iterable[AttrSpec]) -> dict[int | str, Entity]:
         return {}
     ids = [key for key in keys if isinstance(key, int)]
     names = [key for key in keys if isinstance(key, str)]
-    entities = list(Entity.objects.active().filter(Q(pk__in=ids) | Q(name__in=names)))
+    entities = [
+        entity
+        for condition, keys_of_kind in (("pk__in", ids), ("name__in", names))
+        for batch in batched(keys_of_kind, _BATCH_SIZE)
+        for entity in Entity.objects.active().filter(**{condition: batch})
+    ]
     found: dict[int | str, Entity] = {entity.pk: entity for entity in entities}
     found |= {entity.name: entity for entity in entities}
-    faults = {
-        attr_name: [_unknown_entity(attr_name, key) for key in of_spec if key not in found]
-        for attr_name, of_spec in wanted.items()
-    }
-    if any(faults.values()):
-        raise ValidationError({attr_name: messages for attr_name, messages in faults.items() if messages})
+    faults = Faults()
+    for attr_name, of_spec in wanted.items():
+        for key in of_spec:
+            if key not in found:
+                faults.add(attr_name, "" if faults.is_full else _unknown_entity(attr_name, key), "unknown")
+    faults.raise_if_any()
     return found
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from django.conf import settings
+
 from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.text import shown, text_fault
 from pagoda_plugin_sdk.exceptions import near_misses
@@ -47,8 +49,12 @@ def parse_scalar(attr_type: AttrType, raw: object, choices: Sequence[str]) -> tu
     return parse_elements(attr_type, raw, lambda element: parse(element, choices))
 
 
-def parse_elements[T](attr_type: AttrType, raw: object, parse: Callable[[object], T]) -> tuple[T, ...]:
+def parse_elements[T](
+    attr_type: AttrType, raw: object, parse: Callable[[object], T], *, stored: int = 0
+) -> tuple[T, ...]:
     """Return what `parse` makes of `raw`, or of each of its elements if the type is an array.
+
+    An array holds as many as the setting DOMAIN_MAX_ARRAY_ITEMS, or as are `stored` of it already.
 
     Raises:
         ValueFault: `parse` raised it, or the shape is wrong; an element is named by its position.
@@ -59,6 +65,12 @@ def parse_elements[T](attr_type: AttrType, raw: object, parse: Callable[[object]
         return (parse(raw),)
     if not isinstance(raw, list | tuple):
         raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
+    most = settings.PAGODA.domain_max_array_items
+    if len(raw) > max(most, stored):
+        raise ValueFault(
+            f"has {len(raw):,} elements, at most {most:,} are allowed; split it up, or ask the operator "
+            "to raise DOMAIN_MAX_ARRAY_ITEMS"
+        )
     return tuple(_parse_element(index, element, parse) for index, element in enumerate(raw))
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from pagoda.domain.entity.attr_types import AttrType, parse_type
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
-from pagoda.domain.text import name_fault, shown, text_fault
+from pagoda.domain.faults import Faults
+from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, shown, text_fault
 from pagoda.domain.user.models import Level
 from pagoda_plugin_sdk.exceptions import near_misses
 
@@ -37,17 +40,32 @@ def read_specs(given: object, existing: Mapping[int, EntityAttr]) -> list[AttrSp
     """
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
         raise ValidationError({"attrs": [f"expected a list of {{'name', 'type', ...}}, got {shown(given)}."]})
-    faults: dict[str, list[ValidationError]] = {}
+    most = 2 * max(settings.PAGODA.domain_max_attributes, len(existing))  # all removed, and as many added
+    if len(given) > most:
+        message = (
+            f"has {len(given):,} items, at most {most:,} are allowed in one write; send several, or ask the "
+            "operator to raise DOMAIN_MAX_ATTRIBUTES."
+        )
+        raise ValidationError({"attrs": [message]}, code="too_many")
+    faults = Faults()
     specs = []
     for position, item in enumerate(given):
         try:
             specs.append(_read_spec(item, existing))
         except ValidationError as fault:
             label = item.get("name") if isinstance(item, Mapping) else None
-            faults.setdefault(str(label or f"attrs[{position}]"), []).append(fault)
-    if faults:
-        raise ValidationError(faults)
+            faults.add(str(label or f"attrs[{position}]"), fault)
+    faults.raise_if_any()
+    _refuse_doubles(specs)
     return specs
+
+
+def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
+    named = Counter(spec.id for spec in specs)
+    doubles = [spec for spec in specs if spec.id is not None and named[spec.id] > 1]
+    if doubles:
+        message = f"The attribute with the id {doubles[0].id} is in the list twice; send it once."
+        raise ValidationError({doubles[0].name: [message]}, code="twice")
 
 
 def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
@@ -55,7 +73,7 @@ def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
         raise ValidationError(f"expected {{'name', 'type', ...}}, got {shown(item)}.", code="type")
     unknown = item.keys() - {*_FIELDS, *_KEYS}
     if unknown:
-        name = min(map(str, unknown))
+        name = min(map(str, unknown))[:MAX_NAME_LENGTH]
         known = sorted({*_FIELDS, *_KEYS})
         raise ValidationError(
             f"An attribute has no {name!r}.{near_misses(name, known)} It has {', '.join(known)}.",
@@ -85,9 +103,10 @@ def _existing(item: Mapping[str, Any], existing: Mapping[int, EntityAttr]) -> En
     is_id = isinstance(item["id"], int) and not isinstance(item["id"], bool)
     attr = existing.get(item["id"]) if is_id else None
     if attr is None:
-        known = ", ".join(f"{each.pk} ({each.name!r})" for each in existing.values()) or "none"
+        known = listed([f"{each.pk} ({each.name!r})" for each in existing.values()])
         raise ValidationError(
-            f"The entity has no attribute with the id {shown(item['id'])}. It has {known}.", code="unknown"
+            f"The entity has no attribute with the id {shown(item['id'])}. It has {known or 'none'}.",
+            code="unknown",
         )
     return attr
 
@@ -127,7 +146,7 @@ def _choices_fault(attr_type: AttrType) -> str:
 
 
 def _default(attr_type: AttrType, raw: object, choices: Sequence[str]) -> Any:  # Any: JSON of the type
-    if raw is None:
+    if raw is None or (attr_type.is_array and raw == []):  # how an array without a default is shown
         return None
     if attr_type.is_reference:
         raise ValidationError(
@@ -177,6 +196,7 @@ def read_level(raw: object) -> int:
 def _choices(raw: object) -> list[str]:
     if not isinstance(raw, list | tuple):
         raise ValidationError(f"'choices' is a list of texts, got {shown(raw)}.", code="choices")
+    _refuse_many("choices", raw)
     for choice in raw:
         fault = name_fault(choice)
         if fault is not None:
@@ -191,6 +211,7 @@ def _referral(raw: object) -> list[Referral]:
         raise ValidationError(
             f"'referral' is a list of entities, ids or names, got {shown(raw)}.", code="referral"
         )
+    _refuse_many("referral", raw)
     for each in raw:
         is_name = isinstance(each, str) and name_fault(each) is None
         is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
@@ -199,6 +220,16 @@ def _referral(raw: object) -> list[Referral]:
                 f"'referral' takes entities, ids and names, not {shown(each)}.", code="referral"
             )
     return list(raw)
+
+
+def _refuse_many(key: str, raw: Sequence[object]) -> None:
+    most = settings.PAGODA.domain_max_choices
+    if len(raw) > most:
+        raise ValidationError(
+            f"{key!r} has {len(raw):,} items, at most {most:,} are allowed; ask the operator to raise "
+            "DOMAIN_MAX_CHOICES.",
+            code="too_many",
+        )
 
 
 def _anything(raw: Any) -> Any:  # Any: checked against the type by _default

@@ -39,7 +39,7 @@ def update_entity(
     with writing(user) as actor:
         stored = _stored(entity)
         data = differing(stored, {key: value for key, value in given.items() if value is not None})
-        data |= _differing_attrs(entity, attrs)
+        data |= _differing_attrs(entity, attrs, actor)
         if data:
             data = changes.send_changing(entity_change(entity, "update", actor, data, stored.name))
             _store(entity, stored, data, actor)
@@ -70,18 +70,19 @@ def remove_attribute(attr: EntityAttr, user: User | None) -> None:
 
 
 def _stored(entity: Entity) -> Entity:
-    stored = Entity.objects.get(pk=entity.pk)
+    # Locked against another write of its attributes; entries may be made meanwhile.
+    stored = Entity.objects.select_for_update(no_key=True).get(pk=entity.pk)
     if not stored.is_active:
         message = f"Entity {stored.name!r} is deleted; restore it before changing it."
         raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
     return stored
 
 
-def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]], user: User | None) -> dict[str, Any]:
     """Return ``{"attrs": [...]}`` with the items that change something, ``{}`` when none does."""
     if not attrs:
         return {}
-    existing = existing_attributes(entity)
+    existing = existing_attributes(entity, user)
     ids = {spec.id for spec in AttributeChanges(existing, read_specs(attrs, existing)).specs}
     items = [dict(item) for item in attrs if item.get("id") in ids]
     return {"attrs": items} if items else {}
@@ -90,7 +91,7 @@ def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]]) -> dict
 def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: User | None) -> None:
     sent = {key: value for key, value in data.items() if key != "attrs"}
     fields = read_fields(differing(stored, sent), exclude=entity.pk)
-    existing = existing_attributes(entity)
+    existing = existing_attributes(entity, user)
     attributes = AttributeChanges(existing, read_specs(data.get("attrs", []), existing))
     attributes.check(fields.get("name", stored.name))
     if not fields and not attributes.specs:

@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from pagoda.domain import changes
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.entry.errors import Faults
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.presentation import items_of
@@ -20,6 +19,7 @@ from pagoda.domain.entry.reading import read_schema
 from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
+from pagoda.domain.faults import Faults
 from pagoda.domain.text import shown
 from pagoda.domain.user.models import User
 from pagoda.domain.writing import writing

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pagoda.domain.entity.scalar_types import ValueFault
-from pagoda.domain.entry.errors import Faults
-from pagoda.domain.entry.state import Definition, Value
+from pagoda.domain.entry.replacing import read_replacement
+from pagoda.domain.entry.state import NOTHING, Definition, Value
 from pagoda.domain.entry.targets import Targets
-from pagoda.domain.entry.value_types import parse
-from pagoda.domain.text import name_fault, shown, text_fault
+from pagoda.domain.faults import Faults
+from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, shown, text_fault
 from pagoda_plugin_sdk.exceptions import near_misses
 
 MAX_NOTE_LENGTH = 65_535
@@ -54,12 +55,12 @@ class Intake:
         }
         return defaults | raw
 
-    def parse(self, raw: RawValues) -> dict[int, Value]:
-        """Return the values that are of their attribute's type."""
+    def parse(self, raw: RawValues, stored: Mapping[int, Value] = MappingProxyType({})) -> dict[int, Value]:
+        """Return the values that are of their attribute's type, as they replace the `stored` ones."""
         parsed: dict[int, Value] = {}
         for key, value in raw.items():
             try:
-                parsed[key] = parse(self._by_id[key], value)
+                parsed[key] = read_replacement(self._by_id[key], value, stored.get(key, NOTHING))
             except ValueFault as fault:
                 self._add_type(self._by_id[key], fault)
         return parsed
@@ -82,7 +83,7 @@ class Intake:
         """Check that the mandatory attributes `among` these ids have a value."""
         for key in among:
             definition = self._by_id[key]
-            if definition.is_mandatory and values.get(key, Value()).is_blank:
+            if definition.is_mandatory and values.get(key, NOTHING).is_blank:
                 self._add(
                     definition.name,
                     f"Attribute {definition.name!r} is mandatory; give it a value.",
@@ -143,7 +144,10 @@ class Intake:
         return key, str(item.get("name", key)), item["value"]
 
     def _add_unknown(self, label: str) -> None:
-        misses = near_misses(label, self._by_name)
+        if self.faults.is_full or len(label) > MAX_NAME_LENGTH:
+            misses = ""
+        else:
+            misses = near_misses(label, self._by_name)
         self._add(
             label,
             f"Entity {self._entity_name!r} has no attribute {shown(label)}.{misses} {_listed(self._by_name)}",
@@ -158,7 +162,7 @@ class Intake:
 
 
 def _listed(known: Collection[str]) -> str:
-    return f"There are {', '.join(map(repr, sorted(known)))}." if known else "There are none."
+    return f"There are {listed([repr(name) for name in sorted(known)])}." if known else "There are none."
 
 
 def _as_id(key: object) -> int:

@@ -48,6 +48,15 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
 
         return {pk: attrs_of(state) for pk, state in reading.read_states(list(entries)).items()}
 
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete each that is active softly with its chain, all or none; return how many, as Django does."""
+        from pagoda.domain.entry import services
+
+        deleted = services.delete_entries(list(self.active().select_related("schema")), acting_user())
+        return len(deleted), {self.model._meta.label: len(deleted)} if deleted else {}
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
+
 
 class Entry(TrackedModel):
     """One thing, described by the attributes of its entity."""

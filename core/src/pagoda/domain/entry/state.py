@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.scalar_types import Scalar
@@ -75,6 +75,10 @@ class Value:
         return all(element == "" or element == Link() for element in self.elements)
 
 
+NOTHING: Final = Value()
+"""The value that is not set."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEntry:
     """The entry's own fields as they are in the database now."""
@@ -98,7 +102,7 @@ class EntryState:
 
     def value(self, definition: Definition) -> Value:
         """Return what is stored for an attribute."""
-        return self.values.get(definition.id, Value())
+        return self.values.get(definition.id, NOTHING)
 
     def definition(self, definition_id: int) -> Definition:
         """Return the attribute with this id.

@@ -83,8 +83,8 @@ class Targets:
         return Value(tuple(self._resolved(definition, link) for link in value.links))
 
     def _resolved(self, definition: Definition, link: Link) -> Link:
-        if link.target_id is None:
-            return link
+        if link.target_id is None or link.target is not None:
+            return link  # without a target, or stored before
         kind = _kind(definition.type)
         target = self._found.get((kind, link.target_id))
         if target is None:
@@ -105,7 +105,7 @@ def look_up(values: Iterable[tuple[Definition, Value]], viewer: Viewer | None) -
     """Return the targets of the links in `values`: no query without links, one for up to 300 of them."""
     wanted: set[tuple[_Kind, int]] = set()
     for definition, value in values:
-        ids = [link.target_id for link in value.links if link.target_id is not None]
+        ids = [link.target_id for link in value.links if link.target_id is not None and link.target is None]
         wanted.update((_kind(definition.type), target_id) for target_id in ids)
         if ids and definition.type & AttrType.OBJECT:
             wanted.add((_Kind.REFERRAL, definition.id))

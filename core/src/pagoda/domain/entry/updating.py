@@ -10,15 +10,15 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from pagoda.domain import changes
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.scalar_types import ValueFault
-from pagoda.domain.entry.errors import Faults
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.presentation import items_of
 from pagoda.domain.entry.reading import read_for_update, read_state
+from pagoda.domain.entry.replacing import read_replacement
 from pagoda.domain.entry.state import EntryState, StoredEntry, Value
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
-from pagoda.domain.entry.value_types import parse
+from pagoda.domain.faults import Faults
 from pagoda.domain.user.models import User
 from pagoda.domain.writing import writing
 
@@ -59,7 +59,7 @@ def differs(entry: Entry, definition_id: int, raw: object) -> bool:
     """
     state = read_state(entry)
     faults = Faults()
-    values = Intake(entry.entity_name, state.definitions, faults).parse({definition_id: raw})
+    values = Intake(entry.entity_name, state.definitions, faults).parse({definition_id: raw}, state.values)
     faults.raise_if_any()
     return values[definition_id] != state.value(state.definition(definition_id))
 
@@ -102,7 +102,8 @@ class _Update:
     def _is_stored(self, key: int, raw: object) -> bool:
         definition = self._state.definition(key)
         try:
-            return parse(definition, raw) == self._state.value(definition)
+            stored = self._state.value(definition)
+            return read_replacement(definition, raw, stored) == stored
         except ValueFault:
             return False  # a before-hook may mend it; if none does, it is refused after them
 
@@ -112,7 +113,7 @@ class _Update:
             self._intake.check_name(fields["name"])
         if "note" in fields:
             self._intake.check_note(fields["note"])
-        values = self._intake.parse(raw)
+        values = self._intake.parse(raw, self._state.values)
         self._faults.raise_if_any()
         values = {
             key: each

@@ -22,7 +22,7 @@ from pagoda.domain.entity.scalar_types import (
     parse_elements,
 )
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.state import Definition, Element, Link, Target, Value
+from pagoda.domain.entry.state import NOTHING, Definition, Element, Link, Target, Value
 from pagoda.domain.text import MAX_NAME_LENGTH, shown, text_fault
 from pagoda.domain.user.models import Role
 
@@ -38,14 +38,25 @@ class ValueType:
     as_json: Callable[[Any], Shown]
 
 
-def parse(definition: Definition, raw: object) -> Value:
+def parse(definition: Definition, raw: object, stored: Value = NOTHING) -> Value:
     """Return `raw` as a value of the attribute; None and ``[]`` are the value that is not set.
+
+    Text that is in the `stored` value stays valid, whatever became of the attribute's rules since.
 
     Raises:
         ValueFault: it is none; the message says what was expected, without naming the attribute.
     """
     parse_one = VALUE_TYPES[definition.type.element].parse
-    elements = parse_elements(definition.type, raw, lambda element: parse_one(definition, element))
+
+    def parse_element(element: object) -> Element:
+        try:
+            return parse_one(definition, element)
+        except ValueFault:
+            if isinstance(element, str) and element in stored.elements:
+                return element
+            raise
+
+    elements = parse_elements(definition.type, raw, parse_element, stored=len(stored.elements))
     return Value(tuple(element for element in elements if element != Link()))
 
 

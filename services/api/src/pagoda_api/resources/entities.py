@@ -16,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from pagoda.access import entity_attrinfo, entity_attrinfo_for, readable, require
 from pagoda.domain.entity import services
-from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entity.models import Entity
 from pagoda.domain.text import shown
 from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entity_attrs
@@ -25,7 +25,7 @@ from pagoda_api.fields import UncheckedNumber, UncheckedObjects, UncheckedText
 from pagoda_api.lookups import found_or_404
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.representations import NamedSerializer, UserSerializer
-from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 
@@ -147,15 +147,17 @@ class EntityViewSet(GenericViewSet[Entity]):
     @extend_schema(request=EntityUpdateSerializer, responses=EntitySerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; attributes that are not named stay."""
-        return self._changed(self._entity(pk), checked(EntityUpdateSerializer(data=request.data)))
+        entity = self._entity(pk)
+        return self._changed(entity, self._given(EntityUpdateSerializer, entity))
 
     @extend_schema(request=EntityCreateSerializer, responses=EntitySerializer)
     def update(self, request: Request, pk: str) -> Response:
-        """Make it what is given: attributes are found by id or name, those not named are removed."""
-        data = {"note": "", "attrs": []} | checked(EntityCreateSerializer(data=request.data))
+        """Make it what is given: attributes are found by id or name; those shown and not named go."""
         entity = self._entity(pk)
-        existing = EntityAttr.objects.active().filter(parent_entity=entity)
-        data["attrs"] = _complete(data["attrs"], {attr.pk: attr.name for attr in existing})
+        data = {"note": "", "attrs": []} | self._given(EntityCreateSerializer, entity)
+        names = {attr["id"]: attr["name"] for attr in entity_attrinfo(entity, request.user)}
+        shown = [attr.get("id") for attr in self._representation(entity)["attrs"]]  # as hooks leave them
+        data["attrs"] = _complete(data["attrs"], {key: name for key, name in names.items() if key in shown})
         return self._changed(entity, data)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -181,9 +183,17 @@ class EntityViewSet(GenericViewSet[Entity]):
         require(self.request.user, entity, Level.FULL)
         return self._shown(services.update_entity(entity, actor(self.request), **data))
 
+    def _given(self, serializer: type[EntityUpdateSerializer], entity: Entity) -> dict[str, Any]:
+        own_fields = EntitySerializer(entity, context={"attrs": {entity.pk: []}}).data
+        return checked(sent_back(serializer, self.request.data, own_fields))
+
     def _shown(self, entity: Entity, status_code: int = status.HTTP_200_OK) -> Response:
+        return Response(self._representation(entity), status=status_code)
+
+    def _representation(self, entity: Entity) -> dict[str, Any]:
         attrs = {entity.pk: filter_entity_attrs(entity, entity_attrinfo(entity, self.request.user))}
-        return Response(EntitySerializer(entity, context={"attrs": attrs}).data, status=status_code)
+        shown: dict[str, Any] = EntitySerializer(entity, context={"attrs": attrs}).data
+        return shown
 
 
 def _as_spec(item: Mapping[str, Any]) -> dict[str, Any]:

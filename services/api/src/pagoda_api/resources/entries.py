@@ -28,7 +28,7 @@ from pagoda_api.lookups import found_or_404
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.resources.representations import NamedSerializer, UserSerializer
-from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 
@@ -165,8 +165,9 @@ class EntryViewSet(GenericViewSet[Entry]):
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; equal values store nothing."""
-        data = checked(EntryUpdateSerializer(data=request.data))
         entry = self._entry(pk)
+        own_fields = EntrySerializer(entry, context={"attrs": {entry.pk: []}}).data
+        data = checked(sent_back(EntryUpdateSerializer, request.data, own_fields))
         require_write(request.user, entry, _attribute_names(entry.schema_id, data.get("attrs", {})))
         return self._written(services.update_entry(entry, actor(request), **data))
 

@@ -1,0 +1,53 @@
+"""What the services refuse with: all faults of a write together, up to a number that a reader can use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+MAX_FAULTS: Final = 50  # told of one write; the others are counted
+_KEY_LENGTH: Final = 1_000
+
+
+class AttributeTypeError(ValidationError):
+    """A value is not of its attribute's type; ``message_dict`` is ``{attribute name: [message]}``."""
+
+
+class Faults:
+    """The faults of one write, collected by what they are about, to be raised at once."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, list[ValidationError]] = {}
+        self._is_type_error = False
+        self._count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further ones are counted alone, so that their messages need no work."""
+        return self._count >= MAX_FAULTS
+
+    def add(self, key: str, message: str | ValidationError, code: str | None = None) -> None:
+        """Add a fault of field or attribute `key`."""
+        if not self.is_full:
+            fault = ValidationError(message, code=code)
+            self._messages.setdefault(key[:_KEY_LENGTH], []).append(fault)
+        self._count += 1
+
+    def add_type(self, key: str, message: str) -> None:
+        """Add that the value of an attribute is not of its type."""
+        self._is_type_error = True
+        self.add(key, message, "type")
+
+    def raise_if_any(self) -> None:
+        """Raise all of them together.
+
+        Raises:
+            AttributeTypeError: one of them at least is a wrong type.
+            ValidationError: there are others.
+        """
+        if self._count > MAX_FAULTS:
+            more = ValidationError(f"There are {self._count - MAX_FAULTS:,} more faults.", code="more")
+            self._messages.setdefault(NON_FIELD_ERRORS, []).append(more)
+        if self._count:
+            raise (AttributeTypeError if self._is_type_error else ValidationError)(self._messages)
