@@ -113,10 +113,13 @@ def test_faults_beyond_what_a_reader_can_use_are_counted_and_cost_no_work(
     user: User, host: Entity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+
+    def near_misses(name: str, _known: object) -> str:
+        asked.append(name)
+        return ""
+
     for module in ("entry.incoming", "entity.attributes"):
-        monkeypatch.setattr(
-            f"pagoda.domain.{module}.near_misses", lambda name, known: asked.append(name) or ""
-        )
+        monkeypatch.setattr(f"pagoda.domain.{module}.near_misses", near_misses)
     with pytest.raises(ValidationError) as caught:
         services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5_000)})
     assert len(caught.value.messages) == MAX_FAULTS + 1

@@ -25,7 +25,7 @@ def delete_entry(entry: Entry, user: User | None) -> list[Entry]:
     """Delete `entry` softly with what its attributes say is deleted in a chain; return all that were deleted.
 
     An entry that something else still refers to stays. Deleting what is deleted does nothing. Each has its
-    hooks; the number of queries does not grow with the chain; Django's ``post_save`` is sent for `entry` alone.
+    hooks; the queries do not grow in number with the chain; ``post_save`` is sent for `entry` alone.
 
     Raises:
         HookRejected: a plugin refuses; nothing is deleted.
