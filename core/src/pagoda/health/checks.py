@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from pagoda.health.results import CheckFailed, CheckResult, Finding
 from pagoda.health.runner import Check, CheckRunner
+from pagoda.health.storage import BUSY, storage_fault
 from pagoda.jobs import runtime as job_runtime
 from pagoda.plugins import runtime as plugin_runtime
 from pagoda.plugins.migrations import missing_migrations, plugin_labels
+from pagoda.rates.counters import DatabaseCounter, Slot
 
 TIMEOUT = timedelta(seconds=3)
 """How long all checks together may take: below the usual deadline of a probe."""
+
+BUSY_MILLISECONDS = 1000
+"""How long a check waits for others that write to SQLite."""
 
 _runner = CheckRunner()
 
@@ -29,11 +35,23 @@ def run_checks(
 
 
 def check_database() -> Finding:
-    """Ask the database for a row, over a connection of this thread's own."""
+    """Ask the database for a row and write one: what answers may be a standby, or out of space.
+
+    Raises:
+        CheckFailed: it takes no writes.
+    """
     connection = connections["default"]
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    try:
+        DatabaseCounter().count([Slot(key="readyz", ends_at=(int(time.time()) // 3600 + 1) * 3600)])
+    except DatabaseError as error:  # without a table the migrations are missing, which their check tells
+        fault = storage_fault(error)
+        if fault not in (None, BUSY):
+            raise CheckFailed(f"{fault.text}: a row could not be written.") from error
     return Finding(text=f"{connection.vendor} answers", data={"vendor": connection.vendor})
 
 

@@ -25,6 +25,7 @@ from django.http.response import HttpResponseBase
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.reporting import report_error
+from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import HookTimeout
 from pagoda.hooks.manager import HookManager
 from pagoda_api import problems
@@ -202,6 +203,7 @@ class _Call:
             plugin=self.plugin_id,
             endpoint=self.name,
             path=self.request.path,
+            request_id=request_id_of(self.request),
             error=text,
             exc_info=None if isinstance(error, (UnusableResponse, ResponseTooLarge)) else error,
         )
@@ -212,7 +214,8 @@ class _Call:
             name=self.name,
             request_id=request_id_of(self.request),
         )
-        self._end("timeout" if is_timeout else "raised", text)
+        fault = storage_fault(error)  # no plugin's
+        self._end("rejected" if fault else "timeout" if is_timeout else "raised", text)
 
     def _end(self, result: Result, error: str | None = None) -> None:
         place, self.place = self.place, None

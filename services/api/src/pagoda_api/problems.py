@@ -6,23 +6,39 @@ programs), and ``plugin`` when a plugin refused or failed.
 
 from __future__ import annotations
 
+import sys
+from html import escape
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.views import defaults
+import structlog
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    ValidationError,
+)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
+from pagoda.domain.text import shown
+from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import HookTimeout, RejectedByPlugin
 from pagoda.plugins.runtime import registry
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
-from pagoda_api.plugin_routes import API_PREFIX, plugin_of
-from pagoda_api.request_id import request_id_of
+from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
+from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginLoadError, PluginSecurityError
+
+DATABASE_RETRY_SECONDS = 5
+
+log = structlog.get_logger(__name__)
 
 _NO_FIELD = (NON_FIELD_ERRORS, "non_field_errors")
 """How Django and DRF key the faults that belong to no field."""
@@ -102,7 +118,13 @@ def _code(known: exceptions.APIException, error: Exception) -> str:
     return str(getattr(known.detail, "code", known.default_code))
 
 
-def unexpected_error(request: HttpRequest, plugin_id: str | None) -> JsonResponse:
+def unexpected_error(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Log what the host let escape and answer it: 503 when it is the database's fault, else 500."""
+    log.error("endpoint_failed", path=request.path, request_id=request_id_of(request), exc_info=error)
+    return _database_failed(request, error) or _failed(request, None)
+
+
+def _failed(request: HttpRequest, plugin_id: str | None) -> HttpResponse:
     """Answer 500 with the request id, by which the log record is found, and the plugin when it is one's."""
     request_id = request_id_of(request)
     whose = f"An endpoint of plugin {plugin_id!r}" if plugin_id else "The server"
@@ -111,19 +133,26 @@ def unexpected_error(request: HttpRequest, plugin_id: str | None) -> JsonRespons
     return _problem(request, detail, code, 500, plugin_id)
 
 
-def plugin_unavailable(request: HttpRequest, plugin_id: str, retry_seconds: float) -> JsonResponse:
+def _database_failed(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    fault = storage_fault(error)
+    if fault is None:
+        return None
+    return _try_later(request, None, f"{fault.text}.", fault.code, DATABASE_RETRY_SECONDS)
+
+
+def plugin_unavailable(request: HttpRequest, plugin_id: str, retry_seconds: float) -> HttpResponse:
     """Answer for an endpoint whose breaker is open."""
     detail = f"The endpoints of plugin {plugin_id!r} are out of service, as they failed too often."
     return _try_later(request, plugin_id, detail, "plugin_unavailable", retry_seconds)
 
 
-def plugin_busy(request: HttpRequest, plugin_id: str, retry_seconds: float) -> JsonResponse:
+def plugin_busy(request: HttpRequest, plugin_id: str, retry_seconds: float) -> HttpResponse:
     """Answer for an endpoint of a plugin that holds all it may of the server."""
     detail = f"Plugin {plugin_id!r} has as many requests at work as one plugin may have."
     return _try_later(request, plugin_id, detail, "plugin_busy", retry_seconds)
 
 
-def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) -> JsonResponse:
+def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) -> HttpResponse:
     """Answer for an endpoint that raised, ran too long, or returned what is no use."""
     match error:
         case HookTimeout():
@@ -135,14 +164,14 @@ def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) ->
                 502,
             )
         case _:
-            return unexpected_error(request, plugin_id)
+            return _database_failed(request, error) or _failed(request, plugin_id)
     detail = f"An endpoint of plugin {plugin_id!r} failed: {fault}."
     return _problem(request, detail, code, status, plugin_id)
 
 
 def _try_later(
-    request: HttpRequest, plugin_id: str, detail: str, code: str, retry_seconds: float
-) -> JsonResponse:
+    request: HttpRequest, plugin_id: str | None, detail: str, code: str, retry_seconds: float
+) -> HttpResponse:
     seconds = ceil(retry_seconds)
     response = _problem(request, f"{detail} Try again in {seconds} s.", code, 503, plugin_id)
     response.headers["Retry-After"] = str(seconds)
@@ -150,9 +179,14 @@ def _try_later(
 
 
 def _problem(
-    request: HttpRequest, detail: str, code: str, status: int, plugin_id: str | None
-) -> JsonResponse:
+    request: HttpRequest, detail: str, code: str, status: int, plugin_id: str | None = None
+) -> HttpResponse:
+    """Answer in the form that the path promises: JSON or a page."""
     body = {"detail": detail, "code": code, "request_id": request_id_of(request)}
+    if not _wants_json(request):
+        title = HTTPStatus(status).phrase
+        page = _PAGE.format(title=title, **{name: escape(value) for name, value in body.items()})
+        return logged(HttpResponse(page, status=status))
     return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=status))
 
 
@@ -162,13 +196,10 @@ def logged[R: HttpResponse](response: R) -> R:
     return response
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer an unknown path: JSON below /api/, Django's page elsewhere."""
-    if not _wants_json(request):
-        return defaults.page_not_found(request, exception)
-    nothing = f"Nothing is served at {request.path!r}. GET /api/v2/schema/ lists what is."
-    detail = _plugin_fault(request.path) or nothing
-    return JsonResponse({"detail": detail, "code": "not_found"}, status=404)
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
+    """Answer an unknown path."""
+    nothing = f"Nothing is served at {request.path!r}. GET {reverse('schema')} lists what is."
+    return _problem(request, _plugin_fault(request.path_info) or nothing, "not_found", 404)
 
 
 def _plugin_fault(path: str) -> str | None:
@@ -186,26 +217,50 @@ def _plugin_fault(path: str) -> str | None:
     return f"Plugin {record.id!r} is {record.status.value}. GET {prefix}{record.id}/ tells why."
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer a refusal by a plain Django view: JSON below /api/, Django's page elsewhere."""
-    if not _wants_json(request):
-        return defaults.permission_denied(request, exception)
-    detail = str(exception) or "You may not do this."
-    return JsonResponse({"detail": detail, "code": "permission_denied"}, status=403)
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a refusal by a plain Django view."""
+    return _problem(request, str(exception) or "You may not do this.", "permission_denied", 403)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer a request that Django refuses: JSON below /api/, Django's page elsewhere."""
-    if not _wants_json(request):
-        return defaults.bad_request(request, exception)
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that a browser sent without the token that shows where the form came from."""
+    return _problem(request, f"{reason or 'CSRF verification failed.'} Load the page again.", "csrf", 403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django refuses."""
+    if isinstance(exception, DisallowedHost):
+        host = request.META.get("HTTP_HOST", "")
+        log.warning("host_not_allowed", host=shown(host), setting="PAGODA_ALLOWED_HOSTS")
+        detail = (
+            f"The server does not answer to the host {shown(host)}. Its operator lists the names that it "
+            "answers to in PAGODA_ALLOWED_HOSTS."
+        )
+        return _problem(request, detail, "host_not_allowed", 400)
     # The exception's text may quote headers of the request; it is in the log.
-    return JsonResponse({"detail": "The request is malformed.", "code": "bad_request"}, status=400)
+    return _problem(request, "The request is malformed.", "bad_request", 400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer what failed outside of any view."""
-    return unexpected_error(request, plugin_of(request.resolver_match))
+    return unexpected_error(request, sys.exception())
 
 
 def _wants_json(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    """Return whether programs ask at this path; pages of plugins are for both."""
+    path = request.path_info
+    if path.startswith(f"/{PAGES_PREFIX}"):
+        return "text/html" not in request.headers.get("Accept", "")
+    return path.startswith("/api/") or path in PROBES
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title} - Pagoda</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto; padding: 0 1rem }}
+small {{ color: #666 }}</style>
+</head>
+<body><h1>{title}</h1><p>{detail}</p><p><small>{code}, request {request_id}</small></p></body>
+</html>
+"""

@@ -8,6 +8,9 @@ from uuid import uuid4
 from django.http import HttpRequest
 
 HEADER = "X-Request-ID"
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that machines ask every few seconds."""
+
 _META_KEY = "HTTP_X_REQUEST_ID"
 # What goes into logs and back into a header comes from outside: no spaces, no control characters, no essays.
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=@-]{1,100}")

@@ -65,4 +65,5 @@ ROOT_URLCONF = "pagoda_api.urls"
 WSGI_APPLICATION = "pagoda_api.wsgi.application"
 STATIC_URL = "/static/"  # nothing is collected: whitenoise serves the files out of the installed apps
 WHITENOISE_USE_FINDERS = True
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "admin:login"
+CSRF_FAILURE_VIEW = "pagoda_api.problems.csrf_failure"

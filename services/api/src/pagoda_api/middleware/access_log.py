@@ -10,10 +10,9 @@ from django.http import HttpRequest, HttpResponse
 
 from pagoda.watching.metrics.series import count_request
 from pagoda_api.plugin_routes import plugin_of
+from pagoda_api.request_id import PROBES
 
 log = structlog.get_logger(__name__)
-
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class AccessLogMiddleware:
@@ -27,9 +26,9 @@ class AccessLogMiddleware:
         response = self.get_response(request)
         seconds = time.perf_counter() - started
         plugin_id = plugin_of(request.resolver_match)
-        if request.path not in PROBES:
+        if request.path_info not in PROBES:
             count_request(plugin_id, request.method, response.status_code, seconds)
-        emit = log.debug if request.path in PROBES else log.info
+        emit = log.debug if request.path_info in PROBES else log.info
         emit(
             "request_finished",
             method=request.method,

@@ -1,4 +1,4 @@
-"""The fence around endpoints: what a view lets escape is recorded and answered as JSON."""
+"""The fence around endpoints: what a view lets escape is recorded and answered."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from django.http.response import HttpResponseBase
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.runtime import registry
 from pagoda_api.endpoint_fence import ANSWERS
-from pagoda_api.middleware.access_log import PROBES
 from pagoda_api.plugin_routes import plugin_of
 from pagoda_api.problems import unexpected_error
-from pagoda_api.request_id import request_id_of
+from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_api.runtime import endpoint_fence
-
-log = structlog.get_logger(__name__)
 
 
 class EndpointFenceMiddleware:
@@ -32,7 +29,7 @@ class EndpointFenceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path in PROBES or not registry().has_active:
+        if request.path_info in PROBES or not registry().has_active:
             return self.get_response(request)
         breaker = endpoint_fence().breaker
         breaker.refresh()
@@ -57,11 +54,10 @@ class EndpointFenceMiddleware:
         return endpoint_fence().call(plugin_id, request, view, *args, **kwargs)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Record what a view of the host's API raised and answer it; its pages are left to Django."""
-        if not request.path.startswith("/api/") or isinstance(exception, ANSWERS):
+        """Record what a view of the host raised, and answer it."""
+        if isinstance(exception, ANSWERS):
             return None
-        log.error("endpoint_failed", path=request.path, exc_info=exception)
         report_error(
             exception, plugin=None, surface="endpoint", name=request.path, request_id=request_id_of(request)
         )
-        return unexpected_error(request, None)
+        return unexpected_error(request, exception)

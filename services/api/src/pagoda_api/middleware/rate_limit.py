@@ -43,7 +43,7 @@ class RateLimitMiddleware:
 
 
 def _scopes(request: HttpRequest) -> Iterator[tuple[str, tuple[str, Rate]]]:
-    if not request.path.startswith(COUNTED):
+    if not request.path_info.startswith(COUNTED):
         return
     limits, user = settings.PAGODA, acting_user()
     who = str(user.pk) if user is not None else f"address {request.META.get('REMOTE_ADDR', '')}"
@@ -52,7 +52,7 @@ def _scopes(request: HttpRequest) -> Iterator[tuple[str, tuple[str, Rate]]]:
     token = token_of(request)
     if limits.rate_limit_token is not None and token is not None:
         yield "token", (str(token.pk), parse_rate(limits.rate_limit_token))
-    if limits.rate_limit_plugin_user is not None and (plugin_id := _plugin(request.path)) is not None:
+    if limits.rate_limit_plugin_user is not None and (plugin_id := _plugin(request.path_info)) is not None:
         yield "plugin_user", (f"{plugin_id}:{who}", parse_rate(limits.rate_limit_plugin_user))
 
 

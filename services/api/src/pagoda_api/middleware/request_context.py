@@ -7,6 +7,8 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from pagoda_api.endpoint_fence import is_host_interrupt
+from pagoda_api.problems import unexpected_error
 from pagoda_api.request_id import HEADER, settle_request_id
 
 
@@ -19,6 +21,11 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = settle_request_id(request)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = self.get_response(request)
+            try:
+                response = self.get_response(request)
+            except BaseException as error:  # Django answers exceptions alone
+                if is_host_interrupt(error):
+                    raise
+                response = unexpected_error(request, error)
         response.headers[HEADER] = request_id
         return response
