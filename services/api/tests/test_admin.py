@@ -4,13 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import ProtectedError, RestrictedError
 from django.test import Client
 from django.urls import reverse
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.user.models import Role
+from pagoda.domain.user.models import Role, User
 from pagoda.hooks.runtime import manager
+from pagoda_api.problems import handle_exception
 from pagoda_plugin_sdk.exceptions import HookRejected
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +142,42 @@ def test_jobs_are_to_look_at(browser: Client) -> None:
 
     assert browser.get(url(Job, "changelist")).status_code == 200
     assert browser.get(url(Job, "add")).status_code == 403
+
+
+@pytest.fixture
+def kept_user(make_user: Callable[..., Any]) -> Any:
+    """A user to whom a row of a plugin refers that is not enabled."""
+    user = make_user("bob")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE assets_owner (u bigint REFERENCES user_user (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        cursor.execute("INSERT INTO assets_owner VALUES (%s)", [user.pk])
+    MigrationRecorder(connection).record_applied("assets", "0001_initial")
+    return user
+
+
+def test_a_user_that_a_disabled_plugin_refers_to_is_kept_with_the_reason(
+    browser: Client, kept_user: Any
+) -> None:
+    chosen = {"action": "delete_selected", "_selected_action": [kept_user.pk], "post": "yes"}
+    for page, data in ((url(kept_user, "delete"), {"post": "yes"}), (url(User, "changelist"), chosen)):
+        text = shown(browser.post(page, data, follow=True))
+        assert "1 row(s) of table 'assets_owner' (column 'u') refer to it, of app 'assets'" in text
+        assert User.objects.filter(username="bob").exists()
+
+
+def test_groups_and_roles_are_deleted(browser: Client) -> None:
+    for thing in (Group.objects.create(name="g"), Role.objects.create(name="r")):
+        browser.post(url(thing, "delete"), {"post": "yes"})
+        assert not type(thing)._default_manager.exists()
+
+
+@pytest.mark.parametrize(
+    "error", [ProtectedError("kept by 'Asset.owner'", set()), RestrictedError("kept", set())]
+)
+def test_a_protected_row_is_a_conflict_in_the_api(error: Exception) -> None:
+    response = handle_exception(error, {})
+    assert response is not None
+    assert (response.status_code, response.data["code"]) == (409, "conflict")
+    assert "kept" in response.data["detail"]

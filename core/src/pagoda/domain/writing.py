@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError
+from django.db.models import ProtectedError, RestrictedError
 
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.changes import change_scope
@@ -24,6 +25,8 @@ def writing(user: User | None) -> Iterator[User | None]:
     try:
         with acting_as(actor), change_scope():
             yield actor
+    except (ProtectedError, RestrictedError):  # somebody's hard delete: no clash
+        raise
     except IntegrityError as err:
         message = (
             "The write clashes with another one of this moment; look at what is stored now and try again."

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db import transaction
+from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -18,11 +20,46 @@ from pagoda.domain.user.models import Role, RolePermission, User
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.exceptions import HookRejected
 
-REFUSALS = (ValidationError, HookRejected)
-"""What the host and the hooks of plugins refuse a write with."""
+REFUSALS = (ValidationError, HookRejected, ProtectedError, RestrictedError)
+"""What the host, the hooks of plugins and rows of others refuse a write with."""
 
 
-class TrackedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for checkers alone, here and below
+class RefusalsShown(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for checkers alone, here and below
+    """Shows what a write is refused with, and stores and deletes nothing then."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form and store it."""
+        return self._shown(request, super().changeform_view, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask, then delete."""
+        return self._shown(request, super().delete_view, object_id, extra_context)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list and carry out its actions, all or none."""
+        with_actions = transaction.atomic(super().changelist_view) if request.method == "POST" else None
+        return self._shown(request, with_actions or super().changelist_view, extra_context)
+
+    def _shown(self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any) -> HttpResponse:
+        try:
+            return view(request, *args)
+        except REFUSALS as error:
+            self.message_user(request, _text(error), messages.ERROR)
+            page = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+            return HttpResponseRedirect(reverse(page))
+
+
+class TrackedAdmin(RefusalsShown):
     """Writes through the models, so that hooks run; deletes softly."""
 
     list_filter = ("is_active",)
@@ -42,28 +79,6 @@ class TrackedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for c
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Return the rows alone: a soft deletion takes nothing along."""
         return [str(row) for row in objs], {str(self.opts.verbose_name_plural): len(objs)}, set(), []
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the form and store it; a refusal is shown and stores nothing."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except REFUSALS as error:
-            return self._refused(request, error)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Ask, then delete softly; a refusal is shown and deletes nothing."""
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except REFUSALS as error:
-            return self._refused(request, error)
 
     @admin.action(description="Delete the selected ones (they can be restored)", permissions=["delete"])
     def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -87,10 +102,6 @@ class TrackedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for c
             else:
                 written += 1
         self.message_user(request, f"{written} {done}.")
-
-    def _refused(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        self.message_user(request, _text(error), messages.ERROR)
-        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
 
 class ReadOnly:
@@ -155,7 +166,7 @@ class RolePermissionInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Role)
-class RoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RoleAdmin(RefusalsShown):
     """Roles and what they may do."""
 
     list_display = ("name", "is_active")
@@ -173,8 +184,24 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("user",)
 
 
-admin.site.register(User, UserAdmin)
+@admin.register(User)
+class RefusingUserAdmin(RefusalsShown, UserAdmin):  # type: ignore[type-arg]
+    """Users."""
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RefusingGroupAdmin(RefusalsShown, GroupAdmin):
+    """Groups of users."""
 
 
 def _text(error: Exception) -> str:
-    return "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+    match error:
+        case ValidationError():
+            return "; ".join(error.messages)
+        case ProtectedError() | RestrictedError():
+            return str(error.args[0])  # the second are the rows
+        case _:
+            return str(error)

@@ -20,6 +20,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     ValidationError,
 )
+from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from rest_framework import exceptions
@@ -85,6 +86,8 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
             return exceptions.ValidationError(as_serializer_error(error))
         case RequestDataTooBig():
             return BodyTooLarge(str(error))
+        case ProtectedError() | RestrictedError():  # before a hard delete: others refer to the row
+            return Conflict(str(error.args[0]))
         case _:
             return None
 

@@ -12,7 +12,10 @@ class EntityConfig(AppConfig):
 
     def ready(self) -> None:
         """Have plain ORM writes of entities told as changes."""
-        from pagoda.domain.entity.models import Entity
+        from pagoda.domain.entity.models import Entity, EntityAttr  # models load after apps
+        from pagoda.domain.hard_deletes import refuse_referenced
         from pagoda.domain.tracking import track
 
+        refuse_referenced(Entity)
+        refuse_referenced(EntityAttr)
         track(Entity)

@@ -12,7 +12,10 @@ class EntryConfig(AppConfig):
 
     def ready(self) -> None:
         """Have plain ORM writes of entries told as changes."""
-        from pagoda.domain.entry.models import Entry
+        from pagoda.domain.entry import models  # which load after apps
+        from pagoda.domain.hard_deletes import refuse_referenced
         from pagoda.domain.tracking import track
 
-        track(Entry)
+        hanging = {models.Attribute: "parent_entry", models.AttributeValue: "parent_entry"}
+        refuse_referenced(models.Entry, hanging | {models.AttributeReference: "value__parent_entry"})
+        track(models.Entry)
