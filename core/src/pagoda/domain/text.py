@@ -7,15 +7,10 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 
+from pagoda.washing import shown, storable_fault
+
 MAX_NAME_LENGTH = 200
-_SHOWN_LENGTH = 60  # a message quotes no more of a value than this
 _LISTED = 30  # and lists no more names
-
-
-def shown(value: object) -> str:
-    """Return the repr of `value`, shortened for a message."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
 def listed(items: Sequence[str]) -> str:
@@ -33,11 +28,7 @@ def text_fault(value: object, max_length: int) -> str | None:
         return f"expected text, got {shown(value)}"
     if len(value) > max_length:
         return f"has {len(value):,} characters, at most {max_length:,} are allowed; shorten it"
-    if "\x00" in value:
-        return f"contains a NUL character in {shown(value)}; remove it"
-    if not _is_encodable(value):
-        return f"contains half of a surrogate pair in {shown(value)}; send valid Unicode"
-    return None
+    return storable_fault(value)
 
 
 def name_fault(value: object) -> str | None:
@@ -57,11 +48,3 @@ def validate_name(value: object) -> None:
     fault = name_fault(value)
     if fault is not None:
         raise ValidationError(f"The name {fault}.", code="name")
-
-
-def _is_encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

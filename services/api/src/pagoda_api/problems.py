@@ -28,10 +28,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
-from pagoda.domain.text import shown
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import HookTimeout, RejectedByPlugin
 from pagoda.plugins.runtime import registry
+from pagoda.washing import shown
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of

@@ -15,7 +15,8 @@ from typing import Any, Final
 from django.conf import settings
 
 from pagoda.domain.entity.attr_types import AttrType
-from pagoda.domain.text import shown, text_fault
+from pagoda.domain.text import text_fault
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 MAX_STRING_LENGTH: Final = 65_535

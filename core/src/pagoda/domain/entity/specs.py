@@ -14,8 +14,9 @@ from pagoda.domain.entity.attr_types import AttrType, parse_type
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
 from pagoda.domain.faults import Faults
-from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, shown, text_fault
+from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
 from pagoda.domain.user.models import Level
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 type Referral = Entity | int | str  # an entity, its id or its name

@@ -20,9 +20,9 @@ from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
-from pagoda.domain.text import shown
 from pagoda.domain.user.models import User
 from pagoda.domain.writing import writing
+from pagoda.washing import shown
 
 _BATCH_SIZE: Final = 500
 _ROW_FIELDS: Final = ("name", "note", "attrs")

@@ -11,7 +11,8 @@ from pagoda.domain.entry.replacing import read_replacement
 from pagoda.domain.entry.state import NOTHING, Definition, Value
 from pagoda.domain.entry.targets import Targets
 from pagoda.domain.faults import Faults
-from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, shown, text_fault
+from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 MAX_NOTE_LENGTH = 65_535

@@ -23,8 +23,9 @@ from pagoda.domain.entity.scalar_types import (
 )
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.state import NOTHING, Definition, Element, Link, Target, Value
-from pagoda.domain.text import MAX_NAME_LENGTH, shown, text_fault
+from pagoda.domain.text import MAX_NAME_LENGTH, text_fault
 from pagoda.domain.user.models import Role
+from pagoda.washing import shown
 
 type Shown = Any  # Any: a JSON value, or a date or datetime in Python form
 

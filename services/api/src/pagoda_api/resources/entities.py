@@ -17,9 +17,9 @@ from rest_framework.viewsets import GenericViewSet
 from pagoda.access import entity_attrinfo, entity_attrinfo_for, readable, require
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.text import shown
 from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entity_attrs
+from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import UncheckedNumber, UncheckedObjects, UncheckedText
 from pagoda_api.lookups import found_or_404

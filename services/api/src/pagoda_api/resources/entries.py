@@ -19,9 +19,10 @@ from pagoda.access import attrinfo_after_write, attrinfo_for, readable, require,
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.text import name_fault, shown
+from pagoda.domain.text import name_fault
 from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entry_attrs
+from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, IdOrName, UncheckedText, UncheckedValues, find_entity
 from pagoda_api.lookups import found_or_404
