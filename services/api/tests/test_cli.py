@@ -13,6 +13,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from gunicorn.workers.sync import SyncWorker
 
 from pagoda_api import cli, server
 
@@ -122,8 +123,8 @@ def test_wrong_number_of_workers_is_refused(workers: str, capsys: pytest.Capture
 def test_requests_run_in_main_threads_of_sync_workers() -> None:
     # The watchdog of hook handlers interrupts main threads.
     settings = server.ApiServer(
-        bind="127.0.0.1:0", workers=3, worker_memory_mb=64, load_application=object
+        bind="127.0.0.1:0", workers=3, worker_memory_mb=64, max_body_bytes=1024, load_application=object
     ).cfg
 
-    assert settings.worker_class_str == "sync"
+    assert issubclass(settings.worker_class, SyncWorker)
     assert (settings.workers, settings.threads) == (3, 1)

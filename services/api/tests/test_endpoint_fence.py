@@ -18,7 +18,8 @@ from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.runtime import manager
 from pagoda_api import runtime
 from pagoda_api.bulkhead import Bulkhead
-from pagoda_api.endpoint_fence import EndpointFence, ServerStops
+from pagoda_api.endpoint_fence import EndpointFence
+from pagoda_api.worker import ServerStops
 from pagoda_plugin_sdk.exceptions import PluginError
 from pagoda_plugin_sdk.plugin import Plugin
 

@@ -91,6 +91,9 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "LANGUAGE_CODE": "en-us",
         "LOGGING_CONFIG": None,  # pagoda.config.logging sets it up, once per process
         "DATA_UPLOAD_MAX_MEMORY_SIZE": settings.api_max_body_bytes,
+        # A body is no longer than that, so that no file of it needs a place on the disk.
+        "FILE_UPLOAD_MAX_MEMORY_SIZE": settings.api_max_body_bytes,
+        "FILE_UPLOAD_HANDLERS": ["django.core.files.uploadhandler.MemoryFileUploadHandler"],
         **_security(settings),
         **_plugins(settings),
     }

@@ -43,6 +43,7 @@ def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
         bind=bind or settings.api_bind,
         workers=workers or settings.api_workers,
         worker_memory_mb=settings.api_worker_memory_mb,
+        max_body_bytes=settings.api_max_body_bytes,
         load_application=_load_application,
     ).run()
     return 0

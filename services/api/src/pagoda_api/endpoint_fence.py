@@ -32,6 +32,7 @@ from pagoda_api import problems
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished
 from pagoda_api.request_id import request_id_of
+from pagoda_api.worker import ServerStops
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +40,6 @@ ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 """Exceptions that Django answers: a view's way to refuse a request."""
 
 BUSY_RETRY_SECONDS = 1
-
-
-class ServerStops(SystemExit):
-    """The server ends this process now, whatever it is doing."""
 
 
 def is_host_interrupt(error: BaseException) -> bool:

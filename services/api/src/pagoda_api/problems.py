@@ -133,7 +133,7 @@ def _failed(request: HttpRequest, plugin_id: str | None) -> HttpResponse:
     whose = f"An endpoint of plugin {plugin_id!r}" if plugin_id else "The server"
     detail = f"{whose} failed. The cause is in the server's log under request id {request_id!r}."
     code = "plugin_endpoint_failed" if plugin_id else "internal_error"
-    return _problem(request, detail, code, 500, plugin_id)
+    return refused(request, detail, code, 500, plugin_id)
 
 
 def _database_failed(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
@@ -169,19 +169,19 @@ def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) ->
         case _:
             return _database_failed(request, error) or _failed(request, plugin_id)
     detail = f"An endpoint of plugin {plugin_id!r} failed: {fault}."
-    return _problem(request, detail, code, status, plugin_id)
+    return refused(request, detail, code, status, plugin_id)
 
 
 def _try_later(
     request: HttpRequest, plugin_id: str | None, detail: str, code: str, retry_seconds: float
 ) -> HttpResponse:
     seconds = ceil(retry_seconds)
-    response = _problem(request, f"{detail} Try again in {seconds} s.", code, 503, plugin_id)
+    response = refused(request, f"{detail} Try again in {seconds} s.", code, 503, plugin_id)
     response.headers["Retry-After"] = str(seconds)
     return response
 
 
-def _problem(
+def refused(
     request: HttpRequest, detail: str, code: str, status: int, plugin_id: str | None = None
 ) -> HttpResponse:
     """Answer in the form that the path promises: JSON or a page."""
@@ -202,7 +202,7 @@ def logged[R: HttpResponse](response: R) -> R:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
     """Answer an unknown path."""
     nothing = f"Nothing is served at {request.path!r}. GET {reverse('schema')} lists what is."
-    return _problem(request, _plugin_fault(request.path_info) or nothing, "not_found", 404)
+    return refused(request, _plugin_fault(request.path_info) or nothing, "not_found", 404)
 
 
 def _plugin_fault(path: str) -> str | None:
@@ -222,12 +222,12 @@ def _plugin_fault(path: str) -> str | None:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a refusal by a plain Django view."""
-    return _problem(request, str(exception) or "You may not do this.", "permission_denied", 403)
+    return refused(request, str(exception) or "You may not do this.", "permission_denied", 403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that a browser sent without the token that shows where the form came from."""
-    return _problem(request, f"{reason or 'CSRF verification failed.'} Load the page again.", "csrf", 403)
+    return refused(request, f"{reason or 'CSRF verification failed.'} Load the page again.", "csrf", 403)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -239,9 +239,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
             f"The server does not answer to the host {shown(host)}. Its operator lists the names that it "
             "answers to in PAGODA_ALLOWED_HOSTS."
         )
-        return _problem(request, detail, "host_not_allowed", 400)
+        return refused(request, detail, "host_not_allowed", 400)
     # The exception's text may quote headers of the request; it is in the log.
-    return _problem(request, "The request is malformed.", "bad_request", 400)
+    return refused(request, "The request is malformed.", "bad_request", 400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

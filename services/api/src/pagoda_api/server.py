@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 
 from pagoda.config.limits import ChildLimits, apply
+from pagoda_api.worker import BufferingWorker
 
 
 class ServerLog(glogging.Logger):
@@ -25,20 +26,25 @@ class ServerLog(glogging.Logger):
 
 
 class ApiServer(BaseApplication):
-    """Serve the API with sync workers.
-
-    Sync, as each request then runs in its process's main thread, where the watchdog of hook handlers can
-    interrupt.
-    """
+    """Serve the API with workers that run requests in their main threads."""
 
     def __init__(
-        self, *, bind: str, workers: int, worker_memory_mb: int, load_application: Callable[[], Any]
+        self,
+        *,
+        bind: str,
+        workers: int,
+        worker_memory_mb: int,
+        max_body_bytes: int,
+        load_application: Callable[[], Any],
     ) -> None:
         self._worker_memory_mb = worker_memory_mb
+        BufferingWorker.max_body_bytes = max_body_bytes
         self._options = {
             "bind": bind,
             "workers": workers,
-            "worker_class": "sync",
+            "worker_class": f"{BufferingWorker.__module__}.{BufferingWorker.__name__}",
+            "sendfile": False,  # responses are written to a `Connection`
+            "forwarded_allow_ips": "",  # PAGODA_TRUSTED_PROXIES says who may, and the application reads it
             "preload_app": True,  # a fault in the configuration ends the start once, not once per worker
             "post_fork": self._prepare_worker,
             "worker_exit": _end_process,

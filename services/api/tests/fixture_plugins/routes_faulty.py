@@ -13,7 +13,7 @@ from django.urls.converters import StringConverter
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pagoda_api.endpoint_fence import ServerStops
+from pagoda_api.worker import ServerStops
 
 COUNT_FOR_EVER = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT count(*) FROM numbers

@@ -1,0 +1,172 @@
+"""The real server and real sockets: clients that are slow, broken or greedy hold nobody up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pagoda_api import connections
+
+LIMIT = 20_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a server with one worker, so that whoever blocks it blocks all."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "tmp").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | {
+        "PAGODA_DATA_DIR": str(folder),
+        "PAGODA_LOG_LEVEL": "INFO",
+        "API_MAX_BODY_BYTES": str(LIMIT),
+        "TMPDIR": str(folder / "tmp"),
+    }
+    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
+    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    command = [sys.executable, "-m", "pagoda_api.cli", "serve", "--bind", "127.0.0.1:0", "--workers", "1"]
+    log = folder / "log"
+    with log.open("w") as out, subprocess.Popen(command, env=environment, stderr=out) as process:
+        try:
+            yield _wait(log), folder
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def _wait(log: Path) -> tuple[str, int]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = re.search(r"Listening at: http://(127\.0\.0\.1):(\d+)", log.read_text())
+        if found:
+            return found[1], int(found[2])
+        time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
+def ask(address: tuple[str, int], sent: bytes, *more: bytes) -> tuple[int, Any]:
+    """Send a request in pieces; return the status and the body of the last answer."""
+    with socket.create_connection(address, timeout=20) as client:
+        for piece in (sent, *more):
+            client.sendall(piece)
+        answer = HTTPResponse(client)
+        answer.begin()
+        body = answer.read()
+    return answer.status, json.loads(body) if body.startswith(b"{") else body
+
+
+def head(line: str, *headers: str) -> bytes:
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+def login(path: str = "/api/v2/auth/token/", *headers: str) -> bytes:
+    return head(f"POST {path}", "Content-Type: application/json", *headers)
+
+
+BODY = json.dumps({"username": "nobody", "password": "x"}).encode()
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [b"", b"GET /healthz HTTP/1.1\r\nHost: local", login("/x/", "Content-Length: 100") + b"{"],
+    ids=["nothing", "head", "body"],
+)
+def test_unfinished_requests_block_nobody(server: Any, unfinished: bytes) -> None:
+    address, _ = server
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(address)).sendall(unfinished)
+        # Without the deadline of any of them: those lie far above this time-out.
+        with socket.create_connection(address, timeout=8) as client:
+            client.sendall(head("GET /healthz"))
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_more_than_it_keeps_displace_each_other(server: Any) -> None:
+    address, _ = server
+    with ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(socket.create_connection(address)).sendall(b"GET / HT")
+        assert ask(address, head("GET /healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_body_in_chunks_is_read(server: Any, pieces: int) -> None:
+    address, _ = server
+    size = len(BODY) // pieces + 1
+    chunks = [BODY[at : at + size] for at in range(0, len(BODY), size)]
+    coded = b"".join(b"%x;a=b\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n"
+    sent = login("/api/v2/auth/token/", "Transfer-Encoding: chunked") + coded
+    assert ask(address, sent, b"\r\n") == ask(
+        address, login("/api/v2/auth/token/", f"Content-Length: {len(BODY)}") + BODY
+    )
+    assert ask(address, sent, b"X-Sum: x\r\n\r\n")[0] == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v2/auth/token/", "/admin/login/", "/nothing/", "/healthz"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_body_beyond_the_limit_is_refused_unread(server: Any, path: str, kind: str) -> None:
+    address, folder = server
+    announced = head(f"POST {path}", f"Content-Type: {kind}", "Content-Length: 300000000")
+    assert ask(address, announced)[0] == 413
+    assert ask(address, announced + b"x" * LIMIT)[0] == 413
+    chunked = head(f"POST {path}", f"Content-Type: {kind}", "Transfer-Encoding: chunked")
+    assert ask(address, chunked + b"%x\r\n" % (LIMIT + 1), b"x" * (2 * LIMIT + 1))[0] == 413
+    assert list((folder / "tmp").glob("*.upload*")) == []
+
+
+def test_a_client_that_waits_for_100_gets_it_once(server: Any) -> None:
+    address, _ = server
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(login("/api/v2/auth/token/", f"Content-Length: {len(BODY)}", "Expect: 100-continue"))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"RUBBISH\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (head("GET /" + "a" * 9000), 414),
+        (head("GET /", "X: " + "a" * 9000), 431),
+        (head("GET /", "X: " + "a" * 70_000), 431),
+        (head("GET /", *[f"X{number}: a" for number in range(200)]), 431),
+        (head("POST /api/v2/auth/token/", "Transfer-Encoding: unheard, chunked") + b"0\r\n\r\n", 501),
+        (head("POST /api/v2/auth/token/", "Transfer-Encoding: chunked") + b"zz\r\n" + b"\r\n" * 40_000, 400),
+        (head("POST /", "Content-Length: 1", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_request_is_answered_as_json(server: Any, sent: bytes, status: int) -> None:
+    address, _ = server
+    answered, body = ask(address, sent)
+    assert answered == status
+    assert {"detail", "code", "request_id"} <= body.keys()
+
+
+def test_a_late_request_is_told_so(server: Any) -> None:
+    address, _ = server
+    status, body = ask(address, b"GET /healthz HTTP/1.1\r\n")
+    assert (status, body["code"]) == (408, "request_timeout")
+
+
+def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "SEND_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = connections.Connection(ours, ("127.0.0.1", 1), LIMIT)
+        with pytest.raises(BrokenPipeError, match="reads too slowly"):
+            connection.sendall(b"x" * 50_000_000)
