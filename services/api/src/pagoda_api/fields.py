@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 
 from pagoda.access import readable
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.text import name_fault
+from pagoda.domain.text import name_fault, shown
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
 
@@ -73,7 +73,7 @@ class IdOrName(Unchecked):
             ValidationError: it is neither.
         """
         if isinstance(data, bool) or not isinstance(data, int | str):
-            raise ValidationError(f"{data!r} is neither an id nor a name.", code="type")
+            raise ValidationError(f"{shown(data)} is neither an id nor a name.", code="type")
         return data
 
 

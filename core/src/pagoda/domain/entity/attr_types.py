@@ -7,6 +7,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
+from pagoda.domain.text import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 
@@ -80,5 +81,5 @@ def parse_type(value: object) -> AttrType:
     if isinstance(value, int) and not isinstance(value, bool) and value in _NAMES:
         return AttrType(value)
     misses = near_misses(value, TYPES) if isinstance(value, str) else ""
-    message = f"There is no attribute type {value!r}.{misses} The types are {', '.join(TYPES)}."
+    message = f"There is no attribute type {shown(value)}.{misses} The types are {', '.join(TYPES)}."
     raise ValidationError(message, code="unknown_type")

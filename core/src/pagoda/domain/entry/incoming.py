@@ -108,7 +108,7 @@ class Intake:
         for key in given.keys() - set(known):
             self._add(
                 str(key),
-                f"An entry has no field {key!r}.{near_misses(str(key), known)} {_listed(known)}",
+                f"An entry has no field {shown(key)}.{near_misses(str(key), known)} {_listed(known)}",
                 "unknown",
             )
 
