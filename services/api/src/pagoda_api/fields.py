@@ -13,7 +13,11 @@ from pagoda.access import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.text import name_fault, shown
 from pagoda.domain.user.permissions import Viewer
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+
+COMPARED_NAMES = 1_000
+"""How many entities an unknown name is compared with."""
 
 MAX_ID = 2**63 - 1
 """The highest id that a database column holds; more is no id."""
@@ -93,8 +97,9 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str) -> Entity:
         found = list(entities.filter(pk=number))
     if found:
         return found[0]
-    misses = near_misses(given, entities.values_list("name", flat=True)) if isinstance(given, str) else ""
-    raise ValidationError({field: [f"There is no entity {given!r}.{misses}"]}, code="unknown")
+    names = entities.order_by("name").values_list("name", flat=True)[:COMPARED_NAMES]
+    misses = near_misses(given, names) if isinstance(given, str) else ""
+    raise ValidationError({field: [f"There is no entity {shown(given)}.{misses}"]}, code="unknown")
 
 
 def _as_id(given: int | str) -> int | None:

@@ -12,9 +12,17 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 _ABSENT: Final = object()
+
+
+MAX_FAULTS = 20
+"""How many unknown keys one answer names."""
+
+MAX_KEY_LENGTH = 60
+NON_FIELD_ERRORS_KEY = "non_field_errors"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -69,16 +77,20 @@ def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mappi
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str) -> None:
-    """Refuse keys that are not known; all of them together, with the near misses.
+    """Refuse keys that are not known, with the near misses; of many the first `MAX_FAULTS`.
 
     Raises:
         ValidationError: keyed by the unknown key.
     """
     listed = ", ".join(sorted(known))
+    unknown = [str(key) for key in given if key not in known]
     faults = {
-        str(key): [f"There is no {noun} {key!r}.{near_misses(str(key), known)} There are: {listed}."]
-        for key in given
-        if key not in known
+        key[:MAX_KEY_LENGTH]: [
+            f"There is no {noun} {shown(key)}.{near_misses(key, known)} There are: {listed}."
+        ]
+        for key in unknown[:MAX_FAULTS]
     }
+    if len(unknown) > MAX_FAULTS:
+        faults[NON_FIELD_ERRORS_KEY] = [f"And {len(unknown) - MAX_FAULTS:,} more that are unknown."]
     if faults:
         raise ValidationError(faults, code="unknown")

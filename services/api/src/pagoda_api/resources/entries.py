@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import django_filters
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers, status
@@ -90,6 +91,13 @@ class EntryUpdateSerializer(StrictSerializer):
             raise ValidationError(
                 f'Attributes are {{name: value}} or [{{"id" or "name", "value"}}], not {shown(attrs)}.',
                 code="type",
+            )
+        most = settings.PAGODA.domain_max_attributes
+        if len(attrs) > most:
+            raise ValidationError(
+                f"{len(attrs):,} values are given at once, and an entity has {most:,} attributes at most "
+                "(DOMAIN_MAX_ATTRIBUTES).",
+                code="too_many",
             )
         return attrs
 
