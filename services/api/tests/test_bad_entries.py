@@ -157,3 +157,13 @@ def test_mandatory_attribute_is_demanded(api: Any, count_rows: Callable[[], dict
         assert response.status_code == 400
         assert response.json()["serial"] == ["Attribute 'serial' is mandatory; give it a value."]
     assert count_rows()["entry.Entry"] == 0
+
+
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_more_attributes_than_a_query_takes_are_refused(api: Any, web: Any, by: str) -> None:
+    items = [{by: number if by == "id" else f"a{number}", "value": 1} for number in range(1, 70_001)]
+    for attrs in (items, {f"a{number}": 1 for number in range(70_000)}):
+        response = api.patch(f"/api/v2/entries/{web.pk}/", {"attrs": attrs})
+        assert response.status_code == 400
+        assert len(response.content) < 50_000
+        assert "more faults" in response.json()["detail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import FilteredRelation, Q, QuerySet
@@ -14,6 +15,8 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.text import name_fault
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, effective_level, level_of
+
+_MAX_NAMED: Final = 500  # attributes in a condition; a database takes no more than some thousand parameters
 
 
 def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -> None:
@@ -68,15 +71,20 @@ def _levels(
         rows = Entity.objects.filter(pk=target.pk).annotate(target_level=level_of(user, "entity"))
     names = [each for each in attributes if name_fault(each) is None]  # others no database takes
     ids = [each for each in attributes if isinstance(each, int) and 0 < each <= MAX_INTEGER]
-    is_meant = Q(**{f"{prefix}attrs__is_active": True}) & (
-        Q(**{f"{prefix}attrs__name__in": names}) | Q(**{f"{prefix}attrs__pk__in": ids})
-    )
+    is_meant = Q(**{f"{prefix}attrs__is_active": True})
+    if len(attributes) <= _MAX_NAMED:
+        is_meant &= Q(**{f"{prefix}attrs__name__in": names}) | Q(**{f"{prefix}attrs__pk__in": ids})
     rows = rows.annotate(
         attr=FilteredRelation(f"{prefix}attrs", condition=is_meant),
         attr_level=level_of(user, "attr", "attr__"),
         entity_level=level_of(user, "entity", prefix),
     )
-    return list(rows.order_by().values_list("attr__name", "attr_level", "target_level", "entity_level"))
+    found = rows.order_by().values_list(
+        "attr__pk", "attr__name", "attr_level", "target_level", "entity_level"
+    )
+    meant = {*names, *ids}
+    # A row without an attribute tells the levels of the target alone.
+    return [(name if name in meant or pk in meant else None, *levels) for pk, name, *levels in found]
 
 
 def _called(obj: Entity | EntityAttr | Entry) -> str:

@@ -31,9 +31,9 @@ class Faults:
         """Add a fault of field or attribute `key`."""
         if not self.is_full:
             fault = ValidationError(message, code=code)
-            # A key may be what a plugin made up: half a surrogate pair fits into no answer.
-            printable = key[:_KEY_LENGTH].encode(errors="backslashreplace").decode()
-            self._messages.setdefault(printable, []).append(fault)
+            # As it was sent, but for halves of surrogate pairs, which a hook may make up and no answer carries.
+            sent = key[:_KEY_LENGTH].encode(errors="backslashreplace").decode()
+            self._messages.setdefault(sent, []).append(fault)
         self._count += 1
 
     def add_type(self, key: str, message: str) -> None:

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 
 from pagoda.access import readable
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.text import name_fault, shown
+from pagoda.domain.text import name_fault
 from pagoda.domain.user.permissions import Viewer
 from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses

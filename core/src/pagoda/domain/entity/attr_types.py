@@ -7,7 +7,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
-from pagoda.domain.text import shown
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
 

@@ -25,7 +25,7 @@ from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda.washing import shown
 from pagoda_api.authentication import actor
-from pagoda_api.fields import MAX_ID, IdOrName, UncheckedText, UncheckedValues, find_entity
+from pagoda_api.fields import IdOrName, UncheckedText, UncheckedValues, find_entity
 from pagoda_api.lookups import found_or_404
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
@@ -220,8 +220,8 @@ def _attribute_names(entity_id: int, attrs: Mapping[str, Any] | Sequence[Any]) -
         return {name for name in attrs if name_fault(name) is None}
     items = [item for item in attrs if isinstance(item, Mapping)]
     names = {item["name"] for item in items if "id" not in item and name_fault(item.get("name")) is None}
-    ids = [item["id"] for item in items if isinstance(item.get("id"), int) and 0 < item["id"] <= MAX_ID]
+    ids = {item["id"] for item in items if isinstance(item.get("id"), int)}
     if ids:
-        of_entity = EntityAttr.objects.active().filter(parent_entity=entity_id, pk__in=ids)
-        names.update(of_entity.values_list("name", flat=True))
+        of_entity = EntityAttr.objects.active().filter(parent_entity=entity_id).values_list("pk", "name")
+        names.update(name for pk, name in of_entity if pk in ids)
     return names
