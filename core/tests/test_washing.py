@@ -240,4 +240,5 @@ def test_washing_json_keeps_what_it_can() -> None:
         "3": "a\\x00",
         "ok": [1, {"y": None}],
     }
+    assert washed_json({"key": "x" * 50}, max_bytes=20) == {"key": "xxxxxxxxxx..."}
     assert washed_json(["x" * 50, "y", "z"], max_bytes=20) == ["xxxxxxxxxxxxxxx...", "..."]

@@ -63,6 +63,12 @@ def shown(value: object) -> str:
     return _escaped(text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}...")
 
 
+def washed_error(error: BaseException, limit: int = TEXT_MAX) -> str:
+    """Return ``ValueError: its text``, washed; the type alone when it says nothing."""
+    name, text = _type_name(error), _text_of(error, str)
+    return _fit(f"{name}: {text}" if text else name, limit)
+
+
 def washed_traceback(error: BaseException, limit: int) -> str:
     """Return the traceback of `error`, washed; of a long one the end, where it was raised."""
     try:
@@ -164,7 +170,8 @@ class _Copy:
                 copy["..."] = "..."
                 break
             try:
-                copy[self._key(key)] = self.of(item, depth + 1)
+                name = self._key(key)
+                copy[name] = self.of(item, depth + 1)
             except NotJson as error:
                 error.path = f"[{shown(key)}]{error.path}"
                 raise

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +17,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
+from pagoda.jobs.errors import JobLost
 from pagoda.jobs.models import Job, JobLog
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase
@@ -128,6 +133,126 @@ def test_a_task_that_exits_ends_in_error(bench: Bench) -> None:
         raise SystemExit(3)
 
     assert bench.run(leave).error == "SystemExit: 3"
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit, SystemExit, KeyboardInterrupt])
+def test_a_task_that_raises_what_ends_processes_ends_its_job_alone(
+    bench: Bench, kind: type[BaseException]
+) -> None:
+    def leave(job: Any) -> None:
+        raise kind("enough")
+
+    job = bench.run(leave)
+
+    assert (job.status, job.error, bench.ending) == (JobStatus.ERROR, f"{kind.__name__}: enough", "ended")
+
+
+class Mute(BaseException):
+    """Can't say what it is."""
+
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"),
+    [
+        (ValueError("a\x00b"), "ValueError: a\\x00b"),
+        (ValueError("\ud800"), "ValueError: \\ud800"),
+        (Mute(), "Mute: <Mute that can't be shown: SystemExit>"),
+        (KeyError("\x00"), "KeyError: '\\x00'"),
+    ],
+    ids=["NUL", "surrogate", "mute", "repr"],
+)
+def test_an_error_that_no_column_holds_is_stored_escaped(
+    bench: Bench, error: BaseException, stored: str
+) -> None:
+    """The job ends at once, by its own cause; the log has the traceback."""
+
+    def fail(job: Any) -> None:
+        raise error
+
+    job = bench.run(fail)
+
+    assert (job.status, job.error) == (JobStatus.ERROR, stored)
+    assert stored in JobLog.objects.get(job=job).message
+
+
+@pytest.mark.parametrize(("length", "ending"), [(1988, "x"), (1989, "... (2,001 characters)")])
+def test_a_long_error_is_shortened_and_says_so(bench: Bench, length: int, ending: str) -> None:
+    def fail(job: Any) -> None:
+        raise ValueError("x" * length)
+
+    job = bench.run(fail)
+
+    assert len(job.error) == 2000
+    assert job.error.endswith(ending)
+
+
+def test_log_lines_and_progress_are_washed_and_the_job_goes_on(bench: Bench) -> None:
+    def work(job: Any) -> None:
+        job.log.info("a\x00b", x=float("nan"), y=Mute(), z="\ud800")
+        job.progress(50, "half\x00")
+        job.log.info("later")
+
+    job = bench.run(work)
+
+    assert (job.status, job.progress_text) == (JobStatus.DONE, "half\\x00")
+    lines = [(line.message, line.extra) for line in JobLog.objects.filter(job=job)]
+    assert lines == [
+        ("a\\x00b", {"x": "nan", "y": "<Mute that can't be shown: SystemExit>", "z": "\\ud800"}),
+        ("later", {}),
+    ]
+
+
+def test_a_text_is_washed_and_bounded(bench: Bench) -> None:
+    job = bench.run(lambda job: (JobStatus.WARNING, "\x00" + "x" * 20_000_000), text="\ud800" * 20_000)
+
+    assert job.text.startswith("\\x00xx")
+    assert job.text.endswith("... (20,000,001 characters)")
+    assert len(job.text) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda: None, 0),
+        (lambda: sys.exit(0), 0),
+        (lambda: sys.exit(7), 7),
+        (lambda: sys.exit("no"), 1),
+        (lambda: 1 / 0, 1),
+    ],
+    ids=["return", "exit", "exit 7", "exit with text", "raise"],
+)
+def test_a_forked_child_ends_where_the_task_ends(bench: Bench, end: Callable[[], object], code: int) -> None:
+    """It neither ends the job nor its parent's transaction, nor goes on in the code of the host."""
+
+    def work(job: Any) -> dict[str, int]:
+        with transaction.atomic():
+            Entity.objects.create(name="customer")
+            child = os.fork()
+            if not child:
+                end()
+                return {"code": -1}
+            return {"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
+
+    job = bench.run(work)
+
+    assert (job.status, job.result, job.error) == (JobStatus.DONE, {"code": code}, "")
+    assert Entity.objects.count() == 1
+
+
+def test_a_forked_child_can_not_end_the_job(bench: Bench) -> None:
+    def work(job: Any) -> dict[str, int]:
+        child = os.fork()
+        if not child:
+            with contextlib.suppress(JobLost):
+                job.finish(JobStatus.WARNING)
+                os._exit(5)
+            os._exit(6)
+        return {"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
+
+    assert bench.run(work).result == {"code": 6}
 
 
 def test_a_result_that_cannot_be_stored_is_an_error_that_says_so(bench: Bench) -> None:

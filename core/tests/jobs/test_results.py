@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pagoda.jobs.errors import InvalidParams
-from pagoda.jobs.results import Outcome, checked_result, outcome_of
+from pagoda.jobs.foreign import checked_result
+from pagoda.jobs.results import Outcome, outcome_of
 from pagoda_plugin_sdk.operations import JobStatus
 
 TARGET = object()
@@ -21,8 +22,8 @@ TARGET = object()
         ({"n": 1}, Outcome(result={"n": 1})),
         ([1, "two"], Outcome(result=[1, "two"])),
         (2, Outcome(result=2)),
-        ((1, 2), Outcome(result=(1, 2))),
-        ((JobStatus.DONE,), Outcome(result=(JobStatus.DONE,))),
+        ((1, 2), Outcome(result=[1, 2])),
+        ((JobStatus.DONE,), Outcome(result=[int(JobStatus.DONE)])),
     ],
 )
 def test_what_a_task_returns_says_how_its_job_ends(returned: Any, outcome: Outcome) -> None:
@@ -44,13 +45,23 @@ def test_a_status_that_no_job_ends_in_is_refused(status: JobStatus) -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (object(), "Result of the task can't be stored: Object of type object is not JSON serializable. "),
-        ("x" * 65_536, "Result of the task has 65538 bytes, expected 65536 at most (JOB_RESULT_MAX_BYTES). "),
+        (object(), "result is object, no JSON value; give text"),
+        ({"a": [float("inf")]}, "result['a'][0] is inf, which JSON has no word for; give None or text."),
+        (["\ud800"], "result[0] contains half of a surrogate pair in '\\ud800'; send valid Unicode."),
+        (
+            "x" * 65_535,
+            "result has more than 65,536 bytes as JSON, which JOB_RESULT_MAX_BYTES allows",
+        ),
     ],
-    ids=["no JSON", "too large"],
+    ids=["no JSON", "infinity", "surrogate", "too large"],
 )
 def test_a_result_that_cannot_be_stored_is_refused(result: Any, message: str) -> None:
     with pytest.raises(InvalidParams) as raised:
         checked_result(result)
 
-    assert str(raised.value).startswith(message)
+    assert str(raised.value).startswith(f"Result of the task can't be stored: {message}")
+
+
+def test_a_result_of_just_the_allowed_size_is_stored() -> None:
+    """The quotes count: the size is that of the JSON text."""
+    assert checked_result("x" * 65_534) == "x" * 65_534

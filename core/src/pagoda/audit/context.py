@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from structlog.contextvars import get_contextvars
 
 from pagoda.domain.acting import acting_user
+from pagoda.washing import washed
 
 HOST = "host"
 JOB = "job"
@@ -58,6 +59,6 @@ def origin() -> Origin:
         on_behalf_of_id=user_id if is_job else None,
         on_behalf_of=name if is_job else "",
         plugin=(_Port.find_plugin() if _Port.find_plugin else None) or bound.get("plugin") or "",
-        request_id=str(bound.get("request_id", ""))[:100],
+        request_id=washed(bound.get("request_id", ""), 100),
         job_id=job_id,
     )

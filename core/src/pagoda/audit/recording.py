@@ -10,8 +10,11 @@ from pagoda.audit.actions import Action
 from pagoda.audit.context import Origin, origin
 from pagoda.audit.models import AuditEvent
 from pagoda.domain.user.models import User
+from pagoda.washing import washed, washed_json
 
 NAME_MAX = 250
+SUBJECT_ID_MAX = 100
+DETAILS_MAX_BYTES = 100_000
 BATCH = 500
 
 
@@ -53,8 +56,8 @@ def _event(each: Record, known: Origin) -> AuditEvent:
     return AuditEvent(
         action=each.action.value,
         subject_type=each.subject_type,
-        subject_id=str(each.subject_id),
-        subject=each.subject[:NAME_MAX],
-        details=dict(each.details),
-        **{**asdict(known), "actor": known.actor[:NAME_MAX]},
+        subject_id=washed(each.subject_id, SUBJECT_ID_MAX),
+        subject=washed(each.subject, NAME_MAX),
+        details=washed_json(dict(each.details), max_bytes=DETAILS_MAX_BYTES),
+        **{**asdict(known), "actor": washed(known.actor, NAME_MAX)},
     )

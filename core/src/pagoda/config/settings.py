@@ -124,7 +124,9 @@ class Settings(BaseSettings):
     job_retry_backoff_seconds: float = Field(default=5.0, gt=0)
     job_retention_days: float = Field(default=30.0, gt=0)
     job_soft_shutdown_seconds: float = Field(default=20.0, gt=0)  # a stopping worker lets jobs finish
-    job_result_max_bytes: int = Field(default=65_536, ge=1024)
+    job_result_max_bytes: int = Field(default=65_536, ge=1024)  # as JSON
+    job_params_max_bytes: int = Field(default=1_048_576, ge=1024)  # as JSON
+    job_text_max_characters: int = Field(default=10_000, ge=200)  # longer ones are shortened
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from pagoda.washing import shown, storable_fault
 
 MAX_NAME_LENGTH = 200
-_LISTED = 30  # and lists no more names
+_LISTED = 30  # names that a message lists
 
 
 def listed(items: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from pagoda.fencing.outcomes import Surface
 from pagoda.fencing.states import BreakerState, Status
+from pagoda.washing import washed
 
 type Key = tuple[str, Surface]
 """Plugin and surface."""
@@ -80,7 +81,7 @@ class Batch:
         self.calls += 1
         self.failures += 1
         self.streaks[name] = self.streaks.get(name, 0) + 1
-        self.last_error = error[:ERROR_MAX]
+        self.last_error = washed(error, ERROR_MAX)
 
     def merged_streaks(self, before: Mapping[str, int]) -> dict[str, int]:
         """Return the streaks of `before` as they go on with these."""

@@ -15,15 +15,14 @@ from django.db import transaction
 from pagoda.jobs import operations, store
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
+from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
 from pagoda.jobs.models import Job
-from pagoda.jobs.results import checked_result
+from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
 
 REPORT_SECONDS = 0.5
 """Progress is stored, and the wish to cancel looked for, at most this often."""
-
-FILE_MAX_BYTES = 20 * 1024 * 1024
 
 
 @dataclass
@@ -70,7 +69,7 @@ class TaskContext:
         """Return what it was asked with."""
         loaded = json.loads(self._job.params or "{}")
         if not isinstance(loaded, dict):
-            raise InvalidParams(f"Params of job {self.id} are {loaded!r}, expected a JSON object.")
+            raise InvalidParams(f"Params of job {self.id} are {shown(loaded)}, expected a JSON object.")
         return loaded
 
     @property
@@ -128,12 +127,17 @@ class TaskContext:
         spec = operations.resolve(self.execution.attempt.operation)
         if not spec.is_downloadable:
             raise InvalidParams(
-                f"Job {self.id} can't carry the file {name!r}: operation {spec.name!r} is not downloadable. "
-                "Name it in downloadable_operations of its PluginTaskConfig."
+                f"Job {self.id} can't carry the file {shown(name)}: operation {spec.name!r} is not "
+                "downloadable. Name it in downloadable_operations of its PluginTaskConfig."
+            )
+        if not isinstance(content, bytes):
+            raise InvalidParams(
+                f"Content of file {shown(name)} of job {self.id} is {shown(content)}, expected bytes."
             )
         if len(content) > FILE_MAX_BYTES:
             raise InvalidParams(
-                f"File {name!r} of job {self.id} has {len(content)} bytes, expected {FILE_MAX_BYTES} at most."
+                f"File {shown(name)} of job {self.id} has {len(content)} bytes, "
+                f"expected {FILE_MAX_BYTES} at most."
             )
         with transaction.atomic():
             if not store.attach_file(

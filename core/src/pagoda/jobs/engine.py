@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,8 +16,10 @@ from pagoda.jobs import interface, store
 from pagoda.jobs.context import TaskContext
 from pagoda.jobs.errors import JobLost
 from pagoda.jobs.execution import Execution, executing
+from pagoda.jobs.forking import ending_forks
 from pagoda.jobs.operations import OperationSpec
 from pagoda.jobs.results import outcome_of
+from pagoda.washing import washed, washed_error, washed_traceback
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -39,19 +40,19 @@ def run_attempt(
 ) -> str:
     """Run the task of `spec` for a claimed job, as the user who asked for it; return in a word how it ended.
 
-    Nothing that the task raises gets out of here.
+    Nothing that the task raises gets out of here, whatever its class: a worker's own stop is no exception.
     """
     with executing(attempt) as execution, acting_as(_user(attempt.user_id)):
         try:
             ending = _run(execution, spec, guard)
         except JobLost as error:
-            log.warning("job_claim_lost", attempt=attempt.number, error=str(error))
+            log.warning("job_claim_lost", attempt=attempt.number, error=washed(error))
             ending = "lost"
         except JobCanceled:
             ending = _recorded(_end_canceled, execution)
         except JobTimeLimitExceeded as error:
-            ending = _recorded(_end, execution, JobStatus.TIMEOUT, error=str(error))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the fence around plugin code
+            ending = _recorded(_end, execution, JobStatus.TIMEOUT, error=washed(error))
+        except BaseException as error:  # noqa: BLE001 - the fence around plugin code
             report(error)
             ending = _recorded(_fail, execution, error)
         _recorded(execution.log.store)
@@ -60,7 +61,7 @@ def run_attempt(
 
 def _run(execution: Execution, spec: OperationSpec, guard: Guard) -> str:
     context = None if spec.options is None else TaskContext(execution)
-    with guard(execution.attempt):
+    with ending_forks(), guard(execution.attempt):
         returned = spec.handler(execution.attempt.job_id if context is None else context)
     if execution.is_ended:
         return "ended"
@@ -83,13 +84,10 @@ def _end_canceled(execution: Execution) -> str:
 
 
 def _fail(execution: Execution, error: BaseException) -> str:
-    lines = traceback.format_exception(error)
-    execution.log.error(
-        f"{type(error).__name__}: {error}",
-        traceback="".join(lines)[-TRACEBACK_MAX:],
-        attempt=execution.attempt.number,
-    )
-    failure = store.fail_attempt(execution.attempt, error=_cause(error))
+    cause = washed_error(error, ERROR_MAX)
+    trace = washed_traceback(error, TRACEBACK_MAX)
+    execution.log.error(cause, traceback=trace, attempt=execution.attempt.number)
+    failure = store.fail_attempt(execution.attempt, error=cause)
     return _refused(execution) if failure is store.Failure.FENCED else failure.value
 
 
@@ -98,11 +96,6 @@ def _refused(execution: Execution) -> str:
         return "ended"
     log.warning("job_claim_lost", attempt=execution.attempt.number)
     return "lost"
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}"[:ERROR_MAX] if text else type(error).__name__
 
 
 def _recorded[**P, T](write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,10 +13,11 @@ from django.db import connection, transaction
 
 from pagoda.jobs import store
 from pagoda.jobs.errors import JobLost
+from pagoda.washing import washed, washed_json
 from pagoda_plugin_sdk.operations import JobStatus
 
 MESSAGE_MAX = 10_000
-EXTRA_MAX = 20_000
+EXTRA_MAX_BYTES = 20_000
 
 
 def transaction_depth() -> int:
@@ -62,7 +63,8 @@ class JobLogWriter:
         store.add_log(self.job_id, self.attempt_number, lines)
 
     def _add(self, level: str, message: str, extra: dict[str, Any]) -> None:
-        line = store.LogLine(level=level, message=str(message)[:MESSAGE_MAX], extra=_json_values(extra))
+        values = washed_json(extra, max_bytes=EXTRA_MAX_BYTES)
+        line = store.LogLine(level=level, message=washed(message, MESSAGE_MAX), extra=values)
         self.waiting.append(line)
         self.flush()
 
@@ -76,6 +78,7 @@ class Execution:
     is_ended: bool = False  # the task ended the job itself
     saw_cancel: bool = False  # the task was told to stop
     depth: int = field(default_factory=transaction_depth)  # when the task began
+    pid: int = field(default_factory=os.getpid)  # of the process that has the claim, no fork of it
 
     def __post_init__(self) -> None:
         self.log = JobLogWriter(self.attempt.job_id, self.attempt.number)
@@ -84,9 +87,11 @@ class Execution:
         """End the job; inside a transaction, together with it.
 
         Raises:
-            JobLost: the claim is gone; nothing was stored.
+            JobLost: the claim is gone, or is the one of the process that forked this one; nothing was stored.
         """
-        if not store.finish(self.attempt, status, text=text, error=error, result=result):
+        if os.getpid() != self.pid or not store.finish(
+            self.attempt, status, text=text, error=error, result=result
+        ):
             raise lost(self.attempt)
         if self.is_in_transaction:
             transaction.on_commit(self._note_end)
@@ -139,12 +144,3 @@ def lost(attempt: store.Attempt) -> JobLost:
         f"Attempt {attempt.number} of job {attempt.job_id} has lost its claim: another worker took the job "
         "over, or it ended. What was to be stored is not."
     )
-
-
-def _json_values(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return `extra` with values that JSON has no form for as text, cut where they are too long."""
-    text = json.dumps(extra, default=str)
-    if len(text) > EXTRA_MAX:
-        return {"cut": text[:EXTRA_MAX]}
-    values: dict[str, Any] = json.loads(text)
-    return values

@@ -6,6 +6,7 @@ or by hand, claims the job in `proceed_if_ready`, for as long as its hard limit.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from datetime import timedelta
@@ -16,6 +17,7 @@ from django.utils import timezone
 from pagoda.jobs import operations, store
 from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution, current_execution, lost
+from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -70,13 +72,17 @@ def run(job: Job, *, will_delay: bool) -> str | None:
     attempt = _claim(job)
     if attempt is None:
         return None
-    ending = run_attempt(attempt, operations.resolve(job.operation), report=_leave_to_the_log)
+    interrupts: list[BaseException] = []
+
+    def pass_on(error: BaseException) -> None:  # an interrupt of the caller's goes on; the rest is in the log
+        if not isinstance(error, (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)):
+            interrupts.append(error)
+
+    ending = run_attempt(attempt, operations.resolve(job.operation), report=pass_on)
     job.refresh_from_db()
+    if interrupts:
+        raise interrupts[0]
     return ending
-
-
-def _leave_to_the_log(error: BaseException) -> None:
-    """Report nothing of what a task raised here: the job's log has it."""
 
 
 def may_schedule(job: Job) -> bool:
@@ -141,7 +147,7 @@ def update(job: Job, *, status: int | None, text: str | None, target: Any, opera
     if wanted is not None:
         job.status = wanted
     if text is not None:
-        job.text = text
+        job.text = job_text(text)
 
 
 def point_at(attempt: store.Attempt, target: Any) -> bool:
@@ -208,7 +214,7 @@ def _store_text(job: Job, execution: Execution | None, text: str) -> None:
     if execution is not None:
         if not store.set_text(execution.attempt, text):
             raise lost(execution.attempt)
-    elif not _held(job.pk, None).update(text=text):
+    elif not _held(job.pk, None).update(text=job_text(text)):
         raise _not_ours(job)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from pagoda.jobs import runtime
 from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.foreign import checked_result, job_text
 from pagoda_plugin_sdk.operations import JobStatus
 
 
@@ -31,31 +30,8 @@ def outcome_of(returned: Any, *, keeps_result: bool) -> Outcome:
         return Outcome(status=_final(returned))
     if isinstance(returned, tuple) and 2 <= len(returned) <= 3 and isinstance(returned[0], JobStatus):
         status, text, *target = returned
-        return Outcome(status=_final(status), text=str(text), target=target[0] if target else None)
+        return Outcome(status=_final(status), text=job_text(text), target=target[0] if target else None)
     return Outcome(result=checked_result(returned) if keeps_result else None)
-
-
-def checked_result(result: Any) -> Any:
-    """Return `result` when it can be stored.
-
-    Raises:
-        InvalidParams: it is no JSON value, or larger than JOB_RESULT_MAX_BYTES.
-    """
-    if result is None:
-        return None
-    try:
-        size = len(json.dumps(result))
-    except (TypeError, ValueError) as error:
-        raise InvalidParams(
-            f"Result of the task can't be stored: {error}. Return JSON values: text, numbers, lists, dicts."
-        ) from error
-    most = runtime.host_settings().job_result_max_bytes
-    if size > most:
-        raise InvalidParams(
-            f"Result of the task has {size} bytes, expected {most} at most (JOB_RESULT_MAX_BYTES). "
-            "Attach a file instead, or store it in entries."
-        )
-    return result
 
 
 def _final(status: JobStatus) -> JobStatus:

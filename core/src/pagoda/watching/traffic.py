@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from pagoda.fencing import Outcome
+from pagoda.washing import washed
 from pagoda.watching.histogram import BOUNDS, bucket_of
 from pagoda.watching.models import TrafficMinute
 
@@ -130,4 +131,4 @@ def _add(rows: Iterable[tuple[Key, Figures]]) -> None:
     with connection.cursor() as cursor:
         for (plugin, surface, minute), figures in rows:
             counts = (*figures.results.values(), *figures.buckets)
-            cursor.execute(sql, (plugin, surface, minute, *counts, figures.last_error[:300]))
+            cursor.execute(sql, (plugin, surface, minute, *counts, washed(figures.last_error, 300)))

@@ -21,6 +21,7 @@ from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.operations import OperationSpec
+from pagoda.washing import washed_error
 from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
 from pagoda_worker import task_fence
 from pagoda_worker.soft_limit import soft_limit
@@ -67,7 +68,7 @@ class Runner:
         log.info("job_ended", ending=ending, seconds=round(seconds, 3))
         if ending != "lost":
             error = escaped[0] if escaped else None
-            text = None if error is None else f"{type(error).__name__}: {error}"
+            text = None if error is None else washed_error(error)
             result = task_fence.result_of(ending, error)
             task_fence.tell(attempt, result, seconds=seconds, error=text)
 
@@ -120,7 +121,7 @@ def _resolve(attempt: store.Attempt) -> OperationSpec:
 
 def _report(attempt: store.Attempt, error: BaseException) -> None:
     """Record what a task let escape: one log record and, when error tracking is on, one event."""
-    log.error("job_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+    log.error("job_failed", error=washed_error(error), exc_info=error)
     report_error(
         error,
         plugin=attempt.plugin or None,

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.store.attempt import COLUMNS, FENCE, UNCLAIMED, Attempt, allowed, changed, execute, savepoint
 from pagoda.jobs.transitions import Event
+from pagoda.washing import washed
 from pagoda_plugin_sdk.operations import JobStatus
 
 SERIAL_RETRY_SECONDS = 1.0
@@ -103,7 +104,7 @@ def hold(job_id: int, reason: str, *, delay_seconds: float) -> None:
     """Say why a queued job stays queued, and offer it again after `delay_seconds`."""
     sql = f"""UPDATE job_job SET hold_reason = %s, publish_at = {sql_after()}, updated_at = {sql_now()}
         WHERE id = %s AND {UNCLAIMED}"""
-    changed(sql, (reason[:500], float(delay_seconds), job_id))
+    changed(sql, (washed(reason, 500), float(delay_seconds), job_id))
 
 
 def _offer_again(job_id: int, delay_seconds: float) -> None:

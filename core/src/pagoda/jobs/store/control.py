@@ -13,6 +13,7 @@ from pagoda.jobs import operations
 from pagoda.jobs.clock import after
 from pagoda.jobs.endings import tell_ended
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
+from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.store.auditing import one_transaction, record_jobs
 from pagoda.jobs.store.publishing import publish_on_commit
@@ -142,7 +143,7 @@ def settle(job: Job, status: JobStatus, *, text: str | None = None) -> bool:
         pk=job.pk, status__in=sources(Event.SETTLE, status), lease_expires_at=None
     ).update(
         status=status,
-        text=F("text") if text is None else text,
+        text=F("text") if text is None else job_text(text),
         finished_at=Now(),
         publish_at=None,
         is_waiting=False,

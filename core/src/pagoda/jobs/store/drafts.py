@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +12,14 @@ import structlog
 
 from pagoda.jobs import runtime
 from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.foreign import checked_key, job_text, params_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec
+from pagoda.washing import shown, washed
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 from pagoda_plugin_sdk.tasks import TaskOptions
+
+REQUEST_ID_MAX = 100
 
 SOFT_SHARE = 0.9
 """Where an operation has only a hard limit, its soft one is at most this part of it."""
@@ -45,7 +48,7 @@ def draft(request: JobRequest, status: JobStatus) -> Job:
     """Return the unsaved row of a request.
 
     Raises:
-        InvalidParams: params or target can't be stored.
+        InvalidParams: params, a key or target can't be stored.
     """
     spec = request.operation
     plugin = spec.plugin_id if request.plugin is None else request.plugin
@@ -57,15 +60,15 @@ def draft(request: JobRequest, status: JobStatus) -> Job:
         operation_name=spec.name,
         queue=f"plugin.{plugin}" if plugin else spec.queue,
         status=status,
-        text=request.text,
+        text=job_text(request.text),
         params=params_text(request.params),
         depend_on=request.depend_on,
         run_at=request.run_at,
-        idempotency_key=request.idempotency_key,
+        idempotency_key=checked_key(request.idempotency_key, "idempotency key"),
         singleton_key=_singleton_key(request, plugin),
         serial_key=_serial_key(request, plugin, target["target_type"]),
         task_id=str(uuid4()),
-        request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
+        request_id=washed(structlog.contextvars.get_contextvars().get("request_id", ""), REQUEST_ID_MAX),
         registry_digest=runtime.registry_digest(),
         **target,
         **_limits(spec.options or _NO_OPTIONS),
@@ -114,7 +117,7 @@ def _singleton_key(request: JobRequest, plugin: str) -> str:
     is_singleton = spec.options is not None and spec.options.singleton
     if not is_singleton and not request.singleton_key:
         return ""
-    return f"{plugin}:{spec.number}:{request.singleton_key}"
+    return checked_key(request.singleton_key, "singleton key", prefix=f"{plugin}:{spec.number}:")
 
 
 def _serial_key(request: JobRequest, plugin: str, target_type: JobTarget) -> str:
@@ -129,21 +132,5 @@ def _target_type(target: Any) -> JobTarget:
         return JobTarget.UNKNOWN
     label = getattr(getattr(target, "_meta", None), "label_lower", None)
     if label not in _TARGETS:
-        raise InvalidParams(f"Target of a job is {target!r}, expected an entry, an entity or None.")
+        raise InvalidParams(f"Target of a job is {shown(target)}, expected an entry, an entity or None.")
     return _TARGETS[label]
-
-
-def params_text(params: Mapping[str, Any] | str) -> str:
-    """Return params as the JSON text that is stored.
-
-    Raises:
-        InvalidParams: they hold something else than JSON values.
-    """
-    if isinstance(params, str):
-        return params
-    try:
-        return json.dumps(dict(params))
-    except (TypeError, ValueError) as error:
-        raise InvalidParams(
-            f"Params of a job can't be stored: {error}. Give JSON values: text, numbers, lists, dicts."
-        ) from error

@@ -9,9 +9,13 @@ from uuid import uuid4
 
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.endings import tell_ended
+from pagoda.jobs.foreign import job_text
 from pagoda.jobs.store.attempt import FENCE, RELEASED, Attempt, allowed, changed
 from pagoda.jobs.transitions import Event
+from pagoda.washing import washed
 from pagoda_plugin_sdk.operations import JobStatus
+
+REASON_MAX = 500
 
 
 @enum.unique
@@ -30,6 +34,7 @@ def finish(
 
     `text` None leaves the text as it is; `result` is a JSON value.
     """
+    text = None if text is None else job_text(text)
     now = sql_now()
     percent = "100" if status == JobStatus.DONE else "progress_percent"
     sql = f"""
@@ -101,7 +106,9 @@ def release(attempt: Attempt, *, reason: str, delay_seconds: float = 0.0) -> boo
         UPDATE job_job SET attempt_base = attempt_base + 1, hold_reason = %s, publish_at = {sql_after()},
             published_at = NULL, task_id = %s, updated_at = {sql_now()}, {RELEASED}
         WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)} AND cancel_requested_at IS NULL"""
-    is_released = changed(sql, (reason[:500], float(delay_seconds), str(uuid4()), *attempt.token))
+    is_released = changed(
+        sql, (washed(reason, REASON_MAX), float(delay_seconds), str(uuid4()), *attempt.token)
+    )
     return is_released or finish_canceled(attempt, text=f"cancelled; {reason}")
 
 

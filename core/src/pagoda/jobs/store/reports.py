@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pagoda.jobs.clock import sql_now
+from pagoda.jobs.foreign import file_facts, job_text
 from pagoda.jobs.models import JobFile, JobLog
 from pagoda.jobs.store.attempt import FENCE, Attempt, changed
 from pagoda.jobs.store.claims import lock
+from pagoda.washing import washed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +29,13 @@ def set_progress(attempt: Attempt, percent: float, text: str) -> bool:
     bounded = min(max(float(percent), 0.0), 100.0) if math.isfinite(percent) else 0.0
     sql = f"""UPDATE job_job SET progress_percent = %s, progress_text = %s, updated_at = {sql_now()}
         WHERE {FENCE}"""
-    return changed(sql, (bounded, text[:200], *attempt.token))
+    return changed(sql, (bounded, washed(text, 200), *attempt.token))
 
 
-def set_text(attempt: Attempt, text: str) -> bool:
+def set_text(attempt: Attempt, text: object) -> bool:
     """Store what people are told; False when the claim is gone."""
     sql = f"UPDATE job_job SET text = %s, updated_at = {sql_now()} WHERE {FENCE}"
-    return changed(sql, (text, *attempt.token))
+    return changed(sql, (job_text(text), *attempt.token))
 
 
 def add_log(job_id: int, attempt_number: int, lines: Sequence[LogLine]) -> None:
@@ -56,4 +58,4 @@ def attach_file(attempt: Attempt, *, name: str, content: bytes, content_type: st
     JobFile.objects.update_or_create(job_id=attempt.job_id, defaults={"content": content})
     sql = f"""UPDATE job_job SET file_name = %s, file_type = %s, file_size = %s, updated_at = {sql_now()}
         WHERE {FENCE}"""
-    return changed(sql, (name, content_type, len(content), *attempt.token))
+    return changed(sql, (*file_facts(name, content_type), len(content), *attempt.token))

@@ -14,9 +14,10 @@ from django.utils import timezone
 from pagoda.audit.actions import Action
 from pagoda.jobs.clock import after
 from pagoda.jobs.errors import JobError
+from pagoda.jobs.foreign import params_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.store.auditing import one_transaction, record_jobs
-from pagoda.jobs.store.drafts import JobRequest, draft, params_text
+from pagoda.jobs.store.drafts import JobRequest, draft
 from pagoda.jobs.store.insertion import insert, insert_many
 from pagoda.jobs.store.publishing import publish_on_commit
 from pagoda.jobs.transitions import Event, sources

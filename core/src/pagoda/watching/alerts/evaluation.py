@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import record
+from pagoda.washing import washed
 from pagoda.watching.alerts.rules import RULES, Finding, Rule
 from pagoda.watching.models import AlertState
 
@@ -39,7 +40,9 @@ def _evaluate(name: str, rule: Rule) -> int:
 def _fire(rule: str, finding: Finding, state: AlertState | None) -> bool:
     with transaction.atomic():
         is_mine = (
-            _create(rule, finding) if state is None else _change(state, is_firing=True, text=finding.text)
+            _create(rule, finding)
+            if state is None
+            else _change(state, is_firing=True, text=washed(finding.text))
         )
         if is_mine and rule == "plugin_skipped":
             details = {"text": finding.text}
@@ -61,7 +64,7 @@ def _create(rule: str, finding: Finding) -> bool:
                 rule=rule,
                 subject=finding.subject[:200],
                 plugin=finding.plugin,
-                text=finding.text,
+                text=washed(finding.text),
                 is_firing=True,
                 is_told=False,
                 version=1,
