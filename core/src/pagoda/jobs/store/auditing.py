@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from pagoda.audit.actions import Action
-from pagoda.audit.recording import record
+from pagoda.audit.recording import Record, record_all
 from pagoda.jobs import operations
 from pagoda.jobs.models import Job
 
@@ -21,14 +21,20 @@ def one_transaction() -> AbstractContextManager[Any]:
 
 def record_jobs(action: Action, jobs: Sequence[Job]) -> None:
     """Record what is done to these jobs, which are of one operation, as one event."""
-    if not jobs or jobs[0].operation in operations.hidden_numbers():
-        return
+    if jobs and (event := event_of(action, jobs)) is not None:
+        record_all([event])
+
+
+def event_of(action: Action, jobs: Sequence[Job]) -> Record | None:
+    """Return the event of something done to jobs of one operation; None for the host's hidden ones."""
     first = jobs[0]
+    if first.operation in operations.hidden_numbers():
+        return None
     details: dict[str, Any] = {"job_plugin": first.plugin} if first.plugin else {}
     if len(jobs) > 1:
         details["job_ids"] = [job.pk for job in jobs]
-    record(
-        action,
+    return Record(
+        action=action,
         subject_type="job",
         subject_id=first.pk,
         subject=f"{first.plugin or 'core'}.{first.operation_name}",

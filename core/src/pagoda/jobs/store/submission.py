@@ -106,15 +106,14 @@ def _save(job: Job) -> tuple[Job, bool]:
     _order_after_others(job)
     goes_out = job.status == JobStatus.PROCESSING and not job.is_waiting and _is_due(job)
     if not job.idempotency_key and not job.singleton_key:
-        with one_transaction():
-            _insert(job, goes_out=goes_out)
+        insert(job, goes_out=goes_out)
         return job, True
     for _ in range(KEY_TRIES):
         if (held := _holder_of_keys(job)) is not None:
             return held, False
         try:
             with transaction.atomic():
-                _insert(job, goes_out=goes_out)
+                insert(job, goes_out=goes_out)
         except IntegrityError:  # somebody else was faster
             continue
         return job, True
@@ -122,11 +121,6 @@ def _save(job: Job) -> tuple[Job, bool]:
         f"Job {job.operation_name!r} with the keys {job.idempotency_key!r}, {job.singleton_key!r} was made "
         f"and ended by others {KEY_TRIES} times while this request tried. Try again."
     )
-
-
-def _insert(job: Job, *, goes_out: bool) -> None:
-    insert(job, goes_out=goes_out)
-    record_jobs(Action.JOB_SUBMITTED, [job])
 
 
 def _order_after_others(job: Job) -> None:
