@@ -147,7 +147,10 @@ def serve(register: Callable[[Any], Any], settings: Any) -> Iterator[Callable[..
         for plugin in plugins:
             register(plugin)
         module = ModuleType("urls_of_the_test")
-        vars(module).update(vars(urls), urlpatterns=[*urls.host, urls.plugin_routes()])
+        vars(module).update(
+            {name: value for name, value in vars(urls).items() if name.startswith("handler")},
+            urlpatterns=[*urls.host, urls.plugin_routes()],
+        )
         sys.modules[module.__name__] = module
         settings.ROOT_URLCONF = module.__name__
         clear_url_caches()

@@ -28,7 +28,9 @@ from pagoda.config.urls import (
     check_broker_url,
     check_cache_url,
     check_database_url,
+    check_networks,
     check_optional_bind,
+    check_path_prefix,
     check_sentry_dsn,
 )
 
@@ -70,6 +72,10 @@ class Settings(BaseSettings):
     pagoda_wait_seconds: float = Field(default=60.0, ge=0)  # for database and migrations, at start-up
     pagoda_allowed_hosts: Names = ("localhost", "127.0.0.1", "[::1]")
     pagoda_csrf_trusted_origins: Names = ()
+    pagoda_trusted_proxies: Annotated[Names, AfterValidator(check_networks)] = ()  # whose X-Forwarded-* count
+    pagoda_path_prefix: Annotated[str, AfterValidator(check_path_prefix)] = (
+        ""  # under which a proxy serves it
+    )
 
     # Servers; without them SQLite and files serve, all in the data folder
     database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
@@ -191,6 +197,7 @@ class Settings(BaseSettings):
         "enabled_plugins",
         "pagoda_allowed_hosts",
         "pagoda_csrf_trusted_origins",
+        "pagoda_trusted_proxies",
         "breaker_pinned",
         "alert_silenced_plugins",
         mode="before",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -9,6 +11,8 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 BROKER_SCHEMES = ("redis", "rediss", "amqp", "amqps", "filesystem")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
 CACHE_SCHEMES = ("redis", "rediss")
 
 
@@ -72,6 +76,31 @@ def check_optional_bind(value: str | None) -> str | None:
         ValueError: otherwise.
     """
     return None if value is None else check_bind(value)
+
+
+def check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `value` when each is an address or a network.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    for each in value:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise ValueError(f"{error}; expected addresses and networks, such as 10.0.0.0/8") from error
+    return value
+
+
+def check_path_prefix(value: str) -> str:
+    """Return `value` when it is a path without a slash at its end, or empty.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if value and not _PREFIX.fullmatch(value):
+        raise ValueError("expected a path such as /pagoda, without a slash at its end")
+    return value
 
 
 def _check(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:

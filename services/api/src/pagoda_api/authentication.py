@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.urls import reverse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -28,7 +29,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         token = token_of(request._request)
         if token is None:
             raise AuthenticationFailed(
-                "The API token is unknown or expired. Get a new one from POST /api/v2/auth/token/.",
+                f"The API token is unknown or expired. Get a new one from POST {reverse('token')}.",
                 code="invalid_token",
             )
         return token.user, token

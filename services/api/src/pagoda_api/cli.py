@@ -25,6 +25,8 @@ EX_CONFIG = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status (1: what it waits for did not come, 2: configuration)."""
     arguments = _parser().parse_args(argv)
+    if script_name := os.environ.pop("SCRIPT_NAME", ""):  # gunicorn would refuse what asks without it
+        os.environ.setdefault("PAGODA_PATH_PREFIX", script_name.rstrip("/"))
     try:
         settings = load_settings()
     except SettingsError as error:

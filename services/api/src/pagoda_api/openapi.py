@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -37,6 +38,12 @@ class FencedSchemaGenerator(SchemaGenerator):
     """Generates one endpoint at a time, so that a plugin's broken one is logged and left out."""
 
     endpoint_inspector_cls = FencedEndpointEnumerator
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        """Return the schema, with the prefix under which it is served. Any: as the base has it."""
+        schema = super().get_schema(request, public)  # type: ignore[no-untyped-call]
+        prefix = get_script_prefix().removesuffix("/")
+        return {**schema, "servers": [{"url": prefix}]} if prefix else schema
 
     def parse(self, input_request: HttpRequest | None, public: bool) -> dict[str, Any]:
         """Return ``{path: {method: operation}}``.

@@ -217,7 +217,8 @@ def _plugin_fault(path: str) -> str | None:
         return str(error)
     if record.is_active:
         return None
-    return f"Plugin {record.id!r} is {record.status.value}. GET {prefix}{record.id}/ tells why."
+    about = reverse("plugin-detail", args=[record.id])
+    return f"Plugin {record.id!r} is {record.status.value}. GET {about} tells why."
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

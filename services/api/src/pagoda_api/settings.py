@@ -16,6 +16,7 @@ API_APPS = (
 globals().update(build(load_settings(), extra_apps=API_APPS))
 
 MIDDLEWARE = [
+    "pagoda_api.middleware.TrustedProxiesMiddleware",
     "pagoda_api.middleware.RequestContextMiddleware",
     "pagoda_api.middleware.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -65,5 +66,9 @@ ROOT_URLCONF = "pagoda_api.urls"
 WSGI_APPLICATION = "pagoda_api.wsgi.application"
 STATIC_URL = "/static/"  # nothing is collected: whitenoise serves the files out of the installed apps
 WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "pagoda_api.prefix.PrefixedStaticFiles"},
+}
 LOGIN_URL = "admin:login"
 CSRF_FAILURE_VIEW = "pagoda_api.problems.csrf_failure"

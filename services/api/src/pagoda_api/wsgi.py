@@ -14,6 +14,7 @@ from pagoda.config.logging import configure_logging
 from pagoda.config.sentry import configure_sentry
 from pagoda.plugins.migrations import report_missing
 from pagoda.plugins.runtime import registry
+from pagoda_api.prefix import below_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")
 
@@ -21,7 +22,7 @@ configure_logging(settings.PAGODA, service="api")  # before the plugins boot: th
 configure_sentry(settings.PAGODA, service="api")
 logging.getLogger("django.request").setLevel(logging.ERROR)  # the access log has what is below
 
-application = get_wsgi_application()
+application = below_prefix(get_wsgi_application(), settings.PAGODA.pagoda_path_prefix)
 
 # Django imports URL modules at the first request; a plugin's that fails is to be reported at start-up.
 get_resolver()._populate()

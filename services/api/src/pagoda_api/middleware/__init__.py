@@ -4,6 +4,7 @@ from pagoda_api.middleware.access_log import AccessLogMiddleware
 from pagoda_api.middleware.acting_user import ActingUserMiddleware
 from pagoda_api.middleware.body_limit import BodyLimitMiddleware
 from pagoda_api.middleware.fence import EndpointFenceMiddleware
+from pagoda_api.middleware.proxies import TrustedProxiesMiddleware
 from pagoda_api.middleware.rate_limit import RateLimitMiddleware
 from pagoda_api.middleware.request_context import RequestContextMiddleware
 
@@ -14,4 +15,5 @@ __all__ = [
     "EndpointFenceMiddleware",
     "RateLimitMiddleware",
     "RequestContextMiddleware",
+    "TrustedProxiesMiddleware",
 ]
