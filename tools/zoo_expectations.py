@@ -106,6 +106,24 @@ ZOO = (
         named="feeding_hour",
     ),
     Expected(
+        plugin="zoo-dataclass-settings",
+        fault="its settings model is none",
+        skipped="invalid_plugin",
+        named="expected a subclass of pydantic.BaseModel",
+    ),
+    Expected(
+        plugin="zoo-impossible-cron",
+        fault="a task is due on February 30",
+        skipped="bad_tasks",
+        named="never occurs in month_of_year '2'",
+    ),
+    Expected(
+        plugin="zoo-import-thread",
+        fault="its import starts a thread",
+        at_fault="side_effects",
+        named="'zoo-keeper', which keeps processes from ending",
+    ),
+    Expected(
         plugin="zoo-urls-fail",
         fault="its URL module raises",
         at_fault="urls_failed",
@@ -185,7 +203,9 @@ FAILURES = 3
 ENVIRON = {
     "PLUGIN_EXAMPLES_DIR": str(FOLDER),
     "ENABLED_PLUGINS": ",".join(expected.plugin for expected in ZOO),
-    "PLUGIN_OPERATION_ID_CONFIG": '{"zoo-task-hangs": [5000, 5009], "zoo-task-dies": [5010, 5019]}',
+    "PLUGIN_OPERATION_ID_CONFIG": (
+        '{"zoo-task-hangs": [5000, 5009], "zoo-task-dies": [5010, 5019], "zoo-impossible-cron": [5020, 5029]}'
+    ),
     "PLUGIN_HOOK_TIMEOUT_SECONDS": "1",
     "PLUGIN_ENDPOINT_TIMEOUT_SECONDS": "1",
     "BREAKER_CONSECUTIVE_FAILURES": str(FAILURES),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from pagoda_plugin_sdk import Plugin, PluginTaskConfig, PluginValidationError
 from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, get_attrs_hook, validation_hook
@@ -161,6 +163,18 @@ ID_RULE = (
     "expected at most 64 letters, digits, hyphens and underscores, "
     "beginning and ending with a letter or digit"
 )
+MODEL = "expected a subclass of pydantic.BaseModel (the class) or None"
+
+
+@dataclass
+class Shop:
+    port: int = 1
+
+
+class Conf(BaseModel):
+    port: int = 1
+
+
 BAD_ATTRIBUTES: list[tuple[dict[str, Any], str]] = [
     ({"id": ""}, "`id` is '', expected a non-empty string"),
     ({"id": None}, "`id` is None, expected a non-empty string"),
@@ -177,10 +191,37 @@ BAD_ATTRIBUTES: list[tuple[dict[str, Any], str]] = [
     ({"django_apps": [""]}, "`django_apps` holds '', expected non-empty strings"),
     ({"url_patterns": ""}, "`url_patterns` is '', expected the dotted path of a URL module or None"),
     ({"api_v2_patterns": 7}, "`api_v2_patterns` is 7, expected the dotted path of a URL module or None"),
+    (
+        {"api_v2_patterns": "a b"},
+        "`api_v2_patterns` is 'a b', expected the dotted path of a URL module or None",
+    ),
+    ({"description": 5}, "`description` is 5, expected a string"),
+    ({"description": None}, "`description` is None, expected a string"),
+    ({"description": "x" * 4001}, "`description` has 4001 characters, expected at most 4000"),
+    ({"author": ["Ann"]}, "`author` is ['Ann'], expected a string"),
+    ({"author": "\ud800"}, "`author` is '\\ud800', expected text without control characters"),
+    ({"name": "a\x00b"}, "`name` is 'a\\x00b', expected text without control characters"),
+    ({"version": "banana"}, "`version` is 'banana', expected one like '1.2.3' (PEP 440)"),
+    ({"version": 1.5}, "`version` is 1.5, expected a non-empty string"),
+    (
+        {"django_apps": ["no/path"]},
+        "`django_apps` holds 'no/path', expected dotted paths, as in INSTALLED_APPS",
+    ),
+    ({"django_apps": {"a": 1}}, "`django_apps` is {'a': 1}, expected a list of strings"),
+    ({"fail_closed": "no"}, "`fail_closed` is 'no', expected True or False"),
+    ({"task_config": {}}, "`task_config` is {}, expected a PluginTaskConfig or None"),
+    ({"settings_model": dict}, f"`settings_model` is {dict!r}, {MODEL}"),
+    ({"settings_model": "x"}, f"`settings_model` is 'x', {MODEL}"),
+    ({"settings_model": Shop}, f"`settings_model` is {Shop!r}, {MODEL}"),
+    ({"settings_model": print}, f"`settings_model` is {print!r}, {MODEL}"),
+    ({"settings_model": Conf()}, f"`settings_model` is {Conf()!r}, {MODEL}"),
+    ({"settings_model": BaseModel}, f"`settings_model` is {BaseModel!r}, {MODEL}"),
 ]
 
 
-@pytest.mark.parametrize(("attributes", "fault"), BAD_ATTRIBUTES, ids=[fault for _, fault in BAD_ATTRIBUTES])
+@pytest.mark.parametrize(
+    ("attributes", "fault"), BAD_ATTRIBUTES, ids=[ascii(fault)[:60] for _, fault in BAD_ATTRIBUTES]
+)
 def test_wrong_attribute_is_refused(attributes: dict[str, Any], fault: str) -> None:
     wrong = type("Wrong", (Base,), attributes)
 
@@ -197,6 +238,27 @@ def test_all_faults_are_listed_together() -> None:
         wrong()
 
     assert str(caught.value).count("; ") == 2
+
+
+def test_a_settings_model_is_accepted() -> None:
+    assert type("Good", (Base,), {"settings_model": Conf})().settings_model is Conf
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"priority": "high"}, "`priority` of hook 'entry.after_create' is 'high', expected a whole number"),
+        ({"priority": True}, "`priority` of hook 'entry.after_create' is True, expected a whole number"),
+        ({"entity": 5}, "`entity` of hook 'entry.after_create' is 5, expected a name or None"),
+        ({"deferred": "yes"}, "`deferred` of hook 'entry.after_create' is 'yes', expected True or False"),
+    ],
+)
+def test_a_handler_with_a_wrong_option_is_refused_where_it_is_written(
+    options: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(PluginValidationError) as caught:
+        entry_hook("after_create", **options)
+    assert str(caught.value).startswith(fault)
 
 
 @pytest.mark.parametrize("plugin_id", ["a", "hello-world", "a_b", "A1", "a" * 64])

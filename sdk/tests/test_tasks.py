@@ -70,7 +70,9 @@ def test_options_default_to_the_host_s() -> None:
     assert (options.schedule, options.singleton) == (None, False)
 
 
-SECONDS = "expected a positive number of seconds"
+SECONDS = "expected a positive number of seconds, at most a year"
+CRON = "expected five cron fields, such as '*/15 * * * *'"
+FEBRUARY = "day_of_month '30' never occurs in month_of_year '2'"
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"soft_time_limit_seconds": 0}, f"`soft_time_limit_seconds` is 0, {SECONDS}"),
     ({"hard_time_limit_seconds": -1.5}, f"`hard_time_limit_seconds` is -1.5, {SECONDS}"),
@@ -79,13 +81,28 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         {"soft_time_limit_seconds": 60, "hard_time_limit_seconds": 60},
         "soft limit 60 s is not below hard limit 60 s",
     ),
-    ({"max_attempts": 0}, "`max_attempts` is 0, expected 1 or more"),
-    ({"schedule": "hourly"}, "`schedule` is 'hourly', expected five cron fields, such as '*/15 * * * *'"),
-    ({"schedule": "* * * *"}, "`schedule` is '* * * *', expected five cron fields, such as '*/15 * * * *'"),
+    ({"max_attempts": 0}, "`max_attempts` is 0, expected 1 to 1000"),
+    ({"max_attempts": "3"}, "`max_attempts` is '3', expected 1 to 1000"),
+    ({"max_attempts": True}, "`max_attempts` is True, expected 1 to 1000"),
+    ({"max_attempts": 10**9}, "`max_attempts` is 1000000000, expected 1 to 1000"),
+    ({"soft_time_limit_seconds": "60"}, f"`soft_time_limit_seconds` is '60', {SECONDS}"),
+    ({"hard_time_limit_seconds": float("nan")}, f"`hard_time_limit_seconds` is nan, {SECONDS}"),
+    ({"hard_time_limit_seconds": float("inf")}, f"`hard_time_limit_seconds` is inf, {SECONDS}"),
+    ({"retry_backoff_seconds": 10**400}, f"`retry_backoff_seconds` is {10**400}, {SECONDS}"),
+    ({"singleton": "yes"}, "`singleton` is 'yes', expected True or False"),
+    ({"schedule": "hourly"}, f"`schedule` is 'hourly', {CRON}"),
+    ({"schedule": "* * * *"}, f"`schedule` is '* * * *', {CRON}"),
+    ({"schedule": ""}, f"`schedule` is '', {CRON}"),
+    ({"schedule": 5}, f"`schedule` is 5, {CRON}"),
+    ({"schedule": "61 3 * * *"}, f"`schedule` is '61 3 * * *', {CRON} (Invalid end range: 61 > 59)"),
+    (
+        {"schedule": "0 3 30 2 *"},
+        f"`schedule` is '0 3 30 2 *', {CRON} (Invalid crontab: {FEBRUARY})",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("options", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
+@pytest.mark.parametrize(("options", "fault"), FAULTS, ids=[fault[:60] for _, fault in FAULTS])
 def test_wrong_option_is_refused_where_it_is_written(options: dict[str, Any], fault: str) -> None:
     with pytest.raises(PluginValidationError) as caught:
         plugin_task(0, **options)

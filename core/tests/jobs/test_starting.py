@@ -1,28 +1,21 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from pagoda.jobs import operations, plugin_host, runtime, starting
 from pagoda.jobs.errors import NoRunner
 from pagoda.jobs.testing import plugin_tasks
 from pagoda_plugin_sdk.operations import JobOperation
-from pagoda_plugin_sdk.tasks import celery_app, plugin_task
+from pagoda_plugin_sdk.tasks import PluginTaskConfig, PluginTaskRegistry, celery_app, plugin_task
 
 
 @plugin_task(0, hard_time_limit_seconds=7200)
 def slow(job: Any) -> None: ...
-
-
-@plugin_task(1, schedule="0 25 * * *")
-def never(job: Any) -> None: ...
-
-
-@plugin_task(2, schedule="* * * * 9")
-def nor_this(job: Any) -> None: ...
 
 
 def test_each_operation_has_a_celery_task_and_each_plugin_a_queue() -> None:
@@ -55,19 +48,39 @@ def test_a_process_without_a_runner_says_what_runs_jobs() -> None:
         runtime.runner()
 
 
-def test_all_schedules_that_are_not_understood_are_listed() -> None:
-    with (
-        plugin_tasks("shop", [slow, never, nor_this]),
-        pytest.raises(ImproperlyConfigured) as raised,
-    ):
-        starting.make_app()
+class Changing(ModuleType):
+    """A module that gives a task once, and then an error: what is evaluated lazily may change."""
 
-    first, *faults = str(raised.value).splitlines()
-    assert first == "Schedules of tasks have 2 fault(s):"
-    assert [fault.split(",")[0] for fault in faults] == [
-        "  - shop.never: Schedule is '0 25 * * *'",
-        "  - shop.nor_this: Schedule is '* * * * 9'",
-    ]
+    left = 1
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("a", "b"):
+            raise AttributeError(name)
+        self.left -= 1
+        if self.left < 0:
+            raise SystemExit("not again")
+        return slow
+
+
+@pytest.fixture
+def lazy(monkeypatch: pytest.MonkeyPatch) -> PluginTaskConfig:
+    monkeypatch.setitem(sys.modules, "lazy_tasks", Changing("lazy_tasks"))
+    return PluginTaskConfig("lazy", "lazy_tasks", {"a": (0, "a"), "b": (1, "b")})
+
+
+def test_a_plugin_whose_tasks_cannot_be_loaded_again_loses_them_and_no_other_does(
+    lazy: PluginTaskConfig,
+) -> None:
+    with plugin_tasks("shop", [slow]):
+        PluginTaskRegistry.register(lazy)
+        try:
+            PluginTaskRegistry.validate_all({"shop": [500, 509], "lazy": [600, 609]})
+            app = starting.make_app()
+        finally:
+            PluginTaskRegistry.unregister("lazy")
+
+    assert "shop.slow" in app.tasks
+    assert not {name for name in app.tasks if name.startswith("lazy.")}
 
 
 def test_the_sdk_speaks_to_the_hosts_app() -> None:

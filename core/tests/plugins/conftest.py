@@ -149,6 +149,7 @@ class Starter:
             apps=apps,
             plugin_settings=values.plugin_settings,
             operation_ranges=values.plugin_operation_id_config,
+            load_seconds=values.plugin_load_timeout_seconds,
         )
         started = Started(registry=PluginRegistry(host), hooks=hooks)
         self.started.append(started)

@@ -216,6 +216,101 @@ CASES = {
         code="bad_settings",
         message=("it takes no settings, as its class has no `settings_model`",),
     ),
+    **{
+        f"settings model that is {what}": Case(
+            source=f"from dataclasses import dataclass\nfrom pydantic import BaseModel\n"
+            f"@dataclass\nclass Shop:\n    port: int = 1\nclass Conf(BaseModel): ...\n{HEAD}"
+            f"    settings_model = {written}\n",
+            code="invalid_plugin",
+            message=("`settings_model` is ", "expected a subclass of pydantic.BaseModel (the class) or None"),
+        )
+        for what, written in {
+            "a dataclass": "Shop",
+            "dict": "dict",
+            "a string": "'x'",
+            "an instance": "Conf()",
+            "a function": "print",
+        }.items()
+    },
+    **{
+        f"schedule {schedule!r}": Case(
+            source=TASKS,
+            modules={
+                "tasks.py": "from pagoda_plugin_sdk import plugin_task\n"
+                f"@plugin_task(0, schedule={schedule!r})\ndef scan(job): ...\n"
+                "@plugin_task(1)\ndef purge(job): ...\n"
+            },
+            code="bad_tasks",
+            message=("has 2 wrong task(s). Task 'scan': Task options are invalid: `schedule` is ",),
+        )
+        for schedule in ("61 3 * * *", "0 3 30 2 *", "", 5, "@daily")
+    },
+    "task options that nothing has checked": Case(
+        source=TASKS,
+        modules={
+            "tasks.py": "def scan(job): ...\ndef purge(job): ...\nscan._task_options = {'schedule': 1}\n"
+        },
+        code="task_not_found",
+        message=("fails to load task function 'generated_bad.tasks.scan' of task 'scan': TypeError",),
+    ),
+    "metadata of wrong types": Case(
+        source=HEAD + "    description = 5\n    version = 'banana'\n    author = None\n    fail_closed = 1\n",
+        code="invalid_plugin",
+        message=(
+            "`description` is 5, expected a string",
+            "`version` is 'banana', expected one like '1.2.3' (PEP 440)",
+            "`author` is None",
+            "`fail_closed` is 1",
+        ),
+    ),
+    "a property that raises": Case(
+        source=HEAD + "    @property\n    def description(self):\n        raise GeneratorExit('lazy')\n",
+        code="invalid_plugin",
+        message=("is invalid: GeneratorExit: lazy (generated_bad/plugin.py",),
+    ),
+    "an error without a text": Case(
+        source="class Mute(Exception):\n    def __str__(self):\n        raise SystemExit\nraise Mute\n",
+        code="import_failed",
+        message=("Mute: its text can't be read: SystemExit (generated_bad/plugin.py, line 4)",),
+    ),
+    "a handler whose signature raises": Case(
+        source=HEAD + "    handle.__signature__ = 5\n    handle.__wrapped__ = handle\n",
+        code="invalid_plugin",
+        message=("Plugin 'bad' (distribution 'dist-bad') ",),
+    ),
+    "settings that can't be set": Case(
+        source=HEAD + "    settings = property()\n",
+        code="invalid_plugin",
+        message=("AttributeError",),
+    ),
+    "a class without a module": Case(
+        source=HEAD + "ThePlugin.__module__ = None\n",
+        code="invalid_plugin",
+        message=("__module__",),
+    ),
+    "a requirement with an unknown marker": Case(
+        install={"requires": ("x; python_version > 'y' and extra == 5",)},
+        code="bad_metadata",
+        message=("Plugin 'bad' (distribution 'dist-bad')",),
+    ),
+    "os._exit at import": Case(
+        source="import os\nos._exit(0)\n",
+        code="import_failed",
+        message=("ExitCalled: os._exit(0) is called (generated_bad/plugin.py, line 2)",),
+    ),
+    "an import that never ends, and swallows errors": Case(
+        source="import time\nwhile True:\n    try:\n        time.sleep(60)\n    except Exception: pass\n",
+        settings={"plugin_load_timeout_seconds": 0.2},
+        code="import_failed",
+        message=("LoadTimeExceeded: it took longer than 0.2 s (PLUGIN_LOAD_TIMEOUT_SECONDS)",),
+    ),
+    "ready() that never ends": Case(
+        source=APPS,
+        modules={"apps.py": config("while True: pass")},
+        settings={"plugin_load_timeout_seconds": 0.2},
+        code="ready_failed",
+        message=("LoadTimeExceeded: it took longer than 0.2 s",),
+    ),
     "app that can't be imported": Case(
         source=HEAD + '    django_apps = ["generated_bad.nowhere"]\n',
         code="app_failed",
@@ -292,8 +387,8 @@ CASES = {
     ),
     "task_config of another type": Case(
         source=HEAD + "    task_config = {}\n",
-        code="bad_tasks",
-        message=("has the task_config {}, expected a PluginTaskConfig.",),
+        code="invalid_plugin",
+        message=("`task_config` is {}, expected a PluginTaskConfig or None",),
     ),
     "tasks of another plugin, registered in ready": Case(
         source=APPS,

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from pagoda.plugins.configuration import configure
+from pagoda.plugins.configuration import settings_of
+from pagoda.plugins.declaration import declaration_of
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk import Plugin
 
@@ -47,9 +48,8 @@ class Unconfigured(Plugin):
 
 
 def configured(values: dict[str, Any] | None, plugin: Plugin | None = None, name: str = "conf") -> Any:
-    plugin = plugin or Configured()
-    configure(plugin, "Plugin 'conf'", ("conf", "alias"), {} if values is None else {name: values})
-    return plugin.settings
+    declared = declaration_of(plugin or Configured())
+    return settings_of(declared, "Plugin 'conf'", ("conf", "alias"), {} if values is None else {name: values})
 
 
 def test_values_are_validated_into_the_model() -> None:
@@ -107,7 +107,9 @@ def test_all_faults_are_listed_together() -> None:
 
 def test_values_under_two_names_of_one_plugin_are_refused() -> None:
     with pytest.raises(PluginRefused, match="it is there twice, as 'conf' and as 'alias'"):
-        configure(Configured(), "Plugin 'conf'", ("conf", "alias"), {"conf": {}, "alias": {}})
+        settings_of(
+            declaration_of(Configured()), "Plugin 'conf'", ("conf", "alias"), {"conf": {}, "alias": {}}
+        )
 
 
 def test_values_for_a_plugin_without_settings_are_refused() -> None:

@@ -112,35 +112,13 @@ def test_a_reported_fault_leaves_the_plugin_active(start: Start) -> None:
     ]
 
 
-def test_a_quarantined_plugin_has_no_handlers_until_it_is_released(start: Start) -> None:
-    started = start()
-    started.registry.register(Watcher())
-
-    started.registry.quarantine("watcher", "an operator said so")
-
-    record = started.registry.get("watcher")
-    assert (record.status, record.reason_code, record.reason) == (
-        PluginStatus.QUARANTINED,
-        ReasonCode.QUARANTINED,
-        "an operator said so",
-    )
-    assert started.handlers() == set()
-    assert started.registry.urls == ()
-
-    started.registry.release("watcher")
-
-    assert record.is_active
-    assert record.reason == ""
-    assert started.handlers() == {"watcher"}
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         (PluginStatus.SKIPPED, PluginStatus.ACTIVE),
         (PluginStatus.DISCOVERED, PluginStatus.ACTIVE),
         (PluginStatus.ACTIVE, PluginStatus.LOADED),
-        (PluginStatus.QUARANTINED, PluginStatus.SKIPPED),
+        (PluginStatus.ACTIVE, PluginStatus.SKIPPED),
     ],
 )
 def test_a_status_changes_along_the_table_alone(before: PluginStatus, after: PluginStatus) -> None:

@@ -93,12 +93,23 @@ def _is_full(event: str) -> bool:
 
 
 def _mark[F: Callable[..., Any]](
-    hook_name: str, entity: str | None, priority: int, deferred: bool
+    hook_name: str, entity: Any, priority: Any, deferred: Any
 ) -> Callable[[F], F]:
+    """Return the decorator; Any: whatever a plugin wrote."""
     if deferred and not HOOK_SPECS[hook_name].is_after:
         raise PluginValidationError(
             f"Hook {hook_name!r} can't be deferred: its result is needed before the write. "
             "Only after-hooks take deferred=True."
+        )
+    if entity is not None and not (isinstance(entity, str) and entity):
+        raise PluginValidationError(f"`entity` of hook {hook_name!r} is {entity!r}, expected a name or None.")
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        raise PluginValidationError(
+            f"`priority` of hook {hook_name!r} is {priority!r}, expected a whole number; lower runs first."
+        )
+    if not isinstance(deferred, bool):
+        raise PluginValidationError(
+            f"`deferred` of hook {hook_name!r} is {deferred!r}, expected True or False."
         )
     mark = HookMark(hook_name=hook_name, entity=entity, priority=priority, deferred=deferred)
 

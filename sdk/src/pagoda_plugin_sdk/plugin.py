@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from pagoda_plugin_sdk.decorators import HookMark, hook_marks
 from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
 
 if TYPE_CHECKING:
     from pydantic import BaseModel  # the plugin's own dependency when it declares settings
 
     from pagoda_plugin_sdk.tasks import PluginTaskConfig
-
-ID_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
-"""Letters, digits, hyphens and underscores, at most 64: it is a queue's, a URL's and a container's name."""
 
 
 class HookHandler(TypedDict):
@@ -86,7 +83,7 @@ class Plugin:
         Raises:
             PluginValidationError: it lists every fault.
         """
-        faults = list(_faults(self))
+        faults = list(declared_faults({field: getattr(self, field) for field in DECLARED}))
         if faults:
             raise PluginValidationError(f"Plugin class {type(self).__qualname__}: {'; '.join(faults)}.")
 
@@ -128,33 +125,3 @@ def _collected(name: str, function: Callable[..., Any], mark: HookMark) -> HookH
         handler=function,
         deferred=mark.deferred,
     )
-
-
-def _faults(plugin: Plugin) -> Iterator[str]:
-    for field in ("id", "name", "version"):
-        value = getattr(plugin, field)
-        if not isinstance(value, str) or not value:
-            yield f"`{field}` is {value!r}, expected a non-empty string"
-    if plugin.id and not ID_PATTERN.fullmatch(str(plugin.id)):
-        yield (
-            f"`id` is {plugin.id!r}, expected at most 64 letters, digits, hyphens and underscores, "
-            "beginning and ending with a letter or digit"
-        )
-    for field in ("dependencies", "django_apps"):
-        yield from _list_faults(field, getattr(plugin, field))
-    fail_closed: object = plugin.fail_closed
-    if not isinstance(fail_closed, bool):
-        yield f"`fail_closed` is {fail_closed!r}, expected True or False"
-    for field in ("url_patterns", "api_v2_patterns"):
-        value = getattr(plugin, field)
-        if value is not None and (not isinstance(value, str) or not value):
-            yield f"`{field}` is {value!r}, expected the dotted path of a URL module or None"
-
-
-def _list_faults(field: str, value: object) -> Iterator[str]:
-    if not isinstance(value, list | tuple):
-        yield f"`{field}` is {value!r}, expected a list of strings"
-        return
-    for item in value:
-        if not isinstance(item, str) or not item:
-            yield f"`{field}` holds {item!r}, expected non-empty strings"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
+
+OPERATION_PATTERN = re.compile(r"[\w.-]{1,100}", re.ASCII)
+"""Names of operations: they are part of a Celery task's name, and of URLs and labels."""
+
+KINDS = ("hidden", "cancelable", "parallelizable", "downloadable")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class PluginTaskConfig:
         faults = [*self._name_faults(), *self._task_faults(), *self._list_faults()]
         if faults:
             raise PluginValidationError(f"PluginTaskConfig of {self.plugin_id!r}: {'; '.join(faults)}.")
+        # Looked at once: a mapping or a list may be computed.
+        tasks = {name: (int(offset), function) for name, (offset, function) in self.tasks.items()}
+        object.__setattr__(self, "tasks", tasks)
+        for kind in KINDS:
+            object.__setattr__(self, f"{kind}_operations", tuple(getattr(self, f"{kind}_operations")))
 
     def _name_faults(self) -> list[str]:
         return [
@@ -37,12 +48,16 @@ class PluginTaskConfig:
         ]
 
     def _task_faults(self) -> list[str]:
-        if not self.tasks:
-            return ["`tasks` is empty, expected {operation name: (offset, function name)}"]
+        tasks: object = self.tasks
+        if not isinstance(tasks, Mapping) or not tasks:
+            what = "empty" if isinstance(tasks, Mapping) else repr(tasks)
+            return [f"`tasks` is {what}, expected {{operation name: (offset, function name)}}"]
         faults = []
         offsets: dict[int, str] = {}
-        for name, task in self.tasks.items():
-            if not _is_task(task):
+        for name, task in tasks.items():
+            if not isinstance(name, str) or not OPERATION_PATTERN.fullmatch(name):
+                faults.append(f"task {name!r} has a name with more than letters, digits, '_', '-' and '.'")
+            elif not _is_task(task):
                 faults.append(f"task {name!r} is {task!r}, expected (offset from 0, function name)")
             elif (offset := int(task[0])) in offsets:
                 faults.append(f"tasks {offsets[offset]!r} and {name!r} share offset {offset}")
@@ -51,13 +66,19 @@ class PluginTaskConfig:
         return faults
 
     def _list_faults(self) -> list[str]:
-        lists = ("hidden", "cancelable", "parallelizable", "downloadable")
-        return [
-            f"`{kind}_operations` names {name!r}, which is no task of it.{near_misses(name, self.tasks)}"
-            for kind in lists
-            for name in getattr(self, f"{kind}_operations")
-            if name not in self.tasks
-        ]
+        tasks: object = self.tasks
+        faults, names = [], list(tasks) if isinstance(tasks, Mapping) else []
+        for kind in KINDS:
+            listed: object = getattr(self, f"{kind}_operations")
+            if not isinstance(listed, list | tuple | set | frozenset):
+                faults.append(f"`{kind}_operations` is {listed!r}, expected a list of names of its tasks")
+                continue
+            faults += [
+                f"`{kind}_operations` names {name!r}, which is no task of it.{near_misses(str(name), names)}"
+                for name in listed
+                if name not in names
+            ]
+        return faults
 
 
 def is_offset(value: object) -> bool:

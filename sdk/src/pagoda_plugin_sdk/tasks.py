@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, overload
 
 from celery import Celery, shared_task
+from celery.schedules import ParseException, crontab
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.models import Job
@@ -52,6 +53,9 @@ OFFSET = "_offset"
 
 OPTIONS = "_task_options"
 """Name of the attribute that marks a ``def f(job)`` task and holds its `TaskOptions`."""
+
+LONGEST_SECONDS = 366 * 24 * 3600
+MOST_ATTEMPTS = 1000
 
 
 class CeleryAppProxy:
@@ -100,23 +104,28 @@ class TaskOptions:
     def _limit_faults(self) -> list[str]:
         fields = ("soft_time_limit_seconds", "hard_time_limit_seconds", "retry_backoff_seconds")
         faults = [
-            f"`{field}` is {value!r}, expected a positive number of seconds"
+            f"`{field}` is {value!r}, expected a positive number of seconds, at most a year"
             for field in fields
-            if (value := getattr(self, field)) is not None and not value > 0
+            if (value := getattr(self, field)) is not None and not _is_duration(value)
         ]
         soft, hard = self.soft_time_limit_seconds, self.hard_time_limit_seconds
-        if soft is not None and hard is not None and soft >= hard:
+        if _is_duration(soft) and _is_duration(hard) and soft >= hard:
             faults.append(f"soft limit {soft} s is not below hard limit {hard} s")
         return faults
 
     def _attempt_faults(self) -> list[str]:
         faults = []
-        if self.max_attempts is not None and self.max_attempts < 1:
-            faults.append(f"`max_attempts` is {self.max_attempts!r}, expected 1 or more")
-        if self.schedule is not None and len(self.schedule.split()) != 5:
+        if self.max_attempts is not None and not (
+            is_offset(self.max_attempts) and 1 <= self.max_attempts <= MOST_ATTEMPTS
+        ):
+            faults.append(f"`max_attempts` is {self.max_attempts!r}, expected 1 to {MOST_ATTEMPTS}")
+        if self.schedule is not None and (why := _schedule_fault(self.schedule)) is not None:
             faults.append(
-                f"`schedule` is {self.schedule!r}, expected five cron fields, such as '*/15 * * * *'"
+                f"`schedule` is {self.schedule!r}, expected five cron fields, such as '*/15 * * * *'{why}"
             )
+        singleton: object = self.singleton
+        if not isinstance(singleton, bool):
+            faults.append(f"`singleton` is {self.singleton!r}, expected True or False")
         return faults
 
 
@@ -202,6 +211,22 @@ def plugin_task(offset: Any = 0, **options: Any) -> Any:
         return register_plugin_job_task(offset)(function)
 
     return decorate
+
+
+def _is_duration(value: Any) -> TypeGuard[float]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value <= LONGEST_SECONDS  # NaN is in no order
+
+
+def _schedule_fault(schedule: Any) -> str | None:
+    """Return what is wrong with a schedule, "" when that is plain to see; None for one that is due."""
+    if not isinstance(schedule, str) or len(schedule.split()) != 5:
+        return ""
+    try:
+        crontab.from_string(schedule)
+    except (ParseException, ValueError, TypeError) as error:
+        return f" ({str(error).rstrip('.')})"
+    return None
 
 
 def register_plugin_job_task[F: Callable[..., Any]](offset: int) -> Callable[[F], F]:

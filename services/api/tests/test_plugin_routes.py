@@ -7,8 +7,9 @@ from django.urls import URLResolver
 from django.urls.exceptions import NoReverseMatch, Resolver404
 from django.urls.resolvers import RoutePattern
 
+from pagoda.plugins.records import PluginRefused
 from pagoda.plugins.registry import UrlModules
-from pagoda_api.plugin_routes import PluginRoutes, PluginUrlsError, build_plugin_routes, plugin_of
+from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes, plugin_of
 
 Faults = list[tuple[str, str, str]]
 
@@ -128,7 +129,7 @@ def test_module_that_fails_loses_its_urls_and_is_reported(
 
 
 def test_strict_mode_stops_at_a_module_that_fails(build: Callable[..., PluginRoutes], faults: Faults) -> None:
-    with pytest.raises(PluginUrlsError, match="URL module 'routes_raises' of plugin 'bad'"):
+    with pytest.raises(PluginRefused, match="URL module 'routes_raises' of plugin 'bad'"):
         build(urls("bad", api="routes_raises"), is_strict=True)
     assert faults == []
 

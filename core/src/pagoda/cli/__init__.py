@@ -1,5 +1,5 @@
 """The `pagoda` command."""
 
-from pagoda.cli.app import main
+from pagoda.cli.app import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

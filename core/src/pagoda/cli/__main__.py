@@ -1,7 +1,5 @@
 """``python -m pagoda.cli``: the `pagoda` command."""
 
-import sys
+from pagoda.cli import run
 
-from pagoda.cli import main
-
-sys.exit(main())
+run()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NoReturn
 
 import click
+
+from pagoda.config.ending import run_and_end
 
 PARTS = {
     "alerts": "pagoda.cli.alerts:alerts",
@@ -38,3 +41,8 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="pagoda-core")
 def main() -> None:
     """Operate a Pagoda host. Settings come from the environment; .env.example lists them."""
+
+
+def run() -> NoReturn:
+    """Run the command line in a process of its own."""
+    run_and_end(main)

@@ -98,8 +98,8 @@ def _plugin_faults(registry: PluginRegistry) -> Iterator[str]:
     from pagoda.plugins.boot import faults
     from pagoda.plugins.url_modules import url_faults
 
-    yield from faults(registry)
-    yield from url_faults(registry)
+    of_urls = list(url_faults(registry))  # first: importing them may leave more faults at a plugin
+    yield from (*faults(registry), *of_urls)
     try:
         registry.host.tasks.validate_all(known_plugins=registry.known_names())
     except ImproperlyConfigured as error:

@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
     plugin_lock: dict[str, PluginPin] = {}  # {plugin: version and hash that alone may be imported}
     plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin, or "core": how its worker runs}
+    plugin_load_timeout_seconds: float = Field(default=30.0, gt=0, le=3600)  # of each step of a plugin's load
     plugin_hook_timeout_seconds: float = Field(default=2.0, gt=0, le=60)  # time budget of one handler
     plugin_endpoint_timeout_seconds: float = Field(default=10.0, gt=0, le=50)  # time budget of one request
     plugin_max_response_bytes: int = Field(default=10_485_760, ge=1024)  # of a plugin's endpoint

@@ -132,7 +132,7 @@ def load_custom_tasks() -> None:
     for number, path in declared.items():
         try:
             specs[number] = _custom_spec(number, path)
-        except (ImportError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the module does when it is imported
             faults.append(f"{number!r}: {path!r}: {error}")
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)

@@ -29,6 +29,10 @@ class PluginHost(Protocol):
         """Return every id and alias of the enabled plugins, whatever their status."""
         ...
 
+    def report_fault(self, name: str, code: str, text: str) -> None:
+        """Note what is wrong with a plugin that stays active."""
+        ...
+
     def digest(self) -> str:
         """Return the digest of what this process has loaded."""
         ...
@@ -52,6 +56,12 @@ def known_plugin_names() -> frozenset[str]:
     """Return the names that a range of operation ids may belong to."""
     host = plugin_host()
     return frozenset(host.known_names()) if host is not None else frozenset()
+
+
+def report_fault(plugin_id: str, text: str) -> None:
+    """Note what is wrong with the tasks of a plugin."""
+    if (host := plugin_host()) is not None and plugin_id in host.known_names():
+        host.report_fault(plugin_id, "bad_tasks", text)
 
 
 def registry_digest() -> str:

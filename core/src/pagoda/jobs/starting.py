@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import structlog
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 
-from pagoda.jobs import celery, celery_tasks, cron, operations, plugin_host, runtime, store
+from pagoda.jobs import celery, celery_tasks, operations, plugin_host, runtime, store
 from pagoda.jobs.operations import OperationSpec
-from pagoda_plugin_sdk.exceptions import PluginError
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+
+log = structlog.get_logger(__name__)
 
 
 def make_app() -> Celery:
     """Return Celery's app with a task for each operation and a queue for each plugin.
 
     Raises:
-        ImproperlyConfigured: a task can't be loaded, a schedule is not understood, or Celery is set wrongly.
+        ImproperlyConfigured: Celery is set wrongly, or, in strict mode, a plugin's task can't be loaded.
     """
     specs = _specs()
     longest = max((store.longest_limit_seconds(spec) for spec in specs), default=0.0)
@@ -27,22 +30,23 @@ def make_app() -> Celery:
 
 
 def _specs() -> tuple[OperationSpec, ...]:
-    try:
-        specs = operations.all_specs()
-    except (PluginError, ImportError) as error:
-        raise ImproperlyConfigured(f"A task of a plugin can't be loaded: {error}") from error
-    faults = [fault for spec in specs if (fault := _schedule_fault(spec)) is not None]
-    if faults:
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise ImproperlyConfigured(f"Schedules of tasks have {len(faults)} fault(s):\n{listed}")
-    return specs
+    """Return all operations; a plugin whose tasks can't be looked at loses them and is told as at fault.
 
-
-def _schedule_fault(spec: OperationSpec) -> str | None:
-    if spec.options is None or spec.options.schedule is None:
-        return None
-    try:
-        cron.parse(spec.options.schedule)
-    except ValueError as error:
-        return f"{spec.task_name}: {error}"
-    return None
+    Raises:
+        ImproperlyConfigured: PAGODA_PLUGIN_STRICT is set and there is such a plugin.
+    """
+    for operation in PluginTaskRegistry.operations():
+        if operation.plugin_id not in PluginTaskRegistry.get_all_configs():
+            continue  # lost them already
+        try:
+            operations.resolve(operation.number)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the fence: a module may give another object than at registration
+            text = f"Its task {operation.name!r} can't be loaded, so it has none: {type(error).__name__}."
+            if runtime.host_settings().pagoda_plugin_strict:
+                raise ImproperlyConfigured(f"Plugin {operation.plugin_id!r}: {text}") from error
+            log.exception("plugin_tasks_failed", plugin=operation.plugin_id)
+            PluginTaskRegistry.unregister(operation.plugin_id)
+            plugin_host.report_fault(operation.plugin_id, text)
+    return operations.all_specs()

@@ -5,6 +5,8 @@ A plugin that fails at one step is skipped there, with its reason, and the other
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +17,8 @@ from pagoda.plugins.candidates import Candidate, Catalogue
 from pagoda.plugins.compatibility import check_compatibility, installed_versions, requires_sdk
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.errors import PluginBootError
-from pagoda.plugins.loader import load_plugin, make_importable
+from pagoda.plugins.fence import plugin_fence
+from pagoda.plugins.loader import importable, load_plugin
 from pagoda.plugins.lock import check_pin
 from pagoda.plugins.ordering import Node, dependency_skipped, load_order
 from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
@@ -86,14 +89,12 @@ class _Boot:
     def check_compatibility(self) -> None:
         version_of = installed_versions()
         for item in self.found:
-            try:
+            doing = f"{item.record.label}: what is installed of it can't be checked"
+            with self._skipping(item), plugin_fence(ReasonCode.BAD_METADATA, doing, "Reinstall it."):
                 check_pin(item.candidate, _lock_names(item.candidate), self.settings.plugin_lock)
                 check_compatibility(item.candidate, version_of)
-            except PluginRefused as refused:
-                self._skip(item, refused)
-                continue
-            if not requires_sdk(item.candidate):
-                log.warning("plugin_without_sdk_requirement", plugin=item.record.id)
+                if not requires_sdk(item.candidate):
+                    log.warning("plugin_without_sdk_requirement", plugin=item.record.id)
 
     def order_by_source(self) -> None:
         """Order by the dependencies that the sources write down: a plugin with a gap never runs any code."""
@@ -110,12 +111,13 @@ class _Boot:
 
     def load(self) -> None:
         for item in self.found:
-            forget_path = make_importable(item.candidate.distribution)
-            try:
+            doing, remedy = f"{item.record.label} can't be loaded", "Correct it."
+            with (
+                self._skipping(item),
+                importable(item.candidate.distribution),
+                self.registry.loading(item.record, ReasonCode.INVALID_PLUGIN, doing, remedy),
+            ):
                 self._load_one(item)
-            except PluginRefused as refused:
-                forget_path()
-                self._skip(item, refused)
 
     def order_by_class(self) -> None:
         """Order again by the loaded classes: dependencies may be computed or inherited."""
@@ -124,7 +126,7 @@ class _Boot:
                 Node(
                     key=item.candidate.name,
                     names=item.record.names,
-                    dependencies=tuple(item.record.plugin.dependencies) if item.record.plugin else (),
+                    dependencies=_dependencies(item.record),
                 )
                 for item in self.found
             ]
@@ -132,11 +134,13 @@ class _Boot:
 
     def activate(self) -> None:
         for item in self.found:
-            try:
+            doing, remedy = f"{item.record.label} can't be put in service", "Correct it."
+            with (
+                self._skipping(item),
+                self.registry.loading(item.record, ReasonCode.INVALID_PLUGIN, doing, remedy),
+            ):
                 self._check_dependencies_active(item)
                 self.registry.activate(item.record)
-            except PluginRefused as refused:
-                self._skip(item, refused)
 
     def check_settings(self) -> None:
         """Report names in settings that nothing provides; installed but disabled plugins may stay."""
@@ -192,10 +196,17 @@ class _Boot:
         return f"Nothing installed provides it.{hint} Install it and add it to ENABLED_PLUGINS."
 
     def _check_dependencies_active(self, item: _Found) -> None:
-        plugin = item.record.plugin
-        for name in plugin.dependencies if plugin is not None else ():
+        for name in _dependencies(item.record):
             if not (dependency := self.registry.get(name)).is_active:
                 raise dependency_skipped(item.candidate.name, dependency.id)
+
+    @contextmanager
+    def _skipping(self, item: _Found) -> Iterator[None]:
+        """Skip the plugin when the block refuses it."""
+        try:
+            yield
+        except PluginRefused as refused:
+            self._skip(item, refused)
 
     def _skip(self, item: _Found, refused: PluginRefused) -> None:
         """Skip a plugin under the id that its source gives, as settings may name it by that."""
@@ -215,6 +226,10 @@ def _record(chosen: Selected) -> PluginRecord:
         version=candidate.distribution.version,
         distribution_version=candidate.distribution.version,
     )
+
+
+def _dependencies(record: PluginRecord) -> tuple[str, ...]:
+    return record.declared.dependencies if record.declared is not None else ()
 
 
 def _lock_names(candidate: Candidate) -> tuple[str, ...]:

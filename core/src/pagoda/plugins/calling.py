@@ -14,7 +14,7 @@ def calling_plugin(registry: PluginRegistry) -> str | None:
 
     It costs a look at each frame, a few microseconds in all: for what is written, not for what is read.
     """
-    packages = {_package(type(r.plugin).__module__): r.id for r in registry.active if r.plugin is not None}
+    packages = {_package(r.declared.module): r.id for r in registry.active if r.declared is not None}
     frame: FrameType | None = sys._getframe(1)
     while packages and frame is not None:
         found = _owner(str(frame.f_globals.get("__name__", "")), packages)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pagoda.plugins.declaration import Declaration
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import near_misses
-from pagoda_plugin_sdk.plugin import Plugin
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,25 +21,29 @@ _SHORTEST_SECRET = 3
 """Shorter values are left in messages: hiding every "1" would make them unreadable."""
 
 
-def configure(plugin: Plugin, label: str, names: Iterable[str], settings: PluginSettings) -> None:
-    """Validate the plugin's settings and set ``plugin.settings``.
+def settings_of(
+    declared: Declaration, label: str, names: Iterable[str], settings: PluginSettings
+) -> BaseModel | None:
+    """Return the plugin's settings, validated; None for a plugin that takes none.
 
     Raises:
         PluginRefused: values do not fit; each fault names its field, none shows a value.
     """
     values = _values(label, names, settings)
-    model = plugin.settings_model
+    model = declared.settings_model
     if model is None:
         if values:
             raise _refused(label, ["it takes no settings, as its class has no `settings_model`"])
-        return
+        return None
     faults = [*_unknown_fields(model, values)]
+    validated = None
     try:
-        plugin.settings = _validated(model, values, label)
+        validated = _validated(model, values, label)
     except _ModelFaults as error:
         faults += error.faults
     if faults:
         raise _refused(label, faults)
+    return validated
 
 
 class _ModelFaults(Exception):

@@ -29,25 +29,25 @@ def describe(registry: PluginRegistry, record: PluginRecord) -> Description:
 
 
 def _described(registry: PluginRegistry, record: PluginRecord, breakers: list[BreakerState]) -> Description:
-    plugin = record.plugin
+    declared = record.declared
     return {
         "id": record.id,
-        "name": plugin.name if plugin else record.id,
+        "name": declared.name if declared else record.id,
         "version": record.version,
-        "description": plugin.description if plugin else "",
-        "author": plugin.author if plugin else "",
+        "description": declared.description if declared else "",
+        "author": declared.author if declared else "",
         "entry_point": record.entry_point_name,
         "aliases": [name for name in record.names if name != record.id],
         "distribution": record.distribution,
-        "dependencies": list(plugin.dependencies) if plugin else [],
-        "django_apps": list(plugin.django_apps) if plugin else [],
+        "dependencies": list(declared.dependencies) if declared else [],
+        "django_apps": list(declared.django_apps) if declared else [],
         "status": record.status.value,
         "reason_code": record.reason_code.value if record.reason_code else None,
         "reason": record.reason or None,
         "faults": [{"code": str(fault.code), "text": fault.text} for fault in record.faults],
         "urls": {
-            "api_v2": plugin.api_v2_patterns if plugin else None,
-            "plain": plugin.url_patterns if plugin else None,
+            "api_v2": declared.api_v2_patterns if declared else None,
+            "plain": declared.url_patterns if declared else None,
         },
         "breakers": [_breaker(state) for state in breakers if state.plugin == record.id],
         "queue": f"plugin.{record.id}",

@@ -47,7 +47,7 @@ def _installed() -> Iterator[Candidate | Unreadable]:
     for distribution in metadata.distributions():
         try:
             text = distribution.read_text("entry_points.txt") or ""
-        except (OSError, UnicodeDecodeError) as error:
+        except Exception as error:  # noqa: BLE001 - the fence, as below
             yield _unreadable(_directory_name(distribution), "", f"entry_points.txt: {describe(error)}")
             continue
         if _HEADER in text:
@@ -58,7 +58,7 @@ def _of_distribution(distribution: metadata.Distribution, text: str) -> Iterator
     try:
         facts = _installed_facts(distribution)
         entries = list(_entries(text))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - the fence: one distribution must not hide all others
         yield _unreadable(_directory_name(distribution), text, str(error))
         return
     for entry, target in entries:
@@ -127,7 +127,7 @@ def _example(path: Path) -> Iterator[Candidate | Unreadable]:
         project = tomllib.loads(text).get("project", {})
         entries = dict(project.get("entry-points", {}).get(GROUP, {}))
         facts = _example_facts(path.parent, project) if entries else None
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - the fence: whatever a file holds, or how deep
         yield _unreadable(path.parent.name, "", f"{path.name}: {describe(error)}")
         return
     if facts is not None:

@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import django.apps
+import django
 
 import pagoda
 import pagoda_plugin_sdk
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 
-_OURS = tuple(
-    Path(str(module.__file__)).parent for module in (pagoda, pagoda_plugin_sdk, importlib, django.apps)
-)
+_OURS = tuple(Path(str(module.__file__)).parent for module in (pagoda, pagoda_plugin_sdk, importlib, django))
 
 
 @contextmanager
@@ -36,9 +34,16 @@ def plugin_fence(code: ReasonCode, doing: str, remedy: str) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """Return the type, text and place of `error` in one line."""
-    text = " ".join(str(error).split()).rstrip(".")
+    text = " ".join(_text(error).split()).rstrip(".")
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return named if isinstance(error, SyntaxError) else f"{named}{_place(error)}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as failure:  # noqa: BLE001 - the fence: an error's own text may be what fails
+        return f"its text can't be read: {type(failure).__name__}"
 
 
 def _place(error: BaseException) -> str:
@@ -53,7 +58,7 @@ def _place(error: BaseException) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    """Return whether the frame belongs to the host, the SDK, Django's app loading or the import machinery."""
+    """Return whether the frame belongs to the host, the SDK, Django or the import machinery."""
     return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in _OURS)
 
 

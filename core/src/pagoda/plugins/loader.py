@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from pagoda.plugins.candidates import Candidate, DistributionFacts
@@ -23,20 +24,26 @@ RESERVED_NAMES = frozenset(
 )
 """Names that no plugin may have, as they mean something of the host's beside plugins' names."""
 
-Undo = Callable[[], None]
 
+@contextmanager
+def importable(distribution: DistributionFacts) -> Iterator[None]:
+    """Put an example's folder at the end of ``sys.path``, again taken out when the block raises.
 
-def make_importable(distribution: DistributionFacts) -> Undo:
-    """Put an example's folder at the end of ``sys.path``; installed distributions need nothing."""
-    folder = distribution.folder
-    if not distribution.is_example or folder in sys.path:
-        return lambda: None
-    sys.path.append(folder)
-    return lambda: sys.path.remove(folder)
+    Installed distributions need nothing.
+    """
+    is_added = distribution.is_example and distribution.folder not in sys.path
+    if is_added:
+        sys.path.append(distribution.folder)
+    try:
+        yield
+    except BaseException:
+        if is_added:
+            sys.path.remove(distribution.folder)
+        raise
 
 
 def load_plugin(candidate: Candidate) -> Plugin:
-    """Import the class that the entry point names and return a validated instance of it.
+    """Import the class that the entry point names and return an instance of it.
 
     Raises:
         PluginRefused: importing or making it raises, or it is no plugin.
@@ -44,9 +51,7 @@ def load_plugin(candidate: Candidate) -> Plugin:
     plugin_class = _load_class(candidate)
     remedy = f"Correct class {candidate.target!r}."
     with plugin_fence(ReasonCode.INVALID_PLUGIN, f"{candidate.label} is invalid", remedy):
-        plugin = plugin_class()
-        plugin.validate()
-    return plugin
+        return plugin_class()
 
 
 def check_names(label: str, names: tuple[str, ...]) -> None:

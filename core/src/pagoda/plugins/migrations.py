@@ -26,7 +26,7 @@ def plugin_labels(registry: PluginRegistry) -> dict[str, PluginRecord]:
     return {
         config.label: record
         for record in registry.active
-        if record.plugin is not None and record.plugin.django_apps
+        if record.declared is not None and record.declared.django_apps
         for config in apps.get_app_configs()
         if config.name in _names(record)
     }
@@ -56,5 +56,5 @@ def missing_text(names: list[str]) -> str:
 
 def _names(record: PluginRecord) -> set[str]:
     """Return the modules of its apps: an entry names a module or a config class in one."""
-    entries = record.plugin.django_apps if record.plugin is not None else []
+    entries = record.declared.django_apps if record.declared is not None else ()
     return {part for entry in entries for part in (entry, entry.rpartition(".apps.")[0])}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pagoda_plugin_sdk.exceptions import PluginError
 
 if TYPE_CHECKING:
+    from pagoda.plugins.declaration import Declaration
     from pagoda_plugin_sdk.plugin import Plugin
 
 
@@ -20,11 +21,10 @@ class PluginStatus(enum.StrEnum):
     LOADED = "loaded"  # its class is imported and valid
     ACTIVE = "active"  # its hooks, tasks, apps and URLs are registered
     SKIPPED = "skipped"  # refused at some step; nothing of it is registered
-    QUARANTINED = "quarantined"  # was active, taken out of service while the host runs
 
 
 class ReasonCode(enum.StrEnum):
-    """Why a plugin is skipped, quarantined or at fault. The values are stable."""
+    """Why a plugin is skipped or at fault. The values are stable."""
 
     NOT_FOUND = "not_found"  # nothing installed provides the enabled name
     SAFE_MODE = "safe_mode"  # the host runs without plugins on purpose
@@ -49,8 +49,8 @@ class ReasonCode(enum.StrEnum):
     BAD_TASKS = "bad_tasks"  # its tasks are declared for another plugin, or twice
     TASK_NOT_FOUND = "task_not_found"  # a declared task function does not exist or fails to import
     TASK_OFFSET_MISMATCH = "task_offset_mismatch"  # decorator and declaration disagree on a task's offset
-    QUARANTINED = "quarantined"  # taken out of service by an operator or by what watches it
     URLS_FAILED = "urls_failed"  # a URL module of it can't be served; the rest of it is active
+    SIDE_EFFECTS = "side_effects"  # loading it changed the process; that was put back, it is active
     MIGRATIONS_MISSING = "migrations_missing"  # its tables are not as its models; the rest of it is active
     LOCK_MISMATCH = "lock_mismatch"  # it is not what PLUGIN_LOCK pins
     UNKNOWN_PLUGIN = "unknown_plugin"  # a setting names a plugin that nothing provides
@@ -77,8 +77,7 @@ class PluginRefused(PluginError):
 _TRANSITIONS: Mapping[PluginStatus, frozenset[PluginStatus]] = {
     PluginStatus.DISCOVERED: frozenset({PluginStatus.LOADED, PluginStatus.SKIPPED}),
     PluginStatus.LOADED: frozenset({PluginStatus.ACTIVE, PluginStatus.SKIPPED}),
-    PluginStatus.ACTIVE: frozenset({PluginStatus.QUARANTINED}),
-    PluginStatus.QUARANTINED: frozenset({PluginStatus.ACTIVE}),
+    PluginStatus.ACTIVE: frozenset(),
     PluginStatus.SKIPPED: frozenset(),
 }
 
@@ -98,7 +97,8 @@ class PluginRecord:
     reason_code: ReasonCode | None = None
     reason: str = ""
     faults: list[Fault] = field(default_factory=list)  # what is wrong although it is active
-    plugin: Plugin | None = None
+    plugin: Plugin | None = None  # for its handlers; what it declares is in `declared`
+    declared: Declaration | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class PluginRecord:
         """Mark it skipped and let go of its code."""
         self.move(PluginStatus.SKIPPED)
         self.reason_code, self.reason = code, reason
-        self.plugin = self.order = None
+        self.plugin = self.declared = self.order = None
 
 
 def plugin_label(name: str, distribution: str) -> str:

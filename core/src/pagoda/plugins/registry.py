@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from django.apps.registry import Apps
 
 from pagoda.hooks.manager import HookManager
 from pagoda.plugins import django_apps, task_declarations
-from pagoda.plugins.configuration import PluginSettings, configure
+from pagoda.plugins.configuration import PluginSettings, settings_of
+from pagoda.plugins.declaration import Declaration, declaration_of
 from pagoda.plugins.digest import OperationRanges, digest_lines, registry_digest
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.handlers import check_handlers
 from pagoda.plugins.injection import inject_models
-from pagoda.plugins.loader import Undo, check_names
+from pagoda.plugins.load_watch import watched_load
+from pagoda.plugins.loader import check_names
 from pagoda.plugins.records import Fault, PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.reports import report_skipped
 from pagoda.plugins.selection import duplicate_name
@@ -26,6 +29,8 @@ from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.task_registry import TaskRegistry
 
 log = structlog.get_logger(__name__)
+
+Undo = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,7 @@ class Host:
     plugin_settings: PluginSettings = field(default_factory=dict)
     operation_ranges: OperationRanges = field(default_factory=dict)
     inject: Callable[[Apps], None] = inject_models
+    load_seconds: float = 30.0  # for each step of a plugin's load
 
 
 class PluginRegistry:
@@ -78,7 +84,7 @@ class PluginRegistry:
     @property
     def urls(self) -> tuple[UrlModules, ...]:
         """Return the URL modules of active plugins, in load order."""
-        return tuple(_url_modules(r, r.plugin) for r in self.active if r.plugin is not None)
+        return tuple(_url_modules(r, r.declared) for r in self.active if r.declared is not None)
 
     def get(self, name: str) -> PluginRecord:
         """Return the plugin with this id or alias; a skipped one only when no other has the name.
@@ -107,20 +113,26 @@ class PluginRegistry:
         return record
 
     def load(self, record: PluginRecord, plugin: Plugin) -> None:
-        """Take the instance for `record` once its names, settings and handlers are checked.
+        """Take the instance for `record` once its attributes, names, settings and handlers are checked.
 
         Raises:
             PluginRefused: one of them is wrong; the record is as before.
         """
-        names = tuple(dict.fromkeys((plugin.id, record.entry_point_name or plugin.id, *record.aliases)))
+        with plugin_fence(ReasonCode.INVALID_PLUGIN, f"{record.label} is invalid", "Correct its class."):
+            declared = declaration_of(plugin)
+        own_id = declared.id
+        names = tuple(dict.fromkeys((own_id, record.entry_point_name or own_id, *record.aliases)))
         check_names(record.label, names)
         for name in names:
             if (holder := self._holders.get(name)) is not None:
                 raise duplicate_name(name, holder.label, record.label)
-        configure(plugin, record.label, names, self.host.plugin_settings)
-        check_handlers(plugin, record.label)
+        values = settings_of(declared, record.label, names, self.host.plugin_settings)
+        with plugin_fence(ReasonCode.INVALID_PLUGIN, f"{record.label} is invalid", "Correct its class."):
+            plugin.settings = values
+            check_handlers(plugin, record.label)
         record.move(PluginStatus.LOADED)
-        record.id, record.version, record.plugin = plugin.id, plugin.version, plugin
+        record.id, record.version, record.plugin = own_id, declared.version, plugin
+        record.declared = declared
         self._holders.update(dict.fromkeys(names, record))
 
     def activate(self, record: PluginRecord) -> None:
@@ -131,14 +143,26 @@ class PluginRegistry:
         Raises:
             PluginRefused: one of them can't be registered; nothing of the plugin is then.
         """
-        if record.plugin is None:
+        if record.plugin is None or record.declared is None:
             raise ValueError(f"{record.label} is {record.status.value}, expected loaded. Call load() first.")
         with ExitStack() as undo:
-            self._register(record, record.plugin, undo)
+            self._register(record, record.plugin, record.declared, undo)
             record.move(PluginStatus.ACTIVE)
             self._undo[record] = undo.pop_all().close
         # At info this would be a tenth of what a plugin may cost; `plugins_started` names them all.
         log.debug("plugin_active", plugin=record.id, version=record.version)
+
+    @contextmanager
+    def loading(self, record: PluginRecord, code: ReasonCode, doing: str, remedy: str) -> Iterator[None]:
+        """Fence a block that loads a plugin, and note what it does to the process.
+
+        Raises:
+            PluginRefused: the block raises anything, or takes too long; see `plugin_fence` for the rest.
+        """
+        report = partial(self._note_fault, record, ReasonCode.SIDE_EFFECTS)
+        seconds = self.host.load_seconds
+        with plugin_fence(code, doing, remedy), watched_load(seconds, "Loading it", report):
+            yield
 
     def register(self, plugin: Plugin) -> Undo:
         """Put a plugin in service that no entry point provides; return what takes it out again.
@@ -146,14 +170,14 @@ class PluginRegistry:
         Raises:
             PluginRefused: it can't be; nothing of it is registered then.
         """
-        record = self.add(PluginRecord(id=plugin.id, order=self._next_order()))
+        record = self.add(PluginRecord(id=type(plugin).__qualname__, order=self._next_order()))
         try:
             self.load(record, plugin)
             self.activate(record)
         except BaseException:
             self._forget(record)
             raise
-        return lambda: self.unregister(plugin.id)
+        return lambda: self.unregister(record.id)
 
     def unregister(self, name: str) -> None:
         """Take a plugin out and forget it: hooks, tasks, Django apps, names."""
@@ -171,31 +195,12 @@ class PluginRegistry:
 
     def report_fault(self, name: str, code: str, text: str) -> None:
         """Note what is wrong with a plugin that stays active, such as a URL module that fails to import."""
-        record = self.get(name)
-        record.faults.append(Fault(code=code, text=text))
-        log.error("plugin_fault", plugin=record.id, code=code, text=text)
+        self._note_fault(self.get(name), code, text)
 
     def report_configuration_fault(self, code: str, text: str) -> None:
         """Note what is wrong with the configuration of plugins and belongs to none of them."""
         self.faults.append(Fault(code=code, text=text))
         log.error("plugin_configuration_fault", code=code, text=text)
-
-    def quarantine(self, name: str, reason: str) -> None:
-        """Take an active plugin's handlers out of service while the host runs; `release` puts them back."""
-        record = self.get(name)
-        record.move(PluginStatus.QUARANTINED)
-        record.reason_code, record.reason = ReasonCode.QUARANTINED, reason
-        self.host.hooks.unregister_plugin(record.id)
-        log.error("plugin_quarantined", plugin=record.id, reason=reason)
-
-    def release(self, name: str) -> None:
-        """Put a quarantined plugin back into service."""
-        record = self.get(name)
-        record.move(PluginStatus.ACTIVE)
-        record.reason_code, record.reason = None, ""
-        if record.plugin is not None:
-            self._register_hooks(record, record.plugin)
-        log.info("plugin_released", plugin=record.id)
 
     def digest(self) -> str:
         """Return the registry digest: equal in processes that run the same plugins in the same way."""
@@ -204,39 +209,45 @@ class PluginRegistry:
             digest_lines(sdk_version, self._records, host.tasks, host.operation_ranges, host.hooks)
         )
 
-    def _register(self, record: PluginRecord, plugin: Plugin, undo: ExitStack) -> None:
+    def _register(self, record: PluginRecord, plugin: Plugin, declared: Declaration, undo: ExitStack) -> None:
         host = self.host
         before = frozenset(host.tasks.get_all_configs())
         undo.enter_context(task_declarations.only_if_successful(host.tasks))
-        undo.callback(task_declarations.forget, host.tasks, (plugin.id,))
+        undo.callback(task_declarations.forget, host.tasks, (record.id,))
         for alias in record.names[1:]:
-            host.tasks.alias(alias, plugin.id)
+            host.tasks.alias(alias, record.id)
             undo.callback(host.tasks.alias, alias, alias)
-        undo.callback(host.hooks.unregister_plugin, plugin.id)
-        self._register_hooks(record, plugin)
-        task_declarations.declare(host.tasks, plugin, record.label, record.names)
-        if plugin.django_apps:
-            installed = django_apps.install(host.apps, plugin.django_apps, record.label)
+        undo.callback(host.hooks.unregister_plugin, record.id)
+        self._register_hooks(record, plugin, declared)
+        task_declarations.declare(host.tasks, declared.task_config, record.label, record.names)
+        if declared.django_apps:
+            installed = django_apps.install(host.apps, declared.django_apps, record.label)
             undo.callback(django_apps.remove, host.apps, installed)
             host.inject(host.apps)
             django_apps.make_ready(installed)
         task_declarations.check_owners(host.tasks, record.label, record.names, before)
-        task_declarations.check_functions(host.tasks, plugin, record.label)
+        task_declarations.check_functions(host.tasks, record.id, record.label)
 
-    def _register_hooks(self, record: PluginRecord, plugin: Plugin) -> None:
+    def _register_hooks(self, record: PluginRecord, plugin: Plugin, declared: Declaration) -> None:
         doing = f"{record.label}: a hook handler can't be registered"
         with plugin_fence(ReasonCode.BAD_SIGNATURE, doing, "Correct the handler."):
-            for declared in plugin._hook_handlers:
+            for found in plugin._hook_handlers:
                 self.host.hooks.register_hook(
-                    declared["hook_name"],
-                    getattr(plugin, declared["method_name"]),
-                    plugin_id=plugin.id,
-                    entity=declared["entity"],
-                    priority=declared["priority"],
+                    found["hook_name"],
+                    getattr(plugin, found["method_name"]),
+                    plugin_id=record.id,
+                    entity=found["entity"],
+                    priority=found["priority"],
                     plugin_order=record.order or 0,
-                    deferred=declared["deferred"],
-                    fail_closed=plugin.fail_closed,
+                    deferred=found["deferred"],
+                    fail_closed=declared.fail_closed,
                 )
+
+    def _note_fault(self, record: PluginRecord, code: str, text: str) -> None:
+        fault = Fault(code=code, text=text)
+        if fault not in record.faults:
+            record.faults.append(fault)
+            log.error("plugin_fault", plugin=record.id, code=code, text=text)
 
     def _next_order(self) -> int:
         return max((r.order + 1 for r in self._records if r.order is not None), default=0)
@@ -250,12 +261,12 @@ class PluginRegistry:
             del self._holders[name]
 
 
-def _url_modules(record: PluginRecord, plugin: Plugin) -> UrlModules:
+def _url_modules(record: PluginRecord, declared: Declaration) -> UrlModules:
     return UrlModules(
         plugin_id=record.id,
         names=record.names,
-        api_v2_patterns=plugin.api_v2_patterns,
-        url_patterns=plugin.url_patterns,
+        api_v2_patterns=declared.api_v2_patterns,
+        url_patterns=declared.url_patterns,
     )
 
 

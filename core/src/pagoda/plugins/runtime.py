@@ -31,6 +31,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
             apps=apps,
             plugin_settings=settings.plugin_settings,
             operation_ranges=settings.plugin_operation_id_config,
+            load_seconds=settings.plugin_load_timeout_seconds,
         )
     )
     boot(_Process.registry, settings)

@@ -28,6 +28,13 @@ def read_class(module: str, class_name: str, folder: str) -> ClassFacts:
 
     `folder` is looked at first, then the import system is asked about the top-level package alone.
     """
+    try:
+        return _read_class(module, class_name, folder)
+    except Exception:  # noqa: BLE001 - the fence: a source that can't be parsed, or too deep, is told when it is imported
+        return ClassFacts()
+
+
+def _read_class(module: str, class_name: str, folder: str) -> ClassFacts:
     for _ in range(_MAX_HOPS):
         path = _locate(module, folder)
         source = _source(path)
@@ -144,7 +151,7 @@ def _value(node: ast.expr | None, constants: Mapping[str, object]) -> object:
         return constants.get(node.id)
     try:
         return ast.literal_eval(node) if node is not None else None
-    except ValueError:
+    except (ValueError, TypeError):  # computed, or no value at all, such as {[]: 1}
         return None
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 from pagoda_plugin_sdk.task_registry import TaskRegistry, load_task
-from pagoda_plugin_sdk.tasks import task_offset
+from pagoda_plugin_sdk.tasks import task_offset, task_options
 
 
 @contextmanager
@@ -34,20 +35,14 @@ def forget(tasks: TaskRegistry, plugin_ids: Collection[str]) -> None:
         tasks.unregister(plugin_id)
 
 
-def declare(tasks: TaskRegistry, plugin: Plugin, label: str, names: Collection[str]) -> None:
+def declare(tasks: TaskRegistry, config: PluginTaskConfig | None, label: str, names: Collection[str]) -> None:
     """Register ``Plugin.task_config``, when the class has one.
 
     Raises:
-        PluginRefused: it is another plugin's, or no PluginTaskConfig.
+        PluginRefused: it is another plugin's, or not all of its tasks.
     """
-    config = plugin.task_config
     if config is None:
         return
-    if not isinstance(config, PluginTaskConfig):
-        raise PluginRefused(
-            ReasonCode.BAD_TASKS,
-            f"{label} has the task_config {config!r}, expected a PluginTaskConfig. Correct its class.",
-        )
     _check_owner(config, label, names)
     try:
         tasks.register(config)
@@ -66,13 +61,13 @@ def check_owners(tasks: TaskRegistry, label: str, names: Collection[str], before
             _check_owner(config, label, names)
 
 
-def check_functions(tasks: TaskRegistry, plugin: Plugin, label: str) -> None:
+def check_functions(tasks: TaskRegistry, plugin_id: str, label: str) -> None:
     """Import the task functions of a plugin.
 
     Raises:
         PluginRefused: one does not exist, or its decorator gives another offset than the declaration.
     """
-    config = tasks.get_all_configs().get(plugin.id)
+    config = tasks.get_all_configs().get(plugin_id)
     if config is not None:
         _check_functions(config, label)
 
@@ -99,10 +94,16 @@ def _function_fault(config: PluginTaskConfig, name: str, label: str) -> tuple[Re
     doing = f"{label} fails to load task function {path!r} of task {name!r}"
     with plugin_fence(ReasonCode.TASK_NOT_FOUND, doing, "Correct it or its PluginTaskConfig."):
         try:
+            import_module(config.module_path)
+        except PluginValidationError as error:  # as its decorators raise
+            return ReasonCode.BAD_TASKS, f"Task {name!r}: {error}"
+        try:
             function = load_task(config.module_path, function_name)
         except PluginValidationError as error:
             return ReasonCode.TASK_NOT_FOUND, f"Task {name!r}: {error}"
-        marked = task_offset(function)
+        marked, options = task_offset(function), task_options(function)
+        if options is not None:
+            dataclasses.replace(options)  # checks them: the mark may be anybody's
     if marked is not None and marked != int(offset):
         return ReasonCode.TASK_OFFSET_MISMATCH, (
             f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has {marked}. "

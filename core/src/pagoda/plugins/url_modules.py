@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLResolver
+from django.urls.resolvers import RoutePattern
+
 from pagoda.plugins.fence import plugin_fence
+from pagoda.plugins.load_watch import watched_load
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 
@@ -13,19 +19,37 @@ from pagoda.plugins.registry import PluginRegistry
 def url_faults(registry: PluginRegistry) -> Iterator[str]:
     """Import the URL modules of all active plugins and yield a sentence for each that can't be served."""
     for declared in registry.urls:
+        report = partial(registry.report_fault, declared.plugin_id, ReasonCode.SIDE_EFFECTS)
         for path in filter(None, (declared.api_v2_patterns, declared.url_patterns)):
             try:
-                _check(declared.plugin_id, path)
+                load_urls(declared.plugin_id, path, "", report=report, seconds=registry.host.load_seconds)
             except PluginRefused as refused:
                 yield str(refused)
 
 
-def _check(plugin_id: str, path: str) -> None:
-    doing = f"Plugin {plugin_id!r} fails to import its URL module {path!r}"
-    with plugin_fence(ReasonCode.URLS_FAILED, doing, "Correct it; the plugin runs without URLs until then."):
-        module = import_module(path)
-    if not isinstance(getattr(module, "urlpatterns", None), list | tuple):
-        raise PluginRefused(
-            ReasonCode.URLS_FAILED,
-            f"Plugin {plugin_id!r} has the URL module {path!r} without a list `urlpatterns`. Define one.",
-        )
+def load_urls(
+    plugin_id: str,
+    path: str,
+    prefix: str,
+    *,
+    report: Callable[[str], object],
+    seconds: float,
+) -> URLResolver:
+    """Import a URL module, go through all of its patterns, and return what serves them below `prefix`.
+
+    `report` is called with a sentence when that changes the process.
+
+    Raises:
+        PluginRefused: the module raises, or holds a pattern that can't be served.
+    """
+    what = f"Loading its URL module {path!r}"
+    doing = f"URL module {path!r} of plugin {plugin_id!r} is not served"
+    remedy = "Mend the module and restart the API; the plugin runs without these URLs until then."
+    with plugin_fence(ReasonCode.URLS_FAILED, doing, remedy), watched_load(seconds, what, report):
+        resolver = URLResolver(RoutePattern(prefix), import_module(path))
+        faults = [message for message in resolver.check() if message.is_serious()]
+        if faults:
+            raise ImproperlyConfigured("; ".join(str(fault.msg) for fault in faults))
+        resolver._populate()  # compiles every pattern, nested ones too
+        getattr(resolver.urlconf_module, "app_name", None)  # is looked at again when it is served
+    return resolver

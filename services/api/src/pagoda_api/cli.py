@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
+from pagoda.config.ending import run_and_end
 from pagoda.config.loading import load_settings
 from pagoda.config.logging import configure_logging
 from pagoda.config.settings import Settings
@@ -84,5 +86,10 @@ def _positive(text: str) -> int:
     return number
 
 
+def run() -> NoReturn:
+    """Run the command line in a process of its own."""
+    run_and_end(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from importlib import import_module
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import ResolverMatch, URLResolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
 from pagoda.fencing.reporting import report_error
-from pagoda.plugins.records import ReasonCode
+from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda.plugins.registry import UrlModules
-from pagoda_plugin_sdk.exceptions import PluginLoadError
+from pagoda.plugins.url_modules import load_urls
 
 API_PREFIX = "api/v2/plugins/"
 PAGES_PREFIX = "plugins/"
@@ -26,14 +24,12 @@ PREFIXES = (API_PREFIX, PAGES_PREFIX)
 log = structlog.get_logger(__name__)
 
 
-class PluginUrlsError(PluginLoadError):
-    """A URL module of a plugin can't be imported or holds no usable patterns."""
-
-    code: ClassVar[str] = ReasonCode.URLS_FAILED.value
-
-
 def build_plugin_routes(
-    plugins: Iterable[UrlModules], *, report_fault: Callable[[str, str, str], None], is_strict: bool = False
+    plugins: Iterable[UrlModules],
+    *,
+    report_fault: Callable[[str, str, str], None],
+    load_seconds: float = 30.0,
+    is_strict: bool = False,
 ) -> PluginRoutes:
     """Import each plugin's URL modules, each in a fence, and return the resolver that leads to them.
 
@@ -41,7 +37,7 @@ def build_plugin_routes(
     ``report_fault(plugin_id, code, text)``; the other plugins are served.
 
     Raises:
-        PluginUrlsError: a module failed and `is_strict` is set.
+        PluginRefused: a module failed and `is_strict` is set.
     """
     routes = PluginRoutes()
     for plugin in plugins:
@@ -53,33 +49,23 @@ def build_plugin_routes(
             if module_path is None:
                 continue
             try:
-                resolvers.append(_imported(f"{prefix}{plugin.plugin_id}/", module_path, plugin.plugin_id))
-            except PluginUrlsError as error:
+                resolvers.append(
+                    load_urls(
+                        plugin.plugin_id,
+                        module_path,
+                        f"{prefix}{plugin.plugin_id}/",
+                        report=partial(report_fault, plugin.plugin_id, ReasonCode.SIDE_EFFECTS),
+                        seconds=load_seconds,
+                    )
+                )
+            except PluginRefused as refused:
                 if is_strict:
                     raise
                 log.error("plugin_urls_failed", plugin=plugin.plugin_id, module=module_path, exc_info=True)
-                report_error(error, plugin=plugin.plugin_id, surface="load", name=module_path)
-                report_fault(plugin.plugin_id, error.code, str(error))
+                report_error(refused, plugin=plugin.plugin_id, surface="load", name=module_path)
+                report_fault(plugin.plugin_id, refused.reason_code, str(refused))
         routes.add(plugin, resolvers)
     return routes
-
-
-def _imported(prefix: str, module_path: str, plugin_id: str) -> URLResolver:
-    """Import a URL module and go through all of its patterns, so that a bad one is found now."""
-    try:
-        resolver = URLResolver(RoutePattern(prefix), import_module(module_path))
-        faults = [message for message in resolver.check() if message.is_serious()]
-        if faults:
-            raise ImproperlyConfigured("; ".join(str(fault.msg) for fault in faults))
-        resolver._populate()  # compiles every pattern, nested ones too
-    except BaseException as error:  # the fence
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise PluginUrlsError(
-            f"URL module {module_path!r} of plugin {plugin_id!r} is not served: "
-            f"{type(error).__name__}: {error}. Mend the module and restart the API."
-        ) from error
-    return resolver
 
 
 class PluginRoutes(URLResolver):

@@ -48,6 +48,7 @@ def plugin_routes() -> PluginRoutes:
     return build_plugin_routes(
         registry().urls,
         report_fault=registry().report_fault,
+        load_seconds=registry().host.load_seconds,
         is_strict=settings.PAGODA.pagoda_plugin_strict,
     )
 

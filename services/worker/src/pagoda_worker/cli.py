@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pagoda_worker.app import Host
@@ -150,5 +150,12 @@ def _positive(text: str) -> int:
     return number
 
 
+def run() -> NoReturn:
+    """Run the command line in a process of its own."""
+    from pagoda.config.ending import run_and_end  # late: the probe loads nothing of the host
+
+    run_and_end(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

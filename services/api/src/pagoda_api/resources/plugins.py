@@ -82,7 +82,7 @@ class PluginSerializer(serializers.Serializer[Any]):
     distribution = serializers.CharField()
     dependencies = serializers.ListField(child=serializers.CharField())
     django_apps = serializers.ListField(child=serializers.CharField())
-    status = serializers.CharField(help_text="discovered, loaded, active, skipped or quarantined.")
+    status = serializers.CharField(help_text="discovered, loaded, active or skipped.")
     reason_code = serializers.CharField(allow_null=True, help_text="Why it is not active, for programs.")
     reason = serializers.CharField(allow_null=True, help_text="Why it is not active.")
     faults = FaultSerializer(many=True, help_text="What is wrong although it is active.")

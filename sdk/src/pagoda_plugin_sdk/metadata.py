@@ -1,0 +1,94 @@
+"""The rules for what a plugin class declares; the host checks what it reads of a plugin by the same ones."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from pagoda_plugin_sdk.task_config import PluginTaskConfig
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
+"""Letters, digits, hyphens and underscores, at most 64: it is a queue's, a URL's and a container's name."""
+
+LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
+"""``{field of text: characters at most}``; the host shows them in lists."""
+
+DECLARED = (
+    *("id", *LONGEST, "dependencies", "django_apps", "url_patterns", "api_v2_patterns"),
+    *("settings_model", "task_config", "fail_closed"),
+)
+"""What a plugin class declares, beside its handlers."""
+
+
+def declared_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a plugin's values, ``{name in DECLARED: value}``; Any: whatever it wrote."""
+    for field in ("id", "name", "version"):
+        if not isinstance(values[field], str) or not values[field]:
+            yield f"`{field}` is {values[field]!r}, expected a non-empty string"
+    yield from _id_faults(values["id"])
+    for field, longest in LONGEST.items():
+        yield from _text_faults(field, values[field], longest)
+    yield from _version_faults(values["version"])
+    yield from _list_faults("dependencies", values["dependencies"], "plugin")
+    yield from _list_faults("django_apps", values["django_apps"], "module")
+    for field in ("url_patterns", "api_v2_patterns"):
+        if values[field] is not None and not _is_path(values[field]):
+            yield f"`{field}` is {values[field]!r}, expected the dotted path of a URL module or None"
+    if not isinstance(values["fail_closed"], bool):
+        yield f"`fail_closed` is {values['fail_closed']!r}, expected True or False"
+    yield from _settings_model_faults(values["settings_model"])
+    if values["task_config"] is not None and not isinstance(values["task_config"], PluginTaskConfig):
+        yield f"`task_config` is {values['task_config']!r}, expected a PluginTaskConfig or None"
+
+
+def _id_faults(value: Any) -> Iterator[str]:
+    if value and not ID_PATTERN.fullmatch(str(value)):
+        yield (
+            f"`id` is {value!r}, expected at most 64 letters, digits, hyphens and underscores, "
+            "beginning and ending with a letter or digit"
+        )
+
+
+def _text_faults(field: str, value: Any, longest: int) -> Iterator[str]:
+    if not isinstance(value, str):
+        if field in ("description", "author"):  # the others are told as empty
+            yield f"`{field}` is {value!r}, expected a string"
+    elif len(value) > longest:
+        yield f"`{field}` has {len(value)} characters, expected at most {longest}"
+    elif not all(character.isprintable() or character in "\n\t" for character in value):
+        yield f"`{field}` is {value!r}, expected text without control characters"
+
+
+def _version_faults(value: Any) -> Iterator[str]:
+    try:
+        if isinstance(value, str) and value:
+            Version(value)
+    except InvalidVersion:
+        yield f"`version` is {value[:100]!r}, expected one like '1.2.3' (PEP 440)"
+
+
+def _list_faults(field: str, value: Any, what: str) -> Iterator[str]:
+    if not isinstance(value, list | tuple):
+        yield f"`{field}` is {value!r}, expected a list of strings"
+        return
+    for item in value:
+        if not isinstance(item, str) or not item:
+            yield f"`{field}` holds {item!r}, expected non-empty strings"
+        elif what == "module" and not _is_path(item):
+            yield f"`{field}` holds {item!r}, expected dotted paths, as in INSTALLED_APPS"
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+
+
+def _settings_model_faults(value: Any) -> Iterator[str]:
+    """Refuse all but model classes. Who has one has imported pydantic, which the SDK itself does without."""
+    base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    is_model = isinstance(value, type) and base is not None and issubclass(value, base)
+    if value is not None and (not is_model or value is base):
+        yield f"`settings_model` is {value!r}, expected a subclass of pydantic.BaseModel (the class) or None"
