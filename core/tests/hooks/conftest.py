@@ -1,16 +1,15 @@
-"""A hook manager per test, and ways to make a dispatch take one path or the other."""
+"""A hook manager per test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from pagoda.hooks import counts, runtime
+from pagoda.hooks import runtime
 from pagoda.hooks.bridge import Bridge
 from pagoda.hooks.manager import HookManager
 
@@ -65,19 +64,12 @@ def calls() -> Calls:
     return Calls()
 
 
-@pytest.fixture(params=["compiled", "careful"])
-def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run ``entry.after_create`` by compiled code, and in the same test again by the careful path."""
+@pytest.fixture
+def dispatch() -> Callable[..., Any]:
+    """Run ``entry.after_create``."""
 
     def run(hooks: HookManager, entity_name: str = "customer", user: Any = None, entry: Any = None) -> Any:
-        dispatcher = hooks.dispatcher("entry.after_create")
-        chain = dispatcher.chain(entity_name)
-        if request.param == "compiled":
-            hooks._fence.leave(hooks._fence.enter())  # the thread's first dispatch is a careful one
-            monkeypatch.setitem(chain.tally.namespace, "ticks", repeat(None))
-        else:
-            monkeypatch.setattr(counts, "MAX_GAP", 0)
-        return dispatcher(entity_name, entity_name, user, entry)
+        return hooks.execute_hook("entry.after_create", entity_name, user, entry)
 
     return run
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from pagoda.hooks.counts import MAX_GAP, Tally
+from pagoda.hooks import dispatch
 from pagoda.hooks.manager import HookManager
 
 from .conftest import Calls
 
 
 def run(hooks: HookManager, times: int, entity_name: str = "customer") -> None:
-    dispatcher = hooks.dispatcher("entry.after_create")
     for _ in range(times):
-        dispatcher.resolve(entity_name)(entity_name, None, None)
+        hooks.execute_hook("entry.after_create", entity_name, None, None)
 
 
 @pytest.mark.parametrize("times", [0, 1, 2, 63, 64, 5000])
@@ -51,22 +48,10 @@ def test_some_calls_are_timed_and_the_first_is_among_them(hooks: HookManager, ca
     assert figures.mean_seconds > 0
 
 
-def test_a_busy_chain_is_timed_less_and_less_and_a_quiet_one_every_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    tally = Tally()
-    timed = [number for number in range(5000) if tally.count()]
-    gaps = [later - earlier for earlier, later in pairwise(timed)]
-    assert gaps[:4] == [1, 2, 4, 8]
-    assert max(gaps) == MAX_GAP + 1
-    quiet = []
-    for _ in range(3 * MAX_GAP):
-        now += 1
-        quiet.append(tally.count())
-    assert quiet[-10:] == [True] * 10
-    assert tally.dispatches == 5000 + 3 * MAX_GAP
+def test_of_some_dispatches_all_calls_are_timed(hooks: HookManager, calls: Calls) -> None:
+    records = [hooks.register_hook("entry.after_create", calls.handler(name)) for name in "ab"]
+    run(hooks, 10 * (dispatch.TIMED + 1))
+    assert [hooks.statistics(record).timed_calls for record in records] == [10, 10]
 
 
 def test_dispatches_are_counted_exactly_in_threads(hooks: HookManager) -> None:

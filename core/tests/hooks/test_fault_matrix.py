@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection
 
+from pagoda.hooks.copies import snapshot
 from pagoda.hooks.manager import HookManager
-from pagoda.hooks.snapshots import snapshot
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind
 
 DATA = {
@@ -107,7 +107,7 @@ def check(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: bool) -> No
         assert seen == [before]
     if is_failure:
         assert result == (before[spec.arguments.index(RESULT[spec.kind])] if spec.kind in RESULT else None)
-    assert not hooks._fence.threads.frame.runs_handler()
+    assert hooks.budget.running() is None
     assert connection.needs_rollback is False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
+from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.policy import Policy
+from pagoda.fencing.testing import MemoryStore
+from pagoda.hooks import breaking
 from pagoda.hooks.manager import HookManager
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
@@ -69,6 +74,46 @@ def test_a_failure_in_any_hook_is_contained(hooks: HookManager, calls: Calls, ho
     assert hooks.statistics(record).failures == 1
 
 
+@pytest.mark.parametrize("hook", HOOK_SPECS)
+@pytest.mark.parametrize(
+    "error",
+    [asyncio.CancelledError(), GeneratorExit(), SystemExit(1), BaseExceptionGroup("g", [SystemExit()])],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_is_raised_in_any_hook_is_contained(
+    hooks: HookManager, calls: Calls, hook: str, error: BaseException
+) -> None:
+    def handle(*_args: Any) -> None:
+        raise error
+
+    record = hooks.register_hook(hook, handle, deferred=HOOK_SPECS[hook].is_after)
+    hooks.register_hook(hook, calls.handler("later"))
+    hooks.execute_hook(hook, *[[] for _ in HOOK_SPECS[hook].arguments])
+    assert calls.names == ["later"]
+    assert hooks.statistics(record).failures == 1
+    assert hooks.budget.running() is None
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a\x00b\ud800\x1b[2J"), Mute()], ids=["unfit", "mute"])
+def test_what_an_error_says_is_washed_wherever_it_goes(hooks: HookManager, error: Exception) -> None:
+    def handle(*_args: Any) -> None:
+        raise error
+
+    hooks.register_hook("entry.after_create", handle, plugin_id="bad")
+    breaker = Breaker(MemoryStore(), Policy())
+    breaking.connect(hooks, breaker)
+    with capture_logs() as logs:
+        hooks.execute_hook("entry.after_create", "customer", None, None)
+    for text in (logs[0]["error"], breaker.states()[0].last_error):
+        assert text.isprintable()
+        assert type(error).__name__ in text
+
+
 @pytest.mark.parametrize(
     "interrupt", [KeyboardInterrupt(), SoftTimeLimitExceeded(), JobTimeLimitExceeded("slow")], ids=repr
 )
@@ -84,7 +129,7 @@ def test_what_the_host_interrupts_is_interrupted(
         dispatch(hooks)
     assert calls.names == []
     assert hooks.statistics(record).failures == 0
-    assert not hooks._fence.threads.frame.runs_handler()
+    assert hooks.budget.running() is None
     assert hooks.statistics(later).calls == hooks.statistics(record).calls - 1
 
 

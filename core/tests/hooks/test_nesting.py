@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from structlog.testing import capture_logs
 
+from pagoda.hooks.dispatch import MAX_DEPTH
 from pagoda.hooks.manager import HookManager
-from pagoda.hooks.threads import MAX_DEPTH
 
 from .conftest import Calls
 
@@ -37,8 +37,8 @@ def test_a_handlers_write_runs_its_own_handlers_at_once(
     hooks.register_hook("entity.after_create", calls.handler("inner"))
     dispatch(hooks)
     assert calls.names == ["outer begins", "inner", "outer ends", "after outer"]
-    assert len(hooks._fence.threads.state.frames) == 1
-    assert not hooks._fence.threads.frame.runs_handler()
+    assert hooks.budget.running() is None
+    assert hooks.budget.running() is None
 
 
 def test_an_inner_failure_is_the_inner_handlers(hooks: HookManager, calls: Calls) -> None:
@@ -72,7 +72,7 @@ def test_a_handler_that_starts_itself_is_stopped_and_contained(hooks: HookManage
     assert logs[0]["error"].endswith("let it write only what differs, or skip what it wrote itself.")
     figures = hooks.statistics(record)
     assert (figures.calls, figures.failures) == (MAX_DEPTH, 1)
-    assert len(hooks._fence.threads.state.frames) == 1
+    assert hooks.budget.running() is None
 
 
 @pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_a_dispatch_inside_a_handler_that_has_a_savepoint_is_nested_too(
 ) -> None:
     def outer(*_args: Any) -> None:
         Group.objects.create(name="outer")
-        hooks.dispatcher("entity.after_create")("customer", None, None)
+        hooks.execute_hook("entity.after_create", None, None)
         Group.objects.create(name="outer again")
 
     record = hooks.register_hook("entry.after_create", outer)

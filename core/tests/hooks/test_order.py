@@ -62,7 +62,7 @@ def test_an_entitys_handlers_are_those_for_it_and_for_all_in_the_same_order(
         )
     everybody = hooks._hooks["entry.after_create"]
     expected = [r.plugin_id for r in everybody if r.entity in (None, entity_name)]
-    hooks.dispatcher("entry.after_create")(entity_name, entity_name, None, None)
+    hooks.execute_hook("entry.after_create", entity_name, None, None)
     assert ran == expected
     assert [r.plugin_id for r in hooks.handlers("entry.after_create", entity_name)] == expected
 

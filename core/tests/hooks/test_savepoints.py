@@ -269,17 +269,17 @@ def test_a_handlers_own_transaction_outside_of_one_is_its_own_affair(
     assert stored() == {"inner", "outer", "bad"}
     assert hooks.statistics(record).failures == 0
     assert not connection.in_atomic_block
-    assert hooks._fence.threads.frame.savepoints == {}
+    assert hooks.budget.local.frame.savepoints is None
 
 
 def test_a_guard_stays_when_a_wrapper_that_was_there_first_leaves(hooks: HookManager) -> None:
     with connection.execute_wrapper(lambda execute, *args: execute(*args)):
-        hooks._guard.take_off()
-        hooks._guard.put_on(connection)
-    assert hooks._guard in connection.execute_wrappers
+        hooks.budget.guard.take_off()
+        hooks.budget.guard.put_on(connection)
+    assert hooks.budget.guard in connection.execute_wrappers
 
 
 def test_closing_a_manager_takes_its_guard_off(hooks: HookManager) -> None:
-    assert hooks._guard in connection.execute_wrappers
+    assert hooks.budget.guard in connection.execute_wrappers
     hooks.close()
-    assert hooks._guard not in connection.execute_wrappers
+    assert hooks.budget.guard not in connection.execute_wrappers

@@ -18,7 +18,7 @@ import contextlib, sys, threading
 import django
 django.setup()
 from django.db import connection, transaction
-from pagoda.hooks.errors import HookTimeout
+from pagoda.budget import TimeBudgetExceeded
 from pagoda.hooks.manager import HookManager
 
 def query(sql):
@@ -54,8 +54,8 @@ def view():
 
 def request():
     pid = query("SELECT pg_backend_pid()")
-    with contextlib.suppress(HookTimeout):
-        hooks.run_within(0.2, view)
+    with contextlib.suppress(TimeBudgetExceeded):
+        hooks.budget.run_within(0.2, "p", view)
         raise SystemExit("the view was not cut off")
     assert query("SELECT pg_backend_pid()") == pid, "the connection was lost"
 

@@ -28,7 +28,7 @@ def test_threads_do_not_see_each_others_handlers_as_nested(hooks: HookManager) -
 
     def meet(*_args: Any) -> None:
         barrier.wait()
-        depths.add(len(hooks._fence.threads.state.frames))
+        depths.add(hooks.budget.local.frame.depth)
 
     hooks.register_hook("entry.after_create", meet)
     in_threads(lambda: hooks.execute_hook("entry.after_create", "customer", None, None))
@@ -57,7 +57,6 @@ def test_data_of_concurrent_chains_stays_apart(hooks: HookManager) -> None:
 
 def test_registering_while_others_dispatch_loses_no_call(hooks: HookManager, calls: Calls) -> None:
     steady = hooks.register_hook("entry.after_create", calls.handler("steady"), plugin_id="steady")
-    dispatcher = hooks.dispatcher("entry.after_create")
     stop = threading.Event()
 
     def come_and_go() -> None:
@@ -70,7 +69,7 @@ def test_registering_while_others_dispatch_loses_no_call(hooks: HookManager, cal
 
     def run() -> None:
         for _ in range(TIMES):
-            dispatcher.resolve("customer")("customer", None, None)
+            hooks.execute_hook("entry.after_create", "customer", None, None)
 
     in_threads(run)
     stop.set()
@@ -83,4 +82,4 @@ def test_ended_threads_are_forgotten(hooks: HookManager) -> None:
     hooks.register_hook("entry.after_create", lambda *_args: None)
     in_threads(lambda: hooks.execute_hook("entry.after_create", "customer", None, None))
     gc.collect()
-    assert len(hooks._watchdog._registry) == 0
+    assert len(hooks.budget._registry) == 0

@@ -17,14 +17,15 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from structlog.testing import capture_logs
 
-from pagoda.hooks.cutting import CUT_SIGNAL
-from pagoda.hooks.errors import HookTimeout
+from pagoda.budget import TimeBudgetExceeded
+from pagoda.budget.cutting import CUT_SIGNAL
+from pagoda.budget.time_budget import View
 from pagoda.hooks.manager import HookManager
 
 from .conftest import BUDGET_SECONDS, Calls
 
 LONG = 60.0
-CUT_OFF = "HookTimeout: cut off: it ran longer than its time budget of 0.1 s"
+CUT_OFF = "cut off: it ran longer than its time budget of 0.1 s"
 
 
 def spin(*_args: Any) -> None:
@@ -173,7 +174,7 @@ def test_the_outer_handlers_budget_holds_for_what_it_starts(impatient: HookManag
     assert calls.names == ["later"]
     assert impatient.statistics(record).timeouts == 1
     assert impatient.statistics(inner).failures == 0
-    assert len(impatient._fence.threads.state.frames) == 1
+    assert impatient.budget.running() is None
 
 
 def test_an_inner_handler_that_hangs_uses_up_the_outer_budget(impatient: HookManager, calls: Calls) -> None:
@@ -186,15 +187,14 @@ def test_an_inner_handler_that_hangs_uses_up_the_outer_budget(impatient: HookMan
     impatient.execute_hook("entry.after_create", "customer", None, None)
     assert calls.names == ["later"]
     assert impatient.statistics(record).timeouts <= 1
-    assert not impatient._fence.threads.frame.runs_handler()
+    assert impatient.budget.running() is None
 
 
 def test_many_short_calls_are_not_one_long_one(impatient: HookManager) -> None:
     record = impatient.register_hook("entry.after_create", lambda *_args: None)
-    run = impatient.dispatcher("entry.after_create").resolve("customer")
     until = time.monotonic() + 5 * BUDGET_SECONDS
     while time.monotonic() < until:
-        run("customer", None, None)
+        impatient.execute_hook("entry.after_create", "customer", None, None)
     assert impatient.statistics(record).failures == 0
 
 
@@ -208,14 +208,14 @@ def test_a_knock_on_a_thread_that_runs_no_handler_does_nothing(impatient: HookMa
 def test_a_mark_that_was_left_behind_never_hits_the_host(impatient: HookManager, calls: Calls) -> None:
     impatient.register_hook("entry.after_create", calls.handler("h"))
     impatient.execute_hook("entry.after_create", "customer", None, None)
-    frame = impatient._fence.threads.frame
-    frame.slot[0] = 1
+    frame = impatient.budget.local.frame
+    frame.running = View("p", 0.0)
     assert frame.watch(0.0) is None
     mark = frame.watch(0.0)
     assert mark is not None
     mark.expired = True
     signal.raise_signal(CUT_SIGNAL)
-    frame.slot[0] = 0
+    frame.running = None
     assert calls.names == ["h"]
 
 
@@ -236,9 +236,9 @@ def test_one_that_catches_everything_is_cut_off_again(impatient: HookManager) ->
     attempts: list[BaseException] = []
 
     def stubborn(*_args: Any) -> None:
-        with suppress(HookTimeout):
+        with suppress(TimeBudgetExceeded):
             spin()
-        attempts.append(HookTimeout(impatient._fence.threads.frame, 0))
+        attempts.append(TimeBudgetExceeded(impatient.budget.local.frame, 0))
         spin()
 
     record = impatient.register_hook("entry.after_create", stubborn)
@@ -275,11 +275,11 @@ def test_two_managers_in_one_process_each_keep_their_budget(impatient: HookManag
 def test_events_are_off_again_after_a_cut(impatient: HookManager) -> None:
     impatient.register_hook("entry.after_create", spin)
     in_thread(lambda: impatient.execute_hook("entry.after_create", "customer", None, None))
-    watchdog = impatient._watchdog
-    watchdog.stop()
-    watchdog._look(time.monotonic())
-    assert watchdog._tool is not None
-    assert sys.monitoring.get_local_events(watchdog._tool, spin.__code__) == 0
+    budget = impatient.budget
+    budget.close()
+    budget._look(time.monotonic())
+    assert budget._tool is not None
+    assert sys.monitoring.get_local_events(budget._tool, spin.__code__) == 0
 
 
 def test_without_a_free_tool_number_it_is_said_that_nothing_is_cut_off(
@@ -347,11 +347,10 @@ def test_a_handler_that_ends_just_in_time_takes_nobody_with_it(where: str) -> No
     hooks.register_hook("entry.after_create", end_around_the_deadline)
     between = hooks.register_hook("entry.after_create", lambda *_args: None)
     hooks.register_hook("entry.after_create", end_around_the_deadline)
-    dispatcher = hooks.dispatcher("entry.after_create")
 
     def run() -> None:
         for step in range(25):
-            dispatcher("customer", "customer", budget * (0.8 + step / 20), None)
+            hooks.execute_hook("entry.after_create", "customer", budget * (0.8 + step / 20), None)
 
     if where == "main":
         run()
@@ -456,9 +455,9 @@ def test_other_code_has_a_budget_of_its_own_around_those_of_handlers(
         spin()
         return "never"
 
-    with pytest.raises(HookTimeout, match=r"its time budget of 0\.5 s"):
-        impatient.run_within(0.5, view)
+    with pytest.raises(TimeBudgetExceeded, match=r"its time budget of 0\.5 s"):
+        impatient.budget.run_within(0.5, "p", view)
     assert calls.names == ["went on"]
     assert impatient.statistics(record).timeouts == 1
-    assert len(impatient._fence.threads.state.frames) == 1
-    assert impatient.run_within(0.5, lambda: "done") == "done"
+    assert impatient.budget.running() is None
+    assert impatient.budget.run_within(0.5, "p", lambda: "done") == "done"

@@ -38,7 +38,7 @@ def fence(serve: Callable[..., None]) -> Iterator[EndpointFence]:
     """A fence that is soon out of patience, around the views of the plugin `faulty`."""
     serve(Faulty())
     fence = EndpointFence(
-        hooks=manager(),
+        budget=manager().budget,
         breaker=Breaker(MemoryStore(), Policy(consecutive_failures=2)),
         bulkhead=Bulkhead(limit=1, process_limit=1),
         timeout_seconds=0.2,

@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from pagoda.config.settings import Settings
 
+PluginFinder = Callable[[], str | None]
+"""Returns the id of the plugin whose code runs in the calling thread, None when none does."""
+
+
+class _Port:
+    """Where the hooks, which lie above, say whose code runs."""
+
+    find_plugin: PluginFinder | None = None
+
+
+def set_plugin_finder(finder: PluginFinder | None) -> None:
+    """Have lines that code of a plugin logs name it, whosever request or job it runs in."""
+    _Port.find_plugin = finder
+
+
+def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
+    """Name the plugin whose code logs, unless the line names one itself.
+
+    A context variable per handler would do, and cost more than the handler's call.
+    """
+    if "plugin" not in event and _Port.find_plugin is not None:
+        found = _Port.find_plugin()
+        if found:
+            event["plugin"] = found
+    return event
+
+
 # Ids travel in structlog's context variables: request_id, job_id, plugin, hook, queue.
 SHARED: tuple[Processor, ...] = (
+    name_plugin,
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -40,7 +69,7 @@ def configure_logging(settings: Settings, *, service: str) -> None:
 
 
 def _formatter(settings: Settings, service: str) -> logging.Formatter:
-    def add_service(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def add_service(_: object, __: str, event: EventDict) -> EventDict:
         event.setdefault("service", service)
         return event
 

@@ -22,8 +22,11 @@ from pagoda.fencing.rows import Batch, Key, Row
 from pagoda.fencing.shared_rows import Change, SharedRows
 from pagoda.fencing.states import BreakerState, breaker_changed
 from pagoda.fencing.store import Store, StoreUnavailable
+from pagoda.washing import washed
 
 log = structlog.get_logger(__name__)
+
+NAME_MAX = 200
 
 type Successes = tuple[str, Surface, str, int]
 """Plugin, surface, name, and how often it did no harm since this was last asked."""
@@ -108,6 +111,7 @@ class Breaker:
 
     def fail(self, plugin: str, surface: Surface, name: str, error: str, *, successes: int = 0) -> None:
         """Count a failure and store it; `successes` is how often `name` did no harm before, untold."""
+        name = washed(name, NAME_MAX)
         with self._lock:
             batch = self._batch((plugin, surface))
             if successes > 0:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sentry_sdk
 
+from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda.fencing.outcomes import Surface
+from pagoda.washing import washed
+
+
+def described(error: BaseException) -> str:
+    """Return type and text of what plugin code raised, washed: in one form wherever it is shown or kept."""
+    if isinstance(error, TimeBudgetExceeded):
+        return str(error)
+    return washed(f"{type(error).__name__}: {washed(error)}")
 
 
 def report_error(

@@ -3,14 +3,11 @@
 from pagoda.hooks.errors import (
     HookArgumentsError,
     HookDepthExceeded,
-    HookTimeout,
     RejectedByPlugin,
-    TransactionBroken,
     UnusableResult,
 )
-from pagoda.hooks.explanations import Explanation
 from pagoda.hooks.manager import HookManager
-from pagoda.hooks.records import HandlerRecord
+from pagoda.hooks.records import Explanation, HandlerRecord
 
 __all__ = [
     "Explanation",
@@ -18,8 +15,6 @@ __all__ = [
     "HookArgumentsError",
     "HookDepthExceeded",
     "HookManager",
-    "HookTimeout",
     "RejectedByPlugin",
-    "TransactionBroken",
     "UnusableResult",
 ]

@@ -15,6 +15,7 @@ class HooksConfig(AppConfig):
     label = "hooks"
 
     def ready(self) -> None:
+        from pagoda.config.logging import set_plugin_finder
         from pagoda.fencing.runtime import breaker
         from pagoda.hooks import breaking, runtime
         from pagoda.hooks.bridge import Bridge
@@ -24,4 +25,5 @@ class HooksConfig(AppConfig):
         manager.open()
         breaking.connect(manager, breaker())
         runtime.install(manager)
+        set_plugin_finder(runtime.running_plugin)
         Bridge(manager).connect()

@@ -1,11 +1,14 @@
-"""Bring the arguments of `execute_hook` into the order of the hook's spec."""
+"""What a hook is executed with: its arguments, the entity they name, and the context."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from pagoda.hooks.errors import HookArgumentsError
+from pagoda.hooks.records import Handler
 from pagoda_plugin_sdk.hooks import HookSpec
 
 
@@ -37,3 +40,64 @@ def _wrong(spec: HookSpec, fault: str) -> HookArgumentsError:
     return HookArgumentsError(
         f"Hook {spec.name!r} was executed wrongly: {fault}. Expected: ({', '.join(spec.arguments)})."
     )
+
+
+def bound(
+    spec: HookSpec, args: tuple[Any, ...], keywords: dict[str, Any], entity_name: str | None
+) -> tuple[tuple[Any, ...], dict[str, Any], str | None]:
+    """Return the hook's arguments in order, the context, and the entity whose handlers run."""
+    if entity_name is not None and "entity_name" in spec.arguments[len(args) :]:
+        keywords["entity_name"] = entity_name
+    bound, context = bind(spec, args, keywords)
+    return bound, context, entity_name_of(spec, bound) if entity_name is None else str(entity_name)
+
+
+def entity_name_of(spec: HookSpec, args: Sequence[Any]) -> str | None:
+    """Return the name of the entity that the arguments of this hook name; None when they name none.
+
+    Any: a hook's arguments are data of every type.
+    """
+    given = dict(zip(spec.arguments, args, strict=False))
+    for name in ("entity_name", "schema_name"):
+        if name in given:
+            return _text(given[name])
+    if "entity" in given:
+        return _text(getattr(given["entity"], "name", None))
+    if "entry" in given:
+        return _text(getattr(getattr(given["entry"], "schema", None), "name", None))
+    data = given.get("validated_data")
+    return _text(data.get("name")) if isinstance(data, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextRule:
+    """Which context keywords a handler takes, decided once from its signature."""
+
+    takes_all: bool  # it declares **kwargs
+    names: frozenset[str]  # parameters that only a keyword can fill
+    occupied: frozenset[str]  # parameters that the hook's arguments fill
+
+    @classmethod
+    def of(cls, spec: HookSpec, handler: Handler) -> Self:
+        """Return the rule of a handler whose signature was checked against `spec`."""
+        parameters = list(inspect.signature(handler).parameters.values())
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        filled = frozenset(p.name for p in positional[: len(spec.arguments)])
+        by_keyword = frozenset(
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        )
+        return cls(
+            takes_all=any(p.kind is p.VAR_KEYWORD for p in parameters),
+            names=by_keyword - filled,
+            occupied=filled,
+        )
+
+    def select(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the part of `context` to call the handler with. Any: context is open."""
+        if self.takes_all:
+            return {name: value for name, value in context.items() if name not in self.occupied}
+        return {name: context[name] for name in self.names & context.keys()}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from pagoda.fencing.breaker import Breaker, Successes
+from pagoda.fencing.reporting import described
 from pagoda.fencing.rows import Key
-from pagoda.hooks.errors import HookTimeout
 from pagoda.hooks.fence import Step
 from pagoda.hooks.manager import HookManager
 from pagoda.hooks.records import HandlerRecord
@@ -34,15 +34,11 @@ class _Link:
         record = step.record
         if not record.plugin_id:
             return  # the host's own
-        text = str(error) if isinstance(error, HookTimeout) else f"{type(error).__name__}: {error}"
         successes = self._new_successes(record)
-        self._breaker.fail(record.plugin_id, "hook", _name(record), text, successes=successes)
+        self._breaker.fail(record.plugin_id, "hook", _name(record), described(error), successes=successes)
 
     def successes(self) -> Iterator[Successes]:
-        """Yield how often each handler did no harm since this was last asked.
-
-        Ask between dispatches: one counts for all of its handlers when it begins.
-        """
+        """Yield how often each handler did no harm since this was last asked."""
         for record in self._manager.records():
             if record.plugin_id and (new := self._new_successes(record)) > 0:
                 yield record.plugin_id, "hook", _name(record), new

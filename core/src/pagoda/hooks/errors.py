@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda_plugin_sdk.exceptions import HookRejected, PagodaError, PluginError
 
-if TYPE_CHECKING:
-    from pagoda.hooks.threads import Frame
+HookTimeout = TimeBudgetExceeded  # its old name; it goes with the next minor release
 
 type Messages = list[str] | dict[str, list[str]]
-
-
-class HookTimeout(BaseException):
-    """Raised inside a handler that ran past its time budget.
-
-    No `Exception`, as ``except Exception`` is what handlers wrap their loops in. It never leaves the fence of
-    the handler it is meant for.
-    """
-
-    def __init__(self, frame: Frame, timeout_seconds: float) -> None:
-        super().__init__(f"cut off: it ran longer than its time budget of {timeout_seconds:g} s")
-        self.frame = frame  # of the handler that is cut off, which may have started others
 
 
 class RejectedByPlugin(HookRejected):
@@ -54,12 +42,6 @@ class UnusableResult(PluginError):
     """A handler returned something that its hook can't use."""
 
     code: ClassVar[str] = "unusable_hook_result"
-
-
-class TransactionBroken(PluginError):
-    """A handler returned normally but left the transaction unusable."""
-
-    code: ClassVar[str] = "transaction_broken"
 
 
 class HooksNotStarted(PagodaError):

@@ -2,163 +2,157 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
 
+from pagoda.budget import TimeBudgetExceeded, TransactionBroken
+from pagoda.budget.frames import Frame, Mark
+from pagoda.budget.savepoints import Savepoint
+from pagoda.fencing.errors import HostInterrupt
+from pagoda.fencing.reporting import described, report_error
+from pagoda.hooks.arguments import ContextRule, entity_name_of
 from pagoda.hooks.counts import HandlerCounts
-from pagoda.hooks.errors import HookTimeout, RejectedByPlugin, TransactionBroken
+from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.records import Handler, HandlerRecord
 from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
-from pagoda.hooks.reports import report_failure, report_rejection
-from pagoda.hooks.savepoints import Savepoint
-from pagoda.hooks.subjects import entity_name_of
-from pagoda.hooks.threads import IDLE, Frame, Mark
-from pagoda.hooks.watchdog import Watchdog
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
+log = structlog.get_logger(__name__)
+
 # Raised by the host into whatever runs, a handler too, and not the handler's doing.
-HOST_INTERRUPTS = (KeyboardInterrupt, SoftTimeLimitExceeded, JobTimeLimitExceeded)
+HOST_INTERRUPTS = (HostInterrupt, KeyboardInterrupt, SoftTimeLimitExceeded, JobTimeLimitExceeded)
 
 
-class Outcome(enum.Enum):
-    """What stands for a result where there is none."""
-
-    FAILED = enum.auto()  # the handler failed and was contained
-
-
-FAILED: Final = Outcome.FAILED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One handler in its place in a chain."""
 
-    record: HandlerRecord
-    function: Handler  # the handler, or what hands it over to a job
-    counts: HandlerCounts
+    __slots__ = ("_context_rule", "counts", "function", "plugin_id", "record", "seconds")
+
+    is_undone = True  # what it writes, if it fails
+
+    def __init__(
+        self, record: HandlerRecord, function: Handler, counts: HandlerCounts, seconds: float
+    ) -> None:
+        """`function` is the handler, or what stands for it: what hands it over to a job."""
+        self.record = record
+        self.function = function
+        self.counts = counts
+        self.seconds = seconds
+        self.plugin_id = record.plugin_id
+        self._context_rule: ContextRule | None = None
+
+    def keywords(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the part of `context` that the handler takes. Any: context is open."""
+        if self._context_rule is None:  # not before: it takes time, and context is rarely given
+            self._context_rule = ContextRule.of(HOOK_SPECS[self.record.hook], self.record.handler)
+        return self._context_rule.select(context)
 
 
 type FailureListener = Callable[[Step, BaseException], None]
 
 
 class Fence:
-    """Runs handlers so that a failure, a hang or a broken transaction stays theirs.
+    """Contains what handlers do wrong. Any below: a hook's arguments are data of every type."""
 
-    Any below: a hook's arguments, context keywords and results are data of every type.
-    """
-
-    def __init__(self, watchdog: Watchdog) -> None:
+    def __init__(self) -> None:
         self.on_failure: FailureListener | None = None
-        self._watchdog = watchdog
-        self.threads = watchdog.threads
 
-    def enter(self) -> int:
-        """Begin a dispatch in this thread; return what to `leave` with."""
-        self._watchdog.watch()
-        return self.threads.enter()
-
-    def leave(self, depth: int) -> None:
-        """End the dispatch that `enter` began."""
-        self.threads.leave(depth)
-
-    def call(
-        self,
-        step: Step,
-        number: int,
-        args: Sequence[Any],
-        keywords: Mapping[str, Any],
-        check: Callable[[Any], None],
-    ) -> Any:
-        """Call a handler and return its result, `FAILED` if it failed; `check` raises on an unusable result.
+    def settle(self, frame: Frame) -> None:
+        """Close the savepoints of a handler that returned.
 
         Raises:
-            RejectedByPlugin: it refused the write, as its hook may.
+            TransactionBroken: it broke the transaction; what it wrote is undone.
         """
-        slot = self.threads.local.slot
-        try:
-            slot[0] = number
-            result = step.function(*args, **keywords)
-            check(result)
-        except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
-            self.contain(step, args, error)
-            return FAILED
-        try:
-            slot[0] = IDLE
-        except IndexError:  # it left savepoints
-            return result if self.settle(step, args) else FAILED
-        return result
+        frame.running = None  # it is over: from here on it is the host's own time
+        savepoints = frame.take_savepoints()
+        for position, savepoint in enumerate(savepoints):
+            try:
+                savepoint.release()
+            except TransactionBroken:
+                _roll_back(savepoints[position + 1 :])
+                raise
 
-    def settle(self, step: Step, args: Sequence[Any]) -> bool:
-        """Close the savepoints of a handler that returned; return False if it broke the transaction."""
-        try:
-            _release(self.threads.free())
-        except TransactionBroken as error:
-            self._record_failure(step, args, error)
-            return False
-        return True
-
-    def contain(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
+    def contain(self, step: Step, frame: Frame, args: Sequence[Any], error: BaseException) -> None:
         """Undo and record what a handler did that raised.
 
         Raises:
             RejectedByPlugin: it refused the write, as its hook may.
             BaseException: the error itself, when it was not meant for this handler.
         """
-        frame = self.threads.frame
-        error = self._or_timeout(frame, error)
-        for savepoint in self.threads.free():
-            savepoint.roll_back()
+        running, frame.running = frame.running, None
+        _roll_back(frame.take_savepoints())
+        if isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired:
+            error = _stopped_query(frame, step.seconds, error)
         if isinstance(error, HOST_INTERRUPTS) or (
-            isinstance(error, HookTimeout) and error.frame is not frame
+            isinstance(error, TimeBudgetExceeded) and error.frame is not frame
         ):
             raise error
         if is_rejection(HOOK_SPECS[step.record.hook], error):
-            raise self._rejection(step, args, error) from error
-        self._record_failure(step, args, error)
+            raise _rejection(step, args, error) from error
+        self._record(step, args, error)
         if step.record.fail_closed:
-            raise self._rejection(step, args, refusal_of(step.record)) from error
+            raise _rejection(step, args, refusal_of(step.record)) from error
 
-    def _or_timeout(self, frame: Frame, error: BaseException) -> BaseException:
-        """Return what the database raised as a `HookTimeout`, if it stopped a query as time was up."""
-        running = frame.running()
-        if not (isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired):
-            return error
-        timeout = HookTimeout(frame, self._watchdog.timeout_seconds)
-        timeout.__cause__ = error
-        return timeout
-
-    def _rejection(self, step: Step, args: Sequence[Any], error: BaseException) -> RejectedByPlugin:
-        record = step.record
-        step.counts.rejected += 1
-        rejection = RejectedByPlugin(
-            plugin_id=record.plugin_id,
-            hook=record.hook,
-            entity=entity_name_of(HOOK_SPECS[record.hook], args),
-            messages=messages_of(error),
-        )
-        report_rejection(record, rejection)
-        return rejection
-
-    def _record_failure(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
+    def _record(self, step: Step, args: Sequence[Any], error: BaseException) -> None:
+        """Count and report a failure: one log record and, when error tracking is on, one event."""
+        record, is_timeout = step.record, isinstance(error, TimeBudgetExceeded)
         step.counts.failures += 1
-        step.counts.timeouts += isinstance(error, HookTimeout)
+        step.counts.timeouts += is_timeout
         if self.on_failure is not None:
             self.on_failure(step, error)
-        report_failure(step.record, entity_name_of(HOOK_SPECS[step.record.hook], args), error)
+        entity = entity_name_of(HOOK_SPECS[record.hook], args)
+        log.error(
+            "hook_timed_out" if is_timeout else "hook_failed",
+            plugin=record.plugin_id,
+            hook=record.hook,
+            entity=entity,
+            handler=record.name,
+            error=described(error),
+            exc_info=error,
+        )
+        report_error(
+            error,
+            plugin=record.plugin_id,
+            surface="hook",
+            name=record.hook,
+            hook=record.hook,
+            entity=entity or "",
+        )
 
 
-def _release(savepoints: list[Savepoint]) -> None:
-    """Release savepoints of different databases: all, or none from the first that is broken."""
-    for position, savepoint in enumerate(savepoints):
-        try:
-            savepoint.release()
-        except TransactionBroken:
-            for other in savepoints[position + 1 :]:
-                other.roll_back()
-            raise
+def _rejection(step: Step, args: Sequence[Any], error: BaseException) -> RejectedByPlugin:
+    """Count and log a write that was refused, which is no failure."""
+    record = step.record
+    step.counts.rejected += 1
+    rejection = RejectedByPlugin(
+        plugin_id=record.plugin_id,
+        hook=record.hook,
+        entity=entity_name_of(HOOK_SPECS[record.hook], args),
+        messages=messages_of(error),
+    )
+    log.info(
+        "hook_rejected",
+        plugin=record.plugin_id,
+        hook=record.hook,
+        entity=rejection.entity,
+        handler=record.name,
+        messages=rejection.messages,
+    )
+    return rejection
+
+
+def _stopped_query(frame: Frame, seconds: float, error: DatabaseError) -> TimeBudgetExceeded:
+    """Return what the database raised as what it means, as it stopped a query when time was up."""
+    exceeded = TimeBudgetExceeded(frame, seconds)
+    exceeded.__cause__ = error
+    return exceeded
+
+
+def _roll_back(savepoints: Sequence[Savepoint]) -> None:
+    for savepoint in savepoints:
+        savepoint.roll_back()

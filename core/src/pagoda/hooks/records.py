@@ -1,10 +1,13 @@
-"""What the hook manager knows of one handler."""
+"""What the hook manager knows of one handler, and why it runs for an entity or not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind, check_signature, resolve_hook_name
 
 type Handler = Callable[..., Any]  # a hook's arguments and result are data of every type
 
@@ -47,3 +50,86 @@ class HandlerRecord:
     def handles(self, entity_name: str | None) -> bool:
         """Return whether it runs for this entity; None stands for an entity without a name yet."""
         return self.entity is None or self.entity == entity_name
+
+
+def checked_record(
+    hook_name: str,
+    handler: Handler,
+    *,
+    plugin_id: str,
+    entity: str | None,
+    priority: int,
+    plugin_order: int,
+    position: int,
+    deferred: bool,
+    fail_closed: bool = False,
+) -> HandlerRecord:
+    """Return the record of a handler.
+
+    Raises:
+        UnknownHook: `hook_name` is neither a hook nor an alias.
+        PluginValidationError: the handler can't take the hook's arguments, or a value is not what the hook
+            allows.
+    """
+    spec = HOOK_SPECS[resolve_hook_name(hook_name)]
+    if not callable(handler):
+        raise _wrong(spec.name, f"handler is {handler!r}, expected a function or a bound method")
+    check_signature(spec, handler)
+    _check_type(spec.name, "priority", priority, int)
+    _check_type(spec.name, "plugin_order", plugin_order, int)
+    if entity is not None:
+        _check_type(spec.name, "entity", entity, str)
+    if deferred and not spec.is_after:
+        raise _wrong(
+            spec.name,
+            "deferred=True is given, but its result is needed before the write; only after-hooks defer",
+        )
+    return HandlerRecord(
+        hook=spec.name,
+        plugin_id=plugin_id,
+        entity=entity,
+        priority=priority,
+        plugin_order=plugin_order,
+        position=position,
+        deferred=deferred,
+        fail_closed=fail_closed and spec.kind is HookKind.VETO,
+        handler=handler,
+    )
+
+
+def _check_type(hook: str, name: str, value: Any, expected: type) -> None:
+    """Any: the value is what is being checked."""
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise _wrong(hook, f"{name} is {value!r}, expected {expected.__name__}")
+
+
+def _wrong(hook: str, fault: str) -> PluginValidationError:
+    return PluginValidationError(f"Handler of hook {hook!r}: {fault}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One handler of a hook, seen from one entity."""
+
+    record: HandlerRecord
+    place: int | None  # 1 runs first; None: it does not run for this entity
+    reason: str
+
+
+def explain(records: Iterable[HandlerRecord], entity_name: str | None) -> Iterator[Explanation]:
+    """Yield an explanation per handler, in the order in which handlers run; `records` are in that order."""
+    place = 0
+    for record in records:
+        if record.handles(entity_name):
+            place += 1
+            yield Explanation(record=record, place=place, reason=_why(record))
+        else:
+            yield Explanation(
+                record=record, place=None, reason=f"handles entity {record.entity!r}, not {entity_name!r}"
+            )
+
+
+def _why(record: HandlerRecord) -> str:
+    entity = "all entities" if record.entity is None else f"entity {record.entity!r}"
+    deferred = ", in a job after commit" if record.deferred else ""
+    return f"priority {record.priority}, plugin {record.plugin_order} in load order, {entity}{deferred}"

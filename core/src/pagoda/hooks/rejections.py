@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from pagoda.hooks.errors import Messages
 from pagoda.hooks.records import HandlerRecord
+from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
 
@@ -22,11 +23,14 @@ def is_rejection(spec: HookSpec, error: BaseException) -> bool:
 
 def messages_of(error: BaseException) -> Messages:
     """Return what a refusing handler says: texts, or texts by field where it named fields."""
-    if isinstance(error, ValidationError):
-        return error.message_dict if hasattr(error, "error_dict") else error.messages
-    if isinstance(error, _drf_errors()):
-        return _texts(getattr(error, "detail", None))
-    return [str(error) or f"{type(error).__name__} without a message"]
+    try:
+        if isinstance(error, ValidationError):
+            return _texts(error.message_dict if hasattr(error, "error_dict") else error.messages)
+        if isinstance(error, _drf_errors()):
+            return _texts(getattr(error, "detail", None))
+    except Exception:  # noqa: BLE001 - a plugin's messages that can't be read
+        return [f"{type(error).__name__} with messages that can't be shown"]
+    return [washed(error) or f"{type(error).__name__} without a message"]
 
 
 def _drf_errors() -> tuple[type[BaseException], ...]:
@@ -36,18 +40,18 @@ def _drf_errors() -> tuple[type[BaseException], ...]:
 
 
 def _texts(detail: Any) -> Messages:
-    """Flatten DRF's error detail, dicts and lists of texts at any depth; Any: DRF types it so."""
+    """Flatten error messages, dicts and lists of texts at any depth, and wash them; Any: DRF types it so."""
     if isinstance(detail, dict):
-        return {str(field): _flat(value) for field, value in detail.items()}
+        return {washed(field): _flat(value) for field, value in detail.items()}
     return _flat(detail)
 
 
 def _flat(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [f"{field}: {text}" for field, item in value.items() for text in _flat(item)]
+        return [f"{washed(field)}: {text}" for field, item in value.items() for text in _flat(item)]
     if isinstance(value, list | tuple):
         return [text for item in value for text in _flat(item)]
-    return [str(value)]
+    return [washed(value)]
 
 
 def refuse_unseen(record: HandlerRecord, *_args: Any, **_context: Any) -> None:

@@ -101,7 +101,7 @@ def _breaker(state: BreakerState) -> Description:
 def _hooks(hooks: HookManager, plugin_id: str) -> Iterator[Description]:
     """Yield a plugin's handlers hook by hook; `position` counts the handlers of all plugins from 1."""
     for hook_name in HOOK_SPECS:
-        in_order = sorted(hooks._hooks.get(hook_name, ()), key=lambda handler: handler.order)
+        in_order = [handler for handler in hooks.records() if handler.hook == hook_name]
         for position, handler in enumerate(in_order, start=1):
             if handler.plugin_id == plugin_id:
                 yield {

@@ -49,8 +49,7 @@ def _is_range(value: object) -> bool:
 
 
 def _handlers(hooks: HookManager) -> Iterator[str]:
-    for hook_name, handlers in hooks._hooks.items():
-        for handler in handlers:
-            entity, priority = handler.entity or "*", handler.priority
-            timing = "deferred" if handler.deferred else "direct"
-            yield f"hook {hook_name} {entity} {priority} {handler.plugin_id} {handler.name} {timing}"
+    for handler in hooks.records():
+        entity, priority = handler.entity or "*", handler.priority
+        timing = "deferred" if handler.deferred else "direct"
+        yield f"hook {handler.hook} {entity} {priority} {handler.plugin_id} {handler.name} {timing}"

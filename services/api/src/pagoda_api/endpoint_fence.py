@@ -22,12 +22,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
+from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.reporting import report_error
 from pagoda.health.storage import storage_fault
-from pagoda.hooks.errors import HookTimeout
-from pagoda.hooks.manager import HookManager
 from pagoda_api import problems
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished
@@ -56,7 +55,7 @@ def is_host_interrupt(error: BaseException) -> bool:
 class EndpointFence:
     """Calls the views of plugins."""
 
-    hooks: HookManager  # its watchdog keeps the time budget
+    budget: TimeBudget
     breaker: Breaker
     bulkhead: Bulkhead
     timeout_seconds: float
@@ -138,7 +137,7 @@ class _Call:
         started = time.perf_counter()
         left = max(0.001, self.fence.timeout_seconds - self.seconds)
         try:
-            return self.fence.hooks.run_within(left, function, *args)
+            return self.fence.budget.run_within(left, self.plugin_id, function, *args)
         finally:
             self.seconds += time.perf_counter() - started
             if database.in_atomic_block and not was_open:
@@ -192,7 +191,7 @@ class _Call:
         return problems.plugin_failed(self.request, self.plugin_id, error)
 
     def _fail(self, error: BaseException) -> None:
-        is_timeout = isinstance(error, HookTimeout)
+        is_timeout = isinstance(error, TimeBudgetExceeded)
         text = str(error) if is_timeout else f"{type(error).__name__}: {error}"
         event = "endpoint_timed_out" if is_timeout else "endpoint_failed"
         log.error(

@@ -63,8 +63,8 @@ class FencedSchemaGenerator(SchemaGenerator):
     def _parse_one(self, path: str, input_request: HttpRequest | None, public: bool) -> dict[str, Any]:
         components, fence = dict(self.registry._components), endpoint_fence()
         try:
-            operations: dict[str, Any] = fence.hooks.run_within(
-                fence.timeout_seconds, super().parse, input_request, public
+            operations: dict[str, Any] = fence.budget.run_within(
+                fence.timeout_seconds, "", super().parse, input_request, public
             )
         except BaseException as error:  # the fence
             if is_host_interrupt(error) or not path.removeprefix("/").startswith(PREFIXES):

@@ -28,8 +28,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
+from pagoda.budget import TimeBudgetExceeded
 from pagoda.health.storage import storage_fault
-from pagoda.hooks.errors import HookTimeout, RejectedByPlugin
+from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.plugins.runtime import registry
 from pagoda.washing import shown
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
@@ -158,7 +159,7 @@ def plugin_busy(request: HttpRequest, plugin_id: str, retry_seconds: float) -> H
 def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) -> HttpResponse:
     """Answer for an endpoint that raised, ran too long, or returned what is no use."""
     match error:
-        case HookTimeout():
+        case TimeBudgetExceeded():
             fault, code, status = f"it was {error}", "plugin_endpoint_timeout", 504
         case UnusableResponse() | ResponseTooLarge():
             fault, code, status = (

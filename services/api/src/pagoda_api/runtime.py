@@ -19,7 +19,7 @@ def endpoint_fence() -> EndpointFence:
     if _Process.fence is None:
         host = settings.PAGODA
         _Process.fence = EndpointFence(
-            hooks=manager(),
+            budget=manager().budget,
             breaker=breaker(),
             bulkhead=Bulkhead.of(host),
             timeout_seconds=host.plugin_endpoint_timeout_seconds,

@@ -16,6 +16,7 @@ import structlog
 from gunicorn.http import RequestParser, errors
 from gunicorn.workers.sync import SyncWorker
 
+from pagoda.fencing.errors import HostInterrupt
 from pagoda_api.connections import Connection, HeadTooLong
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ _CLIENTS_FAULTS: dict[type[BaseException], int] = {
 }
 
 
-class ServerStops(SystemExit):
+class ServerStops(HostInterrupt, SystemExit):
     """The server ends this process now, whatever it is doing."""
 
 

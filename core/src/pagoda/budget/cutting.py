@@ -1,7 +1,7 @@
-"""Cut off a handler that is past its time budget, in the thread that runs it.
+"""Cut off what is past its time budget, in the thread that runs it.
 
 The watchdog only knocks; whether there is something to cut is decided by the thread itself, between two byte
-codes. So a handler that ends while the watchdog aims at it is never hit, and neither is the host.
+codes. So code that ends while the watchdog aims at it is never hit, and neither is the host.
 
 - Events (`sys.monitoring`) of the code that a thread runs reach everything that executes Python.
 - A signal wakes the main thread from a system call: sleeping, sockets, locks. It comes second, as some of
@@ -26,32 +26,36 @@ from typing import Any, Protocol
 
 from django.db.transaction import Atomic
 
-from pagoda.hooks.errors import HookTimeout
-from pagoda.hooks.threads import Frame, Mark, ThreadState
+from pagoda.budget.exceeded import TimeBudgetExceeded
+from pagoda.budget.frames import Frame, Mark, ThreadState
 
-FOLDER = str(Path(__file__).parent)
-"""Code from files below it is ours and never cut; compiled runners claim to be there."""
+_OURS = [str(Path(__file__).parent)]
 
 CUT_SIGNAL = signal.SIGURG  # ignored by default, so that it does no harm where nobody expects it
 CLEAN_UP_SECONDS = 0.25
-"""How long a handler that was struck may clean up before it is struck again."""
+"""How long what was struck may clean up before it is struck again."""
 
 POSTPONED_SECONDS = 0.3
 """For how long strikes are left out because of where they would hit: a transaction's begin or end, or code
 whose exceptions the interpreter drops."""
 
-_TOOL_NAME = "pagoda.hooks"
+_TOOL_NAME = "pagoda.budget"
 _WEAKREF_FILES = (weakref.__file__, _weakrefset.__file__)  # their callbacks run whenever an object dies
 _EDGES_OF_HANDLING = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT"))
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
 _BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
 
 
+def spare(folder: Path) -> None:
+    """Never cut code from files below `folder`: it runs what has a budget, and has none itself."""
+    _OURS.append(str(folder))
+
+
 class Striker(Protocol):
     """What a knock is passed on to."""
 
     def strike(self, at: FrameType | None) -> None:
-        """Raise `HookTimeout` if a handler of this thread is past its budget at `at`."""
+        """Raise `TimeBudgetExceeded` if something in this thread is past its budget at `at`."""
 
 
 class Relay:
@@ -110,8 +114,8 @@ def watch_events(tool: int, codes: Iterable[CodeType], *, on: bool) -> None:
         sys.monitoring.set_local_events(tool, code, events)
 
 
-def handler_codes(ident: int) -> set[CodeType]:
-    """Return the code that runs in a thread right now below the outermost dispatch, without ours and Django's
+def codes_to_cut(ident: int) -> set[CodeType]:
+    """Return the code that runs in a thread right now below the outermost frame, without ours and Django's
     transaction boundaries.
     """
     frame = sys._current_frames().get(ident)
@@ -128,23 +132,28 @@ def handler_codes(ident: int) -> set[CodeType]:
 
 
 def is_ours(code: CodeType) -> bool:
-    """Return whether `code` belongs to the dispatch itself."""
-    return code.co_filename.startswith(FOLDER)
+    """Return whether `code` is the host's, around what has a budget."""
+    return code.co_filename.startswith(tuple(_OURS))
 
 
 def expired_mark(state: ThreadState) -> tuple[Frame, Mark] | None:
-    """Return the outermost frame of this thread whose handler is past its budget."""
-    for frame in state.frames:
-        running = frame.running()
+    """Return the outermost frame of this thread in which something is past its budget."""
+    for frame in state.busy():
+        running = frame.running
         if isinstance(running, Mark) and running.expired:
             return frame, running
     return None
 
 
-def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> None:
-    """Cut off the outermost handler of the calling thread that is past its budget, if there is one.
+def seconds_of(mark: Mark) -> float:
+    """Return the time budget of what bears the mark."""
+    return mark.what.seconds if mark.what is not None else 0.0
 
-    `at` is where the thread is. Nothing is raised into the dispatch's own code, nor into the begin or end of
+
+def strike(state: ThreadState, at: FrameType | None) -> None:
+    """Cut off the outermost thing in the calling thread that is past its budget, if there is one.
+
+    `at` is where the thread is. Nothing is raised into the host's own code, nor into the begin or end of
     a transaction, whose bookkeeping would be torn, nor into finalizers and callbacks of the garbage
     collector, where it would be lost: the watchdog knocks again.
     """
@@ -152,14 +161,14 @@ def strike(state: ThreadState, at: FrameType | None, timeout_seconds: float) -> 
     if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code) or _is_at_edge(at):
         return
     frame, mark = found
-    in_handler, in_bad_place = _surroundings(at)
+    has_budget, in_bad_place = _surroundings(at)
     now = time.monotonic()
-    if not in_handler or now < mark.next_strike:
+    if not has_budget or now < mark.next_strike:
         return
     if in_bad_place and now < mark.deadline + POSTPONED_SECONDS:
         return
     mark.next_strike = now + CLEAN_UP_SECONDS
-    raise HookTimeout(frame, frame.timeout_seconds or timeout_seconds)
+    raise TimeBudgetExceeded(frame, seconds_of(mark))
 
 
 def _is_at_edge(at: FrameType) -> bool:
@@ -172,19 +181,19 @@ def _is_at_edge(at: FrameType) -> bool:
 
 
 def _surroundings(at: FrameType) -> tuple[bool, bool]:
-    """Return whether a handler is at `at`, and whether something lies in between that must not be hit."""
+    """Return whether `at` is within a frame, and whether something lies in between that must not be hit."""
     dropping = _dropping_codes()
-    in_handler = in_bad_place = bad_place_seen = False
+    has_budget = in_bad_place = bad_place_seen = False
     frame: FrameType | None = at
     while frame is not None:
         if is_ours(frame.f_code):
-            in_handler = True
+            has_budget = True
             in_bad_place = in_bad_place or bad_place_seen
             bad_place_seen = False
         elif frame.f_code in _BOUNDARIES or frame.f_code in dropping or _is_finalizer(frame.f_code):
             bad_place_seen = True
         frame = frame.f_back
-    return in_handler, in_bad_place
+    return has_budget, in_bad_place
 
 
 def _is_finalizer(code: CodeType) -> bool:

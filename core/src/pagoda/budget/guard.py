@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,19 +11,18 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from pagoda.hooks.cutting import expired_mark
-from pagoda.hooks.errors import HookTimeout
-from pagoda.hooks.queries import STEPS, RunningQuery, is_reading
-from pagoda.hooks.savepoints import Savepoint
-from pagoda.hooks.threads import Frame, Threads, ThreadState
+from pagoda.budget.cutting import expired_mark, seconds_of
+from pagoda.budget.exceeded import TimeBudgetExceeded
+from pagoda.budget.frames import Frame, ThreadState
+from pagoda.budget.queries import STEPS, RunningQuery, is_reading
+from pagoda.budget.savepoints import Savepoint
 
 
 class QueryGuard:
     """Sees every query of the connections it was put on, and acts on those of running handlers."""
 
-    def __init__(self, threads: Threads, timeout_seconds: float) -> None:
-        self._threads = threads
-        self._timeout_seconds = timeout_seconds  # of handlers
+    def __init__(self, local: threading.local) -> None:
+        self._local = local  # ``local.frame``, the innermost; absent in a thread in which nothing ever ran
 
     def put_on_all(self) -> None:
         """Guard the connections that are open and those that will be; calling it again changes nothing."""
@@ -49,13 +49,10 @@ class QueryGuard:
     def __call__(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        try:
-            is_idle = not self._threads.local.slot[0]
-        except AttributeError:
-            is_idle = True  # a thread that never dispatched anything
-        if is_idle:
+        frame = getattr(self._local, "frame", None)
+        if frame is None or (frame.running is None and frame.outer is None):
             return execute(sql, params, many, context)
-        state, connection = self._threads.state, context["connection"]
+        state, connection = frame.thread, context["connection"]
         self._protect(state, connection)
         outer = state.query
         query = state.query = RunningQuery(connection)
@@ -70,15 +67,15 @@ class QueryGuard:
             state.query = outer
 
     def _end_overdue(self, state: ThreadState, error: Exception) -> None:
-        """Raise `HookTimeout` instead of what the database says of a query that was stopped."""
+        """Raise `TimeBudgetExceeded` instead of what the database says of a query that was stopped."""
         found = expired_mark(state)
         if found is not None:
-            raise HookTimeout(found[0], found[0].timeout_seconds or self._timeout_seconds) from error
+            raise TimeBudgetExceeded(found[0], seconds_of(found[1])) from error
 
     def _is_to_stop(self) -> bool:
         """Return whether SQLite is to end the query that it works on, in this thread."""
-        state = self._threads.state
-        return state.is_reading and expired_mark(state) is not None
+        frame = getattr(self._local, "frame", None)
+        return frame is not None and frame.thread.is_reading and expired_mark(frame.thread) is not None
 
     def _protect(self, state: ThreadState, connection: BaseDatabaseWrapper) -> None:
         """Give each running handler of this thread a savepoint, the outermost first: each undoes its own
@@ -86,21 +83,22 @@ class QueryGuard:
         """
         if state.is_opening:
             return
-        for frame in state.frames:
+        for frame in state.busy():
             if _needs_savepoint(frame, connection):
                 with _opening(state):
-                    frame.savepoints[connection.alias] = Savepoint.open(connection)
-                self._threads.hold(frame)
+                    opened = Savepoint.open(connection)
+                frame.savepoints = {**(frame.savepoints or {}), connection.alias: opened}
 
     def _on_connection(self, *, connection: BaseDatabaseWrapper, **_signal: object) -> None:
         self.put_on(connection)
 
 
 def _needs_savepoint(frame: Frame, connection: BaseDatabaseWrapper) -> bool:
+    what = frame.what()
     return (
-        frame.is_dispatch
-        and frame.runs_handler()
-        and connection.alias not in frame.savepoints
+        what is not None
+        and what.is_undone
+        and connection.alias not in (frame.savepoints or ())
         and connection.in_atomic_block
         and not connection.needs_rollback
     )

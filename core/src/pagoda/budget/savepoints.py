@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 from django.db import DatabaseError, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pagoda.hooks.errors import TransactionBroken
+from pagoda_plugin_sdk.exceptions import PluginError
 
 log = structlog.get_logger(__name__)
+
+
+class TransactionBroken(PluginError):
+    """A handler returned normally but left the transaction unusable."""
+
+    code: ClassVar[str] = "transaction_broken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,187 @@
+"""How a hook's handlers are run: the one loop, in the thread of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from pagoda.budget import TimeBudget, cutting
+from pagoda.budget.frames import Frame
+from pagoda.hooks.arguments import bound, entity_name_of
+from pagoda.hooks.copies import restore, snapshot
+from pagoda.hooks.counts import HandlerCounts
+from pagoda.hooks.errors import HookDepthExceeded
+from pagoda.hooks.fence import Fence, Step
+from pagoda.hooks.records import HandlerRecord
+from pagoda.hooks.results import DataRule
+from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, resolve_hook_name
+
+cutting.spare(Path(__file__).parent)
+
+MAX_DEPTH = 8
+"""How deep handlers nest whose writes start handlers."""
+
+TIMED = 63
+"""Of each so many dispatches, and one, all calls are timed: a look at the clock costs as much as a call."""
+
+
+class Chain:
+    """The handlers of one hook for one entity, in their order."""
+
+    __slots__ = ("absent", "is_plain", "returns_data", "rule", "runs", "steps")
+
+    def __init__(self, spec: HookSpec, steps: Sequence[Step], absent: Sequence[HandlerCounts]) -> None:
+        """`absent` are the counts of handlers that are out of service."""
+        self.steps = tuple(steps)
+        self.absent = tuple(absent)
+        self.rule = DataRule.of(spec)
+        self.returns_data = self.rule is not None and self.rule.expected is not None
+        self.is_plain = (
+            self.rule is None and len(spec.arguments) == 3
+        )  # no data, and as many arguments as most
+        self.runs = 0  # dispatches that are not counted for the handlers yet
+
+    def count(self) -> None:
+        """Count for each handler the dispatches since this was last called."""
+        runs, self.runs = self.runs, 0
+        for step in self.steps if runs else ():
+            step.counts.calls += runs
+        for counts in self.absent if runs else ():
+            counts.skipped += runs
+
+    def skip_after(self, last: Step | None) -> None:
+        """Count for the handlers behind `last`, for all where there is none, that they were not called."""
+        position = 0 if last is None else self.steps.index(last) + 1
+        for step in self.steps[position:]:
+            step.counts.calls -= 1
+            step.counts.skipped += 1
+
+
+class Hook:
+    """One hook: its handlers, in order, and those that run for an entity, once they were looked up."""
+
+    __slots__ = ("arity", "chains", "names_entity", "records", "spec")
+
+    def __init__(self, spec: HookSpec) -> None:
+        self.spec = spec
+        self.arity = len(spec.arguments)
+        self.names_entity = spec.arguments[0] == "entity_name"
+        self.records: list[HandlerRecord] = []
+        self.chains: dict[str | None, Chain] = {}
+
+    def count(self) -> None:
+        """Count the calls of its handlers up to now."""
+        for chain in set(self.chains.values()):
+            chain.count()
+
+    def reset(self) -> None:
+        """Forget who runs, as handlers come, go or are out of service."""
+        self.count()
+        self.chains = {}
+
+
+class Dispatch:
+    """Runs handlers. Any below: a hook's arguments, context and data are of every type."""
+
+    def __init__(self) -> None:
+        self.budget = TimeBudget()
+        self._local = self.budget.local
+        self._fence = Fence()
+        by_name = {name: Hook(spec) for name, spec in HOOK_SPECS.items()}
+        self._by_name = by_name | {alias: by_name[name] for alias, name in HOOK_ALIASES.items()}
+
+    def execute_hook(  # noqa: C901, PLR0912, PLR0915 - in one piece: a call costs as much as a handler
+        self, hook_name: str, *args: Any, entity_name: str | None = None, **context: Any
+    ) -> Any:
+        """Run the handlers of a hook; return the data of a transform or filter hook, else None.
+
+        Its arguments come in its order or by name, other keywords are context. Those handlers run that are
+        for all entities or for `entity_name`, which is else the entity that the arguments name.
+
+        Raises:
+            UnknownHook, HookArgumentsError: there is no such hook, or it has other arguments.
+            RejectedByPlugin: a handler refused the write.
+            HookDepthExceeded: handlers' writes start handlers too often.
+        """
+        try:
+            hook = self._by_name[hook_name]
+            if context or len(args) != hook.arity:
+                args, context, entity_name = bound(hook.spec, args, context, entity_name)
+            elif entity_name is None:
+                entity_name = args[0] if hook.names_entity else entity_name_of(hook.spec, args)
+            chain = hook.chains[entity_name]
+        except (KeyError, TypeError):  # an unknown hook, a new entity, no name
+            chain = self.chain(resolve_hook_name(hook_name), entity_name)
+        chain.runs += 1  # exact in threads: CPython switches them at calls and backward jumps alone
+        rule = chain.rule
+        data = kept = None if rule is None else args[rule.place]
+        if not chain.steps:
+            return data if chain.returns_data else None
+        if is_plain := chain.is_plain and not context:
+            first, second, third = args
+        started = perf_counter_ns() if chain.runs & TIMED == 1 else None
+        try:
+            frame = self._local.frame
+            if frame.running is not None:
+                frame = self._nested(chain)
+        except AttributeError:
+            frame = self.budget.enter()  # the thread's first
+        try:
+            for step in chain.steps:
+                frame.running = step
+                try:
+                    if is_plain:  # a notification of an entry's change, as most are
+                        step.function(first, second, third)
+                    else:
+                        kept = _call_with(step, args, context, rule, data)
+                    if frame.savepoints is not None:
+                        self._fence.settle(frame)
+                    data = kept
+                except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
+                    self._fence.contain(step, frame, args, error)
+                    restore(args)  # the next handler finds the objects as they were
+                if started is not None:
+                    started = step.counts.add_time_since(started)
+        except BaseException:
+            chain.skip_after(step)
+            raise
+        finally:
+            frame.running = None
+            if frame.outer is not None:
+                self.budget.leave(frame)
+        return data if chain.returns_data else None
+
+    def chain(self, hook_name: str, entity_name: str | None) -> Chain:
+        """Return the handlers that run for an entity."""
+        raise NotImplementedError
+
+    def _nested(self, chain: Chain) -> Frame:
+        frame = self.budget.enter()
+        if frame.depth > MAX_DEPTH:
+            self.budget.leave(frame)
+            chain.skip_after(None)
+            raise _too_deep()
+        return frame
+
+
+def _call_with(
+    step: Step, args: Sequence[Any], context: Mapping[str, Any], rule: DataRule | None, data: Any
+) -> Any:
+    """Call a handler with a copy of the data of its own and its context; return the data to go on with."""
+    keywords = step.keywords(context) if context else context
+    if rule is None:
+        step.function(*args, **keywords)
+        return None
+    given = snapshot(data)
+    result = step.function(*args[: rule.place], given, *args[rule.place + 1 :], **keywords)
+    return rule.keep(given if result is None else result, data)
+
+
+def _too_deep() -> HookDepthExceeded:
+    return HookDepthExceeded(
+        f"Hook handlers are nested {MAX_DEPTH} deep, which is the limit: a handler's write starts handlers, "
+        "which write again. Most likely a handler starts itself: let it write only what differs, or skip "
+        "what it wrote itself."
+    )

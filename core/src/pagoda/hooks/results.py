@@ -1,0 +1,113 @@
+"""The data that a hook hands from handler to handler, and what becomes of a handler's result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Self
+from uuid import UUID
+
+from django.utils.functional import Promise
+
+from pagoda.hooks.copies import snapshot
+from pagoda.hooks.errors import UnusableResult
+from pagoda.washing import NotJson, json_value, shown, washed
+from pagoda_plugin_sdk.hooks import HookKind, HookSpec
+
+_DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
+    {
+        HookKind.TRANSFORM: ("validated_data", dict),
+        HookKind.FILTER: ("attrinfo", list),
+        HookKind.VETO: ("attrs", None),
+    }
+)
+"""``{kind: (argument that each handler gets a copy of, type of a result that replaces it, if any)}``"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRule:
+    """What a hook's data is, and what may replace it."""
+
+    place: int  # among the arguments
+    expected: type | None  # of a result; None: results are ignored, the data stays
+    is_shown: bool  # a client gets it
+
+    @classmethod
+    def of(cls, spec: HookSpec) -> Self | None:
+        """Return the rule of a hook, None for one without data."""
+        if spec.kind not in _DATA:
+            return None
+        argument, expected = _DATA[spec.kind]
+        return cls(
+            place=spec.arguments.index(argument), expected=expected, is_shown=spec.kind is HookKind.FILTER
+        )
+
+    def keep(self, result: Any, data: Any) -> Any:
+        """Return a copy of a handler's result that replaces `data`, or `data` where none does.
+
+        Raises:
+            UnusableResult: it is nothing that the hook can go on with.
+        """
+        if self.expected is None:
+            return data
+        if not isinstance(result, self.expected):
+            expected = f"expected {self.expected.__name__} or None; the data stays as it was"
+            raise UnusableResult(f"returned {shown(result)}, {expected}")
+        copy = snapshot(result)
+        if self.is_shown:
+            _check_printable(copy)
+        return copy
+
+
+def _check_printable(attrinfo: list[Any]) -> None:
+    """Check that an answer can hold the attributes as a handler left them.
+
+    Raises:
+        UnusableResult: it can't; the message names the place.
+    """
+    for index, item in enumerate(attrinfo):
+        if not isinstance(item, dict):
+            raise UnusableResult(
+                f"returned {shown(item)} at attrinfo[{index}], expected a dict per attribute"
+            )
+    try:
+        # As the answer is encoded; one call in C, as it is done for every entry of a list.
+        json.dumps(attrinfo, default=_text_of, allow_nan=False, ensure_ascii=False).encode()
+    except Exception as error:
+        raise UnusableResult(f"returned what no answer can hold: {_fault(attrinfo, error)}") from error
+
+
+def _text_of(value: Any) -> Any:
+    """Return the text that an answer shows of a value that JSON has no form for."""
+    if isinstance(value, time) and value.tzinfo is not None:
+        raise TypeError(f"{shown(value)} is a time of day with a time zone")
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, timedelta | Decimal | UUID | Promise):
+        return str(value)
+    raise TypeError(f"{shown(value)} is no JSON value")
+
+
+def _fault(attrinfo: list[Any], error: Exception) -> str:
+    """Return which value it is and what is wrong with it."""
+    try:
+        json_value(_with_texts(attrinfo), "attrinfo", max_bytes=sys.maxsize, setting="")
+    except NotJson as fault:
+        return str(fault)
+    return washed(error)
+
+
+def _with_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(item) for item in value]
+    try:
+        return _text_of(value)
+    except TypeError:
+        return value
