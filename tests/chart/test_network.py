@@ -166,3 +166,23 @@ def test_api_answers_to_every_name_that_leads_to_it(everything: list[Document]) 
 
     for name in ("localhost", "a.example.org", "pagoda-api.default.svc", "pagoda-plugin-api", "$(POD_IP)"):
         assert name in text
+
+
+def test_a_path_prefix_is_in_every_route_and_known_to_the_api(rendered: Any) -> None:
+    values = {
+        "api": {"pathPrefix": "/cmdb", "trustedProxies": ["10.1.0.0/16", "10.2.0.1"]},
+        "pluginApi": {"enabled": True},
+        "ingress": {"enabled": True, "hosts": ["a.example.org"]},
+        "httpRoute": {"enabled": True, "hostnames": ["a.example.org"], "parentRefs": [{"name": "gateway"}]},
+    }
+    documents = rendered(values)
+    (ingress,) = [d for d in documents if d["kind"] == "Ingress"]
+    (route,) = [d for d in documents if d["kind"] == "HTTPRoute"]
+    wanted = ["/cmdb/api/v2/plugins/", "/cmdb/plugins/", "/cmdb"]
+    assert [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]] == wanted
+    assert [rule["matches"][0]["path"]["value"] for rule in route["spec"]["rules"]] == wanted
+    (config,) = [
+        d for d in documents if d["kind"] == "ConfigMap" and d["metadata"]["name"] == "pagoda-config"
+    ]
+    assert config["data"]["PAGODA_PATH_PREFIX"] == "/cmdb"
+    assert config["data"]["PAGODA_TRUSTED_PROXIES"] == "10.1.0.0/16,10.2.0.1"

@@ -60,7 +60,7 @@ def test_every_setting_has_its_place_in_the_chart() -> None:
 def test_every_setting_that_the_chart_makes_reaches_a_process(
     everything: list[Document], rendered: Any
 ) -> None:
-    origins = rendered({"api": {"trustedOrigins": ["https://a.example.org"]}})
+    origins = rendered({"api": {"trustedOrigins": ["https://a.example.org"], "pathPrefix": "/pagoda"}})
 
     assert set(MADE_FROM) <= variables(everything) | variables(origins)
 

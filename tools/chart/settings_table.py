@@ -26,6 +26,8 @@ MADE_FROM = {
     "PAGODA_ALLOWED_HOSTS": "`api.allowedHosts`",
     "PAGODA_CSRF_TRUSTED_ORIGINS": "`api.trustedOrigins`",
     "PAGODA_DATA_DIR": "a folder of the Pod",
+    "PAGODA_PATH_PREFIX": "`api.pathPrefix`",
+    "PAGODA_TRUSTED_PROXIES": "`api.trustedProxies`",
     "PAGODA_ENV": "always `production`",
     "PLUGIN_OPERATION_ID_CONFIG": "`plugins`",
     "PLUGIN_SETTINGS": "`plugins`",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -170,3 +172,64 @@ def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         connection = connections.Connection(ours, ("127.0.0.1", 1), LIMIT)
         with pytest.raises(BrokenPipeError, match="reads too slowly"):
             connection.sendall(b"x" * 50_000_000)
+
+
+@pytest.fixture
+def front(server: Any, tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """Start the nginx of the compose file in front of the server; return its address."""
+    (host, port), _ = server
+    with socket.create_server((host, 0)) as free:
+        listens = free.getsockname()[1]
+    conf = (Path(__file__).parents[3] / "docker" / "nginx.conf").read_text(encoding="utf-8")
+    for old, new in (
+        ("listen 8080;", f"listen {host}:{listens};"),
+        ("http://$api:8000", f"http://{host}:{port}"),
+        ("/tmp/", f"{tmp_path}/"),
+        ("/dev/stdout", f"{tmp_path}/access"),
+        ("/dev/stderr", f"{tmp_path}/errors"),
+    ):
+        assert old in conf
+        conf = conf.replace(old, new)
+    conf = re.sub(r"  server \{\s+listen 5555;.*?\n  \}\n", "", conf, flags=re.DOTALL)
+    (tmp_path / "nginx.conf").write_text(conf)
+    options = f"daemon off; user {getpass.getuser()};"  # whose folder it is
+    command = ["nginx", "-e", f"{tmp_path}/errors", "-c", f"{tmp_path}/nginx.conf", "-g", options]
+    with subprocess.Popen(command) as nginx:
+        try:
+            for _ in range(100):
+                with suppress(OSError), socket.create_connection((host, listens)):
+                    break
+                time.sleep(0.1)
+            yield host, listens
+        finally:
+            nginx.terminate()
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+class TestFront:
+    """What docker/nginx.conf says, with a real nginx."""
+
+    def test_it_passes_on_whole_requests(self, front: tuple[str, int]) -> None:
+        coded = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+        sent = login("/api/v2/auth/token/", "Transfer-Encoding: chunked", "Connection: close")
+        assert ask(front, sent + coded)[1]["code"] == "invalid_credentials"
+
+    def test_unfinished_requests_block_nobody(self, front: tuple[str, int]) -> None:
+        with ExitStack() as stack:
+            for _ in range(20):
+                stack.enter_context(socket.create_connection(front)).sendall(b"GET / HT")
+            assert ask(front, head("GET /healthz", "Connection: close"))[0] == 200
+
+    @pytest.mark.parametrize(
+        ("sent", "status"),
+        [
+            (head("POST /api/", "Content-Length: 300000000"), 413),
+            (head("POST /api/", f"Content-Length: {LIMIT + 1}") + b"x" * (LIMIT + 1), 413),
+            (head("GET /", "X: " + "a" * 40_000), 400),
+            (b"RUBBISH\r\n\r\n", 400),
+        ],
+    )
+    def test_what_it_refuses_is_json(self, front: tuple[str, int], sent: bytes, status: int) -> None:
+        answered, body = ask(front, sent)
+        assert answered == status
+        assert {"detail", "code"} <= body.keys()

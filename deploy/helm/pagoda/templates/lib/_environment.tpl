@@ -26,6 +26,8 @@
   "PLUGIN_WORKER_CONFIG" (toJson $sizes)
 -}}
 {{- with include "pagoda.trustedOrigins" . -}}{{- $_ := set $settings "PAGODA_CSRF_TRUSTED_ORIGINS" . -}}{{- end -}}
+{{- with .Values.api.trustedProxies -}}{{- $_ := set $settings "PAGODA_TRUSTED_PROXIES" (join "," .) -}}{{- end -}}
+{{- with .Values.api.pathPrefix -}}{{- $_ := set $settings "PAGODA_PATH_PREFIX" . -}}{{- end -}}
 {{- with include "pagoda.flowerUrl" . -}}{{- $_ := set $settings "FLOWER_URL" . -}}{{- end -}}
 {{- range $name, $value := .Values.config -}}
 {{- $_ := set $settings $name (include "pagoda.settingText" $value) -}}

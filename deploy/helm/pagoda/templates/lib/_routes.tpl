@@ -2,14 +2,15 @@
 
 {{/* root -> JSON of `{"routes": [{path, service, port}]}`, the longest paths first. */}}
 {{- define "pagoda.routes" -}}
+{{- $prefix := .Values.api.pathPrefix -}}
 {{- $port := int .Values.api.service.port -}}
 {{- $api := include "pagoda.objectName" (dict "root" . "component" "api") -}}
-{{- $routes := list (dict "path" "/" "service" $api "port" $port) -}}
+{{- $routes := list (dict "path" (default "/" $prefix) "service" $api "port" $port) -}}
 {{- if .Values.pluginApi.enabled -}}
 {{- $plugins := include "pagoda.objectName" (dict "root" . "component" "plugin-api") -}}
 {{- $routes = list
-  (dict "path" "/api/v2/plugins/" "service" $plugins "port" $port)
-  (dict "path" "/plugins/" "service" $plugins "port" $port)
+  (dict "path" (print $prefix "/api/v2/plugins/") "service" $plugins "port" $port)
+  (dict "path" (print $prefix "/plugins/") "service" $plugins "port" $port)
   (first $routes)
 -}}
 {{- end -}}
