@@ -26,7 +26,7 @@ class Rule:
         self.found: list[Finding] = []
         self.is_broken = False
 
-    def __call__(self) -> Iterator[Finding]:
+    def __call__(self, _facts: object) -> Iterator[Finding]:
         if self.is_broken:
             raise RuntimeError("the database is away")
         yield from self.found

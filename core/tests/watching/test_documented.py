@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.sessions.backends.db import SessionStore
@@ -17,18 +18,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pagoda.audit.actions import Action
 from pagoda.audit.models import AuditEvent
+from pagoda.config.settings import Settings
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
 from pagoda.fencing import BreakerState, breaker_changed
 from pagoda.hooks import runtime as hooks
 from pagoda.jobs import store
+from pagoda.jobs.models import Job
 from pagoda.watching.alerts import rules
 from pagoda.watching.alerts.evaluation import evaluate
-from pagoda.watching.alerts.rules import RULES
+from pagoda.watching.alerts.rules import RULES, THRESHOLDS
 from pagoda.watching.metrics import collector, series
 from pagoda.watching.metrics.serving import exposition
-from pagoda.watching.models import AlertState
+from pagoda.watching.models import AlertState, Presence, TrafficMinute
+from pagoda.watching.traffic import traffic
 from pagoda_plugin_sdk.operations import JobStatus
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +112,13 @@ def test_metrics(
 def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], object]]:
     """How each alert comes about."""
 
+    def count(surface: str, *, seconds: float = 0.01, **results: int) -> None:
+        traffic().add("shop", surface, results, seconds=seconds, timed=results["ok"])
+        traffic().flush()
+
+    def restrict(**limits: Any) -> None:
+        monkeypatch.setattr(django_settings, "PAGODA", django_settings.PAGODA.model_copy(update=limits))
+
     def mismatch() -> None:
         be_present("a", digest="1", started_at=100)
         be_present("b", digest="2", started_at=100)
@@ -116,6 +127,16 @@ def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> di
         "plugin_skipped": lambda: be_present("a", skipped={"shop": "import_failed"}),
         "breaker_open": lambda: monkeypatch.setattr(rules, "breaker_states", lambda: [BREAKER]),
         "queue_age": lambda: (make_job(created_at=400), be_present("w", queue="plugin.shop")),
+        "queue_depth": lambda: (
+            [make_job() for _ in range(4)],
+            be_present("w", queue="plugin.shop"),
+            restrict(health_queue_depth=3),
+        ),
+        "endpoint_errors": lambda: count("endpoint", ok=813, raised=187),  # 18.7 %
+        "endpoint_p95": lambda: count("endpoint", ok=5, seconds=3.0),
+        "endpoint_refused": lambda: count("endpoint", ok=80, skipped=20),
+        "hook_errors": lambda: count("hook", ok=8, timeout=2),
+        "hook_p95": lambda: count("hook", ok=5, seconds=3.0),
         "no_consumer": lambda: make_job(created_at=70),
         "job_errors": lambda: [make_job(status=JobStatus.ERROR, finished_at=9) for _ in range(5)],
         "digest_mismatch": mismatch,
@@ -127,19 +148,70 @@ def test_alerts_are_those_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("name", documented("Alerts"))
-def test_an_alert_fires(name: str, cause: dict[str, Callable[[], object]]) -> None:
+def test_an_alert_fires_and_is_over(
+    name: str, cause: dict[str, Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     evaluate()
     assert not AlertState.objects.exists()
     cause[name]()
     evaluate()
     state = AlertState.objects.get()
     assert (state.rule, state.is_firing) == (name, True)
+    if name in THRESHOLDS:  # who, how much, of what limit, what to do
+        assert "shop" in state.text
+        assert re.search(r": .*\d.*, the limit is [\d.]+.*\((HEALTH|ALERT)_\w+\)\. .+\.$", state.text)
+    forget(monkeypatch)
+    evaluate()
+    state.refresh_from_db()
+    assert not state.is_firing
+
+
+def test_every_threshold_of_health_has_its_alert(
+    cause: dict[str, Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: set[str] = set()
+    for name in THRESHOLDS:
+        cause[name]()
+        evaluate()
+        told.update(re.findall(r"\(HEALTH_(\w+)\)", AlertState.objects.get(rule=name).text))
+        forget(monkeypatch)
+    others = {"WINDOW_MINUTES", "MIN_CALLS", "PRESENCE_SECONDS"}  # say what is looked at, and are no limits
+    settings_of_health = {
+        name.upper().removeprefix("HEALTH_") for name in Settings.model_fields if name.startswith("health_")
+    }
+    assert told == settings_of_health - others
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what a cause did."""
+    for model in (Job, Presence, TrafficMinute):
+        model.objects.all().delete()
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("queue_age", "alert_queue_age_seconds", 500.0),
+        ("job_errors", "alert_job_min", 6),
+        ("endpoint_errors", "health_error_ratio", 0.187),
+        ("endpoint_p95", "health_min_calls", 6),
+        ("endpoint_refused", "health_refused_ratio", 0.2),
+    ],
+)
+def test_a_value_at_its_limit_is_no_alert(
+    name: str, setting: str, value: float, cause: dict[str, Callable[[], object]], settings: Any
+) -> None:
+    settings.PAGODA = settings.PAGODA.model_copy(update={setting: value})
+    cause[name]()
+    evaluate()
+    assert not AlertState.objects.exists()
 
 
 def test_a_rollout_of_less_than_a_minute_is_no_mismatch(be_present: Callable[..., None]) -> None:
     be_present("old", digest="1", started_at=1000)
     be_present("new", digest="2", started_at=30)
-    assert list(rules.digest_mismatch()) == []
+    assert list(rules.digest_mismatch(rules.Facts())) == []
 
 
 def test_jobs_wait_without_alert_while_a_worker_lives(
@@ -147,7 +219,7 @@ def test_jobs_wait_without_alert_while_a_worker_lives(
 ) -> None:
     make_job(created_at=70)
     be_present("w", queue="plugin.shop")
-    assert list(rules.no_consumer()) == []
+    assert list(RULES["no_consumer"](rules.Facts())) == []
 
 
 # --- audit

@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     health_window_minutes: int = Field(default=15, ge=1, le=24 * 60)  # that is looked at
     health_min_calls: int = Field(default=5, ge=1)  # in the window, before the ratio counts
     health_error_ratio: float = Field(default=0.1, gt=0, le=1)  # above: degraded; above 0.5: failing
+    health_refused_ratio: float = Field(default=0.1, gt=0, le=1)  # of requests, as all its slots are taken
     health_p95_seconds: float = Field(default=2.0, gt=0)
     health_queue_depth: int = Field(default=1000, ge=1)
     health_queue_age_seconds: float = Field(default=300.0, gt=0)
@@ -156,10 +157,10 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None  # Apprise URLs, separated by white space or commas
     alert_silenced_plugins: Names = ()  # nobody is told of theirs
     alert_interval_seconds: float = Field(default=5.0, gt=0)
-    alert_queue_age_seconds: float = Field(default=300.0, gt=0)
+    alert_queue_age_seconds: float | None = Field(default=None, gt=0)  # HEALTH_QUEUE_AGE_SECONDS unless set
     alert_no_consumer_seconds: float = Field(default=60.0, gt=0)  # jobs wait so long and no worker lives
-    alert_job_error_ratio: float = Field(default=0.5, gt=0, le=1)
-    alert_job_min: int = Field(default=5, ge=1)  # jobs that ended in HEALTH_WINDOW_MINUTES before it counts
+    alert_job_error_ratio: float | None = Field(default=None, gt=0, le=1)  # HEALTH_ERROR_RATIO unless set
+    alert_job_min: int | None = Field(default=None, ge=1)  # HEALTH_MIN_CALLS unless set
 
     # Watching
     pagoda_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -6,7 +6,7 @@ Everything comes from the database and from what this process has loaded; nobody
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,10 +22,8 @@ from pagoda.watching.histogram import percentile
 from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_success
 from pagoda.watching.models import TrafficMinute
 from pagoda.watching.queues import Queue, queues
+from pagoda.watching.thresholds import Exceeded, calls_exceeded, jobs_exceeded, queue_exceeded
 from pagoda.watching.traffic import Figures, figures_since
-
-FAILING_RATIO = 0.5
-"""Above this share of errors something is failing, not merely degraded."""
 
 
 @enum.unique
@@ -118,8 +116,9 @@ class _Sources:
                 "last_success": _text(self._successes.get((plugin, surface))),
             }
         )
-        self._judge(found, figures.calls, figures.failures, p95)
-        self._judge_breaker(found, self._breakers.get((plugin, surface)))
+        breaker = self._breakers.get((plugin, surface))
+        self._judge(found, figures.calls, calls_exceeded(surface, figures, breaker, self._settings))
+        self._judge_breaker(found, breaker)
         return found
 
     def task(self, plugin: str) -> SurfaceHealth:
@@ -139,31 +138,18 @@ class _Sources:
                 "workers": queue.consumers,
             }
         )
-        self._judge(found, ended.count, ended.errors, None)
-        self._judge_queue(found, queue)
+        settings = self._settings
+        self._judge(found, ended.count, (*jobs_exceeded(ended, settings), *queue_exceeded(queue, settings)))
         self._judge_breaker(found, self._breakers.get((plugin, "task")))
         return found
 
-    def _judge(self, found: SurfaceHealth, calls: int, failures: int, p95: float | None) -> None:
-        settings = self._settings
+    def _judge(self, found: SurfaceHealth, calls: int, exceeded: Iterable[Exceeded]) -> None:
         if calls:
             found.status = HealthStatus.OK
-        if calls >= settings.health_min_calls and failures / calls > settings.health_error_ratio:
-            status = HealthStatus.FAILING if failures / calls > FAILING_RATIO else HealthStatus.DEGRADED
-            found.worsen(status, f"{failures} of {calls} failed")
-        if p95 is not None and calls >= settings.health_min_calls and p95 > settings.health_p95_seconds:
-            found.worsen(
-                HealthStatus.DEGRADED, f"p95 is {p95:.2g} s, the threshold {settings.health_p95_seconds:g} s"
-            )
-
-    def _judge_queue(self, found: SurfaceHealth, queue: Queue) -> None:
-        settings = self._settings
-        if queue.depth > settings.health_queue_depth:
-            found.worsen(HealthStatus.DEGRADED, f"{queue.depth} jobs wait")
-        if queue.oldest_seconds > settings.health_queue_age_seconds:
-            found.worsen(HealthStatus.DEGRADED, f"a job has waited {queue.oldest_seconds:.0f} s")
-        if queue.depth and not queue.consumers:
-            found.worsen(HealthStatus.FAILING, "jobs wait and no worker lives")
+        for one in exceeded:
+            status = HealthStatus.FAILING if one.is_failing else HealthStatus.DEGRADED
+            limit = "" if one.is_failing else f", the limit is {one.limit}"
+            found.worsen(status, f"{one.value}{limit}")
 
     def _judge_breaker(self, found: SurfaceHealth, breaker: BreakerState | None) -> None:
         found.facts["breaker"] = breaker.state if breaker is not None else "closed"

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import record
 from pagoda.washing import washed
-from pagoda.watching.alerts.rules import RULES, Finding, Rule
+from pagoda.watching.alerts.rules import RULES, Facts, Finding, Rule
 from pagoda.watching.models import AlertState
 
 log = structlog.get_logger(__name__)
@@ -17,12 +17,13 @@ log = structlog.get_logger(__name__)
 
 def evaluate() -> int:
     """Look at every rule and note what began and what is over; return how many transitions that were."""
-    return sum(_evaluate(name, rule) for name, rule in RULES.items())
+    facts = Facts()
+    return sum(_evaluate(name, rule, facts) for name, rule in RULES.items())
 
 
-def _evaluate(name: str, rule: Rule) -> int:
+def _evaluate(name: str, rule: Rule, facts: Facts) -> int:
     try:
-        findings = {finding.subject[:200]: finding for finding in rule()}
+        findings = {finding.subject[:200]: finding for finding in rule(facts)}
     except Exception:  # the fence: a rule that can't be read leaves its alerts as they are
         log.exception("alert_rule_failed", rule=name)
         return 0

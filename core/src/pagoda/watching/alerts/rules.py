@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
+from pagoda.config.settings import Settings
 from pagoda.fencing import breaker_states
 from pagoda.jobs import runtime
 from pagoda.jobs.clock import after
 from pagoda.watching.jobs_ended import jobs_ended
 from pagoda.watching.presence import living
 from pagoda.watching.queues import queues
+from pagoda.watching.thresholds import (
+    Exceeded,
+    calls_exceeded,
+    jobs_exceeded,
+    queue_exceeded,
+    queue_plugin,
+)
+from pagoda.watching.traffic import figures_since
 
 SETTLED_SECONDS = 60.0
 """A process is compared with others once it is so old: those that it replaces are gone by then."""
@@ -26,10 +36,10 @@ class Finding:
     plugin: str = ""  # whose it is, by which it may be silenced
 
 
-type Rule = Callable[[], Iterator[Finding]]
+type Rule = Callable[[Facts], Iterable[Finding]]
 
 
-def plugin_skipped() -> Iterator[Finding]:
+def plugin_skipped(_facts: Facts) -> Iterator[Finding]:
     """A plugin was left out by a running process, or is at fault in it."""
     found: dict[str, tuple[str, set[str]]] = {}
     for service, skipped in living().values_list("service", "skipped"):
@@ -41,7 +51,7 @@ def plugin_skipped() -> Iterator[Finding]:
         yield Finding(subject=plugin, text=text, plugin=plugin)
 
 
-def breaker_open() -> Iterator[Finding]:
+def breaker_open(_facts: Facts) -> Iterator[Finding]:
     """A surface of a plugin is out of service."""
     for breaker in breaker_states():
         if breaker.state == "open":
@@ -53,44 +63,62 @@ def breaker_open() -> Iterator[Finding]:
             yield Finding(subject=f"{breaker.plugin}/{breaker.surface}", text=text, plugin=breaker.plugin)
 
 
-def queue_age() -> Iterator[Finding]:
-    """A job waits too long for a worker."""
-    limit = runtime.host_settings().alert_queue_age_seconds
-    for queue in queues().values():
-        if queue.oldest_seconds > limit:
-            text = (
-                f"A job in queue {queue.name!r} has waited {queue.oldest_seconds:.0f} s for a worker, "
-                f"the limit is {limit:g} s; {queue.depth} wait, {queue.consumers} worker(s) live."
-            )
-            yield Finding(subject=queue.name, text=text, plugin=_plugin_of(queue.name))
+class Facts:
+    """What is known at one moment, read once for all rules."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return the host's settings."""
+        return runtime.host_settings()
+
+    @cached_property
+    def exceeded(self) -> list[tuple[str, Finding]]:
+        """Return ``(alert, finding)`` for each threshold of health that is exceeded."""
+        return [*self._calls(), *self._jobs(), *self._queues()]
+
+    def _calls(self) -> Iterator[tuple[str, Finding]]:
+        breakers = {(state.plugin, state.surface): state for state in breaker_states()}
+        for (plugin, surface), figures in figures_since(self.settings.health_window_minutes).items():
+            for one in calls_exceeded(surface, figures, breakers.get((plugin, surface)), self.settings):
+                yield one.alert, _finding(f"the {surface}s of plugin {plugin!r}", plugin, plugin, one)
+
+    def _jobs(self) -> Iterator[tuple[str, Finding]]:
+        settings = _overridden(
+            self.settings,
+            health_error_ratio=self.settings.alert_job_error_ratio,
+            health_min_calls=self.settings.alert_job_min,
+        )
+        for plugin, ended in jobs_ended(settings.health_window_minutes).items():
+            for one in jobs_exceeded(ended, settings):
+                what = f"the jobs of plugin {plugin!r}" if plugin else "the jobs of the host"
+                yield one.alert, _finding(what, plugin or "core", plugin, one)
+
+    def _queues(self) -> Iterator[tuple[str, Finding]]:
+        settings = _overridden(self.settings, health_queue_age_seconds=self.settings.alert_queue_age_seconds)
+        for queue in queues().values():
+            for one in queue_exceeded(queue, settings):
+                # A worker that restarts is no news
+                if one.alert != "no_consumer" or queue.oldest_seconds > settings.alert_no_consumer_seconds:
+                    what = f"queue {queue.name!r}"
+                    yield one.alert, _finding(what, queue.name, queue_plugin(queue.name), one)
 
 
-def no_consumer() -> Iterator[Finding]:
-    """Jobs wait in a queue that no living worker consumes."""
-    limit = runtime.host_settings().alert_no_consumer_seconds
-    for queue in queues().values():
-        if queue.depth and not queue.consumers and queue.oldest_seconds > limit:
-            which = f"--plugin {_plugin_of(queue.name)}" if _plugin_of(queue.name) else "--core"
-            text = (
-                f"{queue.depth} job(s) wait in queue {queue.name!r} and no worker consumes it. "
-                f"Start one: `pagoda-worker run {which}`."
-            )
-            yield Finding(subject=queue.name, text=text, plugin=_plugin_of(queue.name))
+def _overridden(settings: Settings, **limits: float | None) -> Settings:
+    """Return the settings with the limits that alerts have of their own."""
+    return settings.model_copy(update={name: limit for name, limit in limits.items() if limit is not None})
 
 
-def job_errors() -> Iterator[Finding]:
-    """Too many of a plugin's jobs end in errors."""
-    settings = runtime.host_settings()
-    for plugin, jobs in jobs_ended(settings.health_window_minutes).items():
-        if jobs.count >= settings.alert_job_min and jobs.error_ratio >= settings.alert_job_error_ratio:
-            text = (
-                f"{jobs.errors} of {jobs.count} jobs of {plugin or 'the host'!r} ended in errors within "
-                f"{settings.health_window_minutes} min. `pagoda jobs list --status error` shows them."
-            )
-            yield Finding(subject=plugin or "core", text=text, plugin=plugin)
+def _finding(what: str, subject: str, plugin: str, one: Exceeded) -> Finding:
+    text = f"{what[0].upper()}{what[1:]}: {one.value}, the limit is {one.limit}. {one.remedy}"
+    return Finding(subject=subject, text=text, plugin=plugin)
 
 
-def digest_mismatch() -> Iterator[Finding]:
+def _threshold(alert: str) -> Rule:
+    """Return the rule of one threshold of health."""
+    return lambda facts: (finding for name, finding in facts.exceeded if name == alert)
+
+
+def digest_mismatch(_facts: Facts) -> Iterator[Finding]:
     """Processes run with different plugins, versions or operation ids."""
     settled = living().filter(started_at__lt=after(-SETTLED_SECONDS)).exclude(digest="")
     services: dict[str, set[str]] = {}
@@ -107,14 +135,14 @@ def digest_mismatch() -> Iterator[Finding]:
         yield Finding(subject="registry", text=text)
 
 
+THRESHOLDS = (
+    *("endpoint_errors", "endpoint_p95", "endpoint_refused", "hook_errors", "hook_p95", "job_errors"),
+    *("queue_depth", "queue_age", "no_consumer"),
+)
+"""Names of the alerts of health's thresholds."""
+
 RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        rule.__name__: rule
-        for rule in (plugin_skipped, breaker_open, queue_age, no_consumer, job_errors, digest_mismatch)
-    }
+    {rule.__name__: rule for rule in (plugin_skipped, breaker_open, digest_mismatch)}
+    | {alert: _threshold(alert) for alert in THRESHOLDS}
 )
 """``{name: rule}``"""
-
-
-def _plugin_of(queue: str) -> str:
-    return queue.removeprefix("plugin.") if queue.startswith("plugin.") else ""
