@@ -116,8 +116,9 @@ def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> di
         traffic().add("shop", surface, results, seconds=seconds, timed=results["ok"])
         traffic().flush()
 
-    def restrict(**limits: Any) -> None:
+    def restrict(**limits: Any) -> bool:
         monkeypatch.setattr(django_settings, "PAGODA", django_settings.PAGODA.model_copy(update=limits))
+        return True
 
     def mismatch() -> None:
         be_present("a", digest="1", started_at=100)

@@ -31,7 +31,7 @@ class Faults:
         """Add a fault of field or attribute `key`."""
         if not self.is_full:
             fault = ValidationError(message, code=code)
-            # As it was sent, but for halves of surrogate pairs, which a hook may make up and no answer carries.
+            # As sent, but for halves of surrogate pairs, which a hook may make up and no answer carries.
             sent = key[:_KEY_LENGTH].encode(errors="backslashreplace").decode()
             self._messages.setdefault(sent, []).append(fault)
         self._count += 1

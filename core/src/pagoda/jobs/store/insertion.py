@@ -23,12 +23,13 @@ from pagoda.jobs.store.auditing import event_of, one_transaction
 
 _TIMES = ("created_at", "updated_at", "publish_at", "published_at")
 _PER_ROW = ("params", "task_id")
-_LITERALS: dict[object, str] = {None: "NULL", "": "''", False: "FALSE", 0: "0"}
-_CHOSEN = frozenset(
-    "user_id plugin operation operation_name queue target_type target_entity_id target_entry_id params request_id "
-    "registry_digest idempotency_key singleton_key serial_key status text run_at depend_on_id is_waiting task_id "
-    "max_attempts retry_backoff_seconds soft_limit_seconds hard_limit_seconds".split()
-)
+_LITERALS: dict[object, str] = {None: "NULL", "": "''", 0: "0"}
+_CHOSEN = frozenset({
+    "user_id", "plugin", "operation", "operation_name", "queue", "params", "text", "status", "task_id",
+    "target_type", "target_entity_id", "target_entry_id", "request_id", "registry_digest",
+    "idempotency_key", "singleton_key", "serial_key", "run_at", "depend_on_id", "is_waiting",
+    "max_attempts", "retry_backoff_seconds", "soft_limit_seconds", "hard_limit_seconds",
+})  # fmt: skip
 """What a request decides. The other columns start with their defaults, which stand in the statement itself:
 psycopg keeps the parsed form of a statement of at most 50 parameters."""
 

@@ -77,7 +77,7 @@ class Facts:
         return [*self._calls(), *self._jobs(), *self._queues()]
 
     def _calls(self) -> Iterator[tuple[str, Finding]]:
-        breakers = {(state.plugin, state.surface): state for state in breaker_states()}
+        breakers = {(state.plugin, str(state.surface)): state for state in breaker_states()}
         for (plugin, surface), figures in figures_since(self.settings.health_window_minutes).items():
             for one in calls_exceeded(surface, figures, breakers.get((plugin, surface)), self.settings):
                 yield one.alert, _finding(f"the {surface}s of plugin {plugin!r}", plugin, plugin, one)

@@ -1,0 +1,124 @@
+"""What a job costs in statements and round trips, on a real PostgreSQL and a real Redis.
+
+`make bench-jobs` shows what that is in processor time; these counts hold it on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tools.servers import PostgresServer, RedisServer, missing_programs
+
+pytestmark = pytest.mark.bounds
+
+SCRIPT = """
+import json, os
+import psycopg
+from redis.connection import AbstractConnection
+
+counts = {"database": 0, "broker": 0}
+
+def counted(owner, name, key):
+    original = getattr(owner, name)
+    def count(self, *args, **kwargs):
+        counts[key] += 1
+        return original(self, *args, **kwargs)
+    setattr(owner, name, count)
+
+counted(psycopg.Connection, "wait", "database")  # each is a round trip
+counted(AbstractConnection, "send_packed_command", "broker")
+
+from pagoda_worker.app import start
+host = start("worker")
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+
+from pagoda.jobs.models import Job
+from pagoda.jobs.testing import plugin_tasks
+from pagoda_plugin_sdk.tasks import plugin_task
+from pagoda_worker.runner import Runner
+
+@plugin_task(0)
+def restock(job):
+    return None
+
+def submit(count=1):
+    if count == 1:
+        return [Job.objects.submit(plugin="calm", operation_name="restock", user=None)]
+    return Job.objects.submit_many(plugin="calm", operation_name="restock", user=None, params=[{}] * count)
+
+here = Runner(node="calm@host", lease_seconds=30)
+
+def spent(work):
+    counts.update(database=0, broker=0)
+    done = work()
+    return dict(counts), done
+
+with plugin_tasks("calm", [restock]):
+    from pagoda.jobs import runtime
+    from kombu import Queue
+    app = runtime.celery_app()
+    app.amqp.queues.add(Queue("plugin.calm", routing_key="plugin.calm"))
+    here.run(submit()[0].pk, "warm")
+    one, (job,) = spent(submit)
+    many, jobs = spent(lambda: submit(500))
+    run, _ = spent(lambda: here.run(job.pk, "task"))
+    job.refresh_from_db()
+    assert job.get_status_display() == "done", job.error
+    print(json.dumps({"submit": one, "submit_many": many, "run": run}))
+"""
+
+
+@pytest.fixture(scope="module")
+def spent() -> dict[str, dict[str, int]]:
+    """Return ``{what: {server: round trips}}``."""
+    if missing := missing_programs():
+        pytest.skip(f"Debian's packages {', '.join(missing)} are not installed")
+    with tempfile.TemporaryDirectory(prefix="pagoda-bounds-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+        postgres, redis = PostgresServer(folder / "data"), RedisServer(folder / "redis")
+        try:
+            postgres.start()
+            redis.start()
+            environ = os.environ | {
+                "DJANGO_SETTINGS_MODULE": "pagoda_worker.settings",
+                "DATABASE_URL": postgres.url,
+                "BROKER_URL": redis.url,
+                "CACHE_URL": redis.url.replace("/0", "/1"),
+                "PAGODA_DATA_DIR": str(folder / "host"),
+                "PAGODA_ENV_FILE": "",
+                "ENABLED_PLUGINS": "",
+            }
+            command = [sys.executable, "-c", SCRIPT]
+            ended = subprocess.run(
+                command, env=environ, capture_output=True, text=True, timeout=120, check=False
+            )
+        finally:
+            redis.stop()
+            postgres.stop()
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    counts: dict[str, dict[str, int]] = json.loads(ended.stdout.splitlines()[-1])
+    return counts
+
+
+def test_a_job_and_its_audit_event_are_one_round_trip_each_to_database_and_broker(
+    spent: dict[str, dict[str, int]],
+) -> None:
+    assert spent["submit"] == {"database": 1, "broker": 1}
+
+
+def test_many_jobs_take_as_many_round_trips_as_a_few(spent: dict[str, dict[str, int]]) -> None:
+    assert spent["submit_many"]["database"] <= 6
+    assert spent["submit_many"]["broker"] == 1
+
+
+def test_a_job_is_claimed_and_ended_by_a_statement_each(spent: dict[str, dict[str, int]]) -> None:
+    assert spent["run"] == {"database": 2, "broker": 0}
