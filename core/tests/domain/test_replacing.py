@@ -16,7 +16,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.entry.replacing import read_replacement
-from pagoda.domain.entry.state import Definition, Link, Target, Value
+from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
 from pagoda.domain.entry.value_types import as_json
 from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Level, Role, RolePermission, User
@@ -153,7 +153,7 @@ def links(draw: st.DrawFn) -> list[Link]:
         target = None
         if target_id is not None:
             is_seen = target_id < 3
-            target = Target(
+            target = LinkTarget(
                 id=target_id,
                 name=f"t{target_id}",
                 is_visible=is_seen or target_id == 3,

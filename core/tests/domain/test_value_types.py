@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pagoda.domain.entity.attr_types import TYPES, AttrType
 from pagoda.domain.entity.scalar_types import SCALAR_TYPES, ValueFault
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.state import Definition, Link, Target, Value
+from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
 from pagoda.domain.entry.value_types import (
     VALUE_TYPES,
     as_json,
@@ -209,7 +209,7 @@ def test_a_wrong_value_is_refused(type_name: str, given: object, message: str) -
     assert str(caught.value) == message
 
 
-NAMED_TARGET = Target(id=7, name="lan", schema_id=1, schema_name="Network")
+NAMED_TARGET = LinkTarget(id=7, name="lan", schema_id=1, schema_name="Network")
 LAN = {"id": 7, "name": "lan", "schema": {"id": 1, "name": "Network"}}
 
 
@@ -225,7 +225,7 @@ LAN = {"id": 7, "name": "lan", "schema": {"id": 1, "name": "Network"}}
 def test_a_target_is_shown_unless_it_is_gone_or_hidden(
     target: dict[str, bool], shown: Any, shown_to_viewer: Any
 ) -> None:
-    merged = Target(id=7, name="lan", schema_id=1, schema_name="Network", **target)
+    merged = LinkTarget(id=7, name="lan", schema_id=1, schema_name="Network", **target)
     value = Value((Link(name="eth0", target_id=7, target=merged),))
     plain = Value((Link(target_id=7, target=merged),))
     assert as_python(definition("object"), plain) == shown

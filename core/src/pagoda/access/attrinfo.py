@@ -9,12 +9,10 @@ from typing import Any
 from django.db.models import Prefetch
 
 from pagoda.access.querysets import readable
-from pagoda.access.viewers import viewer
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.presentation import attrinfo_of
-from pagoda.domain.entry.reading import read_states
-from pagoda.domain.user.permissions import Viewer
+from pagoda.domain.entry.reading import attrinfo_of, read_states
+from pagoda.domain.user.permissions import Viewer, viewer
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 

@@ -8,13 +8,12 @@ from typing import Final
 from django.core.exceptions import PermissionDenied
 from django.db.models import FilteredRelation, Q, QuerySet
 
-from pagoda.access.viewers import viewer
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.scalar_types import MAX_INTEGER
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.text import name_fault
 from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer, effective_level, level_of
+from pagoda.domain.user.permissions import Viewer, effective_level, level_of, viewer
 
 _MAX_NAMED: Final = 500  # attributes in a condition; a database takes no more than some thousand parameters
 

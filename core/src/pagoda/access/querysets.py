@@ -6,11 +6,10 @@ from typing import Final
 
 from django.db.models import Model, QuerySet
 
-from pagoda.access.viewers import viewer
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Kind, Viewer, may
+from pagoda.domain.user.permissions import Kind, Viewer, may, viewer
 
 # What must allow it, for each model: itself and what it belongs to.
 _CHAINS: Final[dict[type[Model], tuple[tuple[Kind, str], ...]]] = {

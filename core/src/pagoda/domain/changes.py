@@ -16,16 +16,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
 from django.dispatch import Signal
 
-if TYPE_CHECKING:
-    from pagoda.domain.stamped import TrackedModel
-    from pagoda.domain.user.models import User
+from pagoda.domain.stamped import TrackedModel
+from pagoda.domain.user.models import User
 
 type Subject = Literal["entry", "entity"]
 type Action = Literal["create", "update", "delete", "restore"]

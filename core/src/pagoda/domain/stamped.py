@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
-
-from pagoda.domain.changes import Subject
 
 
 class StampedQuerySet[M: "StampedModel"](models.QuerySet[M]):
@@ -60,7 +58,7 @@ class StampedModel(models.Model):
 class TrackedModel(StampedModel):
     """A row whose changes are told: entities and entries."""
 
-    SUBJECT: ClassVar[Subject]
+    SUBJECT: ClassVar[Literal["entry", "entity"]]
 
     updated_time = models.DateTimeField(auto_now=True)
 

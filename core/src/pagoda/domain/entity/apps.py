@@ -11,11 +11,12 @@ class EntityConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have plain ORM writes of entities told as changes."""
-        from pagoda.domain.entity.models import Entity, EntityAttr  # models load after apps
-        from pagoda.domain.hard_deletes import refuse_referenced
-        from pagoda.domain.tracking import track
+        """Give the models their services, and have plain ORM writes of entities told as changes."""
+        # Models, and what needs them, load after the apps
+        from pagoda.domain import hard_deletes, tracking
+        from pagoda.domain.entity import models, services
 
-        refuse_referenced(Entity)
-        refuse_referenced(EntityAttr)
-        track(Entity)
+        models.Entity.services = services
+        hard_deletes.refuse_referenced(models.Entity)
+        hard_deletes.refuse_referenced(models.EntityAttr)
+        tracking.track(models.Entity)

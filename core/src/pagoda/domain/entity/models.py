@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from django.db import models
 from django.db.models import Q
@@ -15,6 +15,20 @@ from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
+
+
+class EntityServices(Protocol):
+    """What `pagoda.domain.entity.services` does; the models reach it through this port alone."""
+
+    def create_entity(
+        self, user: User | None, *, name: str, attrs: Sequence[Mapping[str, Any]], note: str
+    ) -> Entity: ...
+    def update_entity(
+        self, entity: Entity, user: User | None, *, attrs: Sequence[Mapping[str, Any]]
+    ) -> Entity: ...
+    def delete_entity(self, entity: Entity, user: User | None) -> None: ...
+    def restore_entity(self, entity: Entity, user: User | None) -> None: ...
+    def remove_attribute(self, attr: EntityAttr, user: User | None) -> None: ...
 
 
 class EntityQuerySet(StampedQuerySet["Entity"]):
@@ -29,15 +43,14 @@ class EntityQuerySet(StampedQuerySet["Entity"]):
         note: str = "",
     ) -> Entity:
         """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change."""
-        from pagoda.domain.entity import services  # which itself needs the models of this module
-
-        return services.create_entity(user, name=name, attrs=attrs, note=note)
+        return Entity.services.create_entity(user, name=name, attrs=attrs, note=note)
 
 
 class Entity(TrackedModel):
     """A kind of thing: its entries share its attributes."""
 
     SUBJECT: ClassVar[Subject] = "entity"
+    services: ClassVar[EntityServices]  # put here when the app is ready
 
     name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
     note = models.TextField(blank=True, default="")
@@ -71,22 +84,16 @@ class Entity(TrackedModel):
         Raises:
             ValidationError: it still has active entries.
         """
-        from pagoda.domain.entity import services
-
-        services.delete_entity(self, acting_user())
+        self.services.delete_entity(self, acting_user())
         return 1, {self._meta.label: 1}
 
     def restore(self) -> None:
         """Undo its deletion, as the acting user."""
-        from pagoda.domain.entity import services
-
-        services.restore_entity(self, acting_user())
+        self.services.restore_entity(self, acting_user())
 
     def update_attrs(self, user: User | None, attrs: Sequence[Mapping[str, Any]]) -> None:
         """Add attributes, given as for `create_entity` (with an ``"id"``: change that one), as one change."""
-        from pagoda.domain.entity import services
-
-        services.update_entity(self, user, attrs=attrs)
+        self.services.update_entity(self, user, attrs=attrs)
 
     def deletion_fault(self) -> str | None:
         """Return that it still has active entries, None when it has none."""
@@ -138,9 +145,7 @@ class EntityAttr(StampedModel):
 
     def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
         """Remove it from its entity softly, as the acting user and as a change of the entity."""
-        from pagoda.domain.entity import services
-
-        services.remove_attribute(self, acting_user())
+        Entity.services.remove_attribute(self, acting_user())
         return 1, {self._meta.label: 1}
 
     @property

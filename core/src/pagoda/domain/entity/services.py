@@ -1,15 +1,175 @@
-"""The write services of entities and their attributes, by one name each."""
+"""The write services of entities and their attributes."""
 
-from pagoda.domain.entity.creating import create_entity
-from pagoda.domain.entity.deleting import delete_entity, restore_entity
-from pagoda.domain.entity.updating import add_attribute, remove_attribute, rename_attribute, update_entity
+from __future__ import annotations
 
-__all__ = [
-    "add_attribute",
-    "create_entity",
-    "delete_entity",
-    "remove_attribute",
-    "rename_attribute",
-    "restore_entity",
-    "update_entity",
-]
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+from pagoda.domain import changes
+from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
+from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entity.specs import read_specs
+from pagoda.domain.user.models import Level, User
+from pagoda.domain.writing import writing
+
+
+def create_entity(
+    user: User | None,
+    *,
+    name: str,
+    attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key
+    note: str = "",
+    default_permission: int = Level.FULL,
+) -> Entity:
+    """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change of `user`.
+
+    An attribute takes name, type (its name or number), is_mandatory, index, is_summarized, note, choices,
+    default_value, is_delete_in_chain, referral (entities, ids or names, this one's too), default_permission.
+
+    Raises:
+        ValidationError: keyed by field and attribute; nothing is stored.
+        HookRejected: a plugin refuses; nothing is stored.
+    """
+    given = {"name": name, "note": note, "default_permission": default_permission}
+    with writing(user) as actor:
+        data: dict[str, Any] = given | {"attrs": [dict(item) for item in attrs]}
+        data = changes.send_changing(entity_change(None, "create", actor, data, str(name)))
+        sent = {key: value for key, value in data.items() if key != "attrs"}
+        fields = read_fields(given | sent, exclude=None)
+        specs = read_specs(data.get("attrs", []), {})
+        entity = Entity(created_user=actor, **fields)
+        change = entity_change(entity, "create", actor, fields, entity.name)
+        changes.store(change, force_insert=True)
+        attributes = AttributeChanges({}, specs)  # after the entity, so that an attribute may point to it
+        attributes.check(entity.name)
+        change.data = fields | {"attrs": attributes.store(entity, actor)}
+    return entity
+
+
+def update_entity(
+    entity: Entity,
+    user: User | None,
+    *,
+    name: str | None = None,
+    note: str | None = None,
+    default_permission: int | None = None,
+    attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key
+) -> Entity:
+    """Change what is given (None keeps it) as one change of `user` and return `entity`.
+
+    An item of `attrs` with ``id`` changes that attribute, with ``id`` and ``is_deleted`` removes it, without
+    ``id`` adds one (see `create_entity`); the other attributes stay. What equals the stored is not written;
+    when nothing differs, nothing is told and no hook runs.
+
+    Raises:
+        ValidationError: keyed by field and attribute; nothing is stored.
+        HookRejected: a plugin refuses; nothing is stored.
+    """
+    given = {"name": name, "note": note, "default_permission": default_permission}
+    with writing(user) as actor:
+        stored = _stored(entity)
+        data = differing(stored, {key: value for key, value in given.items() if value is not None})
+        data |= _differing_attrs(entity, attrs, actor)
+        if data:
+            data = changes.send_changing(entity_change(entity, "update", actor, data, stored.name))
+            _store(entity, stored, data, actor)
+    return entity
+
+
+def add_attribute(entity: Entity, user: User | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
+    """Add an attribute, ``add_attribute(entity, user, name=..., type=...)``, as a change of the entity."""
+    update_entity(entity, user, attrs=[spec])
+    return EntityAttr.objects.active().get(parent_entity=entity, name=spec["name"])
+
+
+def rename_attribute(attr: EntityAttr, user: User | None, name: str) -> EntityAttr:
+    """Rename an attribute, as a change of its entity; its values keep their history."""
+    update_entity(attr.parent_entity, user, attrs=[{"id": attr.pk, "name": name}])
+    attr.refresh_from_db()
+    return attr
+
+
+def remove_attribute(attr: EntityAttr, user: User | None) -> None:
+    """Remove an attribute softly, as a change of its entity; its values stay in the history.
+
+    Removing a removed one does nothing.
+    """
+    if EntityAttr.objects.active().filter(pk=attr.pk).exists():
+        update_entity(attr.parent_entity, user, attrs=[{"id": attr.pk, "is_deleted": True}])
+    attr.is_active = False
+
+
+def delete_entity(entity: Entity, user: User | None) -> None:
+    """Delete `entity` softly; deleting a deleted one does nothing.
+
+    Raises:
+        ValidationError: it has active entries.
+        HookRejected: a plugin refuses; nothing is deleted.
+    """
+    with writing(user) as actor:
+        # Locked against entries that are created at this moment: their foreign key waits for it.
+        stored = Entity.objects.select_for_update().get(pk=entity.pk)
+        if stored.is_active:
+            stored.refuse_deletion()
+            change = entity_change(entity, "delete", actor, {}, stored.name)
+            changes.send_changing(change)
+            entity.is_active = False
+            changes.store(change, update_fields=["is_active", "updated_time"])
+    entity.is_active = False
+
+
+def restore_entity(entity: Entity, user: User | None) -> None:
+    """Undo the deletion of `entity`; restoring an active one does nothing.
+
+    Raises:
+        ValidationError: its name was taken meanwhile.
+        HookRejected: a plugin refuses; the entity stays deleted.
+    """
+    with writing(user) as actor:
+        stored = Entity.objects.get(pk=entity.pk)
+        if not stored.is_active:
+            refuse_taken(stored.name, exclude=stored.pk)
+            change = entity_change(entity, "restore", actor, {}, stored.name)
+            changes.send_changing(change)
+            entity.is_active = True
+            changes.store(change, update_fields=["is_active", "updated_time"])
+    entity.is_active = True
+
+
+def _stored(entity: Entity) -> Entity:
+    # Locked against another write of its attributes; entries may be made meanwhile.
+    stored = Entity.objects.select_for_update(no_key=True).get(pk=entity.pk)
+    if not stored.is_active:
+        message = f"Entity {stored.name!r} is deleted; restore it before changing it."
+        raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
+    return stored
+
+
+def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]], user: User | None) -> dict[str, Any]:
+    """Return ``{"attrs": [...]}`` with the items that change something, ``{}`` when none does."""
+    if not attrs:
+        return {}
+    existing = existing_attributes(entity, user)
+    ids = {spec.id for spec in AttributeChanges(existing, read_specs(attrs, existing)).specs}
+    items = [dict(item) for item in attrs if item.get("id") in ids]
+    return {"attrs": items} if items else {}
+
+
+def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: User | None) -> None:
+    sent = {key: value for key, value in data.items() if key != "attrs"}
+    fields = read_fields(differing(stored, sent), exclude=entity.pk)
+    existing = existing_attributes(entity, user)
+    attributes = AttributeChanges(existing, read_specs(data.get("attrs", []), existing))
+    attributes.check(fields.get("name", stored.name))
+    if not fields and not attributes.specs:
+        return
+    told = attributes.store(entity, user)
+    for key, value in fields.items():
+        setattr(entity, key, value)
+    change = entity_change(
+        entity, "update", user, fields | ({"attrs": told} if told else {}), fields.get("name", stored.name)
+    )
+    changes.store(change, update_fields=[*fields, "updated_time"])

@@ -11,11 +11,14 @@ class EntryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have plain ORM writes of entries told as changes."""
-        from pagoda.domain.entry import models  # which load after apps
-        from pagoda.domain.hard_deletes import refuse_referenced
-        from pagoda.domain.tracking import track
+        """Give the models their services, and have plain ORM writes of entries told as changes."""
+        # Models, and what needs them, load after the apps
+        from pagoda.domain import hard_deletes, tracking
+        from pagoda.domain.entry import models, services
 
+        models.Entry.services = services
         hanging = {models.Attribute: "parent_entry", models.AttributeValue: "parent_entry"}
-        refuse_referenced(models.Entry, hanging | {models.AttributeReference: "value__parent_entry"})
-        track(models.Entry)
+        hard_deletes.refuse_referenced(
+            models.Entry, hanging | {models.AttributeReference: "value__parent_entry"}
+        )
+        tracking.track(models.Entry)

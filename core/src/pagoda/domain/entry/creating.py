@@ -14,8 +14,7 @@ from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.presentation import items_of
-from pagoda.domain.entry.reading import read_schema
+from pagoda.domain.entry.reading import items_of, read_schema
 from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
-from pagoda.domain.changes import Change, Subject
+from pagoda.domain.changes import Subject
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.state import EntryState
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
-from pagoda_plugin_sdk.exceptions import HookRejected, near_misses
+from pagoda_plugin_sdk.exceptions import near_misses
 
-if TYPE_CHECKING:
-    from pagoda.domain.entry.state import EntryState
+
+class EntryServices(Protocol):
+    """What `pagoda.domain.entry.services` does; the models reach it through this port alone."""
+
+    def create_entry(
+        self, user: User | None, schema: Entity, *, name: str, attrs: Mapping[str, Any], note: str
+    ) -> Entry: ...
+    def update_entry(self, entry: Entry, user: User | None, *, attrs: Mapping[str, Any]) -> Entry: ...
+    def delete_entries(self, entries: Sequence[Entry], user: User | None) -> list[Entry]: ...
+    def restore_entry(self, entry: Entry, user: User | None) -> Entry: ...
+    def validate_entry(self, entry: Entry, user: User | None) -> None: ...
+    def read_attrs(self, entries: Sequence[Entry]) -> dict[int, dict[str, Any]]: ...
+    def differs(self, entry: Entry, definition_id: int, raw: object) -> bool: ...
 
 
 class EntryQuerySet(StampedQuerySet["Entry"]):
@@ -37,22 +48,15 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
         note: str = "",
     ) -> Entry:
         """Create an entry with its values, ``{attribute name: value}``, as one change."""
-        from pagoda.domain.entry import services  # which itself needs the models of this module
-
-        return services.create_entry(user, schema, name=name, attrs=attrs or {}, note=note)
+        return Entry.services.create_entry(user, schema, name=name, attrs=attrs or {}, note=note)
 
     def read_attrs(self, entries: Iterable[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
         """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in one query."""
-        from pagoda.domain.entry import reading
-        from pagoda.domain.entry.presentation import attrs_of
-
-        return {pk: attrs_of(state) for pk, state in reading.read_states(list(entries)).items()}
+        return Entry.services.read_attrs(list(entries))
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete each that is active softly with its chain, all or none; return how many, as Django does."""
-        from pagoda.domain.entry import services
-
-        deleted = services.delete_entries(list(self.active().select_related("schema")), acting_user())
+        deleted = Entry.services.delete_entries(list(self.active().select_related("schema")), acting_user())
         return len(deleted), {self.model._meta.label: len(deleted)} if deleted else {}
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
@@ -62,6 +66,7 @@ class Entry(TrackedModel):
     """One thing, described by the attributes of its entity."""
 
     SUBJECT: ClassVar[Subject] = "entry"
+    services: ClassVar[EntryServices]  # put here when the app is ready
 
     schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries")
     name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
@@ -97,30 +102,11 @@ class Entry(TrackedModel):
         """Check the fields, then ask the validators of the complete entry unless a service does."""
         super().full_clean(*args, **kwargs)
         if not changes.in_scope():
-            self._ask_validators()
-
-    def _ask_validators(self) -> None:
-        from pagoda.domain.entry.presentation import items_of
-        from pagoda.domain.entry.reading import read_state
-
-        change = Change(
-            subject="entry",
-            action="update" if self.pk else "create",
-            instance=self if self.pk else None,
-            user=acting_user(),
-            data={"name": self.name, "attrs": items_of(read_state(self))},
-            entity_name=self.entity_name,
-        )
-        try:
-            changes.send_validating(change)
-        except HookRejected as rejection:  # forms know Django's error alone
-            raise ValidationError(str(rejection), code=rejection.code) from rejection
+            self.services.validate_entry(self, acting_user())
 
     def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
         """Delete it softly as the acting user, with what its attributes say is deleted in a chain."""
-        from pagoda.domain.entry import services
-
-        deleted = services.delete_entry(self, acting_user())
+        deleted = self.services.delete_entries([self], acting_user())
         return len(deleted), {self._meta.label: len(deleted)}
 
     def restore(self) -> None:
@@ -129,9 +115,7 @@ class Entry(TrackedModel):
         Raises:
             ValidationError: its name was taken meanwhile, or its entity is deleted.
         """
-        from pagoda.domain.entry import services
-
-        services.restore_entry(self, acting_user())
+        self.services.restore_entry(self, acting_user())
 
     def get_attrs(self, *, names: Collection[str] | None = None, **_context: object) -> dict[str, Any]:
         """Return ``{attribute name: current value}``, of all attributes or of `names`.
@@ -142,10 +126,7 @@ class Entry(TrackedModel):
         Raises:
             KeyError: one of `names` is no attribute of the entity.
         """
-        from pagoda.domain.entry.presentation import attrs_of
-        from pagoda.domain.entry.reading import read_state
-
-        attrs = attrs_of(read_state(self))
+        attrs = self.services.read_attrs([self])[self.pk]
         for name in names or ():
             if name not in attrs:
                 misses = near_misses(name, attrs)
@@ -160,9 +141,7 @@ class Entry(TrackedModel):
         Raises:
             ValidationError: an attribute is unknown, or a value is not of its type; nothing is stored.
         """
-        from pagoda.domain.entry import services
-
-        services.update_entry(self, user, attrs=values)
+        self.services.update_entry(self, user, attrs=values)
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it: itself and its entity."""
@@ -200,9 +179,7 @@ class Attribute(StampedModel):
         Raises:
             AttributeTypeError: it is no value of the attribute's type.
         """
-        from pagoda.domain.entry.updating import differs
-
-        return differs(self.parent_entry, self.schema_id, recv_value)
+        return Entry.services.differs(self.parent_entry, self.schema_id, recv_value)
 
 
 class AttributeValue(StampedModel):

@@ -1,4 +1,4 @@
-"""Attributes of entries as they are stored: one query for any number of entries, whatever their types."""
+"""Attributes of entries: read in one query for any number of entries, given in the forms that callers get."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.rows import Row, definition_rows, entity_rows, own_rows, value_rows
-from pagoda.domain.entry.state import Definition, EntryState, Link, Schema, StoredEntry, Target, Value
-from pagoda.domain.entry.value_types import from_storage
+from pagoda.domain.entry.rows import UnionRow, definition_rows, entity_rows, own_rows, value_rows
+from pagoda.domain.entry.state import Definition, EntryState, Link, LinkTarget, OwnFields, Schema, Value
+from pagoda.domain.entry.value_types import as_json, as_python, from_storage
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 
@@ -49,14 +49,52 @@ def read_schema(entity_id: int, viewer: Viewer | None) -> Schema:
     return Schema(is_active=rows.is_active_entity, definitions=rows.definitions(entity_id))
 
 
+def read_attrs(entries: Sequence[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
+    """Return ``{entry id: {attribute name: value}}`` in Python, as the host sees them, in one query."""
+    return {pk: attrs_of(state) for pk, state in read_states(entries).items()}
+
+
+def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attribute's type
+    """Return ``{attribute name: value}`` with Python values."""
+    return {each.name: as_python(each, state.value(each)) for each in state.definitions}
+
+
+def items_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
+    """Return ``[{"id", "name", "value"}]`` with JSON values, of every attribute: what validators see."""
+    return [
+        {"id": each.id, "name": each.name, "value": as_json(each, state.value(each), is_limited=False)}
+        for each in state.definitions
+    ]
+
+
+def attrinfo_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
+    """Return the attributes that the state's viewer may read.
+
+    Each is ``{"id", "name", "type", "value", "is_mandatory", "is_readable"}`` with the type's name and a JSON
+    value, from which targets are left out that the viewer may not read.
+    """
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "type": each.type.type_name,
+            "value": as_json(each, state.value(each), is_limited=True),
+            "is_mandatory": each.is_mandatory,
+            "is_readable": True,
+        }
+        for each in state.definitions
+        if each.level >= Level.READABLE
+    ]
+
+
 class _Sorted:
     """The rows of the query, by what they belong to."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._by_entry: defaultdict[int, list[Row]] = defaultdict(list)
+        self._by_entry: defaultdict[int, list[UnionRow]] = defaultdict(list)
         self._by_entity: defaultdict[int, list[Definition]] = defaultdict(list)
         self.is_active_entity = False
-        for row in map(Row._make, rows):
+        for row in map(UnionRow._make, rows):
             if row.entry is not None:
                 self._by_entry[row.entry].append(row)
             elif row.definition is None:
@@ -70,7 +108,7 @@ class _Sorted:
 
     def state(self, entry: Entry, viewer: Viewer | None) -> EntryState:
         definitions = self.definitions(entry.schema_id)
-        by_definition: defaultdict[int | None, list[Row]] = defaultdict(list)
+        by_definition: defaultdict[int | None, list[UnionRow]] = defaultdict(list)
         for row in self._by_entry[entry.pk]:
             by_definition[row.definition].append(row)
         known = [definition for definition in definitions if definition.id in by_definition]
@@ -84,7 +122,7 @@ class _Sorted:
         )
 
 
-def _definition(row: Row) -> Definition:
+def _definition(row: UnionRow) -> Definition:
     return Definition(
         id=row.definition or 0,
         entity_id=row.attribute or 0,
@@ -98,17 +136,17 @@ def _definition(row: Row) -> Definition:
     )
 
 
-def _value(definition: Definition, rows: Sequence[Row]) -> Value:
+def _value(definition: Definition, rows: Sequence[UnionRow]) -> Value:
     if not definition.type.is_reference:
         return from_storage(definition.type, rows[0].data)
     links = [row for row in rows if row.number is not None]
     return Value(tuple(_link(row) for row in sorted(links, key=lambda row: row.number or 0)))
 
 
-def _link(row: Row) -> Link:
+def _link(row: UnionRow) -> Link:
     if row.target is None:
         return Link(name=row.text or "")
-    target = Target(
+    target = LinkTarget(
         id=row.target,
         name=row.long_text or "",
         schema_id=row.schema,
@@ -119,5 +157,5 @@ def _link(row: Row) -> Link:
     return Link(name=row.text or "", target_id=row.target, target=target)
 
 
-def _stored_entry(row: Row) -> StoredEntry:
-    return StoredEntry(name=row.text or "", note=row.long_text or "", is_active=bool(row.flag))
+def _stored_entry(row: UnionRow) -> OwnFields:
+    return OwnFields(name=row.text or "", note=row.long_text or "", is_active=bool(row.flag))

@@ -29,7 +29,7 @@ from pagoda.domain.user.permissions import Viewer, level_of, may
 type Rows = QuerySet[Any, tuple[Any, ...]]  # Any: rows come of three models, and hold a column of JSON
 
 
-class Row(NamedTuple):
+class UnionRow(NamedTuple):
     """A row of the union.
 
     A *definition* is an attribute of an entity, a *value* is what an entry has of it (one row for each
@@ -127,7 +127,7 @@ def entity_rows(entity_id: int) -> Rows:
 
 def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:
     # The prefix keeps the columns apart from the models' fields.
-    annotations = {f"row_{name}": columns.get(name, _EMPTY[name]) for name in Row._fields}
+    annotations = {f"row_{name}": columns.get(name, _EMPTY[name]) for name in UnionRow._fields}
     rows: Rows = queryset.order_by().annotate(**annotations).values_list(*annotations)
     return rows
 

@@ -38,7 +38,7 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class LinkTarget:
     """What a reference points to: an entry, a group or a role."""
 
     id: int
@@ -55,7 +55,7 @@ class Link:
 
     name: str = ""  # of a named_object
     target_id: int | None = None  # None: a name alone, or the target was removed for good
-    target: Target | None = field(default=None, compare=False)  # once looked up
+    target: LinkTarget | None = field(default=None, compare=False)  # once looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ NOTHING: Final = Value()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
+class OwnFields:
     """The entry's own fields as they are in the database now."""
 
     name: str
@@ -98,7 +98,7 @@ class EntryState:
     viewer: Viewer | None = (
         None  # for whom levels and visibility hold; None: for the host itself, which sees all
     )
-    entry: StoredEntry | None = None  # only when it was read for an update
+    entry: OwnFields | None = None  # only when it was read for an update
 
     def value(self, definition: Definition) -> Value:
         """Return what is stored for an attribute."""

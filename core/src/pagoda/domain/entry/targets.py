@@ -30,7 +30,7 @@ from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entity.scalar_types import ValueFault
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.rows import Rows
-from pagoda.domain.entry.state import Definition, Link, Target, Value
+from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
 from pagoda.domain.user.models import Level, Role
 from pagoda.domain.user.permissions import Viewer, may
 
@@ -64,7 +64,7 @@ class Targets:
     """The targets of the references in some values."""
 
     def __init__(self, rows: Iterable[_Row]) -> None:
-        self._found: dict[tuple[int, int], Target] = {}
+        self._found: dict[tuple[int, int], LinkTarget] = {}
         self._allowed: defaultdict[int, dict[int, str]] = defaultdict(dict)  # attribute -> {entity: name}
         for row in rows:
             if row.kind == _Kind.REFERRAL:
@@ -176,8 +176,8 @@ def _kind(attr_type: AttrType) -> _Kind:
     return _Kind.GROUP if attr_type & AttrType.GROUP else _Kind.ROLE
 
 
-def _target(row: _Row) -> Target:
-    return Target(
+def _target(row: _Row) -> LinkTarget:
+    return LinkTarget(
         id=row.id,
         name=row.name,
         schema_id=row.schema,

@@ -12,15 +12,15 @@ from pagoda.domain.changes import Change
 from pagoda.domain.entity.scalar_types import ValueFault
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.presentation import items_of
-from pagoda.domain.entry.reading import read_for_update, read_state
+from pagoda.domain.entry.reading import items_of, read_for_update, read_state
 from pagoda.domain.entry.replacing import read_replacement
-from pagoda.domain.entry.state import EntryState, StoredEntry, Value
+from pagoda.domain.entry.state import EntryState, OwnFields, Value
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
 from pagoda.domain.user.models import User
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.exceptions import HookRejected
 
 _FIELDS: Final = ("name", "note")
 
@@ -62,6 +62,26 @@ def differs(entry: Entry, definition_id: int, raw: object) -> bool:
     values = Intake(entry.entity_name, state.definitions, faults).parse({definition_id: raw}, state.values)
     faults.raise_if_any()
     return values[definition_id] != state.value(state.definition(definition_id))
+
+
+def validate_entry(entry: Entry, user: User | None) -> None:
+    """Ask the validators of the complete entry, as forms do through ``full_clean()``; nothing is stored.
+
+    Raises:
+        ValidationError: a plugin refuses.
+    """
+    change = Change(
+        subject="entry",
+        action="update" if entry.pk else "create",
+        instance=entry if entry.pk else None,
+        user=user,
+        data={"name": entry.name, "attrs": items_of(read_state(entry))},
+        entity_name=entry.entity_name,
+    )
+    try:
+        changes.send_validating(change)
+    except HookRejected as rejection:  # forms know Django's error alone
+        raise ValidationError(str(rejection), code=rejection.code) from rejection
 
 
 class _Update:
@@ -153,7 +173,7 @@ class _Update:
         )
 
 
-def _stored_entry(entry: Entry, state: EntryState) -> StoredEntry:
+def _stored_entry(entry: Entry, state: EntryState) -> OwnFields:
     if state.entry is None or not state.entry.is_active:
         raise ValidationError(
             {

@@ -22,7 +22,7 @@ from pagoda.domain.entity.scalar_types import (
     parse_elements,
 )
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.state import NOTHING, Definition, Element, Link, Target, Value
+from pagoda.domain.entry.state import NOTHING, Definition, Element, Link, LinkTarget, Value
 from pagoda.domain.text import MAX_NAME_LENGTH, text_fault
 from pagoda.domain.user.models import Role
 from pagoda.washing import shown
@@ -134,7 +134,7 @@ def _named_link(definition: Definition, raw: object) -> Link:
     return Link(name=str(name), target_id=target_id)
 
 
-def _show_target(target: Target | None) -> Shown:
+def _show_target(target: LinkTarget | None) -> Shown:
     if target is None:
         return None
     plain: dict[str, Any] = {"id": target.id, "name": target.name}  # Any: "schema" is a mapping

@@ -12,10 +12,11 @@ class UserConfig(AppConfig):
 
     def ready(self) -> None:
         """Have hard deletes look at rows that no installed model knows."""
-        from django.contrib.auth.models import Group  # models load after apps, here and below
+        # Models, and what needs them, load after the apps
+        from django.contrib.auth.models import Group
 
-        from pagoda.domain.hard_deletes import refuse_referenced
-        from pagoda.domain.user.models import Role, User
+        from pagoda.domain import hard_deletes
+        from pagoda.domain.user import models
 
-        for model in (User, Group, Role):
-            refuse_referenced(model)
+        for model in (models.User, Group, models.Role):
+            hard_deletes.refuse_referenced(model)

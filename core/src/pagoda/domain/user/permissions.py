@@ -27,6 +27,11 @@ type Viewer = User | AnonymousUser
 type Kind = Literal["entity", "attr", "entry"]
 
 
+def viewer(user: Viewer | None) -> Viewer:
+    """Return `user`; nobody is an anonymous user, who has the defaults and no more."""
+    return AnonymousUser() if user is None else user
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
     """One thing that permissions are granted on."""

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from pagoda.access import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
-from pagoda.domain.entry.state import Link, Target
+from pagoda.domain.entry.state import Link, LinkTarget
 from pagoda.domain.entry.value_types import VALUE_TYPES
 from pagoda.domain.user.permissions import Viewer
 from pagoda_api.resources.representations import UserSerializer
@@ -88,7 +88,7 @@ def _link(reference: AttributeReference) -> Link:
     if found is None:
         return Link(name=reference.name)
     schema = found.schema if isinstance(found, Entry) else None
-    target = Target(
+    target = LinkTarget(
         id=found.pk,
         name=found.name,
         schema_id=schema.pk if schema else None,
