@@ -166,4 +166,4 @@ def test_more_attributes_than_a_query_takes_are_refused(api: Any, web: Any, by: 
         response = api.patch(f"/api/v2/entries/{web.pk}/", {"attrs": attrs})
         assert response.status_code == 400
         assert len(response.content) < 50_000
-        assert "more faults" in response.json()["detail"]
+        assert "70,000 values are given at once" in response.json()["attrs"][0]
