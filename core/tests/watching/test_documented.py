@@ -120,6 +120,12 @@ def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> di
         monkeypatch.setattr(django_settings, "PAGODA", django_settings.PAGODA.model_copy(update=limits))
         return True
 
+    def deep_queue() -> None:
+        for _ in range(4):
+            make_job()
+        be_present("w", queue="plugin.shop")
+        restrict(health_queue_depth=3)
+
     def mismatch() -> None:
         be_present("a", digest="1", started_at=100)
         be_present("b", digest="2", started_at=100)
@@ -128,11 +134,7 @@ def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> di
         "plugin_skipped": lambda: be_present("a", skipped={"shop": "import_failed"}),
         "breaker_open": lambda: monkeypatch.setattr(rules, "breaker_states", lambda: [BREAKER]),
         "queue_age": lambda: (make_job(created_at=400), be_present("w", queue="plugin.shop")),
-        "queue_depth": lambda: (
-            [make_job() for _ in range(4)],
-            be_present("w", queue="plugin.shop"),
-            restrict(health_queue_depth=3),
-        ),
+        "queue_depth": deep_queue,
         "endpoint_errors": lambda: count("endpoint", ok=813, raised=187),  # 18.7 %
         "endpoint_p95": lambda: count("endpoint", ok=5, seconds=3.0),
         "endpoint_refused": lambda: count("endpoint", ok=80, skipped=20),
