@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
 import socket
 from contextlib import suppress
@@ -25,6 +26,8 @@ from pagoda_worker.heartbeat import Heart, HeartThread
 from pagoda_worker.targets import Target
 
 LOST_WAIT_SECONDS = 1.0  # for the result of a child that died; Celery's default of 10 s delays the next try
+
+MAIN_PROCESS = multiprocessing.process.current_process()
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +76,7 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     keep_open()
     bounds = limits.ChildLimits(memory_mb=target.memory_mb)
     signals.worker_process_init.connect(lambda **_: _watch_child(), weak=False)
+    signals.worker_process_init.connect(lambda **_: _allow_processes(), weak=False)
     # After the child's own thread has its stack: the limit is what a job may take on top.
     signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
@@ -104,6 +108,14 @@ def _worker(app: Celery, node: str, target: Target, concurrency: int) -> Any:
 def _watch_child() -> None:
     """Tell from each child what hooks do in its jobs."""
     Watcher(traffic_chores()).start()
+
+
+def _allow_processes() -> None:
+    """Let tasks use `multiprocessing`, which billiard has told that this process is a daemon.
+
+    Whoever ends the child ends all below it, see `CeleryChildren.kill`.
+    """
+    multiprocessing.process._current_process = MAIN_PROCESS  # type: ignore[attr-defined]  # no other door
 
 
 def _leave_logging(**_: Any) -> None:

@@ -53,6 +53,49 @@ def test_killed_child_is_replaced_and_its_job_tried_again(
     assert (ended["status"], ended["result"], ended["attempt"]) == ("DONE", 2, 2)
 
 
+def test_child_of_a_forking_task_ends_neither_the_job_nor_takes_another(
+    worker: subprocess.Popen[bytes], console: Console, deployment: Deployment
+) -> None:
+    """The job goes on in its parent and ends once; the worker has as many consumers as before."""
+    ways = {"exit": 0, "os._exit": 3, "raise": 1, "finish": 1, "log": 0, "return": 0}
+    ended = {way: console.run("fork", child=way) for way in ways}
+    assert {way: job["status"] for way, job in ended.items()} == dict.fromkeys(ways, "DONE")
+    assert {way: job["result"]["code"] for way, job in ended.items()} == ways
+    assert {job["attempt"] for job in ended.values()} == {1}
+    runners = {job["result"]["pid"] for job in ended.values()}
+    assert {console.run("whoami", turn=turn)["result"]["pid"] for turn in range(3)} == runners
+    assert len(runners) == 1
+
+
+def test_tasks_may_use_processes_of_the_standard_library(
+    worker: subprocess.Popen[bytes], console: Console
+) -> None:
+    ended = {method: console.run("spread", method=method) for method in ("fork", "spawn", "subprocess")}
+    assert {method: (job["error"], job["result"]) for method, job in ended.items()} == {
+        "fork": ("", [1, 4, 9]),
+        "spawn": ("", [1, 4, 9]),
+        "subprocess": ("", [9]),
+    }
+
+
+def test_job_whose_words_no_column_holds_ends_at_once_by_its_own_cause(
+    worker: subprocess.Popen[bytes], console: Console
+) -> None:
+    ends = {how: console.run("foreign", how=how) for how in ("surrogate", "NUL", "interrupt", "result", "")}
+    assert {how: (job["status"], job["attempt"]) for how, job in ends.items()} == {
+        "surrogate": ("ERROR", 1),
+        "NUL": ("ERROR", 1),
+        "interrupt": ("ERROR", 1),
+        "result": ("ERROR", 1),
+        "": ("DONE", 1),
+    }
+    assert ends["surrogate"]["error"] == "ValueError: \\ud800"
+    assert ends["NUL"]["error"] == "ValueError: a\\x00b"
+    assert ends["interrupt"]["error"] == "KeyboardInterrupt: mine"
+    assert "result['value'] contains half of a surrogate pair" in ends["result"]["error"]
+    assert ends[""]["progress"] == "half\\x00"
+
+
 def test_deaf_job_is_killed_with_its_own_processes_when_cancelled(
     worker: subprocess.Popen[bytes], console: Console, deployment: Deployment
 ) -> None:

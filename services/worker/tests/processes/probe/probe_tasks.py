@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -76,3 +78,59 @@ def nap(job: JobContext) -> str:
     job.progress(1, str(os.getpid()))
     time.sleep(float(job.params["seconds"]))
     return "rested"
+
+
+def square(number: int) -> int:
+    """Work that another process does."""
+    return number * number
+
+
+@plugin_task(max_attempts=2)
+def fork(job: JobContext) -> dict[str, Any]:
+    """Fork; the child ends in the way that the params name, the parent says how it saw that."""
+    child = os.fork()
+    if not child:
+        match job.params["child"]:
+            case "exit":
+                sys.exit(0)
+            case "os._exit":
+                os._exit(3)
+            case "raise":
+                raise ValueError("in the child")
+            case "finish":
+                job.finish(text="by the child")
+            case "log":
+                job.log.info("from the child")
+        return {"child": "returned"}
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    job.log.info("from the parent")
+    return {"pid": os.getpid(), "code": code}
+
+
+@plugin_task
+def spread(job: JobContext) -> list[int]:
+    """Have processes of the standard library do the work."""
+    method = job.params["method"]
+    if method == "subprocess":
+        command = [sys.executable, "-c", "print(9)"]
+        return [int(subprocess.run(command, capture_output=True, check=True).stdout)]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        squares: list[int] = pool.map(square, [1, 2, 3])
+        return squares
+
+
+@plugin_task
+def foreign(job: JobContext) -> Any:
+    """Fail, report and return what no column holds."""
+    job.log.info("a\x00b", x=float("nan"), y="\ud800")
+    job.progress(50, "half\x00")
+    match job.params["how"]:
+        case "surrogate":
+            raise ValueError("\ud800")
+        case "NUL":
+            raise ValueError("a\x00b")
+        case "interrupt":
+            raise KeyboardInterrupt("mine")
+        case "result":
+            return {"value": "\ud800"}
+    return None
