@@ -42,7 +42,7 @@ def test_health_names_status_and_figures_of_every_surface(api: Any, register: Ca
     assert (shop["status"], shop["load"]["status"], shop["task"]["status"]) == ("failing", "ok", "idle")
     endpoint, hook = shop["endpoint"], shop["hook"]
     assert (endpoint["status"], endpoint["error_ratio"], endpoint["text"]) == (
-        "failing", 0.6, "6 of 10 failed",
+        "failing", 0.6, "6 of 10 failed (60.0%)",
     )  # fmt: skip
     assert endpoint["last_success"] is not None
     assert (hook["status"], hook["error_ratio"]) == ("degraded", 0.1)

@@ -38,6 +38,8 @@ def doctor(plugin: str) -> None:
     try:
         lines = list(diagnose(plugin, stopping))
     except PluginLoadError as error:
+        for line in _examined("left", _left_behind, None):
+            click.echo(line.text)
         raise click.ClickException(str(error)) from error
     for line in lines:
         click.echo(f"{'FAULT' if line.is_fault else 'ok':5}  {line.subject:10}  {line.text}")
@@ -71,14 +73,21 @@ def _load(record: PluginRecord) -> Line:
 def _configuration(record: PluginRecord, stopping: tuple[str, ...]) -> Iterator[Line]:
     """Yield the faults of settings, URLs and operation ids that name the plugin."""
     names = [f"'{name}'" for name in record.names]
-    mine = [text for text in stopping if any(name in text for name in names) and text != record.reason]
+    examined = [fault.text for fault in record.faults if fault.code == "migrations_missing"]  # below, anew
+    mine = [
+        text
+        for text in stopping
+        if any(name in text for name in names)
+        and text != record.reason
+        and not any(text.endswith(told) for told in examined)
+    ]
     yield from (Line("config", text, is_fault=True) for text in mine)
     if not mine and record.is_active:
         yield Line("config", "its settings, URL modules and operation ids are in order")
 
 
-def _examined(
-    subject: str, examine: Callable[[PluginRecord], Iterator[Line]], record: PluginRecord
+def _examined[R: PluginRecord | None](
+    subject: str, examine: Callable[[R], Iterator[Line]], record: R
 ) -> Iterator[Line]:
     from django.db import DatabaseError
 
@@ -90,17 +99,24 @@ def _examined(
 
 
 def _migrations(record: PluginRecord) -> Iterator[Line]:
-    from pagoda.plugins.migrations import missing_migrations, missing_text, plugin_labels
+    from django.db import connection
+
+    from pagoda.plugins.migrations import migration_faults, plugin_labels
     from pagoda.plugins.runtime import registry
 
     mine = {label for label, holder in plugin_labels(registry()).items() if holder is record}
     if not mine:
         return
-    missing = [str(migration) for migration in missing_migrations() if migration.app_label in mine]
-    if missing:
-        yield Line("migrations", missing_text(missing), is_fault=True)
-    else:
+    faults = [text for label, text in migration_faults(registry(), connection) if label in mine]
+    yield from (Line("migrations", text, is_fault=True) for text in faults)
+    if not faults:
         yield Line("migrations", "all applied")
+
+
+def _left_behind(_record: PluginRecord | None) -> Iterator[Line]:
+    from pagoda.plugins.migrations import left_behind
+
+    yield from (Line("left", str(one)) for one in left_behind())
 
 
 def _breakers(record: PluginRecord) -> Iterator[Line]:

@@ -22,9 +22,13 @@ def health(*, as_json: bool) -> None:
         set_up(log_level=QUIET)
     from pagoda.health import run_checks
     from pagoda.health.plugins import plugin_health
+    from pagoda.plugins.migrations import report_missing
+    from pagoda.plugins.runtime import registry
 
     checks = run_checks()
     has_database = all(check.is_ok for check in checks if check.name in ("database", "migrations"))
+    if has_database:
+        report_missing(registry())
     plugins = [plugin.to_json() for plugin in plugin_health()] if has_database else []
     if as_json:
         click.echo(

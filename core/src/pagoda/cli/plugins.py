@@ -45,6 +45,9 @@ def list_plugins(*, as_json: bool) -> None:
         click.echo(_table([COLUMNS, *map(_row, found)]))
         for line in _reasons(found):
             click.echo(line)
+    if not as_json:
+        for line in _left_behind():
+            click.echo(line)
 
 
 @plugins.command()
@@ -132,6 +135,17 @@ def _reasons(found: Sequence[Description]) -> Iterator[str]:
             yield f"\n{description['id']}: {description['reason']}"
         for fault in description["faults"]:
             yield f"\n{description['id']}: {fault['text']}"
+
+
+def _left_behind() -> Iterator[str]:
+    from django.db import DatabaseError
+
+    from pagoda.plugins.migrations import left_behind
+
+    try:
+        yield from (f"\nleft behind: {one}" for one in left_behind())
+    except DatabaseError:
+        return  # there is none yet, or it can't be asked: the list needs none
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

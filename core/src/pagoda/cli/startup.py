@@ -96,9 +96,15 @@ def _plugin_faults(registry: PluginRegistry) -> Iterator[str]:
     from django.core.exceptions import ImproperlyConfigured
 
     from pagoda.plugins.boot import faults
+    from pagoda.plugins.migrations import migration_faults, plugin_labels
+    from pagoda.plugins.records import ReasonCode
     from pagoda.plugins.url_modules import url_faults
 
-    of_urls = list(url_faults(registry))  # first: importing them may leave more faults at a plugin
+    # First: these may leave more faults at a plugin
+    of_urls = list(url_faults(registry))
+    labels = plugin_labels(registry)
+    for label, text in migration_faults(registry, None) if labels else ():
+        registry.report_fault(labels[label].id, ReasonCode.MIGRATIONS_MISSING, text)
     yield from (*faults(registry), *of_urls)
     try:
         registry.host.tasks.validate_all(known_plugins=registry.known_names())

@@ -15,7 +15,7 @@ from pagoda.health.runner import Check, CheckRunner
 from pagoda.health.storage import BUSY, storage_fault
 from pagoda.jobs import runtime as job_runtime
 from pagoda.plugins import runtime as plugin_runtime
-from pagoda.plugins.migrations import missing_migrations, plugin_labels
+from pagoda.plugins.migrations import missing_of_host, plugins_that_lack_migrations
 from pagoda.rates.counters import DatabaseCounter, Slot
 
 TIMEOUT = timedelta(seconds=3)
@@ -63,17 +63,11 @@ def check_migrations() -> Finding:
     Raises:
         CheckFailed: some of the host's are not applied; they are named.
     """
-    of_plugins = plugin_labels(plugin_runtime.registry())
-    plan = missing_migrations()
-    missing = [
-        f"{migration.app_label}.{migration.name}"
-        for migration in plan
-        if migration.app_label not in of_plugins
-    ]
-    if missing:
+    registry = plugin_runtime.registry()
+    if missing := missing_of_host(registry):
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise CheckFailed(f"{len(missing)} migration(s) are not applied: {shown}. Run `pagoda migrate`.")
-    lacking = sorted({of_plugins[migration.app_label].id for migration in plan})
+    lacking = plugins_that_lack_migrations(registry)
     text = (
         f"all of the host's applied; missing of plugins: {', '.join(lacking)}" if lacking else "all applied"
     )

@@ -1,28 +1,64 @@
-"""Which migrations of plugins the database lacks."""
+"""Whether the database is as the models say: those of the host, and, inside a fence, those of each plugin."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
 from django.apps import apps
 from django.db import DatabaseError, connections
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.migration import Migration
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
 
-from pagoda.plugins.records import PluginRecord, ReasonCode
+from pagoda.plugins.django_apps import how_to_migrate, unmigrated_text
+from pagoda.plugins.fence import plugin_fence
+from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 
 
-def missing_migrations() -> list[Migration]:
-    """Return the migrations of all installed apps that are not applied.
+class SomeMigrations(MigrationLoader):
+    """The migrations of all apps but some: those of a plugin run its code when they are read."""
+
+    def __init__(self, connection: BaseDatabaseWrapper | None, left_out: Collection[str]) -> None:
+        self._left_out = left_out
+        super().__init__(connection, ignore_no_migrations=True)
+
+    def migrations_module(  # type: ignore[override]  # a class method there, called on the instance
+        self, app_label: str
+    ) -> tuple[str | None, bool]:
+        if app_label in self._left_out:
+            return None, True
+        return super().migrations_module(app_label)
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return ``(app label, name)`` of those that are not applied."""
+        return [key for key in sorted(self.graph.nodes) if key not in (self.applied_migrations or {})]
+
+
+def missing_of_host(registry: PluginRegistry) -> list[str]:
+    """Return the migrations of the host that are not applied.
 
     Raises:
         DatabaseError: the database can't be asked.
     """
-    executor = MigrationExecutor(connections["default"])
-    return [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    loader = SomeMigrations(connections["default"], plugin_labels(registry))
+    return [f"{label}.{name}" for label, name in loader.missing()]
+
+
+def plugins_that_lack_migrations(registry: PluginRegistry) -> list[str]:
+    """Return the ids of the plugins whose migrations are not applied, or can't be read."""
+    labels = plugin_labels(registry)
+    unreadable = unreadable_migrations(labels)
+    missing = {label for label, _ in SomeMigrations(connections["default"], unreadable).missing()}
+    return sorted({record.id for label, record in labels.items() if label in unreadable or label in missing})
 
 
 def plugin_labels(registry: PluginRegistry) -> dict[str, PluginRecord]:
-    """Return the labels of the Django apps that plugins brought, with their plugin."""
+    """Return the labels of the Django apps that plugins brought, with their plugin, in load order."""
     return {
         config.label: record
         for record in registry.active
@@ -32,26 +68,96 @@ def plugin_labels(registry: PluginRegistry) -> dict[str, PluginRecord]:
     }
 
 
+def migration_faults(
+    registry: PluginRegistry, connection: BaseDatabaseWrapper | None
+) -> Iterator[tuple[str, str]]:
+    """Yield ``(app label, sentence)`` for what is wrong with the migrations of plugins.
+
+    Without a connection, it is not looked at whether they are applied.
+
+    Raises:
+        DatabaseError: the database can't be asked.
+    """
+    labels = plugin_labels(registry)
+    unreadable = unreadable_migrations(labels)
+    yield from unreadable.items()
+    loader = SomeMigrations(connection, unreadable)
+    missing = loader.missing() if connection is not None else []
+    state = ProjectState.from_apps(apps)
+    detector = MigrationAutodetector(loader.project_state(), state, NonInteractiveMigrationQuestioner())
+    changes = detector.changes(graph=loader.graph)
+    for label in labels.keys() - unreadable.keys():
+        if (text := unmigrated_text(apps.get_app_config(label))) is not None:
+            yield label, text
+        if label in changes:
+            done = "; ".join(operation.describe() for one in changes[label] for operation in one.operations)
+            what = f"The models of app {label!r} have changes that no migration has: {done}."
+            yield label, f"{what} {how_to_migrate(label)}"
+        if names := [f"{of}.{name}" for of, name in missing if of == label]:
+            listed = ", ".join(names)
+            yield (
+                label,
+                f"Migrations are not applied: {listed}. Run `pagoda migrate`; it tells why one fails.",
+            )
+
+
+def unreadable_migrations(labels: Iterable[str]) -> dict[str, str]:
+    """Return ``{app label: sentence}`` of the plugins' apps whose migrations can't be read."""
+    readable: set[str] = set()
+    found: dict[str, str] = {}
+    for label in labels:
+        left_out = {*labels} - readable - {label}
+        doing = f"The migrations of app {label!r} can't be read"
+        try:
+            with plugin_fence(ReasonCode.MIGRATIONS_MISSING, doing, "Correct them."):
+                SomeMigrations(None, left_out)
+        except PluginRefused as refused:
+            found[label] = str(refused)
+        else:
+            readable.add(label)
+    return found
+
+
 def report_missing(registry: PluginRegistry) -> None:
-    """Note at each plugin whose migrations are not applied that this is so; call it when a server starts."""
+    """Note at each plugin what is wrong with its migrations; call it when a server starts."""
     labels = plugin_labels(registry)
     if not labels:
         return
     try:
-        missing = missing_migrations()
+        for label, text in migration_faults(registry, connections["default"]):
+            registry.report_fault(labels[label].id, ReasonCode.MIGRATIONS_MISSING, text)
     except DatabaseError:
         return  # readiness tells
-    for label, record in labels.items():
-        names = [
-            f"{migration.app_label}.{migration.name}" for migration in missing if migration.app_label == label
-        ]
-        if names:
-            registry.report_fault(record.id, ReasonCode.MIGRATIONS_MISSING, missing_text(names))
 
 
-def missing_text(names: list[str]) -> str:
-    """Return the sentence that says which migrations are not applied, and what to do."""
-    return f"Migrations are not applied: {', '.join(names)}. Run `pagoda migrate`; it tells why one fails."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """What the database still holds of an app that is not installed any more."""
+
+    label: str
+    tables: tuple[str, ...]
+
+    def __str__(self) -> str:
+        tables = f"the tables {', '.join(self.tables)}" if self.tables else "no table"
+        return (
+            f"App {self.label!r} is not installed, and the database holds its migrations and {tables}. "
+            f"Enable its plugin again, or, to remove them, run `pagoda migrate {self.label} zero` meanwhile."
+        )
+
+
+def left_behind() -> list[LeftBehind]:
+    """Return what plugins that are not enabled any more have left in the database.
+
+    Raises:
+        DatabaseError: the database can't be asked.
+    """
+    connection = connections["default"]
+    known = {label for label, _ in MigrationRecorder(connection).applied_migrations()}
+    tables = connection.introspection.table_names()
+    return [
+        LeftBehind(label=label, tables=tuple(name for name in tables if name.startswith(f"{label}_")))
+        for label in sorted(known - set(apps.app_configs))
+    ]
 
 
 def _names(record: PluginRecord) -> set[str]:

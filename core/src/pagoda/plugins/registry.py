@@ -225,6 +225,8 @@ class PluginRegistry:
             undo.callback(django_apps.remove, host.apps, installed)
             host.inject(host.apps)
             django_apps.make_ready(installed)
+            for text in filter(None, map(django_apps.unmigrated_text, installed.configs)):
+                self._note_fault(record, ReasonCode.MIGRATIONS_MISSING, text)
         task_declarations.check_owners(host.tasks, record.label, record.names, before)
         task_declarations.check_functions(host.tasks, record.id, record.label)
 

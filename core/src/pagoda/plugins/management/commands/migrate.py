@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
 from pagoda.fencing import Outcome, report_outcome
 from pagoda.fencing.reporting import report_error
+from pagoda.plugins.django_apps import is_migrated, unmigrated_text
 from pagoda.plugins.fence import describe
-from pagoda.plugins.migrations import plugin_labels
+from pagoda.plugins.migrations import plugin_labels, unreadable_migrations
 from pagoda.plugins.runtime import registry
 
 log = structlog.get_logger(__name__)
@@ -27,37 +31,51 @@ class Command(migrate.Command):
         if options["app_label"] or not labels:
             super().handle(*args, **options)
             return
-        self._migrate_host(labels, *args, **options)
-        failed = [label for label in labels if not self._migrate_plugin(label, labels[label].id, options)]
+        with _left_out(labels):
+            super().handle(*args, **options)
+        unreadable = unreadable_migrations(labels)
+        with _left_out(unreadable):
+            failed = [
+                label
+                for label, record in labels.items()
+                if not self._migrate_plugin(label, record.id, unreadable.get(label), options)
+            ]
         if failed and settings.PAGODA.pagoda_plugin_strict:
             raise CommandError(f"Migrations of plugins failed: {', '.join(failed)}.")
 
-    def _migrate_host(self, labels: Any, *args: Any, **options: Any) -> None:
-        replaced = settings.MIGRATION_MODULES
-        settings.MIGRATION_MODULES = {**replaced, **dict.fromkeys(labels)}
+    def _migrate_plugin(self, label: str, plugin_id: str, fault: str | None, options: dict[str, Any]) -> bool:
+        config = apps.get_app_config(label)
         try:
-            super().handle(*args, **options)
-        finally:
-            settings.MIGRATION_MODULES = replaced
-
-    def _migrate_plugin(self, label: str, plugin_id: str, options: dict[str, Any]) -> bool:
-        try:
-            super().handle(**{**options, "app_label": label})
-        except Exception as error:  # the fence: the plugin is told as at fault, the others go on
-            text = describe(error)
-            log.exception("plugin_migration_failed", plugin=plugin_id, app=label, error=text)
-            report_error(error, plugin=plugin_id, surface="load", name=f"migrate {label}")
-            report_outcome(
-                Outcome(
-                    plugin=plugin_id,
-                    surface="load",
-                    name=f"migrate {label}",
-                    result="raised",
-                    seconds=0.0,
-                    error=text,
-                )
-            )
-            self.stderr.write(f"Plugin {plugin_id!r}: its app {label!r} can't be migrated: {text}")
+            if fault := fault or unmigrated_text(config):
+                raise CommandError(fault)
+            if is_migrated(config):  # else it has no models
+                super().handle(**{**options, "app_label": label})
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the fence: the plugin is told as at fault, the others go on
+            self._tell_failure(label, plugin_id, error)
             return False
         self.stdout.write(f"Plugin {plugin_id!r}: its app {label!r} is migrated")
         return True
+
+    def _tell_failure(self, label: str, plugin_id: str, error: BaseException) -> None:
+        is_told = isinstance(error, CommandError)  # a sentence for people, which no traceback adds to
+        text = str(error) if is_told else describe(error)
+        name = f"migrate {label}"
+        log.error("plugin_migration_failed", plugin=plugin_id, app=label, error=text, exc_info=not is_told)
+        report_error(error, plugin=plugin_id, surface="load", name=name)
+        report_outcome(
+            Outcome(plugin=plugin_id, surface="load", name=name, result="raised", seconds=0.0, error=text)
+        )
+        self.stderr.write(f"Plugin {plugin_id!r}: its app {label!r} can't be migrated: {text}")
+
+
+@contextmanager
+def _left_out(labels: Iterable[str]) -> Iterator[None]:
+    """Have Django see no migrations of these apps: reading them runs code of plugins."""
+    kept = settings.MIGRATION_MODULES
+    settings.MIGRATION_MODULES = {**kept, **dict.fromkeys(labels)}
+    try:
+        yield
+    finally:
+        settings.MIGRATION_MODULES = kept
