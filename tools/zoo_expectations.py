@@ -141,6 +141,12 @@ ZOO = (
         surface="hook",
         named="RuntimeError: the lion is loose",
     ),
+    Expected(
+        plugin="zoo-hook-unprintable",
+        fault="a handler shows what no answer can hold",
+        surface="hook",
+        named="UnusableResult",
+    ),
     Expected(plugin="zoo-hook-slow", fault="a handler is too slow", surface="hook", named=CUT_OFF),
     Expected(plugin="zoo-hook-hangs", fault="a handler never ends", surface="hook", named=CUT_OFF),
     Expected(

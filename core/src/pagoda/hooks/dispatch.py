@@ -176,7 +176,7 @@ def _call_with(
         return None
     given = snapshot(data)
     result = step.function(*args[: rule.place], given, *args[rule.place + 1 :], **keywords)
-    return rule.keep(given if result is None else result, data)
+    return rule.keep(result, given, data)
 
 
 def _too_deep() -> HookDepthExceeded:

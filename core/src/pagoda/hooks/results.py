@@ -47,14 +47,18 @@ class DataRule:
             place=spec.arguments.index(argument), expected=expected, is_shown=spec.kind is HookKind.FILTER
         )
 
-    def keep(self, result: Any, data: Any) -> Any:
+    def keep(self, result: Any, given: Any, data: Any) -> Any:
         """Return a copy of a handler's result that replaces `data`, or `data` where none does.
+
+        `given` is the copy that the handler had, which it may have changed and which counts for None.
 
         Raises:
             UnusableResult: it is nothing that the hook can go on with.
         """
-        if self.expected is None:
+        if self.expected is None or (result is None and given == data):
             return data
+        if result is None:
+            result = given
         if not isinstance(result, self.expected):
             expected = f"expected {self.expected.__name__} or None; the data stays as it was"
             raise UnusableResult(f"returned {shown(result)}, {expected}")
@@ -77,7 +81,7 @@ def _check_printable(attrinfo: list[Any]) -> None:
             )
     try:
         # As the answer is encoded; one call in C, as it is done for every entry of a list.
-        json.dumps(attrinfo, default=_text_of, allow_nan=False, ensure_ascii=False).encode()
+        _encode(attrinfo).encode()
     except Exception as error:
         raise UnusableResult(f"returned what no answer can hold: {_fault(attrinfo, error)}") from error
 
@@ -91,6 +95,9 @@ def _text_of(value: Any) -> Any:
     if isinstance(value, timedelta | Decimal | UUID | Promise):
         return str(value)
     raise TypeError(f"{shown(value)} is no JSON value")
+
+
+_encode = json.JSONEncoder(default=_text_of, allow_nan=False, ensure_ascii=False).encode
 
 
 def _fault(attrinfo: list[Any], error: Exception) -> str:

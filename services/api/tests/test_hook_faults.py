@@ -1,0 +1,95 @@
+"""Requests in which handlers of plugins go wrong: answered, with what is stored, and the plugin is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hooked_plugin import plugin_with, raising  # type: ignore[import-not-found]  # conftest finds it
+
+from pagoda.domain.entry.models import Entry
+from pagoda.fencing.models import Breaker
+from pagoda.fencing.store import DatabaseStore
+from pagoda.hooks.testing import fresh_breaker
+
+ENTRIES = "/api/v2/entries/"
+ENTITIES = "/api/v2/entities/"
+
+
+UNFIT: tuple[Any, ...] = (float("nan"), object(), "\ud800", {1}, b"x")
+SHOWING = ["entry.before_update", "entry.validate", "entry.after_update", "entry.get_attrs"]
+
+
+@pytest.fixture
+def host(make_entity: Callable[..., Any]) -> Any:
+    return make_entity("Host", address="string")
+
+
+@pytest.fixture
+def web(host: Any, make_entry: Callable[..., Any]) -> Any:
+    return make_entry(host, "web", address="10.0.0.1")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "value", [float("nan"), object(), "\ud800", {1}, b"x"], ids=lambda v: type(v).__name__
+)
+def test_attributes_that_no_answer_can_hold(
+    api: Any, register: Callable[[Any], Any], host: Any, web: Any, value: Any
+) -> None:
+    before = {
+        path: api.get(path).json() for path in (f"{ENTRIES}{web.pk}/", ENTRIES, f"{ENTITIES}{host.pk}/")
+    }
+    bad = [{"name": "bad", "value": value}]
+    with fresh_breaker() as breaker:
+        register(plugin_with({hook: lambda *_: bad for hook in ("entry.get_attrs", "entity.get_attrs")}))
+        for path, answer in before.items():
+            response = api.get(path)
+            assert (response.status_code, response.json()) == (200, answer)
+        response = api.post(ENTRIES, {"name": "new", "schema": "Host", "attrs": {"address": "10.0.0.2"}})
+        assert response.status_code == 201
+        assert [(state.surface, state.failures) for state in breaker.states()] == [("hook", 4)]
+        assert "UnusableResult" in breaker.states()[0].last_error
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b"], ids=ascii)
+def test_an_error_that_no_column_can_hold(
+    api: Any, register: Callable[[Any], Any], web: Any, text: str
+) -> None:
+    with fresh_breaker(store=DatabaseStore()):
+        register(plugin_with({"entry.after_update": raising(RuntimeError(text))}))
+        response = api.patch(f"{ENTRIES}{web.pk}/", {"note": "changed"})
+    assert response.status_code == 200
+    assert Entry.objects.get(pk=web.pk).note == "changed"
+    row = Breaker._default_manager.get()
+    assert (row.failures, row.last_error.isprintable()) == (1, True)
+    assert "RuntimeError" in row.last_error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "hook", ["entry.before_update", "entry.validate", "entry.after_update", "entry.get_attrs"]
+)
+def test_an_answer_shows_what_is_stored(
+    api: Any, register: Callable[[Any], Any], web: Any, hook: str
+) -> None:
+    def spoil(*args: Any) -> None:
+        for held in args:
+            if isinstance(held, Entry):
+                held.note = held.name = "in memory alone"
+
+    register(plugin_with({hook: spoil}))
+    response = api.patch(f"{ENTRIES}{web.pk}/", {"note": "changed"})
+    stored = Entry.objects.get(pk=web.pk)
+    shown = response.json()
+    assert (shown["name"], shown["note"]) == (stored.name, stored.note) == ("web", "changed")
+
+
+@pytest.mark.django_db
+def test_a_refusal_whose_words_no_answer_can_hold(api: Any, register: Callable[[Any], Any], web: Any) -> None:
+    register(plugin_with({"entry.validate": raising(ValueError("no \ud800"))}))
+    response = api.patch(f"{ENTRIES}{web.pk}/", {"note": "changed"})
+    assert response.status_code == 400
+    assert "no \\ud800" in response.json()["detail"]
