@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-sizes bench-fences chaos zoo clean
+.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-sizes bench-fences trace chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ bench-jobs: setup ## Time jobs from request to done
 
 bench-startup: setup ## Time what a plugin adds to start-up
 	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
+
+trace: setup ## Count the files that a request goes through, and the moves between them
+	@$(BIN)/python -m tools.trace $(ARGS)
 
 bench-sizes: setup ## Measure memory of each process and CPU of requests and jobs, to size a release from
 	@$(BIN)/python benchmarks/bench_sizes.py
