@@ -12,7 +12,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.services import create_entries
 from pagoda.domain.user.models import Level, Role
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
 URL = "/api/v2/entries/"
 MaxQueries = Callable[[int], Any]
