@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +12,16 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeValue, Entry
-from pagoda.domain.hard_deletes import StillReferenced, unseen_keys
+from pagoda.domain.hard_deletes import StillReferenced, removable, unseen_keys
 from pagoda.domain.user.models import Role, User
+from pagoda.jobs.models import Job
+from pagoda.jobs.store import sweeps
+from pagoda_plugin_sdk.operations import JobStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -133,3 +138,13 @@ def test_a_protected_row_is_no_clash_of_writes(user: User, network: Entity) -> N
             services.create_entry(user, network, name="lan")
     finally:
         models.signals.pre_save.disconnect(protect, sender=Entry)
+
+
+def test_old_rows_that_are_kept_do_not_stop_the_others(user: User, left_behind: Callable[..., None]) -> None:
+    limits = {"operation": 1, "soft_limit_seconds": 1, "hard_limit_seconds": 2}
+    kept, other = Job.objects.create(**limits), Job.objects.create(**limits)
+    Job.objects.update(created_at=timezone.now() - timedelta(days=2), status=JobStatus.PREPARING)
+    assert set(removable(Job.objects.all())) == {kept, other}
+    left_behind(kept)
+    assert sweeps.purge(timedelta(days=1)) == 1
+    assert list(Job.objects.all()) == [kept]

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import DO_NOTHING, Model, ProtectedError, QuerySet
+from django.db.models import DO_NOTHING, PROTECT, RESTRICT, Field, Model, ProtectedError, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.signals import pre_delete
 
 _KEYS_SQL: Final = {
@@ -79,6 +80,29 @@ def unseen_keys(model: type[Model], using: str = DEFAULT_DB_ALIAS) -> list[Forei
     return [key for key in keys if (key.table.strip('"'), key.column) not in seen_to]
 
 
+def removable[M: Model](rows: QuerySet[M]) -> QuerySet[M]:
+    """Return those of `rows` that no row keeps, by a protecting key or by one that Django does not see to.
+
+    What removes old rows by itself leaves the others until their plugin lets them go.
+    """
+    for relation in rows.model._meta.related_objects:
+        if relation.on_delete in (PROTECT, RESTRICT):
+            holders = relation.related_model._base_manager.exclude(**{relation.field.name: None})
+            rows = rows.exclude(pk__in=holders.values(relation.field.name))
+    connection = connections[rows.db]
+    for key in unseen_keys(rows.model, rows.db):
+        column = connection.ops.quote_name(key.column)
+        table = key.table if connection.vendor == "postgresql" else connection.ops.quote_name(key.table)
+        # Names come from the database's own catalogue.
+        kept = RawSQL(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL", [])  # noqa: S608, S611
+        rows = rows.exclude(**{f"{_field(rows.model, key).attname}__in": kept})
+    return rows
+
+
+def _field(model: type[Model], key: ForeignKey) -> Field[Any, Any]:  # Any: the value's types
+    return next(field for field in model._meta.concrete_fields if field.column == key.target)
+
+
 def _before_delete(
     *, instance: Model, using: str, origin: Any, hanging: Mapping[type[Model], str], **_signal: object
 ) -> None:
@@ -97,8 +121,7 @@ def _count(key: ForeignKey, rows: QuerySet[Model]) -> int:
     connection = connections[rows.db]
     column = connection.ops.quote_name(key.column)
     table = key.table if connection.vendor == "postgresql" else connection.ops.quote_name(key.table)
-    field = next(each for each in rows.model._meta.concrete_fields if each.column == key.target)
-    targets, params = rows.order_by().values(field.attname).query.sql_with_params()
+    targets, params = rows.order_by().values(_field(rows.model, key).attname).query.sql_with_params()
     with connection.cursor() as cursor:
         # Names come from the database's own catalogue, values are parameters.
         cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE {column} IN ({targets})", params)  # noqa: S608

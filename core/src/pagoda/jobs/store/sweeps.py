@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
+from pagoda.domain.hard_deletes import removable
 from pagoda.jobs.clock import after, sql_after, sql_now
 from pagoda.jobs.models import Job, ScheduleTick
 from pagoda.jobs.publisher import Message
@@ -123,10 +124,12 @@ def queued_count(queue: str) -> int:
 def purge(retention: timedelta, *, batch: int = 500) -> int:
     """Remove jobs that finished, or were never asked to run, longer ago than `retention`; return how many.
 
-    Their log lines and files go with them. It works in transactions of `batch` jobs.
+    Their log lines and files go with them. It works in transactions of `batch` jobs. What a plugin's
+    row refers to and keeps stays.
     """
     cutoff = after(-retention.total_seconds())
     old = Job.objects.filter(Q(finished_at__lt=cutoff) | Q(status=JobStatus.PREPARING, created_at__lt=cutoff))
+    old = removable(old)
     removed = 0
     while ids := list(old.order_by("id").values_list("id", flat=True)[:batch]):
         with transaction.atomic():
