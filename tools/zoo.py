@@ -34,7 +34,7 @@ from tools.stack import (
     is_ready,
     prepare,
 )
-from tools.zoo_expectations import ENDPOINTS, ENVIRON, FAILURES, ID_RANGES, TASKS, ZOO
+from tools.zoo_expectations import ENDPOINTS, ENVIRON, FAILURES, FORKING, ID_RANGES, TASKS, ZOO
 
 READY_SECONDS = 90.0
 JOB_SECONDS = 90.0
@@ -112,10 +112,11 @@ def exercise(zoo: Host) -> None:
         for _ in range(FAILURES):
             zoo.checked("GET", path, status)
         zoo.stack.poll(f"503 for {plugin}", partial(_not_out_of_service, zoo, path), BREAKER_SECONDS)
-    for plugin in TASKS:
+    for plugin in (*TASKS, FORKING):
         for _ in range(FAILURES + 1):
             zoo.checked("POST", f"/api/v2/plugins/{plugin}/feed/", 202)
     zoo.stack.wait_for("the tasks' breakers", lambda: _tasks_missing(zoo), JOB_SECONDS)
+    zoo.stack.wait_for("the jobs of the forking task", lambda: _forking_missing(zoo), JOB_SECONDS)
     zoo.checked("GET", "/api/v2/plugins/zoo-good/hello/", 200)
     if missing := is_ready(zoo.client):
         raise StackError(f"/readyz: {missing}")
@@ -136,6 +137,12 @@ def _tasks_missing(zoo: Host) -> str | None:
         if (breaker["surface"], breaker["state"]) == ("task", "open")
     }
     return ", ".join(sorted(set(TASKS) - open_ones)) or None
+
+
+def _forking_missing(zoo: Host) -> str | None:
+    jobs = zoo.checked("GET", f"/api/v2/jobs/?plugin={FORKING}", 200)["results"]
+    ends = sorted((job["status_name"], job["attempt"]) for job in jobs)
+    return None if ends == [("DONE", 1)] * (FAILURES + 1) else f"they ended as {ends}"
 
 
 def misses(plugins: list[Mapping[str, Any]]) -> dict[str, str]:

@@ -190,6 +190,7 @@ ZOO = (
     ),
     Expected(plugin="zoo-task-hangs", fault="a task never ends", surface="task", named="past its hard limit"),
     Expected(plugin="zoo-task-dies", fault="a task's process dies", surface="task", named="SIGKILL"),
+    Expected(plugin="zoo-task-forks", fault="a task's forked child exits"),
 )
 
 ENDPOINTS = {
@@ -203,6 +204,9 @@ ENDPOINTS = {
 
 TASKS = ("zoo-task-hangs", "zoo-task-dies")
 
+FORKING = "zoo-task-forks"
+"""Its jobs end well, each by the process that claimed it."""
+
 FAILURES = 3
 """After so many in a row a breaker opens."""
 
@@ -210,7 +214,8 @@ ENVIRON = {
     "PLUGIN_EXAMPLES_DIR": str(FOLDER),
     "ENABLED_PLUGINS": ",".join(expected.plugin for expected in ZOO),
     "PLUGIN_OPERATION_ID_CONFIG": (
-        '{"zoo-task-hangs": [5000, 5009], "zoo-task-dies": [5010, 5019], "zoo-impossible-cron": [5020, 5029]}'
+        '{"zoo-task-hangs": [5000, 5009], "zoo-task-dies": [5010, 5019], '
+        '"zoo-impossible-cron": [5020, 5029], "zoo-task-forks": [5030, 5039]}'
     ),
     "PLUGIN_HOOK_TIMEOUT_SECONDS": "1",
     "PLUGIN_ENDPOINT_TIMEOUT_SECONDS": "1",

@@ -9,8 +9,10 @@ import pytest
 from pagoda.domain.user.models import Level
 from pagoda.jobs import operations, store
 from pagoda.jobs.clock import after
+from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks, recording_publisher
+from pagoda_api.problems import handle_exception
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.tasks import plugin_task
 
@@ -322,3 +324,42 @@ class TestFile:
 
         assert response.status_code == 404
         assert response.json()["detail"] == f"Job {job.pk} carries no file."
+
+
+@pytest.mark.parametrize("params", ["not json", '{"d": NaN}', '{"d": "\\ud800"}', "[" * 3000, '{"d": 1e999}'])
+def test_params_of_earlier_releases_that_are_no_json_are_shown(
+    api: Any, ann: Any, make_job: Callable[..., Job], params: str
+) -> None:
+    job = make_job(ann)
+    Job.objects.filter(pk=job.pk).update(params=params)
+
+    assert api.get(f"{URL}{job.pk}/").status_code == 200
+
+
+def test_a_disabled_plugins_job_says_why_it_waits_and_is_cancelled(
+    api: Any, ann: Any, publisher: Any
+) -> None:
+    with plugin_tasks("gone", [steady]):
+        job = Job.objects.submit(plugin="gone", operation_name="steady", user=ann)
+
+    shown = api.get(f"{URL}{job.pk}/").json()
+    assert shown["hold_reason"] == "plugin 'gone' is not enabled; bring it back, or cancel the job"
+    assert shown["can_cancel"]
+    assert [each["id"] for each in api.get(f"{URL}?plugin=gone").json()["results"]] == [job.pk]
+    answer = api.post(f"{URL}{job.pk}/cancel/")
+    assert (answer.status_code, answer.json()["status_name"]) == (200, "CANCELED")
+
+
+def test_params_that_no_job_can_have_are_the_clients_fault(ann: Any, make_job: Callable[..., Job]) -> None:
+    """What a plugin's endpoint hands on from a client is refused with the place, and is no failure of it."""
+    with pytest.raises(InvalidParams) as raised:
+        make_job(ann, params={"d": [float("nan")]})
+
+    answer = handle_exception(raised.value, {})
+
+    assert answer is not None
+    assert answer.status_code == 400
+    assert answer.data["detail"] == (
+        "Params of a job can't be stored: params['d'][0] is nan, which JSON has no word for; "
+        "give None or text."
+    )

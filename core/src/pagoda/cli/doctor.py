@@ -151,8 +151,8 @@ def _queue(record: PluginRecord) -> Iterator[Line]:
     age = (timezone.now() - oldest.created_at).total_seconds() if oldest is not None else 0.0
     text = f"{waiting.count()} jobs wait, the oldest for {age:.0f} s; {running.count()} run"
     yield Line("queue", f"{text} on {', '.join(nodes)}" if nodes else text)
-    if oldest is not None and oldest.hold_reason:
-        yield Line("queue", f"job {oldest.pk} is held: {oldest.hold_reason}", is_fault=True)
+    if oldest is not None and (reason := oldest.why_it_waits):
+        yield Line("queue", f"job {oldest.pk} is held: {reason}", is_fault=True)
     elif age > OLD_SECONDS and not nodes:
         remedy = f"Start one: `pagoda-worker run --plugin {record.id}`."
         yield Line("workers", f"no worker takes its jobs. {remedy}", is_fault=True)

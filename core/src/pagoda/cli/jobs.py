@@ -133,7 +133,7 @@ def _details(job: Job) -> dict[str, Any]:
         "queue": job.queue,
         "attempt": f"{job.attempt - job.attempt_base} of {job.max_attempts}, claim {job.attempt}",
         "worker": job.lease_owner,
-        "hold_reason": job.hold_reason,
+        "hold_reason": job.why_it_waits,
         "task_id": job.task_id,
         "request_id": job.request_id,
         "params": job.params,
@@ -145,7 +145,7 @@ def _details(job: Job) -> dict[str, Any]:
 def _row(job: Job) -> Sequence[str]:
     from pagoda_plugin_sdk.operations import JobStatus
 
-    text = job.error or job.text or job.hold_reason
+    text = job.error or job.text or job.why_it_waits
     return (
         str(job.pk),
         f"{job.plugin or 'core'}.{job.operation_name}",

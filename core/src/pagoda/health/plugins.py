@@ -22,7 +22,7 @@ from pagoda.watching.histogram import percentile
 from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_success
 from pagoda.watching.models import TrafficMinute
 from pagoda.watching.queues import Queue, queues
-from pagoda.watching.thresholds import Exceeded, calls_exceeded, jobs_exceeded, queue_exceeded
+from pagoda.watching.thresholds import Exceeded, calls_exceeded, jobs_exceeded, queue_exceeded, queue_plugin
 from pagoda.watching.traffic import Figures, figures_since
 
 
@@ -75,20 +75,22 @@ class PluginHealth:
 
 
 def plugin_health() -> list[PluginHealth]:
-    """Return how each enabled plugin is, in load order."""
+    """Return how each enabled plugin is, in load order, and then each that is not and has unfinished jobs."""
     settings = jobs.host_settings()
     sources = _Sources(settings)
+    loads = {record.id: _load(record) for record in plugins.registry().records}
+    left = {plugin: _not_enabled() for plugin in sources.with_jobs if plugin not in loads}
     return [
         PluginHealth(
-            id=record.id,
+            id=plugin,
             surfaces={
-                "load": _load(record),
-                "endpoint": sources.calls(record.id, "endpoint"),
-                "hook": sources.calls(record.id, "hook"),
-                "task": sources.task(record.id),
+                "load": load,
+                "endpoint": sources.calls(plugin, "endpoint"),
+                "hook": sources.calls(plugin, "hook"),
+                "task": sources.task(plugin),
             },
         )
-        for record in plugins.registry().records
+        for plugin, load in (loads | left).items()
     ]
 
 
@@ -102,6 +104,12 @@ class _Sources:
         self._breakers = {(state.plugin, state.surface): state for state in breaker_states()}
         self._jobs = jobs_ended(settings.health_window_minutes)
         self._queues = queues()
+
+    @property
+    def with_jobs(self) -> list[str]:
+        """Return the plugins whose queues hold unfinished jobs."""
+        names = [queue_plugin(queue.name) for queue in self._queues.values() if queue.phases]
+        return [name for name in names if name]
 
     def calls(self, plugin: str, surface: Surface) -> SurfaceHealth:
         """Return how the endpoints or hooks of a plugin are."""
@@ -158,6 +166,13 @@ class _Sources:
         status = HealthStatus.FAILING if breaker.state == "open" else HealthStatus.DEGRADED
         what = {"open": "open", "half_open": "half-open"}[breaker.state]
         found.worsen(status, f"its breaker is {what}: {breaker.last_error or 'no error is known'}")
+
+
+def _not_enabled() -> SurfaceHealth:
+    text = "not enabled, with unfinished jobs: enable it, or cancel them"
+    return SurfaceHealth(
+        status=HealthStatus.DEGRADED, text=text, facts={"state": "not_enabled", "reason_code": None}
+    )
 
 
 def _load(record: PluginRecord) -> SurfaceHealth:

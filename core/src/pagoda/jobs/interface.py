@@ -69,6 +69,7 @@ def run(job: Job, *, will_delay: bool) -> str | None:
         return None
     from pagoda.jobs.engine import run_attempt  # late: the engine calls tasks, which come back here
 
+    spec = operations.resolve(job.operation)  # before the claim, which an unknown one would leave behind
     attempt = _claim(job)
     if attempt is None:
         return None
@@ -78,7 +79,7 @@ def run(job: Job, *, will_delay: bool) -> str | None:
         if not isinstance(error, (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)):
             interrupts.append(error)
 
-    ending = run_attempt(attempt, operations.resolve(job.operation), report=pass_on)
+    ending = run_attempt(attempt, spec, report=pass_on)
     job.refresh_from_db()
     if interrupts:
         raise interrupts[0]
@@ -158,7 +159,7 @@ def point_at(attempt: store.Attempt, target: Any) -> bool:
 
 def to_json(job: Job) -> dict[str, Any]:
     """Return what people see of it as JSON values."""
-    spec, target = operations.find(job.operation), job.target
+    spec, target = operations.of_job(job.plugin, job.operation, job.operation_name), job.target
     return {
         "id": job.pk,
         "user": job.user.username if job.user is not None else None,

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from pagoda.jobs import operations
 from pagoda.jobs.manager import JobManager
 from pagoda.jobs.transitions import Phase, phase_of
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
@@ -160,6 +161,13 @@ class Job(models.Model):
             is_claimed=self.lease_expires_at is not None,
             is_cancel_requested=self.cancel_requested_at is not None,
         )
+
+    @property
+    def why_it_waits(self) -> str:
+        """Return why workers leave it queued, "" when nothing is known of that, or it waits for no worker."""
+        if self.hold_reason or self.phase is not Phase.QUEUED:
+            return self.hold_reason
+        return operations.why_unserved(self.plugin, self.operation, self.operation_name)
 
     # What tasks and views know from the SDK's JobProtocol. Imported late: it works on this table.
 

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from pagoda.jobs.errors import UnknownOperation
+from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import CORE_OPERATIONS, CUSTOM_OPERATIONS, PLUGIN_OPERATIONS, JobOperation
 from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry
@@ -180,6 +181,28 @@ def find(number: int) -> OperationSpec | None:
         return resolve(number)
     except UnknownOperation:
         return None
+
+
+def of_job(plugin: str, number: int, name: str) -> OperationSpec | None:
+    """Return the operation that a job means, None when it is not here, or its number is another's now."""
+    spec = find(number)
+    is_same = spec is not None and spec.name == name and (not spec.plugin_id or spec.plugin_id == plugin)
+    return spec if is_same else None
+
+
+def why_unserved(plugin: str, number: int, name: str) -> str:
+    """Return why no worker takes such jobs, "" where this process knows of no reason."""
+    if of_job(plugin, number, name) is not None:
+        return ""
+    if (other := find(number)) is not None:
+        fault = f"operation {number} is {other.task_name!r} now, not {name!r}"
+    elif not plugin or plugin in active_plugin_ids():
+        fault = f"{f'plugin {plugin!r}' if plugin else 'the host'} has no operation {name!r}, number {number}"
+    elif plugin in known_plugin_names():
+        fault = f"plugin {plugin!r} is not active, `pagoda plugins list` says why"
+    else:
+        fault = f"plugin {plugin!r} is not enabled"
+    return f"{fault}; bring it back, or cancel the job"
 
 
 def all_specs() -> tuple[OperationSpec, ...]:

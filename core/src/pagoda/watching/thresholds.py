@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pagoda.config.settings import Settings
 from pagoda.fencing import BreakerState
+from pagoda.jobs.plugin_host import active_plugin_ids
 from pagoda.watching.histogram import percentile
 from pagoda.watching.jobs_ended import JobsEnded
 from pagoda.watching.queues import Queue
@@ -60,27 +61,26 @@ def jobs_exceeded(ended: JobsEnded, settings: Settings) -> Iterator[Exceeded]:
 
 def queue_exceeded(queue: Queue, settings: Settings) -> Iterator[Exceeded]:
     """Yield what a queue exceeds: depth, age, and jobs that no living worker consumes."""
-    which = f"--plugin {plugin}" if (plugin := queue_plugin(queue.name)) else "--core"
     if queue.depth > settings.health_queue_depth:
         yield Exceeded(
             alert="queue_depth",
             value=f"{queue.depth} jobs wait",
             limit=f"{settings.health_queue_depth} (HEALTH_QUEUE_DEPTH)",
-            remedy=f"Start more workers: `pagoda-worker run {which}`.",
+            remedy=_remedy(queue),
         )
     if queue.oldest_seconds > settings.health_queue_age_seconds:
         yield Exceeded(
             alert="queue_age",
             value=f"a job has waited {queue.oldest_seconds:.0f} s",
             limit=f"{settings.health_queue_age_seconds:g} s (HEALTH_QUEUE_AGE_SECONDS)",
-            remedy=f"{queue.consumers} worker(s) live; start more: `pagoda-worker run {which}`.",
+            remedy=_remedy(queue),
         )
     if queue.depth and not queue.consumers:
         yield Exceeded(
             alert="no_consumer",
             value=f"{queue.depth} jobs wait and no worker lives",
             limit=f"{settings.alert_no_consumer_seconds:g} s (ALERT_NO_CONSUMER_SECONDS)",
-            remedy=f"Start one: `pagoda-worker run {which}`.",
+            remedy=_remedy(queue),
             is_failing=True,
         )
 
@@ -88,6 +88,17 @@ def queue_exceeded(queue: Queue, settings: Settings) -> Iterator[Exceeded]:
 def queue_plugin(queue: str) -> str:
     """Return the plugin whose queue it is, "" for the host's own."""
     return queue.removeprefix("plugin.") if queue.startswith("plugin.") else ""
+
+
+def _remedy(queue: Queue) -> str:
+    plugin = queue_plugin(queue.name)
+    if plugin and plugin not in active_plugin_ids():
+        return (
+            f"Plugin {plugin!r} is not active: enable it, or look at its jobs with "
+            f"`pagoda jobs list --plugin {plugin}` and end them with `pagoda jobs cancel ID`."
+        )
+    which = f"--plugin {plugin}" if plugin else "--core"
+    return f"{queue.consumers} worker(s) live; start more: `pagoda-worker run {which}`."
 
 
 def _errors(alert: str, failures: int, calls: int, settings: Settings) -> Iterator[Exceeded]:

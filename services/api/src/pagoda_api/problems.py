@@ -31,6 +31,7 @@ from rest_framework.views import exception_handler
 from pagoda.budget import TimeBudgetExceeded
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import RejectedByPlugin
+from pagoda.jobs.errors import InvalidParams
 from pagoda.plugins.runtime import registry
 from pagoda.washing import shown
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
@@ -79,7 +80,7 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
             return exceptions.NotFound(*error.args)
         case RejectedByPlugin():
             return exceptions.ValidationError({**error.fields, "detail": str(error)})
-        case HookRejected():
+        case HookRejected() | InvalidParams():  # of a job that a plugin's endpoint submits
             return exceptions.ValidationError({"detail": str(error)})
         case PermissionDenied() | PluginSecurityError():
             return exceptions.PermissionDenied(*error.args)

@@ -31,7 +31,7 @@ def cancel(job: Job, *, text: str = "cancelled") -> Phase:
         JobAlreadyFinished: it ended otherwise.
         JobNotCancelable: its operation does not allow it.
     """
-    spec = operations.find(job.operation)
+    spec = operations.of_job(job.plugin, job.operation, job.operation_name)
     if spec is not None and not spec.is_cancelable and job.finished_at is None:
         raise JobNotCancelable(
             f"Job {job.pk} can't be cancelled: operation {job.operation_name!r} is not among the "

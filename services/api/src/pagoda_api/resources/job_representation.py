@@ -13,9 +13,12 @@ from rest_framework.reverse import reverse
 from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
+from pagoda.washing import washed, washed_json
 from pagoda_api.resources.representations import NamedSerializer
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
+
+SHOWN_MAX_BYTES = 20_000_000
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
@@ -107,8 +110,17 @@ def show_job(job: Job) -> dict[str, Any]:
 
 def show_job_in_detail(job: Job, user: Viewer) -> dict[str, Any]:
     """Return all of a job; what it was given may be private and is for who asked for it, and superusers."""
-    params = json.loads(job.params) if may_control(user, job) else None
-    return dict(JobDetailSerializer(_plain(job) | {"params": params, "result": job.result}).data)
+    params = _params(job.params) if may_control(user, job) else None
+    result = washed_json(job.result, max_bytes=SHOWN_MAX_BYTES)
+    return dict(JobDetailSerializer(_plain(job) | {"params": params, "result": result}).data)
+
+
+def _params(text: str) -> Any:
+    """Return params as JSON. Any: JSON. Rows of earlier releases may hold what is none."""
+    try:
+        return washed_json(json.loads(text), max_bytes=SHOWN_MAX_BYTES)
+    except (ValueError, RecursionError):
+        return washed(text)
 
 
 def may_control(user: Viewer, job: Job) -> bool:
@@ -121,7 +133,7 @@ def _plain(job: Job) -> dict[str, Any]:
     return job.to_json() | {
         "queue": job.queue,
         "status_name": status.name,
-        "hold_reason": job.hold_reason,
+        "hold_reason": job.why_it_waits,
         "depend_on": job.depend_on_id,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
