@@ -7,6 +7,7 @@ set for the plugins of this repository.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -102,9 +103,17 @@ to scan this machine, get a token and send it along:
        -d '{{"username": "{ADMIN}", "password": "{password}"}}'
   curl -X POST -H 'Authorization: Token ...' {api}/api/v2/plugins/inventory/scan/
 
+to look at it from another terminal, give commands the same plugins:
+  {_plugins()} pagoda plugins list
+
 ctrl-c stops it
 """
     )
+
+
+def _plugins() -> str:
+    """Return what a shell has to set to have the plugins that are served."""
+    return " ".join(f"{name}={shlex.quote(os.environ.get(name, ''))}" for name in DEMO_PLUGINS)
 
 
 def say(text: str) -> None:

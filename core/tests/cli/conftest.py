@@ -68,6 +68,13 @@ class Command:
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
         """Run the command, assert its exit status, and return what it printed, errors after the rest."""
+        code, printed = self.run(*arguments)
+        assert code == status, printed
+        assert not any(line.startswith("Traceback") for line in printed.splitlines()), printed
+        return printed
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the command; return its exit status and what it printed."""
         environment = {
             "PATH": "",
             "PYTHONPATH": str(self.folder),
@@ -83,10 +90,7 @@ class Command:
             text=True,
             check=False,
         )
-        printed = run.stdout + run.stderr
-        assert run.returncode == status, printed
-        assert not any(line.startswith("Traceback") for line in printed.splitlines()), printed
-        return printed
+        return run.returncode, run.stdout + run.stderr
 
 
 @pytest.fixture

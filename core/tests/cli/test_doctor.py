@@ -53,7 +53,7 @@ def test_a_database_that_is_not_migrated_is_told(pagoda: Any) -> None:
 
     printed = pagoda("plugins", "doctor", "good", status=1)
 
-    assert "FAULT  queue       the database can't be asked: no such table: job_job" in printed
+    assert "FAULT  queue       the database can't be asked: unable to open database file" in printed
 
 
 def test_an_unknown_plugin_is_told_with_the_near_misses(pagoda: Any) -> None:

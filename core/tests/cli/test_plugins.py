@@ -138,3 +138,18 @@ def test_explain_refuses_an_unknown_hook_with_near_misses(pagoda: Any) -> None:
         "Invalid value for HOOK: Unknown hook 'entry.after_creat'. Did you mean 'entry.after_create'"
         in printed
     )
+
+
+def test_list_tells_of_processes_with_other_plugins(pagoda: Any) -> None:
+    pagoda("migrate")
+    row = "node='api@h/1', service='api', host='h', pid=1, digest='other'"
+    code = f"from pagoda.watching.models import Presence; Presence.objects.create({row})"
+    pagoda("manage", "shell", "--no-imports", "-c", code)
+
+    printed = pagoda("plugins", "list")
+
+    assert "No plugins are enabled." in printed
+    assert (
+        "processes that run (api) have other plugins than this command. Give it their ENABLED_PLUGINS"
+        in printed
+    )

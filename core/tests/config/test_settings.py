@@ -83,8 +83,12 @@ def test_secrets_do_not_print() -> None:
 
 
 def test_the_generated_key_is_kept(tmp_path: Path) -> None:
-    first = load_settings({"PAGODA_DATA_DIR": str(tmp_path / "data")}).secret_key()
-    again = load_settings({"PAGODA_DATA_DIR": str(tmp_path / "data")}).secret_key()
+    settings = load_settings({"PAGODA_DATA_DIR": str(tmp_path / "data")})
+    passing = settings.secret_key()
+    assert not (tmp_path / "data").exists()
+    settings.make_data_dir()
+    first, again = settings.secret_key(), settings.secret_key()
+    assert passing != first
     assert len(first) > 40
     assert again == first
 

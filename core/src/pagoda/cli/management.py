@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pagoda.cli.startup import faults_reported, set_up
+from pagoda.cli.startup import faults_reported, read_settings, set_up
 
 PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 """Leaves every option, ``--help`` included, to Django's command."""
@@ -26,6 +26,7 @@ def manage(arguments: tuple[str, ...]) -> None:
 
 def _run(program: str, arguments: list[str]) -> None:
     with faults_reported():
+        read_settings().make_data_dir()
         set_up(log_level="WARNING")
     from django.core.management import execute_from_command_line
 

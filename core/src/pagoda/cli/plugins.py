@@ -46,7 +46,7 @@ def list_plugins(*, as_json: bool) -> None:
         for line in _reasons(found):
             click.echo(line)
     if not as_json:
-        for line in _left_behind():
+        for line in _in_the_database():
             click.echo(line)
 
 
@@ -137,12 +137,21 @@ def _reasons(found: Sequence[Description]) -> Iterator[str]:
             yield f"\n{description['id']}: {fault['text']}"
 
 
-def _left_behind() -> Iterator[str]:
+def _in_the_database() -> Iterator[str]:
+    """Yield what the database knows and this process does not: other processes' plugins, and former ones."""
     from django.db import DatabaseError
 
     from pagoda.plugins.migrations import left_behind
+    from pagoda.plugins.runtime import registry
+    from pagoda.watching.presence import living
 
     try:
+        others = living().exclude(digest__in=("", registry().digest())).values_list("service", flat=True)
+        if services := ", ".join(sorted(set(others))):
+            yield (
+                f"\nprocesses that run ({services}) have other plugins than this command. Give it their "
+                "ENABLED_PLUGINS, PLUGIN_OPERATION_ID_CONFIG and PLUGIN_EXAMPLES_DIR."
+            )
         yield from (f"\nleft behind: {one}" for one in left_behind())
     except DatabaseError:
         return  # there is none yet, or it can't be asked: the list needs none

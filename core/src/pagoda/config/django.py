@@ -132,7 +132,6 @@ def broker_url(settings: Settings) -> str:
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path.resolve()),

@@ -5,6 +5,7 @@ Every setting is an environment variable of the field's name in upper case; ``.e
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -223,8 +224,18 @@ class Settings(BaseSettings):
         """Return whether it runs on SQLite and files alone."""
         return self.database_url is None and self.broker_url is None
 
+    def make_data_dir(self) -> None:
+        """Make the data folder and, when none is set, the key in it; commands that only read leave it out."""
+        self.pagoda_data_dir.mkdir(parents=True, exist_ok=True)
+        if self.pagoda_secret_key is None:
+            stored_secret(self.pagoda_data_dir / "secret_key")
+
     def secret_key(self) -> str:
-        """Return the key that signs sessions, made once into the data folder when none is set."""
+        """Return the key that signs sessions: the one in the data folder when none is set.
+
+        Without either it is random, for a process that signs nothing which outlives it.
+        """
         if self.pagoda_secret_key is not None:
             return self.pagoda_secret_key.get_secret_value()
-        return stored_secret(self.pagoda_data_dir / "secret_key")
+        path = self.pagoda_data_dir / "secret_key"
+        return stored_secret(path) if path.exists() else secrets.token_urlsafe(50)

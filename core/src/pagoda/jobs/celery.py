@@ -102,10 +102,13 @@ def _broker(settings: Settings, longest_limit_seconds: float) -> dict[str, Any]:
     url = broker_url(settings)
     parts = urlsplit(url)
     if parts.scheme == "filesystem":
+        folder = Path(f"{parts.netloc}{parts.path}")
+        if settings.broker_url is not None or settings.pagoda_data_dir.is_dir():
+            filebroker.make_folders(folder)  # else a command looks at a host that is not there
         return {
             "broker_url": "filesystem://",
             "broker_transport": filebroker.TRANSPORT,
-            "broker_transport_options": filebroker.options(Path(f"{parts.netloc}{parts.path}")),
+            "broker_transport_options": filebroker.options(folder),
         }
     if parts.scheme.startswith("redis"):
         visibility = longest_limit_seconds + settings.job_soft_shutdown_seconds + VISIBILITY_MARGIN_SECONDS

@@ -121,10 +121,14 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
 
-def options(folder: Path) -> dict[str, Any]:
-    """Return Celery's ``broker_transport_options`` for a broker in `folder`, which is made if missing."""
+def make_folders(folder: Path) -> None:
+    """Make what a broker in `folder` needs; messages make it too."""
     for name in ("queues", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def options(folder: Path) -> dict[str, Any]:
+    """Return Celery's ``broker_transport_options`` for a broker in `folder`."""
     return {
         "data_folder_in": str(folder / "queues"),
         "data_folder_out": str(folder / "queues"),

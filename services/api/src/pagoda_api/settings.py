@@ -13,7 +13,9 @@ API_APPS = (
     "pagoda_api",
 )
 
-globals().update(build(load_settings(), extra_apps=API_APPS))
+_settings = load_settings()
+_settings.make_data_dir()
+globals().update(build(_settings, extra_apps=API_APPS))
 
 MIDDLEWARE = [
     "pagoda_api.middleware.TrustedProxiesMiddleware",

@@ -3,4 +3,6 @@
 from pagoda.config.django import build
 from pagoda.config.loading import load_settings
 
-globals().update(build(load_settings()))
+_settings = load_settings()
+_settings.make_data_dir()
+globals().update(build(_settings))
