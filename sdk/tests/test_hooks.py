@@ -9,7 +9,6 @@ from pagoda_plugin_sdk.hooks import (
     HOOK_ALIASES,
     HOOK_SPECS,
     HookKind,
-    accepts_context,
     check_signature,
     resolve_hook_name,
 )
@@ -155,8 +154,3 @@ def test_signature_that_can_not_take_the_arguments_is_refused(handler: Any, fact
 def test_coroutine_function_is_refused() -> None:
     with pytest.raises(PluginValidationError, match=r"is a coroutine function; hooks are synchronous"):
         check_signature(HOOK_SPECS["entry.after_create"], coroutine)
-
-
-@pytest.mark.parametrize(("handler", "expected"), [(exact, False), (with_context, True), (catch_all, True)])
-def test_context_is_accepted_by_handlers_that_declare_it(handler: Any, expected: bool) -> None:
-    assert accepts_context(handler) is expected

@@ -106,12 +106,6 @@ def resolve_hook_name(name: str) -> str:
     )
 
 
-def accepts_context(handler: Callable[..., Any]) -> bool:
-    """Return whether `handler` takes keyword context, that is, declares ``**kwargs``."""
-    parameters = inspect.signature(handler).parameters.values()
-    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-
-
 def check_signature(spec: HookSpec, handler: Callable[..., Any]) -> None:
     """Check that the bound `handler` can be called with the positional arguments of `spec`.
 

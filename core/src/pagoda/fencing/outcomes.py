@@ -1,7 +1,7 @@
 """What plugin code did at a surface, told to whoever counts it.
 
 Outcomes of loads, endpoints and tasks are told one by one. Hooks are too many for that: their handlers are
-counted (`pagoda.hooks.counts`), and observers read the differences at the end of a request or job.
+counted (`pagoda.hooks.records`), and observers read the differences at the end of a request or job.
 """
 
 from __future__ import annotations

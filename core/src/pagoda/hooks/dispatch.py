@@ -11,10 +11,9 @@ from pagoda.budget import TimeBudget, cutting
 from pagoda.budget.frames import Frame
 from pagoda.hooks.arguments import bound, entity_name_of
 from pagoda.hooks.copies import restore, snapshot
-from pagoda.hooks.counts import HandlerCounts
 from pagoda.hooks.errors import HookDepthExceeded
 from pagoda.hooks.fence import Fence, Step
-from pagoda.hooks.records import HandlerRecord
+from pagoda.hooks.records import HandlerCounts, HandlerRecord
 from pagoda.hooks.results import DataRule
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, resolve_hook_name
 

@@ -15,9 +15,8 @@ from pagoda.budget.savepoints import Savepoint
 from pagoda.fencing.errors import HostInterrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.hooks.arguments import ContextRule, entity_name_of
-from pagoda.hooks.counts import HandlerCounts
 from pagoda.hooks.errors import RejectedByPlugin
-from pagoda.hooks.records import Handler, HandlerRecord
+from pagoda.hooks.records import Handler, HandlerCounts, HandlerRecord
 from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS

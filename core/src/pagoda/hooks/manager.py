@@ -10,10 +10,17 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from pagoda.hooks.counts import HandlerCounts, HandlerStatistics
 from pagoda.hooks.dispatch import Chain, Dispatch, Hook
 from pagoda.hooks.fence import FailureListener, Step
-from pagoda.hooks.records import Explanation, Handler, HandlerRecord, checked_record, explain
+from pagoda.hooks.records import (
+    Explanation,
+    Handler,
+    HandlerCounts,
+    HandlerRecord,
+    HandlerStatistics,
+    checked_record,
+    explain,
+)
 from pagoda.hooks.rejections import refuse_unseen
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookSpec, resolve_hook_name
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from pagoda.hooks import runtime
-from pagoda.hooks.counts import HandlerStatistics
-from pagoda.hooks.records import HandlerRecord
+from pagoda.hooks.records import HandlerRecord, HandlerStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
