@@ -102,3 +102,22 @@ def test_the_example_shows_the_defaults() -> None:
     text = (ROOT / ".env.example").read_text()
     values = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", text, flags=re.MULTILINE))
     assert load_settings(values) == load_settings({})
+
+
+SOURCES = [
+    path.read_text(encoding="utf-8")
+    for folder in ("core/src", "services/api/src", "services/worker/src")
+    for path in (ROOT / folder).rglob("*.py")
+]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_is_read_and_documented(name: str) -> None:
+    assert any(re.search(rf"\.{name}\b", source) for source in SOURCES), f"nothing reads {name.upper()}"
+    example = (ROOT / ".env.example").read_text()
+    explained = re.search(rf"^#.*\n(?:[A-Z0-9_]+=.*\n)*?{name.upper()}=", example, flags=re.MULTILINE)
+    assert explained, f"no comment in .env.example stands above {name.upper()}"
+
+
+def test_a_setting_that_nothing_reads_is_seen() -> None:
+    assert not any(re.search(r"\.plugin_colour\b", source) for source in SOURCES)

@@ -86,13 +86,13 @@ def inject(models: Mapping[str, type[Any]]) -> None:
         raise PluginValidationError(f"Unknown model names {unknown!r}; expected some of {MODEL_NAMES!r}.")
     proxies = _proxies()
     for name, model in models.items():
-        proxies[name]._model = model
+        proxies[name]._model = model  # noqa: SLF001 - of this module
 
 
 def reset() -> None:
     """Unbind every name, for tests."""
     for proxy in _proxies().values():
-        proxy._model = None
+        proxy._model = None  # noqa: SLF001 - of this module
 
 
 def is_initialized() -> bool:
@@ -102,4 +102,4 @@ def is_initialized() -> bool:
 
 def get_available_models() -> list[str]:
     """Return the names that are bound, in the order of `MODEL_NAMES`."""
-    return [name for name, proxy in _proxies().items() if proxy._model is not None]
+    return [name for name, proxy in _proxies().items() if proxy._model is not None]  # noqa: SLF001 - of this module

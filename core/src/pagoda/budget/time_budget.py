@@ -207,6 +207,6 @@ def _renew_after_fork(budget: TimeBudget) -> None:
     def forked() -> None:
         survivor = ref()
         if survivor is not None:
-            survivor._forked()
+            survivor._forked()  # noqa: SLF001 - of this module
 
     os.register_at_fork(after_in_child=forked)

@@ -69,7 +69,7 @@ class RedisStore:
         from redis.exceptions import RedisError  # not installed where no Redis is used
 
         try:
-            client = caches[self._alias]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache
+            client = caches[self._alias]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
             return getattr(client, command)(*args)
         except (RedisError, OSError) as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error

@@ -48,7 +48,7 @@ class RedisCounter:
         from redis.exceptions import RedisError  # not installed where no Redis is used
 
         try:
-            client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache
+            client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
             pipeline = client.pipeline(transaction=False)
             for slot in slots:
                 key = f"pagoda:rate:{slot.ends_at}:{slot.key}"

@@ -26,7 +26,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization", "")
         if not _is_token_header(header):
             return None
-        token = token_of(request._request)
+        token = token_of(request._request)  # noqa: SLF001 - Django's request in DRF's
         if token is None:
             raise AuthenticationFailed(
                 f"The API token is unknown or expired. Get a new one from POST {reverse('token')}.",

@@ -61,7 +61,7 @@ class FencedSchemaGenerator(SchemaGenerator):
         return paths
 
     def _parse_one(self, path: str, input_request: HttpRequest | None, public: bool) -> dict[str, Any]:
-        components, fence = dict(self.registry._components), endpoint_fence()
+        components, fence = dict(self.registry._components), endpoint_fence()  # noqa: SLF001 - of drf-spectacular
         try:
             operations: dict[str, Any] = fence.budget.run_within(
                 fence.timeout_seconds, "", super().parse, input_request, public
@@ -70,7 +70,7 @@ class FencedSchemaGenerator(SchemaGenerator):
             if is_host_interrupt(error) or not path.removeprefix("/").startswith(PREFIXES):
                 raise
             log.error("openapi_endpoint_skipped", path=path, exc_info=True)
-            self.registry._components = components  # without those that the endpoint left half made
+            self.registry._components = components  # noqa: SLF001 - without those that the endpoint left half made
             return {}
         return operations
 

@@ -33,7 +33,7 @@ class BodyLimitMiddleware:
             except (OSError, ParseException) as error:
                 return refused(request, f"The body in chunks can't be read: {error}.", "bad_request", 400)
             request.META["CONTENT_LENGTH"] = str(len(body))
-            request._stream = LimitedStream(BytesIO(body), len(body))  # type: ignore[assignment]
+            request._stream = LimitedStream(BytesIO(body), len(body))  # type: ignore[assignment]  # noqa: SLF001
         length = _content_length(request)
         if length <= limit:
             return self.get_response(request)

@@ -90,8 +90,8 @@ class LoginView(APIView):
     def post(self, request: Request) -> Response:
         """Log in: sets the session's cookie and the one with the CSRF token."""
         user = _authenticated(request, checked(CredentialsSerializer(data=request.data)))
-        auth.login(request._request, user)
-        get_token(request._request)
+        auth.login(request._request, user)  # noqa: SLF001 - Django's request in DRF's
+        get_token(request._request)  # noqa: SLF001 - Django's request in DRF's
         return Response(UserSerializer(user).data)
 
 
@@ -101,12 +101,12 @@ class LogoutView(APIView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """End the session."""
-        auth.logout(request._request)
+        auth.logout(request._request)  # noqa: SLF001 - Django's request in DRF's
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _authenticated(request: Request, credentials: dict[str, Any]) -> User:
-    user = auth.authenticate(request._request, **credentials)
+    user = auth.authenticate(request._request, **credentials)  # noqa: SLF001 - Django's request in DRF's
     if not isinstance(user, User):
         raise InvalidCredentials
     return user
