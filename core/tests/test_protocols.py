@@ -29,7 +29,11 @@ MEMBERS = [
     for name in MODELS
     for member in sorted(get_protocol_members(getattr(protocols, f"{name}Protocol")))
 ]
-MANAGERS = {"Entity": protocols.EntityManagerProtocol, "Entry": protocols.EntryManagerProtocol}
+MANAGERS = {
+    "Entity": protocols.EntityManagerProtocol,
+    "Entry": protocols.EntryManagerProtocol,
+    "Job": protocols.JobManagerProtocol,
+}
 
 
 def declared(protocol: type[Any], member: str) -> Any:

@@ -19,6 +19,7 @@ ROOT_NAMES = [
     "JobStatus",
     "JobTarget",
     "PagodaError",
+    "PermissionLevel",
     "Plugin",
     "PluginAPIView",
     "PluginAPIViewMixin",

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import transaction
 
 from pagoda.domain.entity.models import Entity
-from pagoda.jobs import operations, store
+from pagoda.jobs import operations, plugin_host, store
 from pagoda.jobs.context import REPORT_SECONDS, TaskContext
 from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution
@@ -249,3 +250,19 @@ def test_follow_ups_are_made_once_however_often_the_job_is_tried(jobs: Jobs, clo
     assert first == again
     assert {one.phase for one in first} == {Phase.QUEUED}
     assert Job.objects.count() == 3
+
+
+def test_a_task_has_the_validated_settings_of_its_plugin(
+    jobs: Jobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the plugin whose queue the job is in; None where no plugin of that id is active."""
+    _, attempt = jobs.running()
+    task = context(attempt, clock)
+    assert task.settings is None
+
+    given = object()
+    records = [SimpleNamespace(id="other", settings=1), SimpleNamespace(id="shop", settings=given)]
+    host = SimpleNamespace(active=records)
+    monkeypatch.setattr(plugin_host, "plugin_host", lambda: host)
+
+    assert task.settings is given

@@ -33,7 +33,6 @@ from pagoda_inventory.facts import MachineFacts
 from pagoda_inventory.machine import FilesystemFacts, HostFacts, InterfaceFacts
 from pagoda_inventory.packages import PackageFacts, PackageScan, package_key
 from pagoda_inventory.plugin import TASK_CONFIG, InventoryPlugin
-from pagoda_inventory.settings import InventorySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,8 @@ def user() -> FakeUser:
 
 
 @pytest.fixture
-def plugin() -> Iterator[InventoryPlugin]:
-    made = InventoryPlugin()
-    yield made
-    made.settings = InventorySettings()
+def plugin() -> InventoryPlugin:
+    return InventoryPlugin()
 
 
 @pytest.fixture

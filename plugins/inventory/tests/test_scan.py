@@ -329,9 +329,8 @@ def test_cancelled_scan_stops_at_the_next_checkpoint_and_can_be_repeated(
     assert stocked(facts)["entries"] == len(host.entries) == 44
 
 
-def test_task_scans_this_machine_as_its_settings_say(host: MemoryHost, plugin: Any) -> None:
-    plugin.settings = InventorySettings(max_packages=3, skip_filesystem_types=frozenset())
-    job = FakeJob()
+def test_task_scans_this_machine_as_its_settings_say(host: MemoryHost) -> None:
+    job = FakeJob(settings=InventorySettings(max_packages=3, skip_filesystem_types=frozenset()))
     begin = datetime.now(UTC)
 
     result = run_task(scan, job)
@@ -343,21 +342,21 @@ def test_task_scans_this_machine_as_its_settings_say(host: MemoryHost, plugin: A
     assert any("the first 3 are taken" in message for message in job.log.messages("warning"))
 
 
-def test_second_scan_of_this_machine_changes_nothing(host: MemoryHost, plugin: Any) -> None:
-    plugin.settings = InventorySettings(max_packages=50)
-    first = run_task(scan)
+def test_second_scan_of_this_machine_changes_nothing(host: MemoryHost) -> None:
+    settings = InventorySettings(max_packages=50)
+    first = run_task(scan, FakeJob(settings=settings))
     changes = list(host.changes)
 
-    second = run_task(scan)
+    second = run_task(scan, FakeJob(settings=settings))
 
     assert host.changes == changes
     assert second["unchanged"] == first["created"]
 
 
-def test_task_without_packages_leaves_them_out(host: MemoryHost, plugin: Any) -> None:
-    plugin.settings = InventorySettings(include_packages=False)
+def test_task_without_packages_leaves_them_out(host: MemoryHost) -> None:
+    job = FakeJob(settings=InventorySettings(include_packages=False))
 
-    assert PACKAGE not in run_task(scan)["created"]
+    assert PACKAGE not in run_task(scan, job)["created"]
 
 
 def test_user_of_the_job_writes_the_entries(host: MemoryHost, make: Any, user: Any) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pagoda_inventory.plugin import InventoryPlugin
-from pagoda_inventory.settings import PSEUDO_FILESYSTEMS, InventorySettings, current
+from pagoda_inventory.settings import PSEUDO_FILESYSTEMS, InventorySettings
 
 
 def test_defaults_scan_everything() -> None:
@@ -41,10 +40,3 @@ def test_values_come_as_json_holds_them() -> None:
 
     assert [str(folder) for folder in settings.package_folders or ()] == ["/opt/a"]
     assert settings.skip_filesystem_types == {"zfs"}
-
-
-def test_settings_that_the_host_sets_are_the_task_s(plugin: InventoryPlugin) -> None:
-    plugin.settings = InventorySettings(max_packages=7)
-
-    assert current.value.max_packages == 7
-    assert plugin.settings is current.value

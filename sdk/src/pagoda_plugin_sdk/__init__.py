@@ -16,6 +16,7 @@ from pagoda_plugin_sdk.exceptions import (
     PluginSecurityError,
     PluginValidationError,
 )
+from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.tasks import (
     Job,
@@ -45,6 +46,7 @@ __all__ = [
     "JobStatus",
     "JobTarget",
     "PagodaError",
+    "PermissionLevel",
     "Plugin",
     "PluginAPIView",
     "PluginAPIViewMixin",

@@ -1,4 +1,4 @@
-"""Numbers that jobs are stored with: statuses, kinds of target, operations of the host."""
+"""Numbers that are stored: levels of permission; of jobs their statuses, kinds of target and operations."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ class JobOperation(enum.IntEnum):
     PURGE_JOBS = 90  # removes finished jobs past their retention
     RUN_DEFERRED_HOOK = 91  # runs one deferred hook handler, on the plugin's queue
     CANARY = 92  # does nothing, on any queue: it shows that the queue has a worker
+
+
+@enum.unique
+class PermissionLevel(enum.IntEnum):
+    """What a user may do with an entity, an attribute or an entry; a higher level includes the lower ones."""
+
+    NOTHING = 1  # not even see it
+    READABLE = 2  # see it
+    WRITABLE = 4  # change its values
+    FULL = 8  # delete it, restore it, change its permissions
 
 
 CORE_OPERATIONS = range(1, 100)

@@ -20,7 +20,7 @@ class QuerySetProtocol[T](Protocol):
     def exclude(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
     def order_by(self, *fields: str) -> QuerySetProtocol[T]: ...
     def select_related(self, *fields: str) -> QuerySetProtocol[T]: ...
-    def values_list(self, *fields: str, flat: bool = False) -> Iterable[Any]: ...
+    def values_list(self, *fields: str, flat: bool = False) -> QuerySetProtocol[Any]: ...
     def get(self, *args: Any, **kwargs: Any) -> T: ...
     def first(self) -> T | None: ...
     def last(self) -> T | None: ...
@@ -81,6 +81,41 @@ class EntryManagerProtocol(ManagerProtocol["EntryProtocol"], Protocol):
 
     def read_attrs(self, entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
         """Return ``{entry id: what its get_attrs() gives}`` of any number of entries, in one query."""
+        ...
+
+
+@runtime_checkable
+class JobManagerProtocol(ManagerProtocol["JobProtocol"], Protocol):
+    """Manager of jobs."""
+
+    def submit(
+        self,
+        *,
+        plugin: str,
+        operation_name: str,
+        user: Any,
+        params: Mapping[str, Any] | str = ...,
+        target: Any = None,
+        text: str = "",
+        depend_on: Any = None,
+        run_at: datetime | None = None,
+        idempotency_key: str = "",
+        singleton_key: str = "",
+    ) -> JobProtocol:
+        """Make a job and have it run once the current transaction is committed.
+
+        `params` are JSON values, `target` is an entry, an entity or None, `depend_on` a job that must finish
+        first. The same `idempotency_key` gives the same job, and one unfinished job has a `singleton_key`.
+
+        Raises:
+            PagodaError: there is no such operation, or something can't be stored; the message says what.
+        """
+        ...
+
+    def submit_many(
+        self, *, plugin: str, operation_name: str, user: Any, params: Iterable[Mapping[str, Any] | str]
+    ) -> list[Any]:
+        """Make and run one job per item of `params`, at about the price of their messages."""
         ...
 
 
@@ -146,7 +181,7 @@ class EntityProtocol(_StampedProtocol, Protocol):
     @property
     def note(self) -> str: ...
     def may_permitted(self, user: Any, permission: int) -> bool:
-        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        """Return whether `user` has at least this level, a `PermissionLevel`."""
         ...
 
     def update_attrs(self, user: Any, attrs: Sequence[Mapping[str, Any]]) -> None:
@@ -226,7 +261,7 @@ class EntryProtocol(_StampedProtocol, Protocol):
         ...
 
     def may_permitted(self, user: Any, permission: int) -> bool:
-        """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
+        """Return whether `user` has at least this level, a `PermissionLevel`."""
         ...
 
     def restore(self) -> None:
@@ -277,7 +312,7 @@ class AttributeValueProtocol(_StampedProtocol, Protocol):
 class JobProtocol(_ModelProtocol, Protocol):
     """One request to run a task."""
 
-    objects: ClassVar[Any]  # the jobs' manager: get, filter, submit, submit_many
+    objects: ClassVar[JobManagerProtocol]
 
     @property
     def user(self) -> UserProtocol | None: ...

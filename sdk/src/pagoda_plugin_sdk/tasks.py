@@ -155,6 +155,11 @@ class JobContext(Protocol):
     @property
     def params(self) -> dict[str, Any]: ...
     @property
+    def settings(self) -> Any:
+        """The plugin's validated settings, those of `Plugin.settings`; None for a plugin that has none."""
+        ...
+
+    @property
     def log(self) -> JobLogger: ...
     def progress(self, percent: float, text: str = "") -> None:
         """Tell how far the work is: 0 to 100, and what it does now. Cheap: stored at most twice a second."""

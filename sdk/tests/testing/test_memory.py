@@ -232,7 +232,7 @@ def test_job_is_made_run_and_updated(operation: int, host: MemoryHost) -> None:
 
 
 def test_submitted_job_is_queued(operation: int, host: MemoryHost) -> None:
-    job = Job.objects.submit(plugin="strict", operation_name="scan", user=None)
+    job: Any = Job.objects.submit(plugin="strict", operation_name="scan", user=None)
 
     assert host.jobs == [job]
     assert job.status == JobStatus.PROCESSING

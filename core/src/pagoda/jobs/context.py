@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from pagoda.jobs import operations, store
+from pagoda.jobs import operations, plugin_host, store
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
 from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
@@ -71,6 +71,11 @@ class TaskContext:
         if not isinstance(loaded, dict):
             raise InvalidParams(f"Params of job {self.id} are {shown(loaded)}, expected a JSON object.")
         return loaded
+
+    @property
+    def settings(self) -> Any:
+        """Return the validated settings of the plugin whose task runs, None where it has none."""
+        return plugin_host.settings_of(self.execution.attempt.plugin)
 
     @property
     def log(self) -> JobLogWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -40,12 +41,16 @@ class JobManager(models.Manager["Job"]):
         user: Any,
         params: Mapping[str, Any] | str = {},
         target: Any = None,
-        **options: Any,
+        text: str = "",
+        depend_on: Job | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str = "",
+        singleton_key: str = "",
     ) -> Job:
         """Make a job and have it run, once the current transaction is committed.
 
-        `plugin` is an id or alias, "" for the host. `options` are further fields of `store.JobRequest`: text,
-        depend_on, run_at, idempotency_key, singleton_key. A key that another job has returns that job.
+        `plugin` is an id or alias, "" for the host; `store.JobRequest` says what the others mean. A key that
+        another job has returns that job.
 
         Raises:
             UnknownOperation: the plugin has no such operation.
@@ -54,7 +59,17 @@ class JobManager(models.Manager["Job"]):
         from pagoda.jobs import store  # late: it works on the table that this manager belongs to
 
         operation = operations.resolve_name(plugin, operation_name)
-        request = store.JobRequest(operation=operation, user=user, params=params, target=target, **options)
+        request = store.JobRequest(
+            operation=operation,
+            user=user,
+            params=params,
+            target=target,
+            text=text,
+            depend_on=depend_on,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            singleton_key=singleton_key,
+        )
         return store.submit(request)
 
     def submit_many(

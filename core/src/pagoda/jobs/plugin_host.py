@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.apps import apps
 
@@ -15,6 +15,8 @@ class PluginRecord(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def settings(self) -> Any: ...
 
 
 class PluginHost(Protocol):
@@ -50,6 +52,13 @@ def active_plugin_ids() -> tuple[str, ...]:
     host = plugin_host()
     active = [record.id for record in host.active] if host is not None else []
     return tuple(dict.fromkeys([*active, *PluginTaskRegistry.get_all_configs()]))
+
+
+def settings_of(plugin_id: str) -> Any:
+    """Return the validated settings of an active plugin, an instance of its own model; None without."""
+    host = plugin_host()
+    active = host.active if host is not None else ()
+    return next((record.settings for record in active if record.id == plugin_id), None)
 
 
 def known_plugin_names() -> frozenset[str]:

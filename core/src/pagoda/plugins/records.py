@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pagoda_plugin_sdk.exceptions import PluginError
 
@@ -109,6 +109,11 @@ class PluginRecord:
     def label(self) -> str:
         """Return the beginning of a message about it."""
         return plugin_label(self.entry_point_name or self.id, self.distribution)
+
+    @property
+    def settings(self) -> Any:
+        """Return the plugin's validated settings, an instance of its own model."""
+        return None if self.plugin is None else self.plugin.settings
 
     @property
     def is_active(self) -> bool:

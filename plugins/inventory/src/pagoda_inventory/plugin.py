@@ -8,7 +8,7 @@ from typing import Any
 from pagoda_inventory.formats import address_faults, version_faults
 from pagoda_inventory.last_scan import LastScans, age_seconds
 from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE
-from pagoda_inventory.settings import InventorySettings, current
+from pagoda_inventory.settings import InventorySettings
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginTaskConfig
 from pagoda_plugin_sdk.decorators import get_attrs_hook, validation_hook
 from pagoda_plugin_sdk.protocols import EntryProtocol, UserProtocol
@@ -36,15 +36,6 @@ class InventoryPlugin(Plugin):
     def __init__(self) -> None:
         super().__init__()
         self._last_scans = LastScans()
-
-    @property
-    def settings(self) -> InventorySettings:
-        """The settings of this process, set by the host; the task reads them there too."""
-        return current.value
-
-    @settings.setter
-    def settings(self, value: InventorySettings) -> None:
-        current.value = value
 
     @validation_hook(entity=PACKAGE)
     def refuse_wrong_version(

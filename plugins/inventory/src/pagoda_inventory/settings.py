@@ -51,13 +51,3 @@ class InventorySettings(BaseModel):
     )
     max_packages: int = Field(default=5000, ge=0)  # a scan takes no more than the first so many, by name
     skip_filesystem_types: frozenset[str] = PSEUDO_FILESYSTEMS
-
-
-class CurrentSettings:
-    """The settings of this process: tasks are functions and are not handed the plugin that has them."""
-
-    def __init__(self) -> None:
-        self.value = InventorySettings()
-
-
-current = CurrentSettings()

@@ -9,7 +9,6 @@ from pagoda_inventory.facts import MachineFacts, take_facts
 from pagoda_inventory.names import cut
 from pagoda_inventory.scanning import Scan
 from pagoda_inventory.schema import ensure_schema
-from pagoda_inventory.settings import current
 from pagoda_inventory.stock import Stock
 from pagoda_plugin_sdk import JobStatus, plugin_task
 from pagoda_plugin_sdk.tasks import JobContext
@@ -23,7 +22,7 @@ def scan(job: JobContext) -> dict[str, Any]:
     "refused"}``; `entries` are those of things that were found. Running it again is safe at any time.
     """
     job.progress(0, "Looking at the machine")
-    facts = take_facts(current.value)
+    facts = take_facts(job.settings)
     job.checkpoint()
     return take_stock(job, facts)
 

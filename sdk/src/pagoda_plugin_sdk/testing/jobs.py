@@ -85,6 +85,7 @@ class FakeJob:
     user: Any = None  # a UserProtocol of the test's making
     target: Any = None
     params: dict[str, Any] = field(default_factory=dict)
+    settings: Any = None  # an instance of the plugin's settings model
     cancel_at_checkpoint: int | None = None  # number of the checkpoint, from 1, that raises JobCanceled
     log: RecordingLogger = field(default_factory=RecordingLogger)
     progressed: list[tuple[float, str]] = field(default_factory=list)  # (percent, text), in order

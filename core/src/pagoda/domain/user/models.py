@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
+from pagoda_plugin_sdk.operations import PermissionLevel
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
 _TOKEN_BYTES = 32
@@ -22,10 +23,10 @@ _TOKEN_BYTES = 32
 class Level(models.IntegerChoices):
     """What a user may do with an entity, an attribute or an entry; a higher level includes the lower ones."""
 
-    NOTHING = 1, "nothing"  # not even see it
-    READABLE = 2, "readable"  # see it
-    WRITABLE = 4, "writable"  # change its values
-    FULL = 8, "full"  # delete it, restore it, change its permissions
+    NOTHING = PermissionLevel.NOTHING, "nothing"  # not even see it
+    READABLE = PermissionLevel.READABLE, "readable"  # see it
+    WRITABLE = PermissionLevel.WRITABLE, "writable"  # change its values
+    FULL = PermissionLevel.FULL, "full"  # delete it, restore it, change its permissions
 
 
 class User(AbstractUser):
