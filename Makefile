@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup trace bench-sizes bench-fences chaos zoo clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup trace bench-sizes bench-fences chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +36,11 @@ format: setup ## Mend style where a tool can
 hooks: setup ## Run the checks before every commit from now on
 	$(BIN)/pre-commit install
 
-test: setup ## Run all tests that need no container (ARGS="sdk core" for some)
-	@$(BIN)/python -m tools.run_tests $(ARGS)
+test: setup ## Run all tests that need no container (ARGS="core -k name" for some, FAST=1 for the quick ones)
+	@$(BIN)/python -m tools.run_tests $(if $(FAST),--fast) $(ARGS)
+
+bounds: setup ## Run the tests that count what a promise of the documentation bounds: statements, calls, rows
+	@$(BIN)/python -m tools.run_tests core api worker -m bounds
 
 demo: setup ## Start everything on free ports, scan this machine, show what was found, stop
 	@$(BIN)/python tools/demo.py $(ARGS)

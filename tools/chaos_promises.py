@@ -15,6 +15,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import psutil
+
 from tools.chaos_world import LEASE_SECONDS, World, effects_by_job, log_events, overlaps, signal_to
 
 Promise = Callable[[World], str]
@@ -25,6 +27,7 @@ FLOOD_JOBS = 2_000
 BEATS = 60
 BEAT_SECONDS = 0.5
 FLOOD_BOUND = 1.5
+BUSY_PERCENT = 25  # of all processors, while Pagoda has nothing to do: a bound on times means nothing beyond
 
 DIE_BEFORE_PUBLISHING = """
 import os, signal, django
@@ -38,6 +41,16 @@ Job.objects.submit(plugin="chaos", operation_name="effect", user=None, params={"
 
 class BrokenPromise(AssertionError):
     """Something was lost, doubled or stuck; the message says what, with the counts."""
+
+
+class NeedsIdleMachine(Exception):
+    """A time missed its bound while other processes used the machine: it says nothing of the promise."""
+
+
+def busy_percent() -> float | None:
+    """Return how much of the processors is used now, None when that is too little to disturb a figure."""
+    busy = psutil.cpu_percent(interval=3)
+    return busy if busy > BUSY_PERCENT else None
 
 
 def expect(holds: bool, fact: str) -> None:
@@ -156,6 +169,7 @@ def deadly_tasks(world: World) -> str:
 
 def flood(world: World) -> str:
     """5. A plugin that floods its queue does not delay another plugin's jobs."""
+    busy = busy_percent()
     alone = _beats()
     flooding = world.submit("pause", FLOOD_JOBS, seconds=0.05)
     beside = _beats()
@@ -168,6 +182,8 @@ def flood(world: World) -> str:
         f"p95 {beside * 1000:.0f} ms beside {FLOOD_JOBS} jobs ({left} left at the end), "
         f"{alone * 1000:.0f} ms alone"
     )
+    if ratio > FLOOD_BOUND and busy is not None:
+        raise NeedsIdleMachine(f"{fact}: {ratio:.2f}x of {FLOOD_BOUND}x, on a machine {busy:.0f} % busy")
     expect(ratio <= FLOOD_BOUND, f"{fact}: {ratio:.2f}x, expected {FLOOD_BOUND}x at most")
     return f"{fact}: {ratio:.2f}x"
 

@@ -1,7 +1,8 @@
 """Run the tests of every distribution, one pytest each, and end with one summary over all of them.
 
-Django knows one settings module per process, so the suites can't share a process: ``conftest.py`` says which
-suite runs under which settings.
+Django knows one settings module per process, so the suites can't share a process: ``conftest.py`` of each
+says under which settings it runs. Arguments are names of suites, and after them what pytest takes, such as
+``core -k name``; ``--fast`` before them leaves out what takes long, and says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree  # parses what our own pytest wrote a moment ago
@@ -26,13 +28,14 @@ class Suite:
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
     is_named: bool = False  # it runs only when it is asked for
+    is_fast: bool = False  # it runs with --fast, but for SLOW
 
 
 SUITES = {
-    "sdk": Suite(folders=("sdk/tests",)),
-    "hello-world": Suite(folders=("plugins/hello-world/tests",)),
-    "inventory": Suite(folders=("plugins/inventory/tests",)),
-    "core": Suite(folders=("core/tests",), options=PARALLEL),
+    "sdk": Suite(folders=("sdk/tests",), options=PARALLEL, is_fast=True),
+    "hello-world": Suite(folders=("plugins/hello-world/tests",), is_fast=True),
+    "inventory": Suite(folders=("plugins/inventory/tests",), options=PARALLEL),
+    "core": Suite(folders=("core/tests",), options=PARALLEL, is_fast=True),
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
     "readme": Suite(folders=("tests/readme",)),
@@ -42,6 +45,17 @@ SUITES = {
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]
+FAST = [name for name, suite in SUITES.items() if suite.is_fast]
+SLOW = (  # processes of their own, waits and state machines
+    "sdk/tests/test_public_names.py",
+    "core/tests/cli",
+    "core/tests/fencing/test_breaker.py",
+    "core/tests/hooks/test_slow_queries_on_postgresql.py",
+    "core/tests/hooks/test_time_budget.py",
+    "core/tests/jobs/test_store_races.py",
+    "core/tests/test_foreign_columns.py",
+)
+NO_TESTS = 5  # pytest's exit code when it found none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +82,15 @@ def counts_of(report: Path, exit_code: int) -> Counter[str]:
     return counts | broken
 
 
-def run(name: str, reports: Path) -> Outcome:
-    """Run one suite with its output on the terminal."""
+def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
+    """Run one suite, with pytest's `options`, and with its output on the terminal."""
     suite, report = SUITES[name], reports / f"{name}.xml"
     print(f"\n{name}: {', '.join(suite.folders)}", flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--quiet",
-        f"--junitxml={report}",
-        *suite.options,
-        *suite.folders,
-    ]
+    pytest = (sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}")
+    command = (*pytest, *suite.options, *options, *suite.folders)
     exit_code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if exit_code == NO_TESTS and options:  # they are in another suite
+        return Outcome(name=name, exit_code=exit_code, counts=Counter())
     return Outcome(name=name, exit_code=exit_code, counts=counts_of(report, exit_code))
 
 
@@ -97,15 +106,33 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
     return "\n".join([*lines, f" {described(total)} in {seconds:.2f}s ".center(80, "=")])
 
 
-def main(names: list[str]) -> int:
-    """Run the named suites, or all, to the end; return 0 when every one passed."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the named suites, or all, to the end; return 0 when tests ran and every one passed."""
+    is_fast = "--fast" in arguments[:1]
+    words = list(arguments[is_fast:])
+    count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
+    names, options = words[:count], words[count:]
     if unknown := sorted(set(names) - set(SUITES)):
-        sys.exit(f"run_tests: unknown suites {unknown!r}: expected some of {', '.join(SUITES)}")
+        sys.exit(
+            f"run_tests: unknown suites {unknown!r}: expected some of {', '.join(SUITES)}, "
+            "and pytest's options behind them"
+        )
+    names = names or (FAST if is_fast else ALL)
+    if is_fast:
+        options += [f"--ignore={path}" for path in SLOW]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [run(name, Path(folder)) for name in names or ALL]
+        outcomes = [run(name, Path(folder), options) for name in names]
     print("\n" + summary(outcomes, time.monotonic() - start))
-    return int(any(outcome.exit_code for outcome in outcomes))
+    if is_fast:
+        print(f"FAST left out {', '.join([*(name for name in ALL if name not in names), *SLOW])}")
+    failed = any(outcome.exit_code not in {0, NO_TESTS} for outcome in outcomes)
+    return int(failed or not any(outcome.exit_code == 0 for outcome in outcomes) or _is_empty(outcomes))
+
+
+def _is_empty(outcomes: Sequence[Outcome]) -> bool:
+    """Tell whether a whole suite has no tests, which is an error, as opposed to none that were chosen."""
+    return any(outcome.counts["errors"] for outcome in outcomes)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,7 @@ def test_make_lists_every_target_with_a_line(targets: list[str], arguments: tupl
     [
         "lint",
         "test",
+        "bounds",
         "demo",
         "up",
         "images",
@@ -63,6 +66,44 @@ def test_target_makes_its_environment_first(target: str) -> None:
 
 def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    called = re.findall(r"^make (\S+)", script, flags=re.MULTILINE)
-    assert called == ["lint", "test", "demo", "test-chart", "images", "test-integration"]
+    called = re.findall(r"\bmake ([a-z-]+)", script)
+    assert set(called) >= {"lint", "test", "bounds", "demo", "test-chart", "images", "test-integration"}
     assert set(called) <= set(targets)
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run a copy of `.ci/run` with a `make` that prints its target, waits and fails as it is told."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    (tmp_path / ".ci" / "docker").touch()
+    fake = tmp_path / "bin" / "make"
+    fake.parent.mkdir()
+    fake.write_text(
+        '#!/bin/sh\necho "output of $1"\necho "$1" >> made\n[ "$1" != "$FAILING" ] || exit 3\n',
+        encoding="utf-8",
+    )
+    fake.chmod(0o755)
+
+    def run(failing: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "FAILING": failing}
+        command = ("bash", ".ci/run")
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_ci_passes_when_every_step_does(ci: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    assert ci("").returncode == 0
+
+
+@pytest.mark.parametrize("step", ["lint", "test", "bounds", "demo", "test-chart", "images"])
+def test_ci_fails_with_a_step_and_shows_its_output(
+    ci: Callable[[str], subprocess.CompletedProcess[str]], step: str
+) -> None:
+    ended = ci(step)
+    assert ended.returncode != 0
+    assert f"output of {step}\n" in ended.stdout
+    assert f"FAILED: make {step}" in ended.stdout

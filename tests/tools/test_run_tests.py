@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from conftest import SETTINGS_MODULES
-from tools.run_tests import ALL, ROOT, SUITES, Outcome, counts_of, main, summary
+from tools import run_tests
+from tools.run_tests import ALL, FAST, ROOT, SLOW, SUITES, Outcome, counts_of, main, summary
 
 # Tests that need more than Python have targets of their own; .venv holds tests of others.
 ELSEWHERE = {".venv", "integration", "browser"}
@@ -59,8 +63,63 @@ def test_chart_is_tested_when_it_is_asked_for() -> None:
     assert set(SUITES) - set(ALL) == {"chart"}
 
 
-def test_every_suite_has_its_settings() -> None:
-    folders = [Path(folder) for suite in SUITES.values() for folder in suite.folders]
-    assert [
-        folder for folder in folders if not any(folder.is_relative_to(row) for row in SETTINGS_MODULES)
-    ] == []
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
+    """``{suite: pytest's options}`` of what would run; every suite but core finds no test."""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
+        found[name] = tuple(options)
+        return Outcome(name=name, exit_code=0 if name == "core" else 5, counts=Counter())
+
+    monkeypatch.setattr(run_tests, "run", run)
+    return found
+
+
+def test_pytest_gets_what_stands_behind_the_suites(runs: dict[str, tuple[str, ...]]) -> None:
+    assert main(["core", "api", "-k", "name or other"]) == 0
+    assert runs == {"core": ("-k", "name or other"), "api": ("-k", "name or other")}
+
+
+def test_options_alone_are_for_all_suites(runs: dict[str, tuple[str, ...]]) -> None:
+    assert main(["-k", "name"]) == 0
+    assert list(runs) == ALL
+
+
+def test_a_choice_that_finds_no_test_anywhere_fails(runs: dict[str, tuple[str, ...]]) -> None:
+    assert main(["api", "worker", "-k", "nothing"]) == 1
+
+
+def test_fast_names_what_it_leaves_out(
+    runs: dict[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--fast"]) == 0
+    assert list(runs) == FAST
+    left_out = capsys.readouterr().out.splitlines()[-1].removeprefix("FAST left out ").split(", ")
+    assert left_out == [*(name for name in ALL if name not in FAST), *SLOW]
+    assert all(f"--ignore={path}" in runs["core"] for path in SLOW)
+    assert [path for path in SLOW if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "core/tests/domain/test_text.py",
+        "core/tests/access",
+        "core",
+        "services/worker/tests/test_targets.py::test_core_is_sized_by_its_name",
+        "plugins/hello-world",
+    ],
+)
+def test_a_folder_a_file_and_one_test_are_found_alone(target: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = (sys.executable, "-m", "pytest", "--quiet", "--collect-only", target)
+    found = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_two_settings_in_one_process_are_told_with_the_remedy() -> None:
+    command = (sys.executable, "-m", "pytest", "--collect-only", "core/tests/access", "services/api/tests")
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "several suites with `make test`" in told.stdout + told.stderr

@@ -15,7 +15,7 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
 
 BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, 1000], indirect=True)

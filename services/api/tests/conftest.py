@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-# Read by the settings, which Django loads after this module.
+from tools import suite_settings
+
 os.environ["PAGODA_ENV_FILE"] = ""
 os.environ["PAGODA_DATA_DIR"] = tempfile.mkdtemp(prefix="pagoda-api-tests-")
 os.environ["PAGODA_LOG_FORMAT"] = "json"
 for name in ("DATABASE_URL", "BROKER_URL", "ENABLED_PLUGINS", "SENTRY_DSN"):
     os.environ.pop(name, None)
+suite_settings.use("pagoda_api.settings")
 
 # Modules of plugins, imported by their dotted path as those of an installed plugin are.
 sys.path.insert(0, str(Path(__file__).parent / "fixture_plugins"))

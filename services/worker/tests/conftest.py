@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pagoda.hooks.testing import fresh_breaker
+from tools import suite_settings
+
+suite_settings.use("pagoda_worker.settings")
+
+from pagoda.hooks.testing import fresh_breaker  # noqa: E402 - reads the settings
 
 
 @pytest.fixture(autouse=True)

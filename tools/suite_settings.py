@@ -1,0 +1,22 @@
+"""Give the tests of a suite the Django settings of their distribution, whichever of them are run."""
+
+from __future__ import annotations
+
+import os
+
+import django
+import pytest
+
+
+def use(module: str) -> None:
+    """Set Django up with this settings module; a suite's `conftest.py` calls it before it imports models.
+
+    Exits when the process has other settings already: Django knows one settings module per process.
+    """
+    settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
+    if settings != module:
+        raise pytest.UsageError(
+            f"tests under {module} were asked for in a process that has {settings}: "
+            "run the tests of one suite per pytest, or several suites with `make test`"
+        )
+    django.setup()
