@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up
+from pagoda.cli.tables import show_table
 
 if TYPE_CHECKING:
     from pagoda.watching.models import AlertState
@@ -32,10 +33,7 @@ def list_alerts(*, with_resolved: bool) -> None:
     if not found:
         click.echo("No alerts." if with_resolved else "No alert fires.")
         return
-    rows = [COLUMNS, *(_row(state) for state in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    show_table(COLUMNS, map(_row, found))
 
 
 @alerts.command()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pagoda.cli.startup import QUIET, faults_reported, set_up
+from pagoda.cli.tables import show_table
 
 COLUMNS = ("PLUGIN", "STATUS", "LOAD", "ENDPOINT", "HOOK", "TASK", "QUEUE", "WORKERS")
 SURFACES = ("load", "endpoint", "hook", "task")
@@ -43,11 +44,8 @@ def health(*, as_json: bool) -> None:
 
 
 def _show(plugins: Sequence[dict[str, Any]]) -> None:
-    rows = [COLUMNS, *map(_row, plugins)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     click.echo()
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    show_table(COLUMNS, map(_row, plugins))
     for plugin in plugins:
         for surface in SURFACES:
             if plugin[surface]["text"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pagoda.cli.startup import QUIET, faults_reported, set_up
+from pagoda.cli.tables import show_table
 
 if TYPE_CHECKING:
     from pagoda.jobs.models import Job
@@ -56,8 +57,10 @@ def list_jobs(
     if as_json:
         for job in page:
             click.echo(json.dumps(job.to_json()))
+    elif page:
+        show_table(COLUMNS, map(_row, page))
     else:
-        click.echo(_table([COLUMNS, *map(_row, page)]) if page else "No jobs.")
+        click.echo("No jobs.")
 
 
 @jobs.command()
@@ -157,9 +160,3 @@ def _row(job: Job) -> Sequence[str]:
         f"{job.created_at:%Y-%m-%d %H:%M:%S}",
         text if len(text) <= TEXT_WIDTH else f"{text[:TEXT_WIDTH]}...",
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)

@@ -10,6 +10,7 @@ import click
 
 from pagoda.cli.doctor import doctor
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
+from pagoda.cli.tables import show_table
 
 if TYPE_CHECKING:
     from pagoda.plugins.description import Description
@@ -42,7 +43,7 @@ def list_plugins(*, as_json: bool) -> None:
     elif not found:
         click.echo("No plugins are enabled. Name them in ENABLED_PLUGINS.")
     else:
-        click.echo(_table([COLUMNS, *map(_row, found)]))
+        show_table(COLUMNS, map(_row, found))
         for line in _reasons(found):
             click.echo(line)
     if not as_json:
@@ -109,7 +110,7 @@ def explain(hook: str, entity: str | None) -> None:
     if not found:
         click.echo("No enabled plugin handles it.")
     else:
-        click.echo(_table([EXPLAIN_COLUMNS, *map(_explained, found)]))
+        show_table(EXPLAIN_COLUMNS, map(_explained, found))
 
 
 def _row(found: Description) -> Sequence[str]:
@@ -155,9 +156,3 @@ def _in_the_database() -> Iterator[str]:
         yield from (f"\nleft behind: {one}" for one in left_behind())
     except DatabaseError:
         return  # there is none yet, or it can't be asked: the list needs none
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
