@@ -92,3 +92,30 @@ def test_installed_versions_come_from_the_import_system() -> None:
 
     assert version_of("pagoda-plugin-sdk") is not None
     assert version_of("no-such-distribution-anywhere") is None
+
+
+@pytest.mark.parametrize(
+    ("requirement", "installed", "fits"),
+    [
+        ("pagoda-plugin-sdk>=1.0,<2", "1.5.0rc1", True),
+        ("pagoda-plugin-sdk>=1.5", "1.5.0rc1", False),
+        ("pagoda-plugin-sdk>=1.5.0rc1", "1.5.0rc1", True),
+        ("pagoda-plugin-sdk<2", "1.5.dev3", True),
+    ],
+)
+def test_a_pre_release_of_the_host_is_a_version_like_others(
+    requirement: str, installed: str, fits: bool
+) -> None:
+    checked = candidate(requirement)
+    if fits:
+        check_compatibility(checked, lambda _: installed)
+        return
+    with pytest.raises(PluginRefused, match=f"but {installed} is installed"):
+        check_compatibility(checked, lambda _: installed)
+
+
+def test_a_pre_release_of_python_is_a_version_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "python_version", lambda: "3.99.0rc1")
+
+    check_compatibility(candidate(python=">=3.13.0.dev7"), INSTALLED.get)
+    check_compatibility(candidate(python=">=3.98"), INSTALLED.get)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,3 +61,25 @@ def test_rates(text: str, rate: tuple[int, int]) -> None:
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number per s, min or h"):
         check_rate(text)
+
+
+class Fixed:
+    """Has counted so many requests of everybody."""
+
+    def __init__(self, count: int) -> None:
+        self.number = count
+
+    def count(self, slots: Sequence[Slot]) -> dict[str, int]:
+        return {slot.key: self.number for slot in slots}
+
+
+@pytest.mark.parametrize(
+    ("count", "remaining", "is_exceeded"), [(1, 2, False), (2, 1, False), (3, 0, False), (4, 0, True)]
+)
+def test_the_last_allowed_request_passes_and_the_next_does_not(
+    count: int, remaining: int, is_exceeded: bool
+) -> None:
+    verdict = judge(Fixed(count), {"user": ("1", Rate(limit=3, seconds=60))})
+
+    assert verdict is not None
+    assert (verdict.remaining, verdict.is_exceeded) == (remaining, is_exceeded)
