@@ -4,9 +4,18 @@ from typing import Any
 
 import pytest
 
-from pagoda_hello_world.tasks import hello_world_task
+from pagoda_hello_world.tasks import greet, hello_world_task
 from pagoda_plugin_sdk import Job, JobStatus
-from pagoda_plugin_sdk.testing import MemoryHost
+from pagoda_plugin_sdk.testing import FakeJob, MemoryHost, run_task
+
+
+def test_the_simple_form_greets_and_its_result_is_the_job_s() -> None:
+    assert run_task(greet, FakeJob(params={"name": "Ann"})) == "Hello, Ann!"
+
+
+def test_a_task_in_the_simple_form_just_raises() -> None:
+    with pytest.raises(KeyError, match="name"):
+        run_task(greet)
 
 
 def queued(params: Any) -> Any:

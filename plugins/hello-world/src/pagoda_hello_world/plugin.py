@@ -21,7 +21,7 @@ class HelloWorldPlugin(Plugin):
     id = "hello-world-plugin"
     name = "Hello World"
     version = "1.0.0"
-    description = "The example: every decorator, views with and without login, one task"
+    description = "The example: every decorator, views with and without login, two tasks"
     author = "Pagoda"
     django_apps = ["pagoda_hello_world"]
     url_patterns = "pagoda_hello_world.urls"

@@ -1,4 +1,4 @@
-"""The plugin's task, in the raw form: a Celery task that drives its Job itself."""
+"""The plugin's tasks: the simple form, and the raw one, a Celery task that drives its Job itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 
 from pagoda_hello_world.operations import HelloWorldOperation
 from pagoda_hello_world.plugin import greeting
-from pagoda_plugin_sdk import Job, JobStatus, celery_app, register_plugin_job_task
+from pagoda_plugin_sdk import Job, JobStatus, celery_app, plugin_task, register_plugin_job_task
+from pagoda_plugin_sdk.tasks import JobContext
 
 logger = logging.getLogger(__name__)
+
+
+@plugin_task(HelloWorldOperation.GREET)
+def greet(job: JobContext) -> str:
+    """Greet the name in the job's parameters, ``{"name": ...}``: what is returned is the job's result."""
+    return greeting(job.params["name"])
 
 
 @register_plugin_job_task(HelloWorldOperation.HELLO_WORLD_TASK)

@@ -16,10 +16,8 @@ from pagoda_hello_world.api.serializers import (
 )
 from pagoda_hello_world.operations import TASK_CONFIG, HelloWorldOperation
 from pagoda_hello_world.plugin import HelloWorldPlugin, greeting
-from pagoda_plugin_sdk import Job, PluginAPIView, PluginPagination, PluginTaskRegistry
+from pagoda_plugin_sdk import Job, PermissionLevel, PluginAPIView, PluginPagination, PluginTaskRegistry
 from pagoda_plugin_sdk.models import Entity
-
-READABLE = 2
 
 
 def _operation_id() -> int:
@@ -87,7 +85,9 @@ class EntitiesView(HelloWorldView):
 
     def get(self, request: Request) -> Response:
         entities = Entity.objects.filter(is_active=True).order_by("name")
-        readable = [entity for entity in entities if entity.may_permitted(request.user, READABLE)]
+        readable = [
+            entity for entity in entities if entity.may_permitted(request.user, PermissionLevel.READABLE)
+        ]
         paginator = PluginPagination()
         page = paginator.paginate_queryset(readable, request, view=self)
         return paginator.get_paginated_response(HelloWorldEntitySerializer(page, many=True).data)
