@@ -155,11 +155,11 @@ def counted(error: str) -> str:
 
 def alerted(text: str) -> str:
     from pagoda.watching.alerts.evaluation import _change, _create
-    from pagoda.watching.alerts.rules import Finding
+    from pagoda.watching.alerts.rules import AlertFinding
     from pagoda.watching.models import AlertState
 
     AlertState.objects.all().delete()
-    assert _create("plugin_skipped", Finding(subject="feed", text=text))
+    assert _create("plugin_skipped", AlertFinding(subject="feed", text=text))
     first = AlertState.objects.get()
     assert _change(first, is_firing=True, text=washed(text))
     return AlertState.objects.get().text

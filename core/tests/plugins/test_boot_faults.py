@@ -271,7 +271,7 @@ CASES = {
     "an error without a text": Case(
         source="class Mute(Exception):\n    def __str__(self):\n        raise SystemExit\nraise Mute\n",
         code="import_failed",
-        message=("Mute: its text can't be read: SystemExit (generated_bad/plugin.py, line 4)",),
+        message=("Mute: <Mute that can't be shown: SystemExit> (generated_bad/plugin.py, line 4)",),
     ),
     "a handler whose signature raises": Case(
         source=HEAD + "    handle.__signature__ = 5\n    handle.__wrapped__ = handle\n",

@@ -13,7 +13,7 @@ from pagoda.jobs.clock import after
 from pagoda.watching.alerts import evaluation
 from pagoda.watching.alerts.evaluation import evaluate
 from pagoda.watching.alerts.notifying import Notice, addresses, deliver, sender, tell
-from pagoda.watching.alerts.rules import Finding
+from pagoda.watching.alerts.rules import AlertFinding
 from pagoda.watching.models import AlertState
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +23,10 @@ class Rule:
     """A rule that finds what it is told to."""
 
     def __init__(self) -> None:
-        self.found: list[Finding] = []
+        self.found: list[AlertFinding] = []
         self.is_broken = False
 
-    def __call__(self, _facts: object) -> Iterator[Finding]:
+    def __call__(self, _facts: object) -> Iterator[AlertFinding]:
         if self.is_broken:
             raise RuntimeError("the database is away")
         yield from self.found
@@ -39,7 +39,7 @@ def rule(monkeypatch: pytest.MonkeyPatch) -> Rule:
     return made
 
 
-WRONG = Finding(subject="plugin.shop", text="A job waits.", plugin="shop")
+WRONG = AlertFinding(subject="plugin.shop", text="A job waits.", plugin="shop")
 
 
 def notices(recorder: Any, silenced: frozenset[str] = frozenset()) -> list[str]:
@@ -136,7 +136,7 @@ def test_an_address_that_is_none_is_told_without_its_secrets(recorder: Any) -> N
 def test_looking_costs_the_same_however_many_alerts_there_are(
     rule: Rule, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    rule.found = [Finding(subject=f"s{number}", text="x") for number in range(20)]
+    rule.found = [AlertFinding(subject=f"s{number}", text="x") for number in range(20)]
     evaluate()
     with django_assert_num_queries(1):
         evaluate()

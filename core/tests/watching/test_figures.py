@@ -130,7 +130,7 @@ def test_jobs_that_ended_are_told_by_plugin_without_the_cancelled(make_job: Call
 
 @pytest.mark.django_db
 def test_a_process_says_that_it_lives_until_it_leaves(django_assert_num_queries: Any) -> None:
-    process = presence.Process(service="worker", queue="core")
+    process = presence.LivingProcess(service="worker", queue="core")
     presence.renew(process)
     with django_assert_num_queries(1):
         presence.renew(process)

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginError, PluginSecurityError
 
 
-class PluginRefused(APIException):
+class PluginErrorAnswer(APIException):
     """A `PluginError` as an API answer: 400 with the plugin, its message and its code."""
 
     status_code = 400
@@ -21,6 +21,10 @@ class PluginRefused(APIException):
         super().__init__({"detail": str(error), "code": error.code, "plugin": plugin_id})
         if isinstance(error, PluginSecurityError):
             self.status_code = 403
+
+
+PluginRefused = PluginErrorAnswer
+"""Its name before 1.1; it goes with 1.2."""
 
 
 class PluginContextMixin:
@@ -60,12 +64,12 @@ class PluginContextMixin:
         }
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer `exc`; one of the plugin's own errors becomes `PluginRefused`, others are the host's.
+        """Answer `exc`; one of the plugin's own errors becomes `PluginErrorAnswer`, others are the host's.
 
         A `HookRejected` is the host's to answer: it may come from another plugin's handler.
         """
         if isinstance(exc, PluginError) and not isinstance(exc, HookRejected):
-            refused = PluginRefused(exc, self.get_plugin_id())
+            refused = PluginErrorAnswer(exc, self.get_plugin_id())
             refused.__cause__ = exc
             exc = refused
         response: Response = super().handle_exception(exc)  # type: ignore[misc]  # APIView follows in the MRO

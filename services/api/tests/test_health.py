@@ -82,7 +82,7 @@ class TestReadyz:
     ) -> None:
         from pagoda.plugins import runtime
 
-        monkeypatch.setattr(runtime._Process, "registry", None)
+        monkeypatch.setattr(runtime._Booted, "registry", None)
 
         checks = {result.name: result for result in health.run_checks()}
 

@@ -13,6 +13,7 @@ import django
 import pagoda
 import pagoda_plugin_sdk
 from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 
 _OURS = tuple(Path(str(module.__file__)).parent for module in (pagoda, pagoda_plugin_sdk, importlib, django))
@@ -34,16 +35,9 @@ def plugin_fence(code: ReasonCode, doing: str, remedy: str) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """Return the type, text and place of `error` in one line."""
-    text = " ".join(_text(error).split()).rstrip(".")
+    text = " ".join(washed(error).split()).rstrip(".")
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return named if isinstance(error, SyntaxError) else f"{named}{_place(error)}"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as failure:  # noqa: BLE001 - the fence: an error's own text may be what fails
-        return f"its text can't be read: {type(failure).__name__}"
 
 
 def _place(error: BaseException) -> str:

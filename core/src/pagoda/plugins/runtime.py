@@ -12,7 +12,7 @@ from pagoda.plugins.registry import Host, PluginRegistry
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 
-class _Process:
+class _Booted:
     registry: PluginRegistry | None = None  # set by `start`
 
 
@@ -24,7 +24,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
     Raises:
         PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault.
     """
-    _Process.registry = PluginRegistry(
+    _Booted.registry = PluginRegistry(
         Host(
             hooks=manager(),
             tasks=PluginTaskRegistry,
@@ -34,8 +34,8 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
             load_seconds=settings.plugin_load_timeout_seconds,
         )
     )
-    boot(_Process.registry, settings)
-    return _Process.registry
+    boot(_Booted.registry, settings)
+    return _Booted.registry
 
 
 def registry() -> PluginRegistry:
@@ -44,9 +44,9 @@ def registry() -> PluginRegistry:
     Raises:
         ImproperlyConfigured: Django is not set up yet.
     """
-    if _Process.registry is None:
+    if _Booted.registry is None:
         raise ImproperlyConfigured(
             "The plugins are not started: pagoda.plugins is not ready. Call django.setup() first, "
             "with 'pagoda.plugins' in INSTALLED_APPS."
         )
-    return _Process.registry
+    return _Booted.registry

@@ -20,7 +20,7 @@ KEPT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class LivingProcess:
     """One process that says that it lives."""
 
     service: str
@@ -32,7 +32,7 @@ class Process:
         return f"{self.service}@{socket.gethostname()}/{os.getpid()}"[:200]
 
 
-def renew(process: Process) -> None:
+def renew(process: LivingProcess) -> None:
     """Say that the process lives; one statement once it is known."""
     facts = {
         "service": process.service,
@@ -48,7 +48,7 @@ def renew(process: Process) -> None:
         Presence.objects.create(node=process.node, **facts)
 
 
-def leave(process: Process) -> None:
+def leave(process: LivingProcess) -> None:
     """Say that the process ends."""
     Presence.objects.filter(node=process.node).delete()
 

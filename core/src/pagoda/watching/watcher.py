@@ -74,7 +74,7 @@ class Watcher:
                 return
 
 
-def process_chores(process: presence.Process) -> Chores:
+def process_chores(process: presence.LivingProcess) -> Chores:
     """Return the chores of a process that runs plugin code and lives as long as its service."""
     return {"presence": (presence.RENEW_SECONDS, lambda: presence.renew(process)), **traffic_chores()}
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from django.db import DatabaseError
 
 from pagoda.watching.metrics import series
-from pagoda.watching.presence import Process, leave
+from pagoda.watching.presence import LivingProcess, leave
 from pagoda.watching.watcher import Watcher, process_chores
 
-PROCESS = Process(service="api")
+PROCESS = LivingProcess(service="api")
 
 
 class _Running:

@@ -13,7 +13,7 @@ from pagoda.watching.watcher import Chores, Watcher, process_chores
 SEAL_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
 
-PROCESS = presence.Process(service="dispatcher")
+PROCESS = presence.LivingProcess(service="dispatcher")
 
 
 def watchers(settings: Settings) -> tuple[Watcher, ...]:

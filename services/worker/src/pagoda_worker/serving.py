@@ -50,7 +50,7 @@ def serve(
         lease_seconds=host.settings.job_lease_seconds,
         cancel_grace_seconds=host.settings.job_cancel_grace_seconds,
     )
-    process = presence.Process(service="worker", queue=target.queue)
+    process = presence.LivingProcess(service="worker", queue=target.queue)
     thread = HeartThread(heart, alive_file, say_alive=lambda: presence.renew(process))
     _prepare(host.celery, target, children)
     _connect(heart, thread, host.soft_shutdown_seconds)

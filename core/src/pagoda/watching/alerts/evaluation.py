@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import record
 from pagoda.washing import washed
-from pagoda.watching.alerts.rules import RULES, Facts, Finding, Rule
+from pagoda.watching.alerts.rules import RULES, AlertFinding, Facts, Rule
 from pagoda.watching.models import AlertState
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def _evaluate(name: str, rule: Rule, facts: Facts) -> int:
     return sum([*fired, *(_change(state, is_firing=False, text=state.text) for state in over)])
 
 
-def _fire(rule: str, finding: Finding, state: AlertState | None) -> bool:
+def _fire(rule: str, finding: AlertFinding, state: AlertState | None) -> bool:
     with transaction.atomic():
         is_mine = (
             _create(rule, finding)
@@ -58,7 +58,7 @@ def _fire(rule: str, finding: Finding, state: AlertState | None) -> bool:
     return is_mine
 
 
-def _create(rule: str, finding: Finding) -> bool:
+def _create(rule: str, finding: AlertFinding) -> bool:
     try:
         with transaction.atomic():
             AlertState.objects.create(

@@ -28,7 +28,7 @@ SETTLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class AlertFinding:
     """Something that is wrong now."""
 
     subject: str  # what the alert is about: a plugin, a queue, a breaker
@@ -36,10 +36,10 @@ class Finding:
     plugin: str = ""  # whose it is, by which it may be silenced
 
 
-type Rule = Callable[[Facts], Iterable[Finding]]
+type Rule = Callable[[Facts], Iterable[AlertFinding]]
 
 
-def plugin_skipped(_facts: Facts) -> Iterator[Finding]:
+def plugin_skipped(_facts: Facts) -> Iterator[AlertFinding]:
     """A plugin was left out by a running process, or is at fault in it."""
     found: dict[str, tuple[str, set[str]]] = {}
     for service, skipped in living().values_list("service", "skipped"):
@@ -48,10 +48,10 @@ def plugin_skipped(_facts: Facts) -> Iterator[Finding]:
     for plugin, (reason, services) in sorted(found.items()):
         where = ", ".join(sorted(services))
         text = f"Plugin {plugin!r} is skipped or at fault ({reason}) in {where}: see `pagoda plugins check`."
-        yield Finding(subject=plugin, text=text, plugin=plugin)
+        yield AlertFinding(subject=plugin, text=text, plugin=plugin)
 
 
-def breaker_open(_facts: Facts) -> Iterator[Finding]:
+def breaker_open(_facts: Facts) -> Iterator[AlertFinding]:
     """A surface of a plugin is out of service."""
     for breaker in breaker_states():
         if breaker.state == "open":
@@ -60,7 +60,9 @@ def breaker_open(_facts: Facts) -> Iterator[Finding]:
                 f"The {breaker.surface}s of plugin {breaker.plugin!r} are out of service{dry}: "
                 f"{breaker.failures} of {breaker.calls} calls failed, the last with {breaker.last_error!r}."
             )
-            yield Finding(subject=f"{breaker.plugin}/{breaker.surface}", text=text, plugin=breaker.plugin)
+            yield AlertFinding(
+                subject=f"{breaker.plugin}/{breaker.surface}", text=text, plugin=breaker.plugin
+            )
 
 
 class Facts:
@@ -72,17 +74,17 @@ class Facts:
         return runtime.host_settings()
 
     @cached_property
-    def exceeded(self) -> list[tuple[str, Finding]]:
+    def exceeded(self) -> list[tuple[str, AlertFinding]]:
         """Return ``(alert, finding)`` for each threshold of health that is exceeded."""
         return [*self._calls(), *self._jobs(), *self._queues()]
 
-    def _calls(self) -> Iterator[tuple[str, Finding]]:
+    def _calls(self) -> Iterator[tuple[str, AlertFinding]]:
         breakers = {(state.plugin, str(state.surface)): state for state in breaker_states()}
         for (plugin, surface), figures in figures_since(self.settings.health_window_minutes).items():
             for one in calls_exceeded(surface, figures, breakers.get((plugin, surface)), self.settings):
                 yield one.alert, _finding(f"the {surface}s of plugin {plugin!r}", plugin, plugin, one)
 
-    def _jobs(self) -> Iterator[tuple[str, Finding]]:
+    def _jobs(self) -> Iterator[tuple[str, AlertFinding]]:
         settings = _overridden(
             self.settings,
             health_error_ratio=self.settings.alert_job_error_ratio,
@@ -93,7 +95,7 @@ class Facts:
                 what = f"the jobs of plugin {plugin!r}" if plugin else "the jobs of the host"
                 yield one.alert, _finding(what, plugin or "core", plugin, one)
 
-    def _queues(self) -> Iterator[tuple[str, Finding]]:
+    def _queues(self) -> Iterator[tuple[str, AlertFinding]]:
         settings = _overridden(self.settings, health_queue_age_seconds=self.settings.alert_queue_age_seconds)
         for queue in queues().values():
             for one in queue_exceeded(queue, settings):
@@ -108,9 +110,9 @@ def _overridden(settings: Settings, **limits: float | None) -> Settings:
     return settings.model_copy(update={name: limit for name, limit in limits.items() if limit is not None})
 
 
-def _finding(what: str, subject: str, plugin: str, one: Exceeded) -> Finding:
+def _finding(what: str, subject: str, plugin: str, one: Exceeded) -> AlertFinding:
     text = f"{what[0].upper()}{what[1:]}: {one.value}, the limit is {one.limit}. {one.remedy}"
-    return Finding(subject=subject, text=text, plugin=plugin)
+    return AlertFinding(subject=subject, text=text, plugin=plugin)
 
 
 def _threshold(alert: str) -> Rule:
@@ -118,7 +120,7 @@ def _threshold(alert: str) -> Rule:
     return lambda facts: (finding for name, finding in facts.exceeded if name == alert)
 
 
-def digest_mismatch(_facts: Facts) -> Iterator[Finding]:
+def digest_mismatch(_facts: Facts) -> Iterator[AlertFinding]:
     """Processes run with different plugins, versions or operation ids."""
     settled = living().filter(started_at__lt=after(-SETTLED_SECONDS)).exclude(digest="")
     services: dict[str, set[str]] = {}
@@ -132,7 +134,7 @@ def digest_mismatch(_facts: Facts) -> Iterator[Finding]:
             f"Processes run with {len(services)} different registry digests ({shown}). Give all the same "
             "plugins, versions and PLUGIN_OPERATION_ID_CONFIG, and restart them."
         )
-        yield Finding(subject="registry", text=text)
+        yield AlertFinding(subject="registry", text=text)
 
 
 THRESHOLDS = (
