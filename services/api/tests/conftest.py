@@ -35,12 +35,12 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 @pytest.fixture(autouse=True)
 def no_failures_of_other_tests() -> Iterator[None]:
     from pagoda.hooks.testing import fresh_breaker
-    from pagoda_api import runtime
+    from pagoda_api import endpoint_fence
 
     with fresh_breaker():
-        replaced = runtime.install(None)
+        replaced = endpoint_fence.install(None)
         yield
-        runtime.install(replaced)
+        endpoint_fence.install(replaced)
 
 
 @pytest.fixture

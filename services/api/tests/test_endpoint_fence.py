@@ -16,7 +16,7 @@ from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.runtime import manager
-from pagoda_api import runtime
+from pagoda_api import endpoint_fence
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.endpoint_fence import EndpointFence
 from pagoda_api.worker import ServerStops
@@ -44,9 +44,9 @@ def fence(serve: Callable[..., None]) -> Iterator[EndpointFence]:
         timeout_seconds=0.2,
         max_response_bytes=2000,
     )
-    replaced = runtime.install(fence)
+    replaced = endpoint_fence.install(fence)
     yield fence
-    runtime.install(replaced)
+    endpoint_fence.install(replaced)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, cast
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,7 +27,9 @@ from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import Breaker
 from pagoda.fencing.reporting import report_error
+from pagoda.fencing.runtime import breaker
 from pagoda.health.storage import storage_fault
+from pagoda.hooks.runtime import manager
 from pagoda_api import problems
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished
@@ -253,3 +256,27 @@ def _abandon_transaction(database: BaseDatabaseWrapper) -> None:
     database.savepoint_ids, database.atomic_blocks, database.run_on_commit = [], [], []
     database.close()
     log.error("transaction_left_open", database=database.alias)
+
+
+class _OfProcess:
+    fence: EndpointFence | None = None
+
+
+def endpoint_fence() -> EndpointFence:
+    """Return the process's fence, made at the first call."""
+    if _OfProcess.fence is None:
+        host = settings.PAGODA
+        _OfProcess.fence = EndpointFence(
+            budget=manager().budget,
+            breaker=breaker(),
+            bulkhead=Bulkhead.of(host),
+            timeout_seconds=host.plugin_endpoint_timeout_seconds,
+            max_response_bytes=host.plugin_max_response_bytes,
+        )
+    return _OfProcess.fence
+
+
+def install(fence: EndpointFence | None) -> EndpointFence | None:
+    """Make `fence` the process's and return the one it replaces; None: it is made anew."""
+    replaced, _OfProcess.fence = _OfProcess.fence, fence
+    return replaced

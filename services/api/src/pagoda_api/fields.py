@@ -1,13 +1,14 @@
-"""Fields of input that the host's services check, and names of things."""
+"""Parts of several resources: fields of input that the host's services check, and things shown and found."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Model, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 
 from pagoda.access import readable
 from pagoda.domain.entity.models import Entity
@@ -79,6 +80,32 @@ class IdOrName(Unchecked):
         if isinstance(data, bool) or not isinstance(data, int | str):
             raise ValidationError(f"{shown(data)} is neither an id nor a name.", code="type")
         return data
+
+
+class NamedSerializer(serializers.Serializer[Any]):
+    """An object by its id and name; Any: entities, entries, groups and roles have both."""
+
+    id = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(read_only=True)
+
+
+class UserSerializer(serializers.Serializer[Any]):
+    """A user by id and name; Any, as it is shown and never made."""
+
+    id = serializers.IntegerField(read_only=True)
+    username = serializers.CharField(read_only=True)
+
+
+def found_or_404[M: Model](queryset: QuerySet[M], pk: str, *, noun: str) -> M:
+    """Return the row with this id.
+
+    Raises:
+        NotFound: it does not exist, or the user may not see it; which of the two is not told.
+    """
+    found = queryset.filter(pk=int(pk)).first()
+    if found is None:
+        raise NotFound(f"There is no {noun} {int(pk)}, or you may not see it.")
+    return found
 
 
 def find_entity(given: int | str, user: Viewer | None, *, field: str) -> Entity:

@@ -11,8 +11,6 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-from pagoda_api.depth import is_deeper
-
 
 class CheckedJSONParser(JSONParser):
     """Parses JSON; what Python, the database or an answer would stumble over is refused as broken."""
@@ -47,3 +45,16 @@ def _too_deep() -> ParseError:
     return ParseError(
         f"JSON parse error - too deeply nested: at most {limit} arrays and objects inside each other."
     )
+
+
+def is_deeper(value: Any, limit: int) -> bool:  # Any: a JSON value
+    """Return whether arrays and objects lie more than `limit` deep in `value`; without recursion."""
+    level, depth = [value], 0
+    while containers := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        if depth > limit:
+            return True
+        level = [
+            inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return False

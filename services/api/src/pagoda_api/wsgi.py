@@ -29,4 +29,4 @@ get_resolver()._populate()
 report_missing(registry())
 
 # Before the server forks: its workers share what the fence counts.
-import_module("pagoda_api.runtime").endpoint_fence()
+import_module("pagoda_api.endpoint_fence").endpoint_fence()

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.domain.user.models import ApiToken, User
-from pagoda_api.resources.representations import UserSerializer
+from pagoda_api.fields import UserSerializer
 from pagoda_api.strict import StrictSerializer, checked
 
 

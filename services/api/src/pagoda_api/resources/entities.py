@@ -21,10 +21,15 @@ from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entity_attrs
 from pagoda.washing import shown
 from pagoda_api.authentication import actor
-from pagoda_api.fields import UncheckedNumber, UncheckedObjects, UncheckedText
-from pagoda_api.lookups import found_or_404
+from pagoda_api.fields import (
+    NamedSerializer,
+    UncheckedNumber,
+    UncheckedObjects,
+    UncheckedText,
+    UserSerializer,
+    found_or_404,
+)
 from pagoda_api.resources.filters import StandingFilter
-from pagoda_api.resources.representations import NamedSerializer, UserSerializer
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values

@@ -25,11 +25,17 @@ from pagoda.domain.user.models import Level
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda.washing import shown
 from pagoda_api.authentication import actor
-from pagoda_api.fields import IdOrName, UncheckedText, UncheckedValues, find_entity
-from pagoda_api.lookups import found_or_404
+from pagoda_api.fields import (
+    IdOrName,
+    NamedSerializer,
+    UncheckedText,
+    UncheckedValues,
+    UserSerializer,
+    find_entity,
+    found_or_404,
+)
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
-from pagoda_api.resources.representations import NamedSerializer, UserSerializer
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values

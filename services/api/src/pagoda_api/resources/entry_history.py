@@ -14,7 +14,7 @@ from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.state import Link, LinkTarget
 from pagoda.domain.entry.value_types import VALUE_TYPES
 from pagoda.domain.user.permissions import Viewer
-from pagoda_api.resources.representations import UserSerializer
+from pagoda_api.fields import UserSerializer
 
 _LINKS = "shown_references"
 """Where a version keeps its references, loaded without the entries that the user may not read."""

@@ -14,7 +14,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
 from pagoda.washing import washed, washed_json
-from pagoda_api.resources.representations import NamedSerializer
+from pagoda_api.fields import NamedSerializer
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
 

@@ -21,8 +21,7 @@ from pagoda.jobs import store
 from pagoda.jobs.canary import submit_canary
 from pagoda.jobs.errors import JobConflict, UnknownQueue
 from pagoda.jobs.models import Job, JobFile, JobLog
-from pagoda_api.fields import MAX_ID
-from pagoda_api.lookups import found_or_404
+from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.job_filters import JobFilter, visible_jobs
