@@ -1,8 +1,9 @@
 """Install Pagoda's distributions and its plugins into the images' environment; runs while an image is built.
 
-Third-party packages are installed before, from ``requirements/runtime.txt``. What is added here is either a
-wheel made from a folder of this repository, or a distribution that ``plugins.lock`` pins by version and hash;
-nothing else can come in. It leaves behind ``wheels.lock`` (what was built, by hash) and ``sbom.cdx.json``.
+Third-party packages are installed before, from ``requirements/runtime.txt``. What is added here is a wheel
+made from a folder of this repository, a wheel given with its hash, or a distribution that ``plugins.lock``
+pins by version and hash; nothing else can come in. It leaves behind ``wheels.lock`` (these wheels, by hash)
+and ``sbom.cdx.json``.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ HOST = ("sdk", "core", "services/api", "services/worker")
 UNREAD = ("*.po", "*.map", "*.pyi", "static/drf_spectacular_sidecar/redoc/**/*.js")
 """Files of packages that nothing reads at run time: sources of translations, maps for debuggers, types, and a
 viewer of the API's description that is not served."""
+WHEEL = re.compile(r"\S+\.whl#sha256=[0-9a-f]{64}")
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 
 
 def main() -> None:
     """Run the command line; a fault ends the build with what to do about it."""
     arguments = _parser().parse_args()
-    names, folders = divide(arguments.plugins.split())
+    names, folders, given = divide(arguments.plugins.split())
     missing = sorted(set(names) - locked(arguments.lock))
     if missing:
         sys.exit(f"{', '.join(missing)}: not pinned in {arguments.lock}; run `make plugins-lock PLUGINS=...`")
     python = arguments.into / "bin" / "python"
     built = arguments.into / "wheels.lock"
     wheels = [build(folder) for folder in (*HOST, *folders)]
-    built.write_text(
-        "".join(f"./{wheel} --hash=sha256:{_sha256(wheel)}\n" for wheel in wheels), encoding="utf-8"
-    )
-    if names:
+    pins = [f"./{wheel} --hash=sha256:{_sha256(wheel)}\n" for wheel in wheels]
+    built.write_text("".join(pins + [pin_of(wheel) for wheel in given]), encoding="utf-8")
+    if names or (given and locked(arguments.lock)):  # what a wheel needs beyond the host is in the lock, too
         install(python, arguments.lock)
     install(python, built, "--no-index")
     _pip(python, "check")
@@ -54,13 +55,21 @@ def main() -> None:
     )
 
 
-def divide(plugins: list[str]) -> tuple[list[str], list[str]]:
-    """Divide what PLUGINS names into distributions (by normalised name, version left out) and folders."""
-    folders = [item for item in plugins if "/" in item]
+def divide(plugins: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Divide PLUGINS into distributions (normalised, version left out), folders, and wheels with a hash."""
+    wheels = [item for item in plugins if WHEEL.fullmatch(item)]
+    folders = [item for item in plugins if "/" in item and item not in wheels]
     absent = [folder for folder in folders if not (Path(folder) / "pyproject.toml").is_file()]
     if absent:
         sys.exit(f"{', '.join(absent)}: no pyproject.toml there; PLUGINS names folders of the repository")
-    return [normalise(re.split(r"[=<>~!\[]", item)[0]) for item in plugins if item not in folders], folders
+    names = [item for item in plugins if item not in {*folders, *wheels}]
+    return [normalise(re.split(r"[=<>~!\[]", item)[0]) for item in names], folders, wheels
+
+
+def pin_of(wheel: str) -> str:
+    """Return the line of a lock for a wheel with a hash."""
+    path, _, digest = wheel.partition("#sha256=")
+    return f"./{path} --hash=sha256:{digest}\n"
 
 
 def locked(lock: Path) -> set[str]:

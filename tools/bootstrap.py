@@ -92,13 +92,42 @@ def ensure_environment() -> None:
         run(UV, "venv", "--quiet", "--clear", "--python", interpreter, ROOT / ".venv")
 
 
+# Prints a line for every plugin in the environment: its distribution, and where it came from.
+LIST_PLUGINS = """
+import json
+from importlib.metadata import distributions
+for one in distributions():
+    if any(point.group == "pagoda.plugins" for point in one.entry_points):
+        origin = json.loads(one.read_text("direct_url.json") or "{}").get("url")
+        print(one.name, origin or f"{one.name}=={one.version}")
+"""
+
+
+def plugins() -> dict[str, str]:
+    """Return ``{distribution: where it came from}`` of the plugins in the environment."""
+    listed = subprocess.run(
+        [str(VENV_PYTHON), "-c", LIST_PLUGINS], capture_output=True, text=True, check=False
+    )
+    return dict(line.split(" ", 1) for line in listed.stdout.splitlines())
+
+
 def install() -> None:
-    """Install exactly the locked packages, then our distributions from their folders."""
+    """Install exactly the locked packages, then our distributions from their folders.
+
+    Plugins of others are removed with all else that is not locked; each is named with how it comes back.
+    """
+    before = plugins()
     # Compiled once here instead of in every process where Python may not write its bytecode.
     options = ("--require-hashes", "--only-binary", ":all:", "--compile-bytecode")
     run(UV, "pip", "sync", "--quiet", *options, "requirements/dev.txt")
     editable = [part for folder in DISTRIBUTIONS for part in ("--editable", f"./{folder}")]
     run(UV, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *editable)
+    removed = sorted(set(before) - set(plugins()))
+    for name in removed:
+        print(
+            f"bootstrap: removed {name}, which is not locked; it comes back with "
+            f"`.uv/bin/uv pip install {before[name]}`"
+        )
     STAMP.touch()
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import configparser
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = "docker/Dockerfile"
+WHEELS = Path("docker/wheels")  # what is built from sees the repository alone
 SERVICES = ("api", "worker")
+RANGES = {"hello-world": [200, 299], "inventory": [300, 399]}
 MEGABYTE = 1_000_000
 LARGEST_MB = 260
 """A larger image is a fault: it is pulled on every node, in every release."""
@@ -24,7 +30,7 @@ LARGEST_MB = 260
 class Selection:
     """What goes into the images, and what they run unless their environment says otherwise."""
 
-    plugins: tuple[str, ...]  # distributions of docker/plugins.lock, folders of this repository
+    plugins: tuple[str, ...]  # distributions of docker/plugins.lock, folders of this repository, wheels
     enabled: tuple[str, ...]  # entry points or ids
     ranges: Mapping[str, object]  # {plugin: [first id, last id]}
 
@@ -98,32 +104,63 @@ def size_mb(image: str) -> float:
     return int(docker("image", "inspect", "--format", "{{.Size}}", image)) / MEGABYTE
 
 
-def entry_points(folders: Sequence[str]) -> tuple[str, ...]:
-    """Return the names under which the plugins in these folders are enabled."""
+def staged(plugins: Sequence[str]) -> tuple[str, ...]:
+    """Copy the wheels among `plugins` to where an image is built from; each is named with its hash then."""
+    shutil.rmtree(ROOT / WHEELS, ignore_errors=True)
+    return tuple(_staged(Path(item)) if item.endswith(".whl") else item for item in plugins)
+
+
+def _staged(wheel: Path) -> str:
+    if not zipfile.is_zipfile(wheel):
+        sys.exit(f"images: {wheel} is no wheel, or is not there: name a file that `pip wheel` made")
+    (ROOT / WHEELS).mkdir(parents=True, exist_ok=True)
+    shutil.copy(wheel, ROOT / WHEELS)
+    return f"{WHEELS / wheel.name}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+
+
+def entry_points(plugins: Sequence[str]) -> tuple[str, ...]:
+    """Return the names under which the plugins in these folders and wheels are enabled."""
     names: list[str] = []
-    for folder in folders:
-        table = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))
-        names += table["project"].get("entry-points", {}).get("pagoda.plugins", {})
+    for item in plugins:
+        if item.endswith(".whl"):
+            names += _of_wheel(Path(item))
+        elif "/" in item:
+            table = tomllib.loads((ROOT / item / "pyproject.toml").read_text(encoding="utf-8"))
+            names += table["project"].get("entry-points", {}).get("pagoda.plugins", {})
     return tuple(names)
+
+
+def _of_wheel(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        files = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+        table = configparser.ConfigParser(delimiters="=")
+        table.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
+        for file in files:
+            table.read_string(archive.read(file).decode())
+    return list(table["pagoda.plugins"]) if table.has_section("pagoda.plugins") else []
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="images", description=__doc__)
     parser.add_argument("--tag", default="latest")
     parser.add_argument("--plugins", nargs="+", default=["plugins/hello-world", "plugins/inventory"],
-                        help="distributions of docker/plugins.lock, folders of the repository")  # fmt: skip
-    parser.add_argument("--enabled", nargs="+", help="by default every plugin of the named folders")
-    parser.add_argument("--ranges", type=json.loads,
-                        default={"hello-world": [200, 299], "inventory": [300, 399]},
-                        help="operation ids, {plugin: [first, last]} as JSON")  # fmt: skip
+                        help="distributions of docker/plugins.lock, folders here, wheels")  # fmt: skip
+    parser.add_argument(
+        "--enabled", nargs="+", help="by default every plugin of the named folders and wheels"
+    )
+    parser.add_argument("--ranges", type=json.loads, help="operation ids, {plugin: [first, last]} as JSON")
     return parser
 
 
 def main() -> None:
     """Run the command line; exit 1 when an image is too large."""
     arguments = _parser().parse_args()
-    enabled = arguments.enabled or entry_points([name for name in arguments.plugins if "/" in name])
-    selection = Selection(plugins=tuple(arguments.plugins), enabled=tuple(enabled), ranges=arguments.ranges)
+    plugins = staged(arguments.plugins)
+    enabled = arguments.enabled or entry_points(arguments.plugins)
+    ranges = arguments.ranges  # one for a plugin that is not there would stop the start
+    if ranges is None:
+        ranges = {name: ids for name, ids in RANGES.items() if name in enabled}
+    selection = Selection(plugins=plugins, enabled=tuple(enabled), ranges=ranges)
     too_large = False
     for image, digest in build(selection, tag=arguments.tag).items():
         size = size_mb(image)

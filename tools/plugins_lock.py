@@ -26,9 +26,10 @@ def resolve(plugins: list[str]) -> str:
 
     The host's pins hold: a plugin that needs another version of one of them ends the program with uv's words.
     """
-    folders = [item for item in plugins if "/" in item]
-    wanted = "".join(f"{item if item not in folders else f'./{item}'}\n" for item in (*plugins, "./sdk"))
-    left_out = [*host_pins(RUNTIME.read_text(encoding="utf-8")), *OURS, *map(distribution_of, folders)]
+    files = [item for item in plugins if "/" in item or item.endswith(".whl")]
+    named = [str(Path(item).resolve()) if item in files else item for item in plugins]
+    wanted = "".join(f"{item}\n" for item in (*named, "./sdk"))
+    left_out = [*host_pins(RUNTIME.read_text(encoding="utf-8")), *OURS, *map(distribution_of, files)]
     command = [
         str(ROOT / ".uv" / "bin" / "uv"), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate",
         "--universal", "--python-version", "3.13", "--generate-hashes", "--only-binary", ":all:",
@@ -44,7 +45,9 @@ def resolve(plugins: list[str]) -> str:
 
 
 def distribution_of(folder: str) -> str:
-    """Return the name of the distribution in a folder, which is built there and not locked."""
+    """Return the name of the distribution in a folder or a wheel, which is no part of the lock."""
+    if folder.endswith(".whl"):
+        return Path(folder).name.partition("-")[0]
     text = (ROOT / folder / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(r'^name\s*=\s*"([^"]+)"', text, flags=re.MULTILINE)
     if found is None:
@@ -55,7 +58,9 @@ def distribution_of(folder: str) -> str:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="plugins-lock", description=__doc__)
-    parser.add_argument("plugins", nargs="+", help="requirements (acme-plugin==1.2) and folders with a /")
+    parser.add_argument(
+        "plugins", nargs="+", help="requirements (acme-plugin==1.2), wheels, folders with a /"
+    )
     plugins = parser.parse_args().plugins
     locked = resolve(plugins)
     LOCK.write_text(

@@ -78,3 +78,21 @@ def test_unknown_arguments_are_named(arguments: list[str]) -> None:
 def test_no_python_is_ever_downloaded() -> None:
     assert bootstrap.ENVIRONMENT["UV_PYTHON_DOWNLOADS"] == "never"
     assert bootstrap.ENVIRONMENT["PATH"] == os.environ["PATH"]
+
+
+def test_a_plugin_that_is_not_locked_is_named_when_it_is_removed(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = iter([{"acme": "file:///src/acme", "inventory": "inventory==1"}, {"inventory": "inventory==1"}])
+    monkeypatch.setattr(bootstrap, "plugins", lambda: next(found))
+    monkeypatch.setattr(bootstrap, "run", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "STAMP", machine / "stamp")
+    bootstrap.install()
+    told = capsys.readouterr().out
+    assert "removed acme, " in told
+    assert "uv pip install file:///src/acme" in told
+    assert "inventory" not in told
+
+
+def test_plugins_of_the_environment_are_found() -> None:
+    assert set(bootstrap.plugins()) == {"pagoda-hello-world", "pagoda-inventory"}

@@ -23,8 +23,9 @@ def install() -> ModuleType:
 
 def test_names_and_folders_are_told_apart(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    given = ["Acme_Plugin==1.2", "plugins/inventory", "other[extra]>=2"]
-    assert install.divide(given) == (["acme-plugin", "other"], ["plugins/inventory"])
+    wheel = f"docker/wheels/x-1-py3-none-any.whl#sha256={'0' * 64}"
+    given = ["Acme_Plugin==1.2", "plugins/inventory", "other[extra]>=2", wheel]
+    assert install.divide(given) == (["acme-plugin", "other"], ["plugins/inventory"], [wheel])
 
 
 def test_a_folder_that_holds_no_distribution_is_named(

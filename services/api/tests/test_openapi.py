@@ -40,6 +40,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods
     }
     assert operations == {
+        "GET /api/v2/",
         "POST /api/v2/auth/token/",
         "DELETE /api/v2/auth/token/",
         "POST /api/v2/auth/login/",

@@ -16,6 +16,7 @@ from pagoda_api.resources.entries import EntryViewSet
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
+from pagoda_api.resources.root import RootView
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
@@ -23,6 +24,7 @@ router.register("entries", EntryViewSet, basename="entry")
 router.register("jobs", JobViewSet, basename="job")
 
 api: list[URLPattern | URLResolver] = [
+    path("", RootView.as_view(), name="root"),
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/login/", LoginView.as_view(), name="login"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),

@@ -1,0 +1,33 @@
+"""Where everything is: ``/api/v2/``."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+LINKS = {
+    "documentation": "docs",
+    "schema": "schema",
+    "token": "token",
+    "login": "login",
+    "entities": "entity-list",
+    "entries": "entry-list",
+    "jobs": "job-list",
+    "plugins": "plugin-list",
+}
+"""``{what: the name of its URL}``."""
+
+
+class RootView(APIView):
+    """Where the API's resources are. Anybody may ask: it tells no more than the documentation."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(responses={200: dict[str, str]})
+    def get(self, request: Request) -> Response:
+        """Answer with the URL of each resource."""
+        return Response({what: reverse(name, request=request) for what, name in LINKS.items()})
