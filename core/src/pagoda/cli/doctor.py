@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from pagoda.cli.startup import startup_faults
+from pagoda.plugins.migrations import left_behind, migration_faults, plugin_labels
+from pagoda.plugins.runtime import registry
+from pagoda_plugin_sdk.exceptions import PluginLoadError
+from pagoda_plugin_sdk.operations import JobStatus
 
 if TYPE_CHECKING:
     from pagoda.plugins.records import PluginRecord
@@ -32,8 +39,6 @@ class Line:
 @click.argument("plugin")
 def doctor(plugin: str) -> None:
     """Tell what is wrong with PLUGIN, an id or alias, and how to mend it; exit 1 when something is."""
-    from pagoda_plugin_sdk.exceptions import PluginLoadError
-
     stopping = startup_faults()
     try:
         lines = list(diagnose(plugin, stopping))
@@ -49,10 +54,6 @@ def doctor(plugin: str) -> None:
 
 def diagnose(plugin: str, stopping: tuple[str, ...]) -> Iterator[Line]:
     """Yield what there is to say of a plugin; `stopping` are all faults of start-up."""
-    from django.core.exceptions import ImproperlyConfigured
-
-    from pagoda.plugins.runtime import registry
-
     try:
         record = registry().get(plugin)
     except ImproperlyConfigured:
@@ -89,7 +90,6 @@ def _configuration(record: PluginRecord, stopping: tuple[str, ...]) -> Iterator[
 def _examined[R: PluginRecord | None](
     subject: str, examine: Callable[[R], Iterator[Line]], record: R
 ) -> Iterator[Line]:
-    from django.db import DatabaseError
 
     try:
         yield from examine(record)
@@ -99,10 +99,6 @@ def _examined[R: PluginRecord | None](
 
 
 def _migrations(record: PluginRecord) -> Iterator[Line]:
-    from django.db import connection
-
-    from pagoda.plugins.migrations import migration_faults, plugin_labels
-    from pagoda.plugins.runtime import registry
 
     mine = {label for label, holder in plugin_labels(registry()).items() if holder is record}
     if not mine:
@@ -114,7 +110,6 @@ def _migrations(record: PluginRecord) -> Iterator[Line]:
 
 
 def _left_behind(_record: PluginRecord | None) -> Iterator[Line]:
-    from pagoda.plugins.migrations import left_behind
 
     yield from (Line("left", str(one)) for one in left_behind())
 
@@ -136,10 +131,8 @@ def _breakers(record: PluginRecord) -> Iterator[Line]:
 
 
 def _queue(record: PluginRecord) -> Iterator[Line]:
-    from django.utils import timezone
 
     from pagoda.jobs.models import Job
-    from pagoda_plugin_sdk.operations import JobStatus
 
     jobs = Job.objects.filter(plugin=record.id)
     running = jobs.filter(finished_at=None, lease_expires_at__gt=timezone.now())

@@ -10,6 +10,8 @@ import click
 
 from pagoda.cli.startup import QUIET, faults_reported, set_up
 from pagoda.cli.tables import show_table
+from pagoda.plugins.migrations import report_missing
+from pagoda.plugins.runtime import registry
 
 COLUMNS = ("PLUGIN", "STATUS", "LOAD", "ENDPOINT", "HOOK", "TASK", "QUEUE", "WORKERS")
 SURFACES = ("load", "endpoint", "hook", "task")
@@ -23,8 +25,6 @@ def health(*, as_json: bool) -> None:
         set_up(log_level=QUIET)
     from pagoda.health import run_checks
     from pagoda.health.plugins import plugin_health
-    from pagoda.plugins.migrations import report_missing
-    from pagoda.plugins.runtime import registry
 
     checks = run_checks()
     has_database = all(check.is_ok for check in checks if check.name in ("database", "migrations"))

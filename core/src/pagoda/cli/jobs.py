@@ -10,6 +10,7 @@ import click
 
 from pagoda.cli.startup import QUIET, faults_reported, set_up
 from pagoda.cli.tables import show_table
+from pagoda_plugin_sdk.operations import JobStatus
 
 if TYPE_CHECKING:
     from pagoda.jobs.models import Job
@@ -44,7 +45,6 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first."""
     from pagoda.jobs.models import Job
-    from pagoda_plugin_sdk.operations import JobStatus
 
     found = Job.objects.all() if with_hidden else Job.objects.listed()
     if plugin is not None:
@@ -146,7 +146,6 @@ def _details(job: Job) -> dict[str, Any]:
 
 
 def _row(job: Job) -> Sequence[str]:
-    from pagoda_plugin_sdk.operations import JobStatus
 
     text = job.error or job.text or job.why_it_waits
     return (

@@ -7,10 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
+from django.db import DatabaseError
 
 from pagoda.cli.doctor import doctor
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
+from pagoda.plugins.description import describe_all, explain_hook
+from pagoda.plugins.discovery import discover
+from pagoda.plugins.lock import pin_of
+from pagoda.plugins.migrations import left_behind
+from pagoda.plugins.runtime import registry
+from pagoda.plugins.selection import select
+from pagoda_plugin_sdk.exceptions import UnknownHook
+from pagoda_plugin_sdk.hooks import resolve_hook_name
 
 if TYPE_CHECKING:
     from pagoda.plugins.description import Description
@@ -34,8 +43,6 @@ def list_plugins(*, as_json: bool) -> None:
     """List the enabled plugins with their status."""
     with faults_reported():
         set_up(log_level=QUIET)
-    from pagoda.plugins.description import describe_all
-    from pagoda.plugins.runtime import registry
 
     found = describe_all(registry())
     if as_json:
@@ -59,7 +66,6 @@ def check() -> None:
         click.echo(f"fault: {fault}")
     if faults:
         raise click.ClickException(f"{len(faults)} fault(s) found")
-    from pagoda.plugins.runtime import registry
 
     found = registry()
     click.echo(f"ok: {len(found.active)} plugin(s) active, registry digest {found.digest()}")
@@ -70,7 +76,6 @@ def digest() -> None:
     """Print the registry digest: equal in two processes that run the same plugins."""
     with faults_reported():
         set_up(log_level=QUIET)
-    from pagoda.plugins.runtime import registry
 
     click.echo(registry().digest())
 
@@ -80,9 +85,6 @@ def lock() -> None:
     """Print the pins of the enabled plugins as they are installed now, for PLUGIN_LOCK."""
     with faults_reported():
         settings = read_settings()
-        from pagoda.plugins.discovery import discover
-        from pagoda.plugins.lock import pin_of
-        from pagoda.plugins.selection import select
 
         chosen = select(settings.enabled_plugins, discover(settings.plugin_examples_dir))
         pins = {one.name: pin_of(one.candidate) for one in chosen if one.candidate is not None}
@@ -96,10 +98,6 @@ def explain(hook: str, entity: str | None) -> None:
     """Show the handlers of HOOK, a hook's name or alias, in execution order, and why each runs or not."""
     with faults_reported():
         set_up(log_level=QUIET)
-    from pagoda.plugins.description import explain_hook
-    from pagoda.plugins.runtime import registry
-    from pagoda_plugin_sdk.exceptions import UnknownHook
-    from pagoda_plugin_sdk.hooks import resolve_hook_name
 
     try:
         found = explain_hook(registry(), hook, entity)
@@ -140,11 +138,7 @@ def _reasons(found: Sequence[Description]) -> Iterator[str]:
 
 def _in_the_database() -> Iterator[str]:
     """Yield what the database knows and this process does not: other processes' plugins, and former ones."""
-    from django.db import DatabaseError
-
-    from pagoda.plugins.migrations import left_behind
-    from pagoda.plugins.runtime import registry
-    from pagoda.watching.presence import living
+    from pagoda.watching.presence import living  # models load after Django is set up
 
     try:
         others = living().exclude(digest__in=("", registry().digest())).values_list("service", flat=True)

@@ -8,6 +8,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from pagoda.config.logging import configure_logging
+from pagoda.errors import SettingsError
+from pagoda.plugins import runtime
+from pagoda.plugins.boot import faults
+from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.migrations import migration_faults, plugin_labels
+from pagoda.plugins.records import ReasonCode
+from pagoda.plugins.url_modules import url_faults
+from pagoda_plugin_sdk.exceptions import PagodaError
 
 if TYPE_CHECKING:
     from pagoda.config.settings import Settings
@@ -26,10 +39,6 @@ BULLET = "  - "
 @contextmanager
 def faults_reported() -> Iterator[None]:
     """Turn errors of the configuration into a message and exit status 1."""
-    from django.core.exceptions import ImproperlyConfigured
-
-    from pagoda_plugin_sdk.exceptions import PagodaError
-
     try:
         yield
     except (PagodaError, ImproperlyConfigured) as error:
@@ -43,7 +52,6 @@ def read_settings() -> Settings:
         SettingsError: the environment is wrong; it lists all faults.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
-    from django.conf import settings
 
     found: Settings = settings.PAGODA
     return found
@@ -57,25 +65,16 @@ def set_up(*, log_level: str | None = None) -> None:
         PluginBootError: a plugin is at fault in strict mode.
         ImproperlyConfigured: operation ids or Django's own settings are wrong.
     """
-    from pagoda.config.logging import configure_logging
-
     settings = read_settings()
     if log_level is not None:
         settings = settings.model_copy(update={"pagoda_log_level": log_level})
     configure_logging(settings, service="cli")
-    import django
 
     django.setup()
 
 
 def startup_faults() -> tuple[str, ...]:
     """Start the host; return a sentence for each fault of settings, plugins, URL modules, operation ids."""
-    from django.core.exceptions import ImproperlyConfigured
-
-    from pagoda.errors import SettingsError
-    from pagoda.plugins import runtime
-    from pagoda.plugins.errors import PluginBootError
-
     stopped: list[str] = []
     try:
         set_up(log_level=QUIET)
@@ -93,12 +92,6 @@ def startup_faults() -> tuple[str, ...]:
 
 
 def _plugin_faults(registry: PluginRegistry) -> Iterator[str]:
-    from django.core.exceptions import ImproperlyConfigured
-
-    from pagoda.plugins.boot import faults
-    from pagoda.plugins.migrations import migration_faults, plugin_labels
-    from pagoda.plugins.records import ReasonCode
-    from pagoda.plugins.url_modules import url_faults
 
     # First: these may leave more faults at a plugin
     of_urls = list(url_faults(registry))
