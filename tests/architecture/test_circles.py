@@ -19,8 +19,8 @@ PACKAGES = (
 # Packages that still hold a circle; it is to be empty, and nothing comes in.
 STILL_CIRCULAR = {"pagoda.jobs"}
 # Imports inside functions, and those whose reason no comment says: these are to be 30 and 0, and go down.
-MOST_LATE_IMPORTS = 123
-MOST_WITHOUT_REASON = 101
+MOST_LATE_IMPORTS = 94
+MOST_WITHOUT_REASON = 70
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
