@@ -24,6 +24,12 @@ AGAIN_SECONDS = 1.0
 """A load that swallows the end of its time is ended again after this."""
 
 
+SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD, signal.SIGPIPE),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGURG),
+)
+"""Those that the host, gunicorn and Celery use: all 64 would be a third of what a plugin may cost."""
+
 REMEDY = "Do such things in a task, or when they are first needed."
 
 
@@ -96,11 +102,10 @@ def _exit_refused(owner: int) -> Iterator[None]:
 
 
 def _handlers() -> dict[int, Any]:
-    """Return the handlers of all signals but the one of the time limit; none outside of the main thread."""
+    """Return the handlers of the signals that processes live by; none outside of the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    own = (signal.SIGALRM, signal.SIGKILL, signal.SIGSTOP)
-    return {number: signal.getsignal(number) for number in signal.valid_signals() if number not in own}
+    return {number: signal.getsignal(number) for number in SIGNALS}
 
 
 def _set_handlers(handlers: dict[int, Any]) -> None:
