@@ -32,7 +32,6 @@ STOP_SECONDS = 40.0  # a worker's soft shutdown, and a margin
 POLL_SECONDS = 0.1
 TAIL_LINES = 30
 ADMIN = "admin"
-COMMAND_SETTINGS = {"DJANGO_SETTINGS_MODULE": "pagoda.settings"}
 
 
 class StackError(Exception):
@@ -220,15 +219,15 @@ def is_free(bind: str) -> bool:
 def prepare(stack: Stack, password: str | None = None) -> str:
     """Bring the database up to date and make its administrator, unless there is one; return the password."""
     password = password or secrets.token_urlsafe(16)
-    stack.run("migrate", "django", "migrate", extra=COMMAND_SETTINGS)
+    stack.run("migrate", "pagoda.cli", "migrate")
     stack.run(
         "create-admin",
-        "django",
+        "pagoda.cli",
+        "manage",
         "createsuperuser",
         "--noinput",
         allowed="already taken",
-        extra=COMMAND_SETTINGS
-        | {
+        extra={
             "DJANGO_SUPERUSER_USERNAME": ADMIN,
             "DJANGO_SUPERUSER_EMAIL": "admin@example.org",
             "DJANGO_SUPERUSER_PASSWORD": password,
