@@ -99,6 +99,10 @@ class Stack:
             )
         self._started.append(Started(name, process, log))
 
+    def pid_of(self, name: str) -> int:
+        """Return the process that was started under this name."""
+        return next(started.process.pid for started in self._started if started.name == name)
+
     def wait_for(self, what: str, missing_for: Callable[[], str | None], limit_seconds: float) -> None:
         """Wait as `poll` does, and tell what is missing whenever that changes.
 

@@ -1,6 +1,8 @@
 """`make zoo`: start Pagoda with one plugin per fault, all at once, and show what an operator sees of each.
 
-Beside it runs a Pagoda without plugins: the host's own API may be at most `SLOWER` times as slow with them.
+Beside it runs a Pagoda without plugins: the host's own API may be at most `SLOWER` times as slow with them,
+by the 95th percentile of its requests and by the CPU that they take. Other processes of the machine disturb
+the times and hardly the CPU: while there are some, a missed percentile is unsure, and CPU decides.
 The exit status is 1 when a status does not name its fault, an answer is not as expected, or the host is too
 slow.
 """
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -36,12 +39,14 @@ from tools.stack import (
 )
 from tools.zoo_expectations import ENDPOINTS, ENVIRON, FAILURES, FORKING, ID_RANGES, TASKS, ZOO
 
-READY_SECONDS = 90.0
-JOB_SECONDS = 90.0
-BREAKER_SECONDS = 10.0
+# These end what hangs; nothing is asserted of how long it takes.
+READY_SECONDS = 300.0
+JOB_SECONDS = 300.0
+BREAKER_SECONDS = 60.0
 REQUESTS = 150  # of each kind to each host
 SLOWER = 1.3
 ROUNDS = 3  # of timing, of which the best counts: other processes of the machine only ever slow down
+BUSY_PERCENT = 25  # of all processors, while neither host has anything to do
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
@@ -52,7 +57,7 @@ class Host:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.address = f"127.0.0.1:{free_port()}"
-        self.client = httpx.Client(base_url=f"http://{self.address}", timeout=60)
+        self.client = httpx.Client(base_url=f"http://{self.address}", timeout=300)
 
     def start(self, *, workers: bool) -> None:
         """Start everything and wait until it is ready."""
@@ -77,6 +82,12 @@ class Host:
                 f"{method} {path} answered {answer.status_code}, expected {status}: {answer.text[:300]}"
             )
         return answer.json()
+
+    def cpu_seconds(self) -> float:
+        """Return what the processes of its API have used."""
+        parent = psutil.Process(self.stack.pid_of("api"))
+        times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
+        return float(sum(one.user + one.system + one.children_user + one.children_system for one in times))
 
     def plugins(self) -> list[Mapping[str, Any]]:
         """Return what the host tells of its plugins."""
@@ -189,11 +200,14 @@ def _requests(number: int, round_number: int) -> list[tuple[str, str, Any]]:
     ]
 
 
-def slowdown(zoo: Host, bare: Host) -> float:
-    """Return how many times slower the host's own API is with the zoo."""
+def slowdown(zoo: Host, bare: Host) -> list[str]:
+    """Return what is missed of the promise on how much slower the host's own API is with the zoo."""
     for one in (zoo, bare):
         attrs = [{"name": "address", "type": "string"}]
         one.checked("POST", "/api/v2/entities/", 201, json={"name": "Host", "attrs": attrs})
+    p95(zoo.client, bare.client, ROUNDS)  # warms both up
+    busy = psutil.cpu_percent(interval=3)
+    before = zoo.cpu_seconds(), bare.cpu_seconds()
     ratios = []
     for number in range(ROUNDS):
         with_zoo, without = p95(zoo.client, bare.client, number)
@@ -201,7 +215,23 @@ def slowdown(zoo: Host, bare: Host) -> float:
         say(f"host's own API, p95: {with_zoo * 1000:.1f} ms with the zoo, {without * 1000:.1f} ms without")
         if ratios[-1] <= SLOWER:
             break
-    return min(ratios)
+    cpu = (zoo.cpu_seconds() - before[0]) / (bare.cpu_seconds() - before[1])
+    say(f"host's own API: p95 x {min(ratios):.2f}, CPU x {cpu:.2f}, at most {SLOWER} are allowed")
+    return judged(min(ratios), cpu, busy)
+
+
+def judged(p95_ratio: float, cpu_ratio: float, busy_percent: float) -> list[str]:
+    """Return what is missed, and say what can't be told on a machine that others use."""
+    missed = []
+    if cpu_ratio > SLOWER:
+        missed.append(f"the host's own API takes {cpu_ratio:.2f} times the CPU, at most {SLOWER} are allowed")
+    if p95_ratio > SLOWER:
+        told = f"the host's own API is {p95_ratio:.2f} times as slow, at most {SLOWER} are allowed"
+        if busy_percent > BUSY_PERCENT:
+            say(f"unsure: {told}; the machine was {busy_percent:.0f} % busy: try again on an idle one")
+        else:
+            missed.append(told)
+    return missed
 
 
 def show(plugins: list[Mapping[str, Any]], folder: Path) -> list[str]:
@@ -235,19 +265,17 @@ def main() -> int:
                 exercise(zoo)
                 plugins = zoo.plugins()
                 with host(folder / "bare", bare_environ, workers=False) as bare:
-                    ratio = slowdown(zoo, bare)
-            missed = show(plugins, folder / "ids")
+                    too_slow = slowdown(zoo, bare)
+            missed = show(plugins, folder / "ids") + too_slow
     except (StackError, httpx.HTTPError) as error:
         say(f"zoo failed: {type(error).__name__}: {error}")
         return 1
     except KeyboardInterrupt:
         say("zoo stopped")
         return 130
-    if ratio > SLOWER:
-        missed.append(f"the host's own API is {ratio:.2f} times as slow, at most {SLOWER} are allowed")
     for text in missed:
         say(f"miss: {text}")
-    say(f"zoo: {len(ZOO)} plugins, {len(missed)} misses, host p95 x {ratio:.2f}")
+    say(f"zoo: {len(ZOO)} plugins, {len(missed)} misses")
     return int(bool(missed))
 
 

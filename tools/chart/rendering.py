@@ -37,6 +37,28 @@ def render(
     Raises:
         ChartFault: the values don't fit the schema, or a template refuses them.
     """
+    release = installed(
+        values, kube_version=kube_version, name=name, namespace=namespace, existing=existing, chart=chart
+    )
+    hooks = [hook["manifest"] for hook in release.get("hooks") or []]
+    text = "\n---\n".join([release["manifest"], *hooks])
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def installed(
+    values: Mapping[str, Any] | None = None,
+    *,
+    kube_version: str = NEWEST_KUBE,
+    name: str = "pagoda",
+    namespace: str = "default",
+    existing: Iterable[Document] = (),
+    chart: Path = CHART,
+) -> dict[str, Any]:
+    """Return what Helm tells of ``helm install NAME CHART``: ``{"manifest", "hooks", "info", ...}``.
+
+    Raises:
+        ChartFault: the values don't fit the schema, or a template refuses them.
+    """
     with ApiServer(kube_version, namespace, existing) as server:
         config = helm_sdkpy.Configuration(namespace=namespace, kubeconfig=server.kubeconfig)
         install = helm_sdkpy.Install(config).run(
@@ -48,12 +70,10 @@ def render(
             take_ownership=True,
         )
         try:
-            release = asyncio.run(install)
+            release: dict[str, Any] = asyncio.run(install)
         except helm_sdkpy.HelmError as error:
             raise ChartFault(str(error)) from error
-    hooks = [hook["manifest"] for hook in release.get("hooks") or []]
-    text = "\n---\n".join([release["manifest"], *hooks])
-    return [document for document in yaml.safe_load_all(text) if document]
+    return release
 
 
 def lint(chart: Path = CHART) -> dict[str, Any]:
