@@ -23,7 +23,7 @@ from tools.stack import clean_environ, free_port
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PAGES = ("*.md", "docs/**/*.md", "*/README.md", "plugins/*/README.md", "deploy/**/*.md", ".env.example")
-PROGRAMS = r"(?:pagoda(?:-api|-worker)?|make|helm|kubectl|python3|docker|curl)"
+PROGRAMS = r"(?:pagoda(?:-api|-worker)?|make|helm|kubectl|python3|docker|curl|\.venv/bin/pytest)"
 IN_BACKTICKS = re.compile(rf"`({PROGRAMS} [^`]+)`")
 ON_A_LINE = re.compile(rf"^(?: {{2,4}}|\t)({PROGRAMS} .+)$", re.MULTILINE)
 LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1)(?::\d+)?[\w/.-]*")
@@ -31,8 +31,9 @@ PATH = re.compile(r"`(?:(?:GET|POST|PUT|PATCH|DELETE) )?(/(?:api|admin|healthz|r
 FOREIGN_URL = re.compile(r"https?://(?!localhost|127\.0\.0\.1)[^\s)>\"'`;,]+")
 
 NOT_RUN = {
-    "make chart-docs": "test_chart_docs compares what it would write",
+    "make chart-docs": "it writes; tests/chart/test_settings.py compares what is written with it",
     "pagoda-worker up": "`make up` runs it",
+    "pagoda-worker run --plugin inventory --concurrency 1": "it runs on; `make up` runs one per plugin",
     "pagoda plugins doctor": "its name alone; it is run with a plugin's",
     "pagoda audit verify --head": "its name alone; core/tests/cli/test_audit.py gives it a head",
     "pagoda plugins lock": "it needs wheels, and says so; core/tests/cli/test_plugins.py installs one",
@@ -177,6 +178,16 @@ def test_targets_of_make_are_there(commands: set[str]) -> None:
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
+def test_tests_are_found_alone(commands: set[str]) -> None:
+    ours = sorted(command for command in commands if command.startswith(".venv/bin/pytest"))
+    assert ours
+    environ = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    for command in ours:
+        asked = (*shlex.split(command), "--collect-only")
+        done = subprocess.run(asked, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}"
+
+
 def test_what_commands_for_a_cluster_name_is_there(commands: set[str]) -> None:
     objects = {document["metadata"]["name"] for values in ({}, EVERYTHING) for document in render(values)}
     pods = {f"{name}-0" for name in objects}
@@ -188,7 +199,7 @@ def test_what_commands_for_a_cluster_name_is_there(commands: set[str]) -> None:
 
 
 def test_every_command_is_run_or_excepted_with_a_reason(commands: set[str]) -> None:
-    known = (*CLUSTER, *MAKE, "pagoda", "curl")  # what the tests above take
+    known = (*CLUSTER, *MAKE, "pagoda", "curl", ".venv/bin/pytest")  # what the tests above take
     assert {command for command in commands if not command.startswith(known)} == set()
     assert set(NOT_RUN) - commands == set(), "exceptions for what is printed no more"
 
