@@ -31,7 +31,7 @@ SETTINGS = {
 SCRIPTS = {"pagoda-core": "pagoda", "pagoda-api": "pagoda-api", "pagoda-worker": "pagoda-worker"}
 # Adapters that need an extra of a service; without it nothing may import them.
 NEED_EXTRAS = {"pagoda-core": ("pagoda.jobs.redisbroker",)}
-SDK_TEST_TOOLS = ("hypothesis", "pytest")
+SDK_TEST_TOOLS = ("hypothesis", "pydantic", "pytest")  # plugins with settings bring pydantic
 
 # Plugins and the SDK have no settings of their own; DRF's modules need some before they can be imported.
 IMPORT_EVERYTHING = """

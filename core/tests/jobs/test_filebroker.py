@@ -47,7 +47,7 @@ def test_queues_do_not_see_each_other(options: dict[str, Any]) -> None:
 def test_a_message_that_is_being_written_is_not_seen(options: dict[str, Any], tmp_path: Path) -> None:
     broker = channel(options)
     folder = tmp_path / "queues" / "core"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / ".half").write_text('{"n"')
 
     assert broker._size("core") == 0
@@ -112,6 +112,8 @@ def test_only_events_and_replies_are_ever_dropped(queue: str, is_transient: bool
     assert filebroker._is_transient(queue) == is_transient
 
 
-def test_the_options_name_folders_that_exist(options: dict[str, Any]) -> None:
+def test_the_options_name_the_folders_of_the_broker(options: dict[str, Any], tmp_path: Path) -> None:
+    assert list(tmp_path.iterdir()) == []  # who only asks what there is makes nothing
+    filebroker.make_folders(tmp_path)
     assert all(os.path.isdir(options[key]) for key in ("data_folder_in", "data_folder_out", "control_folder"))  # noqa: PTH112
     assert options["polling_interval"] == 0.05
