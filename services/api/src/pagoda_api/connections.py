@@ -20,6 +20,7 @@ LINGER_SECONDS = 2.0
 """How long an answered connection is drained, so that the client reads the answer and not a reset."""
 
 MAX_HEAD_BYTES = 65_536
+MAX_SIZE_LINE_BYTES = 1_024  # before a chunk
 READ_BYTES = 65_536
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -140,6 +141,8 @@ class Connection:
         while at < len(self.received):
             size = _CHUNK_SIZE.match(self.received, at)
             if size is None:
+                if self.received.find(b"\r\n", at) >= 0 or len(self.received) - at > MAX_SIZE_LINE_BYTES:
+                    self._end_at = len(self.received)  # no size of a chunk: it is refused as it is
                 break
             at = size.end() + int(size[1], 16) + 2
             if at == size.end() + 2:

@@ -26,7 +26,7 @@ from django.http.response import HttpResponseBase
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import Breaker
-from pagoda.fencing.reporting import report_error
+from pagoda.fencing.reporting import described, report_error
 from pagoda.fencing.runtime import breaker
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.runtime import manager
@@ -195,7 +195,7 @@ class _Call:
 
     def _fail(self, error: BaseException) -> None:
         is_timeout = isinstance(error, TimeBudgetExceeded)
-        text = str(error) if is_timeout else f"{type(error).__name__}: {error}"
+        text = described(error)
         event = "endpoint_timed_out" if is_timeout else "endpoint_failed"
         log.error(
             event,
