@@ -82,13 +82,13 @@ def test_a_worker_killed_in_the_midst_of_a_job(hurt: Hurt, load: Load, promise: 
     before = started_at(hurt.worker)
     kill_main(hurt.worker)
     wait_until(lambda: started_at(hurt.worker) != before, 30, lambda: "not started again")
-    promise(f"kill -9 of a worker, {hurt.stack.broker}", load.recovered())
+    promise(f"kill -9 of a worker, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_a_worker_that_is_frozen_for_longer_than_its_lease(hurt: Hurt, load: Load, promise: Promises) -> None:
     with hurt.worker.paused():
         time.sleep(FAULT_SECONDS)
-    promise(f"docker pause of a worker, {hurt.stack.broker}", load.recovered())
+    promise(f"docker pause of a worker, {hurt.stack.broker}", load.assert_recovered())
 
 
 @pytest.mark.parametrize("who", ["worker", "broker", "database"])
@@ -103,13 +103,13 @@ def test_a_cut_network(hurt: Hurt, load: Load, network: Network, promise: Promis
         if who == "broker":
             load.submit(10)  # accepted all the same
         time.sleep(FAULT_SECONDS)
-    promise(f"{who} cut off for {FAULT_SECONDS} s, {hurt.stack.broker}", load.recovered())
+    promise(f"{who} cut off for {FAULT_SECONDS} s, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_a_broker_that_restarts_with_its_data(hurt: Hurt, load: Load, promise: Promises) -> None:
     with stopped(hurt.broker):
         load.submit(10)
-    promise(f"broker restarted, {hurt.stack.broker}", load.recovered())
+    promise(f"broker restarted, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_a_broker_that_loses_its_data(hurt: Hurt, load: Load, promise: Promises) -> None:
@@ -118,14 +118,14 @@ def test_a_broker_that_loses_its_data(hurt: Hurt, load: Load, promise: Promises)
     hurt.broker.exec(["redis-cli", "flushall"])
     with stopped(hurt.broker):
         load.submit(10)
-    promise(f"broker restarted without its data, {hurt.stack.broker}", load.recovered())
+    promise(f"broker restarted without its data, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_a_database_that_restarts(hurt: Hurt, load: Load, promise: Promises) -> None:
     with stopped(hurt.postgres):
         time.sleep(2)
     hurt.postgres.wait_until_it_answers()
-    promise(f"PostgreSQL restarted, {hurt.stack.broker}", load.recovered())
+    promise(f"PostgreSQL restarted, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_memory_that_runs_out(hurt: Hurt, promise: Promises) -> None:
@@ -138,7 +138,7 @@ def test_memory_that_runs_out(hurt: Hurt, promise: Promises) -> None:
         job = stack.client.finished(stack.client.submit("eat_memory"), 2 * RECOVERY_SECONDS)
         after = Load(stack)
         after.submit(5)
-        figure = after.recovered()
+        figure = after.assert_recovered()
         small.remove()
         del stack.containers["worker-small"]
     assert (job["status_name"], job["attempt"]) == ("ERROR", 2)
@@ -152,7 +152,7 @@ def test_a_full_disk(hurt: Hurt, load: Load, promise: Promises) -> None:
     for name in names:
         hurt.stack.containers[name].run("sh", "-c", fill)
     load.submit(10)
-    figure = load.recovered()
+    figure = load.assert_recovered()
     for name in names:
         hurt.stack.containers[name].run("rm", "-f", "/var/lib/pagoda/filler", "/tmp/filler")
     promise(f"data volume and /tmp full, {hurt.stack.broker}", figure)
@@ -164,7 +164,7 @@ def test_two_dispatchers_look_after_the_same_jobs(hurt: Hurt, promise: Promises)
     load = Load(hurt.stack)
     with stopped(hurt.broker):
         load.submit(50, seconds=0.05)
-    promise(f"two dispatchers, {hurt.stack.broker}", load.recovered())
+    promise(f"two dispatchers, {hurt.stack.broker}", load.assert_recovered())
 
 
 def test_every_container_is_stopped_in_turn_under_load(hurt: Hurt, promise: Promises) -> None:
@@ -176,7 +176,7 @@ def test_every_container_is_stopped_in_turn_under_load(hurt: Hurt, promise: Prom
             time.sleep(2)
         with stopped(hurt.broker):
             time.sleep(1)
-    promise(f"rolling docker stop, {hurt.stack.broker}", load.recovered())
+    promise(f"rolling docker stop, {hurt.stack.broker}", load.assert_recovered())
 
 
 @contextlib.contextmanager
@@ -218,5 +218,5 @@ def test_a_worker_that_numbers_operations_otherwise_leaves_the_jobs_alone(
     assert job["phase"] == "queued"
     promise(
         f"worker of another digest, {stack.broker}",
-        f"left queued ({job['hold_reason']}); then {load.recovered()}",
+        f"left queued ({job['hold_reason']}); then {load.assert_recovered()}",
     )

@@ -48,6 +48,7 @@ def test_a_job_of_a_plugin_out_of_service_stays_queued_with_the_reason(zoo: Host
         return None if found else f"no job is held: {jobs}"
 
     zoo.stack.poll("a held job", held, 30)
+    assert held() is None
 
 
 @pytest.mark.parametrize("fault", ID_RANGES)

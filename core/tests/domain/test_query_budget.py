@@ -153,7 +153,8 @@ def test_the_first_value_of_an_attribute_takes_one_more(
     net = Entry.objects.get(name="net 1").pk
     with django_assert_num_queries(10):
         services.update_entry(entry, user, attrs={"networks": [net]})
-        attrinfo_after_write(entry, user)
+        shown = attrinfo_after_write(entry, user)
+    assert shown == attrinfo_for([entry], user)[entry.pk]
 
 
 def test_an_update_that_changes_nothing_takes_one_besides_the_transaction(

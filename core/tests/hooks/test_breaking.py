@@ -131,11 +131,14 @@ class TestFailClosed:
             hooks.execute_hook("entry.validate", *VALIDATED)
 
     def test_without_it_the_write_goes_on(self, hooks: HookManager, breaker: Breaker) -> None:
-        hooks.register_hook("entry.validate", fail, plugin_id="lax")
+        lax = hooks.register_hook("entry.validate", fail, plugin_id="lax")
         hooks.execute_hook("entry.validate", *VALIDATED)
         hooks.set_out_of_service(frozenset({"lax"}))
         hooks.execute_hook("entry.validate", *VALIDATED)
+        figures = hooks.statistics(lax)
+        assert (figures.failures, figures.skipped) == (1, 1)
 
     def test_it_is_for_validations_alone(self, hooks: HookManager) -> None:
-        hooks.register_hook("entry.after_create", fail, plugin_id="strict", fail_closed=True)
+        strict = hooks.register_hook("entry.after_create", fail, plugin_id="strict", fail_closed=True)
         hooks.execute_hook("entry.after_create", "customer", None, None)
+        assert hooks.statistics(strict).failures == 1

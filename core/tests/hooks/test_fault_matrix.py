@@ -76,7 +76,7 @@ def meddle(args: tuple[Any, ...]) -> None:
             attrs.clear()
 
 
-def check(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: bool) -> None:
+def assert_contained(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: bool) -> None:
     seen: list[Any] = []
 
     def good(*args: Any) -> None:
@@ -115,11 +115,11 @@ def check(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: bool) -> No
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
 @pytest.mark.parametrize("hook", HOOK_SPECS)
 def test_inside_a_transaction(impatient: HookManager, hook: str, fault: Fault) -> None:
-    check(impatient, hook, fault, in_atomic=True)
+    assert_contained(impatient, hook, fault, in_atomic=True)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
 @pytest.mark.parametrize("hook", HOOK_SPECS)
 def test_outside_a_transaction(impatient: HookManager, hook: str, fault: Fault) -> None:
-    check(impatient, hook, fault, in_atomic=False)
+    assert_contained(impatient, hook, fault, in_atomic=False)

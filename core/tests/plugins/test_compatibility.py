@@ -119,3 +119,5 @@ def test_a_pre_release_of_python_is_a_version_like_others(monkeypatch: pytest.Mo
 
     check_compatibility(candidate(python=">=3.13.0.dev7"), INSTALLED.get)
     check_compatibility(candidate(python=">=3.98"), INSTALLED.get)
+    with pytest.raises(PluginRefused, match=r"3\.99\.0rc1"):
+        check_compatibility(candidate(python=">=3.99"), INSTALLED.get)

@@ -48,7 +48,7 @@ class Load:
         """Wait until at least one of them has left its trace."""
         wait_until(self._effects, RECOVERY_SECONDS, lambda: "no job has run")
 
-    def recovered(self) -> str:
+    def assert_recovered(self) -> str:
         """Wait until all have finished; return the figure: jobs, and seconds since now.
 
         Raises:

@@ -151,7 +151,7 @@ def test_children_die_with_a_worker_that_is_killed(
 ) -> None:
     [child] = console.running(console.submit("nap", seconds=600))
     worker.kill()
-    worker.wait()
+    assert worker.wait() == -signal.SIGKILL
     deployment.wait_until_gone(child)
 
 
