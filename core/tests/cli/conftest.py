@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ class Command:
     """Runs the command with these settings alone; nothing of the caller's environment counts."""
 
     folder: Path
+    warm: Warm
+    template: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def install(
@@ -82,18 +86,55 @@ class Command:
             "PAGODA_DATA_DIR": str(self.folder / "data"),
             **self.environment,
         }
-        run = subprocess.run(
-            [sys.executable, "-m", "pagoda.cli", *arguments],
-            env=environment,
-            cwd=self.folder,
-            capture_output=True,
+        with tempfile.TemporaryDirectory() as outputs:
+            paths = [Path(outputs, name) for name in ("output", "errors")]
+            code = self.warm.run(environment, self.folder, arguments, paths)
+            return code, "".join(path.read_text() for path in paths)
+
+    def copy_tables(self) -> None:
+        """Give it the tables of the host, as `pagoda migrate` without plugins has made them."""
+        shutil.copytree(self.template, self.folder / "data")
+
+
+class Warm:
+    """Runs commands in forks of one process, see warm.py."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm.py"))],
+            env={"PATH": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        return run.returncode, run.stdout + run.stderr
+
+    def run(
+        self, environment: Mapping[str, str], folder: Path, arguments: Sequence[str], outputs: Sequence[Path]
+    ) -> int:
+        """Run a command and return its exit status; its output and its errors are written to `outputs`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        start = {"environment": environment, "folder": str(folder), "arguments": arguments}
+        print(json.dumps(start | {"outputs": list(map(str, outputs))}), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    made = Warm()
+    with made.process:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def template(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a migrated host."""
+    folder = tmp_path_factory.mktemp("template")
+    Command(folder, warm, folder)("migrate")
+    return folder / "data"
 
 
 @pytest.fixture
-def pagoda(tmp_path: Path) -> Callable[..., str]:
+def pagoda(tmp_path: Path, warm: Warm, template: Path) -> Command:
     """Run the `pagoda` command."""
-    return Command(tmp_path)
+    return Command(tmp_path, warm, template)

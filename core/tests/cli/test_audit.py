@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture
 def audited(pagoda: Any) -> Any:
     """A migrated host with some users made, and so some events."""
-    pagoda("migrate")
+    pagoda.copy_tables()
     pagoda.set(DJANGO_SUPERUSER_PASSWORD="hunter2")
     for name in ("ada", "bob"):
         pagoda("manage", "createsuperuser", "--noinput", "--username", name, "--email", "x@example.org")

@@ -11,7 +11,7 @@ TASKS = 'task_config = PluginTaskConfig("tasks", "generated_tasks.jobs", {"scan"
 
 def test_a_plugin_in_order_has_no_faults(pagoda: Any) -> None:
     pagoda.install("good")
-    pagoda("migrate")
+    pagoda.copy_tables()
 
     printed = pagoda("plugins", "doctor", "good")
 
@@ -23,7 +23,7 @@ def test_a_plugin_in_order_has_no_faults(pagoda: Any) -> None:
 
 def test_a_skipped_plugin_is_told_with_reason_and_remedy(pagoda: Any) -> None:
     pagoda.install("bad", "import no_such_module\n")
-    pagoda("migrate")
+    pagoda.copy_tables()
 
     printed = pagoda("plugins", "doctor", "bad", status=1)
 
@@ -35,7 +35,7 @@ def test_a_skipped_plugin_is_told_with_reason_and_remedy(pagoda: Any) -> None:
 def test_faults_of_others_are_not_its_own(pagoda: Any) -> None:
     pagoda.install("good")
     pagoda.install("bad", "import no_such_module\n")
-    pagoda("migrate")
+    pagoda.copy_tables()
 
     assert "FAULT" not in pagoda("plugins", "doctor", "good")
 

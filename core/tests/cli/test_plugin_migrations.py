@@ -38,6 +38,11 @@ class Migration(migrations.Migration):
 CHANGED = MODELS + "    size = models.IntegerField(default=0)\n"
 
 
+@pytest.fixture(autouse=True)
+def _tables(pagoda: Any) -> None:
+    pagoda.copy_tables()
+
+
 def install(pagoda: Any, models: str, *migrations: str, name: str = "shop") -> None:
     files = {"models.py": models}
     pagoda.install(name, None, APPS.replace("shop", name), modules=files)
@@ -80,7 +85,6 @@ def test_check_doctor_and_health_name_it(
 
 
 def test_what_is_not_applied_is_told_by_health_and_doctor(pagoda: Any) -> None:
-    pagoda("migrate")
     install(pagoda, MODELS, MIGRATION)
     text = "Migrations are not applied: generated_shop.0001_it. Run `pagoda migrate`; it tells why one fails."
 

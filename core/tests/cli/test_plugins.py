@@ -141,7 +141,7 @@ def test_explain_refuses_an_unknown_hook_with_near_misses(pagoda: Any) -> None:
 
 
 def test_list_tells_of_processes_with_other_plugins(pagoda: Any) -> None:
-    pagoda("migrate")
+    pagoda.copy_tables()
     row = "node='api@h/1', service='api', host='h', pid=1, digest='other'"
     code = f"from pagoda.watching.models import Presence; Presence.objects.create({row})"
     pagoda("manage", "shell", "--no-imports", "-c", code)
