@@ -12,6 +12,7 @@ import sentry_sdk
 
 from pagoda.config.loading import load_settings
 from pagoda.config.sentry import configure_sentry
+from pagoda.fencing.reporting import report_error
 
 
 class Recorder(http.server.ThreadingHTTPServer):
@@ -73,6 +74,22 @@ def test_an_event_carries_release_environment_service_and_tags(recorder: Recorde
     assert (event["release"], event["environment"]) == ("pagoda@9", "stage")
     assert event["tags"] == {"service": "worker", "plugin": "inventory"}
     assert event["exception"]["values"][0]["value"] == "no such host"
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, ValueError])
+def test_an_error_without_a_text_is_an_event_like_others(
+    recorder: Recorder, raised: type[BaseException]
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise raised
+
+    configure_sentry(load_settings({"SENTRY_DSN": recorder.dsn}), service="api")
+    report_error(Mute(), plugin="bad", surface="load", name="import_failed")
+    sentry_sdk.flush()
+    (event,) = recorder.events
+    assert event["tags"]["plugin"] == "bad"
+    assert "Mute" in json.dumps(event)
 
 
 def test_secrets_do_not_leave_the_process(recorder: Recorder) -> None:

@@ -32,4 +32,7 @@ def report_error(
         if plugin is not None:
             # The place in the code says little: a handler that hangs is cut off wherever it happens to be.
             scope.fingerprint = [plugin, surface, name, type(error).__qualname__]
-        scope.capture_exception(error)
+        try:
+            scope.capture_exception(error)
+        except BaseException:  # noqa: BLE001 - it asks the foreign error for its text
+            scope.capture_message(described(error), level="error")
