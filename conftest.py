@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog
+
+# Its own default draws each traceback with colours and variables, which takes longer than most tests.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,13 @@ from pagoda.config.logging import configure_logging
 
 @pytest.fixture
 def stderr() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
+    configuration, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with redirect_stderr(io.StringIO()) as stream:
         configure_logging(load_settings({"PAGODA_LOG_FORMAT": "json"}), service="api")
         yield stream
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
     root.handlers[:] = handlers
     root.setLevel(level)
 
