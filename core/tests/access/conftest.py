@@ -40,11 +40,12 @@ def world(db: None) -> World:
     role = Role.objects.create(name="admins")
     role.users.add(user)
     network = Entity.objects.create_entity(
-        user=None, name="Network", attrs=[{"name": "cidr", "type": "string"}]
+        user=None, name="Network", default_permission=Level.FULL, attrs=[{"name": "cidr", "type": "string"}]
     )
     host = Entity.objects.create_entity(
         user=None,
         name="Host",
+        default_permission=Level.FULL,
         attrs=[
             {"name": "address", "type": "string", "is_mandatory": True, "index": 1},
             {"name": "networks", "type": "array_object", "referral": [network], "index": 2},

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from pytest_django import DjangoAssertNumQueries
 
-from pagoda.access import readable
+from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, User
@@ -26,10 +26,11 @@ def entities(user: Viewer | None, level: int = Level.READABLE) -> list[str]:
     return [entity.name for entity in readable(Entity.objects.order_by("name"), user, level)]
 
 
-def test_everything_is_open_by_default(world: World) -> None:
-    for viewer in (world.user, AnonymousUser(), None):
-        assert entries(viewer, Level.FULL) == ["lan", "web"]
-        assert entities(viewer, Level.FULL) == ["Host", "Network"]
+def test_the_default_is_for_whoever_is_logged_in(world: World) -> None:
+    assert entries(world.user, Level.FULL) == ["lan", "web"]
+    assert entities(world.user, Level.FULL) == ["Host", "Network"]
+    for viewer in (AnonymousUser(), None):
+        assert entries(viewer) == entities(viewer) == []
 
 
 def test_a_grant_opens_what_the_default_closes(world: World) -> None:

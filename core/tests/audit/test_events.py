@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ann() -> User:
-    return User.objects.create(username="ann")
+    return User.objects.create(username="ann", is_superuser=True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 
 from pagoda.domain import changes
 from pagoda.domain.changes import Change
@@ -62,7 +62,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def user(db: None) -> User:
-    return User.objects.create_user("alice")
+    user = User.objects.create_user("alice")
+    user.user_permissions.add(Permission.objects.get(codename="add_entity"))
+    return user
 
 
 @pytest.fixture

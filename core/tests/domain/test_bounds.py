@@ -40,9 +40,9 @@ def texts(count: int) -> list[dict[str, Any]]:
 
 def test_an_entity_has_1_000_attributes_and_no_more(user: User) -> None:
     entity = entities.create_entity(user, name="Wide", attrs=texts(1_000))
-    with pytest.raises(ValidationError, match="would have 1,001 attributes, at most 1,000 are allowed"):
+    with pytest.raises(ValidationError, match="would have more than 1,000 attributes"):
         entities.update_entity(entity, user, attrs=[{"name": "more", "type": "string"}])
-    with pytest.raises(ValidationError, match="would have 1,001 attributes"):
+    with pytest.raises(ValidationError, match="would have more than 1,000 attributes"):
         entities.create_entity(user, name="Wider", attrs=texts(1_001))
     with pytest.raises(ValidationError, match="has 30,000 items, at most 2,000 are allowed"):
         entities.create_entity(user, name="Widest", attrs=texts(30_000))
@@ -65,7 +65,7 @@ def test_what_is_beyond_a_lowered_limit_stays_and_does_not_grow(
     assert first is not None
     entities.update_entity(host, user, attrs=[{"id": first.pk, "note": "n"}])
     entities.update_entity(host, user, attrs=[{"id": first.pk, "is_deleted": True}, texts(1)[0]])
-    with pytest.raises(ValidationError, match="would have 8 attributes, at most 3"):
+    with pytest.raises(ValidationError, match="would have more than 3 attributes"):
         entities.update_entity(host, user, attrs=[{"name": "b", "type": "string"}])
 
 
@@ -95,7 +95,7 @@ def test_attributes_are_written_in_a_bounded_number_of_queries(
     user: User, network: Entity, count: int
 ) -> None:
     attrs = [{"name": f"r{number}", "type": "object", "referral": [network]} for number in range(count)]
-    assert queries(lambda: entities.create_entity(user, name="Wide", attrs=attrs)) <= 12
+    assert queries(lambda: entities.create_entity(user, name="Wide", attrs=attrs)) <= 13
     wide = Entity.objects.get(name="Wide")
     ids = list(wide.attrs.values_list("pk", flat=True))
     shifted = [{"id": pk, "name": f"r{number + 1}", "referral": [wide]} for number, pk in enumerate(ids)]

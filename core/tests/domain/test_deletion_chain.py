@@ -126,7 +126,7 @@ def test_nothing_that_stays_points_to_what_goes(disk: Entity, edges: set[tuple[i
         }
         entry.set_attrs(None, parts=targets[True], near=targets[False])
     ids = [entry.pk for entry in entries]
-    gone = {ids.index(pk) for pk in deleting._chain([entries[0].pk])}
+    gone = {ids.index(entry.pk) for entry in deleting._doomed([entries[0].pk], None)}
     assert 0 in gone
     for source, to, _is_part in edges:
         assert source in gone or to not in gone or to == 0

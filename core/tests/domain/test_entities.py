@@ -111,7 +111,7 @@ def test_an_update_of_nothing_is_silent(
         user,
         name="Host",
         note="",
-        default_permission=Level.FULL,
+        default_permission=Level.READABLE,
         attrs=[{"id": networks.pk, "name": "networks", "type": "array_object", "referral": [network.pk]}],
     )
     assert receiver.told == []
@@ -179,7 +179,7 @@ def test_targets_and_choices_of_an_attribute_may_change(
 
 def test_an_entity_is_deleted_and_restored(receiver: Receiver, user: User, network: Entity) -> None:
     entry = Entry.objects.create_entry(user=user, schema=network, name="lan")
-    with pytest.raises(ValidationError, match="Entity 'Network' has 1 active entries; delete them first"):
+    with pytest.raises(ValidationError, match="Entity 'Network' has active entries; delete them first"):
         services.delete_entity(network, user)
     assert network.is_active
     entry.delete()
@@ -198,11 +198,11 @@ def test_a_deleted_entity_is_neither_updated_nor_restored_over_another(user: Use
     network.delete()
     with pytest.raises(ValidationError, match="Entity 'Network' is deleted; restore it before changing it"):
         services.update_entity(network, user, note="x")
-    other = services.create_entity(user, name="Network")
+    services.create_entity(user, name="Network")
     with pytest.raises(ValidationError) as caught:
         services.restore_entity(network, user)
     assert caught.value.message_dict == {
-        "name": [f"Entity 'Network' (id {other.pk}) exists already; choose another name."]
+        "name": ["The name 'Network' is taken by another entity; choose another name."]
     }
     with pytest.raises(ValidationError, match="is deleted; restore it before adding entries"):
         Entry.objects.create_entry(user=user, schema=stale, name="lan")
@@ -251,7 +251,7 @@ BAD_ENTITIES: list[tuple[dict[str, Any], dict[str, list[str]]]] = [
             ],
         },
     ),
-    ({"name": "Network"}, {"name": ["Entity 'Network' (id 1) exists already; choose another name."]}),
+    ({"name": "Network"}, {"name": ["The name 'Network' is taken by another entity; choose another name."]}),
 ]
 
 

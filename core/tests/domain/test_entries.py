@@ -95,7 +95,7 @@ def test_is_updated_compares_with_the_stored_value(web: Entry, lan: Entry) -> No
 
 
 def test_every_version_of_a_value_is_kept(user: User, web: Entry, lan: Entry) -> None:
-    other = User.objects.create_user("bob")
+    other = User.objects.create_superuser("bob")
     web.set_attrs(other, address="192.0.2.2", networks=[])
     web.set_attrs(user, address="192.0.2.3", networks=[lan.pk, lan.pk])
     address = web.attrs.get(name="address")

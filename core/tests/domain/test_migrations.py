@@ -4,6 +4,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.user.models import Level, Role, User
+from pagoda.domain.user.permissions import may_add_entities
 
 
 @pytest.mark.django_db
@@ -11,3 +17,26 @@ def test_the_migrations_match_the_models() -> None:
     printed = StringIO()
     call_command("makemigrations", "user", "entity", "entry", check=True, dry_run=True, stdout=printed)
     assert "No changes detected" in printed.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_loses_or_gains_a_right_by_the_closed_defaults() -> None:
+    executor = MigrationExecutor(connection)
+    latest = executor.loader.graph.leaf_nodes()
+    before = [("user", "0002_role_permission"), ("entity", "0001_initial")]
+    try:
+        executor.migrate(before)
+        old = executor.loader.project_state(before).apps
+        ada = old.get_model("user", "User").objects.create(username="ada")
+        old.get_model("user", "User").objects.create(username="root", is_superuser=True)
+        old.get_model("entity", "Entity").objects.create(name="Open", created_user=ada, default_permission=8)
+        old.get_model("entity", "Entity").objects.create(name="Shut", created_user=ada, default_permission=1)
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(latest)
+    user, later = User.objects.get(username="ada"), User.objects.create_user("later")
+    for of_then, of_now in ((user, True), (later, False)):
+        assert may_add_entities(of_then) is of_now
+        assert Entity.objects.get(name="Open").may_permitted(of_then, Level.FULL)
+        assert not Entity.objects.get(name="Shut").may_permitted(of_then, Level.READABLE)
+    assert [user.username for user in Role.objects.get().users.all()] == ["ada"]

@@ -151,15 +151,14 @@ def test_superusers_may_everything_and_inactive_users_nothing(
         assert not attr.may_permitted(User(is_active=False), Level.READABLE)
         assert not network.may_permitted(User(is_superuser=True, is_active=False), Level.READABLE)
         assert not network.may_permitted(AnonymousUser(), Level.READABLE)
-        assert attr.may_permitted(AnonymousUser(), Level.FULL)
-        assert not attr.may_permitted(AnonymousUser(), 16)
+        assert not attr.may_permitted(AnonymousUser(), Level.READABLE)
 
 
 def test_an_attribute_is_limited_by_its_entity(user: User, role: Role, network: Entity) -> None:
     attr = network.attrs.get()
     role.users.add(user)
     RolePermission.objects.create(role=role, attr=attr, level=Level.FULL)
-    Entity.objects.update(default_permission=Level.READABLE)
+    Entity.objects.update(default_permission=Level.READABLE, owner=None)
     attr.refresh_from_db()
     assert attr.may_permitted(user, Level.READABLE)
     assert not attr.may_permitted(user, Level.WRITABLE)

@@ -134,7 +134,7 @@ def test_filters_show_what_the_handlers_leave(bridged: HookManager) -> None:
 def test_orm_writes_run_the_hooks_once_each(bridged: HookManager, calls: Calls) -> None:
     for name in HOOK_SPECS:
         bridged.register_hook(name, calls.handler(name))
-    user = User.objects.create(username="somebody")
+    user = User.objects.create(username="somebody", is_superuser=True)
     with acting_as(user):
         entity = Entity.objects.create(name="customer")
         entry = Entry.objects.create(name="first", schema=entity)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def user() -> User:
-    return User.objects.create(username="somebody", email="stored@example.com")
+    return User.objects.create(username="somebody", email="stored@example.com", is_superuser=True)
 
 
 @pytest.fixture

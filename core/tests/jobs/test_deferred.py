@@ -43,7 +43,7 @@ def manager(db: None) -> Iterator[HookManager]:
 
 @pytest.fixture
 def user(db: None) -> User:
-    return User.objects.create(username="ada")
+    return User.objects.create(username="ada", is_superuser=True)
 
 
 def run(job: Job) -> Job:

@@ -56,7 +56,7 @@ BREAKER = BreakerState(
 
 @pytest.fixture
 def ann() -> User:
-    return User.objects.create(username="ann")
+    return User.objects.create(username="ann", is_superuser=True)
 
 
 @pytest.fixture

@@ -71,8 +71,12 @@ def client_of() -> Callable[..., Any]:
 
 @pytest.fixture
 def ann(make_user: Callable[..., Any]) -> Any:
-    """A user without any role: what everybody may do, she may."""
-    return make_user("ann")
+    """A user who may add entities; what everybody may do besides, she may."""
+    from django.contrib.auth.models import Permission
+
+    user = make_user("ann")
+    user.user_permissions.add(Permission.objects.get(codename="add_entity"))
+    return user
 
 
 @pytest.fixture
@@ -90,11 +94,12 @@ def anonymous() -> Any:
 @pytest.fixture
 def make_entity(db: None) -> Callable[..., Any]:
     from pagoda.domain.entity.models import Entity
+    from pagoda.domain.user.models import Level
 
     def make(name: str, **types: str) -> Any:
-        """Create an entity with attributes, ``make("Host", address="string")``."""
+        """Create an entity that is open to everybody, ``make("Host", address="string")``."""
         attrs = [{"name": attr, "type": attr_type} for attr, attr_type in types.items()]
-        return Entity.objects.create_entity(user=None, name=name, attrs=attrs)
+        return Entity.objects.create_entity(user=None, name=name, default_permission=Level.FULL, attrs=attrs)
 
     return make
 

@@ -21,7 +21,7 @@ STRING = {"name": "a", "type": "string"}
     ("body", "key", "says"),
     [
         ({}, "name", "required"),
-        ({"name": "Host"}, "name", "exists already"),
+        ({"name": "Host"}, "name", "is taken by another entity"),
         ({"name": ""}, "name", "is blank"),
         ({"name": "x" * 201}, "name", "201 characters"),
         ({"name": 5}, "name", "expected text"),

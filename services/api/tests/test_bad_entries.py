@@ -9,6 +9,7 @@ import pytest
 
 from pagoda.domain.entity.attr_types import TYPES
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.user.models import Level
 
 pytestmark = pytest.mark.django_db
 
@@ -137,7 +138,7 @@ def test_value_of_the_wrong_type_names_the_attribute(
 ) -> None:
     choices = ["s", "m"] if "select" in attr_type else []
     attrs = [{"name": "it", "type": attr_type, "choices": choices}]
-    Entity.objects.create_entity(user=None, name="Typed", attrs=attrs)
+    Entity.objects.create_entity(user=None, name="Typed", default_permission=Level.FULL, attrs=attrs)
     before = count_rows()
 
     response = api.post(ENTRIES, {"name": "new", "schema": "Typed", "attrs": {"it": value}})
@@ -150,7 +151,7 @@ def test_value_of_the_wrong_type_names_the_attribute(
 
 def test_mandatory_attribute_is_demanded(api: Any, count_rows: Callable[[], dict[str, int]]) -> None:
     attrs = [{"name": "serial", "type": "string", "is_mandatory": True}]
-    Entity.objects.create_entity(user=None, name="Disk", attrs=attrs)
+    Entity.objects.create_entity(user=None, name="Disk", default_permission=Level.FULL, attrs=attrs)
 
     for given in ({}, {"serial": ""}, {"serial": None}):
         response = api.post(ENTRIES, {"name": "sda", "schema": "Disk", "attrs": given})

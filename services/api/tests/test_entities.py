@@ -121,7 +121,7 @@ def test_entity_with_entries_is_not_deleted(api: Any, make_entity: Any, make_ent
 
     assert response.status_code == 400
     assert response.json() == {
-        "detail": "Entity 'Host' has 1 active entries; delete them first.",
+        "detail": "Entity 'Host' has active entries; delete them first.",
         "code": "invalid",
     }
     assert Entity.objects.get().is_active

@@ -28,6 +28,7 @@ def thing(make_entity: Any, make_entry: Any, secret: Any) -> Any:
     entity = Entity.objects.create_entity(
         user=None,
         name="Thing",
+        default_permission=Level.FULL,
         attrs=[
             {"name": "all", "type": "array_object"},
             {"name": "one", "type": "object", "referral": [secret, open_]},

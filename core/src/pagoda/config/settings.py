@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
+    # Rights: what everybody who is logged in may do with an entity that is made without a level
+    pagoda_default_level: Literal["nothing", "readable", "writable", "full"] = "readable"
+
     # Domain: what one write may hold, in every way that leads in
     domain_max_attributes: int = Field(default=1_000, ge=1)  # of an entity
     domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value

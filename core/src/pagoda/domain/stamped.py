@@ -84,6 +84,10 @@ class TrackedModel(StampedModel):
         with transaction.atomic():
             super().hard_delete()
 
+    def made_by(self, user: Any) -> None:  # Any: a user or None; their model is above this one
+        """Note who makes it, before it is stored."""
+        self.created_user = user
+
     @property
     def entity_name(self) -> str:
         """The name of the entity it is, or is an entry of."""

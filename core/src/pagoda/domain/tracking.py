@@ -17,9 +17,11 @@ from django.db.models import Field
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from pagoda.domain import changes
+from pagoda.domain.access.checks import require, require_creating
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.stamped import TrackedModel
+from pagoda.domain.user.models import Level
 from pagoda_plugin_sdk.exceptions import near_misses
 
 type ModelField = Field[Any, Any]  # Any: the value's types, which differ from field to field
@@ -43,9 +45,24 @@ def _before_save(
     if raw:
         return
     if instance._state.adding and instance.created_user_id is None:
-        instance.created_user = acting_user()
+        instance.made_by(acting_user())
     if not changes.is_storing(instance):
         _begin(instance, _SavedFields(instance, update_fields))
+
+
+def _require(action: Action, instance: TrackedModel, fields: _SavedFields) -> None:
+    """Refuse a write that the acting user may not do; where nobody acts, the host writes."""
+    user = acting_user()
+    if user is None:
+        return
+    if action == "create":
+        require_creating(user, instance)
+        return
+    level = Level.FULL
+    if action == "update" and instance.SUBJECT == "entry" and not fields.changes("default_permission"):
+        level = Level.WRITABLE
+    stored: Any = type(instance)._base_manager.get(pk=instance.pk)  # Any: of one of the tracked models
+    require(user, stored, level)  # as it is stored, not as it is to be
 
 
 class _SavedFields:
@@ -75,6 +92,10 @@ class _SavedFields:
         value = field.to_python(getattr(self._instance, field.attname))
         return self.stored is None or bool(self.stored[field.attname] != value)
 
+    def changes(self, name: str) -> bool:
+        """Return whether the save stores another value of the field."""
+        return any(field.name == name and self._differs(field) for field in self.saved)
+
     def data(self) -> dict[str, Any]:
         return {field.name: getattr(self._instance, field.name) for field in self.saved}
 
@@ -88,6 +109,7 @@ def _begin(instance: TrackedModel, fields: _SavedFields) -> None:
     action = fields.action()
     if action is None:
         return
+    _require(action, instance, fields)
     if action == "delete":
         instance.refuse_deletion()
     change = Change(
@@ -125,6 +147,7 @@ def _unknown_field(name: str, instance: TrackedModel, known: Collection[str]) ->
 
 def _before_hard_delete(instance: TrackedModel, **_signal: object) -> None:
     instance.__dict__.pop(_PENDING, None)
+    _require("delete", instance, _SavedFields(instance, ()))
     stored = _stored_row(instance)
     if stored is None or not stored["is_active"]:
         return

@@ -8,20 +8,21 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Role, RolePermission, User
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.exceptions import HookRejected
 
-REFUSALS = (ValidationError, HookRejected, ProtectedError, RestrictedError)
-"""What the host, the hooks of plugins and rows of others refuse a write with."""
+REFUSALS = (ValidationError, PermissionDenied, HookRejected, ProtectedError, RestrictedError)
+"""What the host, levels, the hooks of plugins and rows of others refuse a write with."""
 
 
 class RefusalsShown(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for checkers alone, here and below
@@ -66,6 +67,10 @@ class TrackedAdmin(RefusalsShown):
     search_fields = ("name",)
     actions = ("delete_softly", "restore")
     readonly_fields = ("is_active", "created_time", "created_user", "updated_time")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the user may read: Django's permissions open the pages, levels the rows."""
+        return readable(super().get_queryset(request), request.user)
 
     def get_actions(self, request: HttpRequest, *location: Any) -> dict[str, Any]:
         """Return the actions without Django's own, which removes rows that nothing keeps."""
@@ -169,7 +174,7 @@ class RolePermissionInline(admin.TabularInline):  # type: ignore[type-arg]
 class RoleAdmin(RefusalsShown):
     """Roles and what they may do."""
 
-    list_display = ("name", "is_active")
+    list_display = ("name", "is_active", "can_add_entities")
     search_fields = ("name",)
     filter_horizontal = ("users", "groups")
     inlines = (RolePermissionInline,)

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 
-from pagoda.access import readable
+from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.text import name_fault
 from pagoda.domain.user.permissions import Viewer

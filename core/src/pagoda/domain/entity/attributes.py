@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Case, CharField, OuterRef, Prefetch, Q, Subquery, When
+from django.db.models import Case, CharField, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models import Value as Constant
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
 
 from pagoda.domain.entity.attr_types import AttrType
@@ -18,7 +19,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import AttrSpec, Referral
 from pagoda.domain.faults import Faults
 from pagoda.domain.user.models import Level, User
-from pagoda.domain.user.permissions import may
+from pagoda.domain.user.permissions import level_of, may
 from pagoda_plugin_sdk.exceptions import near_misses
 
 _BATCH_SIZE: Final = 500
@@ -28,9 +29,11 @@ _ASIDE: Final = "\x01"  # no name has a control character
 class AttributeChanges:
     """The specs of one write against the attributes that the entity has."""
 
-    def __init__(self, existing: Mapping[int, EntityAttr], specs: Sequence[AttrSpec]) -> None:
+    def __init__(
+        self, existing: Mapping[int, EntityAttr], specs: Sequence[AttrSpec], user: User | None
+    ) -> None:
         self._existing = existing
-        self._targets = _find_entities(specs)
+        self._targets = _find_entities(specs, user)
         self.specs = [spec for spec in specs if self._differs(spec)]
 
     def check(self, entity_name: str) -> None:
@@ -44,8 +47,8 @@ class AttributeChanges:
         names |= {spec.id: spec.name for spec in self.specs if spec.id is not None and not spec.is_deleted}
         added = [spec.name for spec in self.specs if spec.id is None]
         most = settings.PAGODA.domain_max_attributes
-        if (count := len(names) + len(added)) > max(most, len(self._existing)):
-            raise ValidationError({"attrs": [_too_many(entity_name, count, most)]}, code="too_many")
+        if len(names) + len(added) > max(most, len(self._existing)):
+            raise ValidationError({"attrs": [_too_many(entity_name, most)]}, code="too_many")
         doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
         if doubles:
             raise ValidationError(
@@ -142,22 +145,26 @@ class AttributeChanges:
 def existing_attributes(entity: Entity, viewer: User | None) -> dict[int, EntityAttr]:
     """Return the active attributes of `entity` by id.
 
-    Each has the entities it may point to, and of them ``is_seen``: by `viewer`, or by the host for None.
+    Each has ``user_level``, and the entities it may point to, of which ``is_seen`` tells whether `viewer` may
+    read them; None is the host.
     """
-    seen = Q(is_active=True) if viewer is None else Q(is_active=True) & may(viewer, Level.READABLE, "entity")
+    seen = Q(is_active=True)
+    level: Combinable = Constant(int(Level.FULL), output_field=IntegerField())
+    if viewer is not None:
+        seen, level = seen & may(viewer, Level.READABLE, "entity"), level_of(viewer, "attr")
     targets = Entity.objects.annotate(is_seen=Case(When(seen, then=True), default=False))
-    attrs = EntityAttr.objects.active().filter(parent_entity=entity)
+    attrs = EntityAttr.objects.active().filter(parent_entity=entity).annotate(user_level=level)
     return {attr.pk: attr for attr in attrs.prefetch_related(Prefetch("referral", queryset=targets))}
 
 
-def _too_many(entity_name: str, count: int, most: int) -> str:
+def _too_many(entity_name: str, most: int) -> str:
     return (
-        f"Entity {entity_name!r} would have {count:,} attributes, at most {most:,} are allowed; spread them "
+        f"Entity {entity_name!r} would have more than {most:,} attributes, which is the most; spread them "
         "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES."
     )
 
 
-def _find_entities(specs: Iterable[AttrSpec]) -> dict[int | str, Entity]:
+def _find_entities(specs: Iterable[AttrSpec], user: User | None) -> dict[int | str, Entity]:
     """Return the entities that the specs point to, by the id or name that is used for them."""
     wanted = {spec.name: [_key(referral) for referral in spec.referral or ()] for spec in specs}
     keys = {key for of_spec in wanted.values() for key in of_spec}
@@ -169,7 +176,7 @@ def _find_entities(specs: Iterable[AttrSpec]) -> dict[int | str, Entity]:
         entity
         for condition, keys_of_kind in (("pk__in", ids), ("name__in", names))
         for batch in batched(keys_of_kind, _BATCH_SIZE)
-        for entity in Entity.objects.active().filter(**{condition: batch})
+        for entity in _pointable(user).filter(**{condition: batch})
     ]
     found: dict[int | str, Entity] = {entity.pk: entity for entity in entities}
     found |= {entity.name: entity for entity in entities}
@@ -177,13 +184,20 @@ def _find_entities(specs: Iterable[AttrSpec]) -> dict[int | str, Entity]:
     for attr_name, of_spec in wanted.items():
         for key in of_spec:
             if key not in found:
-                faults.add(attr_name, "" if faults.is_full else _unknown_entity(attr_name, key), "unknown")
+                faults.add(
+                    attr_name, "" if faults.is_full else _unknown_entity(attr_name, key, user), "unknown"
+                )
     faults.raise_if_any()
     return found
 
 
-def _unknown_entity(attr_name: str, key: int | str) -> str:
-    known = Entity.objects.active().values_list("name", flat=True)
+def _pointable(user: User | None) -> QuerySet[Entity]:
+    entities = Entity.objects.active()
+    return entities if user is None else entities.filter(may(user, Level.READABLE, "entity"))
+
+
+def _unknown_entity(attr_name: str, key: int | str, user: User | None) -> str:
+    known = _pointable(user).values_list("name", flat=True)
     misses = near_misses(key, known) if isinstance(key, str) else ""
     noun = "named" if isinstance(key, str) else "with the id"
     return f"Attribute {attr_name!r} points to an entity {noun} {key!r}, which does not exist.{misses}"

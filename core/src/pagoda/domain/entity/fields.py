@@ -41,11 +41,10 @@ def read_fields(given: Mapping[str, Any], *, exclude: int | None) -> dict[str, A
 
 
 def refuse_taken(name: str, *, exclude: int | None) -> None:
-    """Raise ValidationError if another active entity has the name."""
+    """Raise ValidationError if another active entity has the name; which one is not told."""
     others = Entity.objects.active().filter(name=name)
-    other = (others if exclude is None else others.exclude(pk=exclude)).first()
-    if other is not None:
-        message = f"Entity {name!r} (id {other.pk}) exists already; choose another name."
+    if (others if exclude is None else others.exclude(pk=exclude)).exists():
+        message = f"The name {name!r} is taken by another entity; choose another name."
         raise ValidationError({"name": [message]}, code="taken")
 
 

@@ -13,7 +13,7 @@ from pagoda.domain.changes import Subject
 from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 
 
@@ -21,7 +21,13 @@ class EntityServices(Protocol):
     """What `pagoda.domain.entity.services` does; the models reach it through this port alone."""
 
     def create_entity(
-        self, user: User | None, *, name: str, attrs: Sequence[Mapping[str, Any]], note: str
+        self,
+        user: User | None,
+        *,
+        name: str,
+        attrs: Sequence[Mapping[str, Any]],
+        note: str,
+        default_permission: int | None,
     ) -> Entity: ...
     def update_entity(
         self, entity: Entity, user: User | None, *, attrs: Sequence[Mapping[str, Any]]
@@ -41,9 +47,12 @@ class EntityQuerySet(StampedQuerySet["Entity"]):
         name: str,
         attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key, see entity.specs
         note: str = "",
+        default_permission: int | None = None,
     ) -> Entity:
-        """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change."""
-        return Entity.services.create_entity(user, name=name, attrs=attrs, note=note)
+        """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change of its owner."""
+        return Entity.services.create_entity(
+            user, name=name, attrs=attrs, note=note, default_permission=default_permission
+        )
 
 
 class Entity(TrackedModel):
@@ -54,7 +63,11 @@ class Entity(TrackedModel):
 
     name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
     note = models.TextField(blank=True, default="")
-    default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
+    default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=default_level)
+    # Who made it: has Full on it, its attributes and its entries.
+    owner = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
 
     objects = EntityQuerySet.as_manager()
 
@@ -78,6 +91,10 @@ class Entity(TrackedModel):
         """Its own name."""
         return self.name
 
+    def made_by(self, user: User | None) -> None:
+        """Note who makes it, and owns it."""
+        self.created_user = self.owner = user
+
     def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:  # Any: Django's arguments
         """Delete it softly, as the acting user.
 
@@ -96,15 +113,14 @@ class Entity(TrackedModel):
         self.services.update_entity(self, user, attrs=attrs)
 
     def deletion_fault(self) -> str | None:
-        """Return that it still has active entries, None when it has none."""
-        count = self.entries.filter(is_active=True).count()
-        if not count:
+        """Return that it still has active entries, None when it has none; not everybody may know how many."""
+        if not self.entries.filter(is_active=True).exists():
             return None
-        return f"Entity {self.name!r} has {count:,} active entries; delete them first."
+        return f"Entity {self.name!r} has active entries; delete them first."
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it."""
-        return [Guarded(kind="entity", id=self.pk, default=self.default_permission)]
+        return [Guarded(kind="entity", id=self.pk, default=self.default_permission, owner_id=self.owner_id)]
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:
         """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
@@ -193,8 +209,9 @@ class EntityAttr(StampedModel):
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it: itself and its entity."""
-        own = Guarded(kind="attr", id=self.pk, default=self.default_permission)
-        return [own, *self.parent_entity.permission_chain()]
+        entity = self.parent_entity
+        own = Guarded(kind="attr", id=self.pk, default=self.default_permission, owner_id=entity.owner_id)
+        return [own, *entity.permission_chain()]
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:
         """Return whether `user` has at least the level on the attribute."""

@@ -8,11 +8,13 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from pagoda.domain import changes
+from pagoda.domain.access.checks import require, require_adding_entities, require_attributes, require_level
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import read_specs
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level, User, default_level
+from pagoda.domain.user.permissions import level_of
 from pagoda.domain.writing import writing
 
 
@@ -22,28 +24,34 @@ def create_entity(
     name: str,
     attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key
     note: str = "",
-    default_permission: int = Level.FULL,
+    default_permission: int | None = None,
 ) -> Entity:
     """Create an entity with its attributes, ``[{"name", "type", ...}]``, as one change of `user`.
+
+    `user` owns it; others have `default_permission` on it, for None PAGODA_DEFAULT_LEVEL.
 
     An attribute takes name, type (its name or number), is_mandatory, index, is_summarized, note, choices,
     default_value, is_delete_in_chain, referral (entities, ids or names, this one's too), default_permission.
 
     Raises:
+        PermissionDenied: `user` may not add entities.
         ValidationError: keyed by field and attribute; nothing is stored.
         HookRejected: a plugin refuses; nothing is stored.
     """
-    given = {"name": name, "note": note, "default_permission": default_permission}
+    level = default_level() if default_permission is None else default_permission
+    given = {"name": name, "note": note, "default_permission": level}
     with writing(user) as actor:
+        if actor is not None:
+            require_adding_entities(actor)
         data: dict[str, Any] = given | {"attrs": [dict(item) for item in attrs]}
         data = changes.send_changing(entity_change(None, "create", actor, data, str(name)))
         sent = {key: value for key, value in data.items() if key != "attrs"}
         fields = read_fields(given | sent, exclude=None)
         specs = read_specs(data.get("attrs", []), {})
-        entity = Entity(created_user=actor, **fields)
+        entity = Entity(created_user=actor, owner=actor, **fields)
         change = entity_change(entity, "create", actor, fields, entity.name)
         changes.store(change, force_insert=True)
-        attributes = AttributeChanges({}, specs)  # after the entity, so that an attribute may point to it
+        attributes = AttributeChanges({}, specs, actor)  # so late, as one may point to it
         attributes.check(entity.name)
         change.data = fields | {"attrs": attributes.store(entity, actor)}
     return entity
@@ -65,12 +73,13 @@ def update_entity(
     when nothing differs, nothing is told and no hook runs.
 
     Raises:
+        PermissionDenied: `user` has not Full on the entity, or on an attribute that differs.
         ValidationError: keyed by field and attribute; nothing is stored.
         HookRejected: a plugin refuses; nothing is stored.
     """
     given = {"name": name, "note": note, "default_permission": default_permission}
     with writing(user) as actor:
-        stored = _stored(entity)
+        stored = _stored(entity, actor)
         data = differing(stored, {key: value for key, value in given.items() if value is not None})
         data |= _differing_attrs(entity, attrs, actor)
         if data:
@@ -106,12 +115,15 @@ def delete_entity(entity: Entity, user: User | None) -> None:
     """Delete `entity` softly; deleting a deleted one does nothing.
 
     Raises:
+        PermissionDenied: `user` has not Full on it.
         ValidationError: it has active entries.
         HookRejected: a plugin refuses; nothing is deleted.
     """
     with writing(user) as actor:
         # Locked against entries that are created at this moment: their foreign key waits for it.
         stored = Entity.objects.select_for_update().get(pk=entity.pk)
+        if actor is not None:
+            require(actor, stored, Level.FULL)
         if stored.is_active:
             stored.refuse_deletion()
             change = entity_change(entity, "delete", actor, {}, stored.name)
@@ -125,11 +137,14 @@ def restore_entity(entity: Entity, user: User | None) -> None:
     """Undo the deletion of `entity`; restoring an active one does nothing.
 
     Raises:
+        PermissionDenied: `user` has not Full on it.
         ValidationError: its name was taken meanwhile.
         HookRejected: a plugin refuses; the entity stays deleted.
     """
     with writing(user) as actor:
         stored = Entity.objects.get(pk=entity.pk)
+        if actor is not None:
+            require(actor, stored, Level.FULL)
         if not stored.is_active:
             refuse_taken(stored.name, exclude=stored.pk)
             change = entity_change(entity, "restore", actor, {}, stored.name)
@@ -139,9 +154,16 @@ def restore_entity(entity: Entity, user: User | None) -> None:
     entity.is_active = True
 
 
-def _stored(entity: Entity) -> Entity:
+def _stored(entity: Entity, user: User | None) -> Entity:
     # Locked against another write of its attributes; entries may be made meanwhile.
-    stored = Entity.objects.select_for_update(no_key=True).get(pk=entity.pk)
+    rows = Entity.objects.select_for_update(no_key=True)
+    stored = (
+        rows.annotate(user_level=level_of(user, "entity")).get(pk=entity.pk)
+        if user
+        else rows.get(pk=entity.pk)
+    )
+    if user is not None:
+        require_level(user, stored, Level.FULL, vars(stored)["user_level"])
     if not stored.is_active:
         message = f"Entity {stored.name!r} is deleted; restore it before changing it."
         raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
@@ -153,7 +175,11 @@ def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]], user: U
     if not attrs:
         return {}
     existing = existing_attributes(entity, user)
-    ids = {spec.id for spec in AttributeChanges(existing, read_specs(attrs, existing)).specs}
+    seen = {pk: attr for pk, attr in existing.items() if vars(attr)["user_level"] >= Level.READABLE}
+    specs = AttributeChanges(existing, read_specs(attrs, seen), user).specs
+    ids = {spec.id for spec in specs}
+    levels = {existing[pk].name: vars(existing[pk])["user_level"] for pk in ids if pk is not None}
+    require_attributes(user, entity.name, levels, Level.FULL)
     items = [dict(item) for item in attrs if item.get("id") in ids]
     return {"attrs": items} if items else {}
 
@@ -162,7 +188,7 @@ def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: User |
     sent = {key: value for key, value in data.items() if key != "attrs"}
     fields = read_fields(differing(stored, sent), exclude=entity.pk)
     existing = existing_attributes(entity, user)
-    attributes = AttributeChanges(existing, read_specs(data.get("attrs", []), existing))
+    attributes = AttributeChanges(existing, read_specs(data.get("attrs", []), existing), user)
     attributes.check(fields.get("name", stored.name))
     if not fields and not attributes.specs:
         return

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from pagoda.domain import changes
+from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
@@ -19,7 +20,7 @@ from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
-from pagoda.domain.user.models import User
+from pagoda.domain.user.models import Level, User
 from pagoda.domain.writing import writing
 from pagoda.washing import shown
 
@@ -73,7 +74,7 @@ def _create(
         return []
     with writing(user) as actor:
         definitions = _definitions(schema, actor)
-        drafts = _drafts(schema, definitions, rows, is_bulk=is_bulk)
+        drafts = _drafts(schema, definitions, rows, actor, is_bulk=is_bulk)
         for draft in drafts:
             _transform(draft, schema, actor)
         _check(drafts, schema, definitions, actor)
@@ -91,6 +92,7 @@ def _create(
 
 def _definitions(schema: Entity, viewer: User | None) -> tuple[Definition, ...]:
     stored = read_schema(schema.pk, viewer)
+    require_level(viewer, schema, Level.WRITABLE, stored.level)
     if not stored.is_active:
         raise ValidationError(
             {"schema": [f"Entity {schema.name!r} is deleted; restore it before adding entries."]},
@@ -100,18 +102,26 @@ def _definitions(schema: Entity, viewer: User | None) -> tuple[Definition, ...]:
 
 
 def _drafts(
-    schema: Entity, definitions: Sequence[Definition], rows: Sequence[object], *, is_bulk: bool
+    schema: Entity,
+    definitions: Sequence[Definition],
+    rows: Sequence[object],
+    user: User | None,
+    *,
+    is_bulk: bool,
 ) -> list[_Draft]:
     faults = Faults()
     drafts = []
+    sent: dict[str, int] = {}
     for index, row in enumerate(rows):
         intake = Intake(schema.name, definitions, faults, prefix=f"rows[{index}]." if is_bulk else "")
         if not isinstance(row, Mapping):
             faults.add(f"rows[{index}]", f"expected {{'name', 'note', 'attrs'}}, got {shown(row)}.", "type")
             continue
         intake.check_keys(row, _ROW_FIELDS)
-        raw = intake.raw(row.get("attrs") or {})
+        raw = intake.sent(row.get("attrs") or {})
+        sent |= intake.levels(raw)
         drafts.append(_Draft(intake, row.get("name", ""), row.get("note", ""), raw))
+    require_attributes(user, schema.name, sent, Level.WRITABLE)
     faults.raise_if_any()
     return drafts
 

@@ -12,10 +12,12 @@ from django.db import connection
 from django.utils import timezone
 
 from pagoda.domain import changes
+from pagoda.domain.access.checks import refuse_hidden, require, require_deleting
+from pagoda.domain.access.querysets import readable_with_levels
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
-from pagoda.domain.user.models import User
+from pagoda.domain.user.models import Level, User
 from pagoda.domain.writing import writing
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query, PostgreSQL 65,535
@@ -28,6 +30,7 @@ def delete_entry(entry: Entry, user: User | None) -> list[Entry]:
     hooks; the queries do not grow in number with the chain; ``post_save`` is sent for `entry` alone.
 
     Raises:
+        PermissionDenied: `user` may not delete it, or not what is deleted along; nothing is deleted.
         HookRejected: a plugin refuses; nothing is deleted.
     """
     return delete_entries([entry], user)
@@ -50,13 +53,7 @@ def delete_entries(entries: Sequence[Entry], user: User | None) -> list[Entry]:
 
 
 def _delete(roots: Collection[int], given: dict[int, Entry], user: User | None) -> list[Entry]:
-    ids = _chain(roots)
-    stored = {
-        row.pk: row
-        for batch in batched(ids, _BATCH_SIZE)
-        for row in Entry.objects.active().filter(pk__in=batch).select_related("schema")
-    }
-    rows = [given.get(pk, stored[pk]) for pk in ids if pk in stored]
+    rows = [given.get(row.pk, row) for row in _doomed(roots, user)]
     told = [_change(row, "delete", user) for row in rows]
     for change in told:
         changes.send_changing(change)
@@ -77,11 +74,14 @@ def restore_entry(entry: Entry, user: User | None) -> Entry:
     """Undo the deletion of `entry` and return it; what was deleted with it stays deleted.
 
     Raises:
+        PermissionDenied: `user` has not Full on it.
         ValidationError: its name was taken meanwhile, or its entity is deleted.
         HookRejected: a plugin refuses; the entry stays deleted.
     """
     with writing(user) as actor:
         stored = Entry.objects.select_related("schema").get(pk=entry.pk)
+        if actor is not None:
+            require(actor, stored, Level.FULL)
         if not stored.is_active:
             _refuse_restoring(stored)
             change = _change(entry, "restore", actor)
@@ -131,19 +131,48 @@ _TABLES: Final = {
 }
 
 
-def _chain(roots: Collection[int]) -> list[int]:
-    """Return the ids of what is deleted with the entries `roots`, these first, then step by step."""
+def _doomed(roots: Collection[int], user: User | None) -> list[Entry]:
+    """Return what is deleted with the entries `roots`, these first, then step by step.
+
+    What `user` may not see stays, as if it were not there.
+
+    Raises:
+        PermissionDenied: `user` may not delete all of it.
+    """
     if not roots:
         return []
+    references = _references(roots)
+    candidates = {*roots, *(target for _, target, is_part in references if is_part)}
+    seen: dict[int, Entry] = {}
+    levels: dict[int, int] = {}
+    for batch in batched(candidates, _BATCH_SIZE):
+        of_batch = Entry.objects.active().filter(pk__in=batch).select_related("schema")
+        for row, level in readable_with_levels(of_batch, user):
+            seen[row.pk], levels[row.pk] = row, level
+    hidden = set(roots) - seen.keys()
+    if hidden and Entry.objects.active().filter(pk__in=hidden).exists():
+        refuse_hidden()
+    rows = [seen[pk] for pk in _chain(roots, references, seen.keys()) if pk in seen]
+    require_deleting(user, [(row, levels[row.pk]) for row in rows])
+    return rows
+
+
+def _references(roots: Collection[int]) -> list[tuple[int, int, bool]]:
     tables = {key: connection.ops.quote_name(name) for key, name in _TABLES.items()}
     with connection.cursor() as cursor:
         cursor.execute(_REFERENCES_SQL.format(roots=", ".join(["%s"] * len(roots)), **tables), list(roots))
-        references = cursor.fetchall()
+        references: list[tuple[int, int, bool]] = cursor.fetchall()
+    return references
+
+
+def _chain(
+    roots: Collection[int], references: Sequence[tuple[int, int, bool]], seen: Collection[int]
+) -> list[int]:
     parts: defaultdict[int, list[int]] = defaultdict(list)
     targets: defaultdict[int, list[int]] = defaultdict(list)
     for source, target, is_part in references:
         targets[source].append(target)
-        if is_part:
+        if is_part and target in seen:
             parts[source].append(target)
     reached = _steps(roots, parts)
     doomed, fixed = set(reached), set(roots)

@@ -12,6 +12,7 @@ from pagoda.domain.entry.state import NOTHING, Definition, Value
 from pagoda.domain.entry.targets import Targets
 from pagoda.domain.faults import Faults
 from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda.domain.user.models import Level
 from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
 
@@ -33,15 +34,23 @@ class Intake:
         self._entity_name = entity_name
         self._by_id = {definition.id: definition for definition in definitions}
         self._by_name = {definition.name: definition for definition in definitions}
+        self._seen = [each.name for each in definitions if each.level >= Level.READABLE]
         self.faults = faults
         self.prefix = prefix
 
-    def raw(self, given: object) -> RawValues:
-        """Return the given values (`GivenAttrs`, unchecked) by definition id; the last of several counts."""
+    def sent(self, given: object) -> RawValues:
+        """Return what the writer sent as `raw` does; for them there is no attribute that they may not see."""
+        return self.raw(given, least=Level.READABLE)
+
+    def raw(self, given: object, *, least: Level = Level.NOTHING) -> RawValues:
+        """Return the given values (`GivenAttrs`, unchecked) by definition id; the last of several counts.
+
+        An attribute of which the writer has not the `least` level is unknown.
+        """
         if isinstance(given, Mapping):
-            return self._found((name, name, value) for name, value in given.items())
+            return self._found(((name, name, value) for name, value in given.items()), least)
         if isinstance(given, list | tuple):
-            return self._found(self._item(item) for item in given)
+            return self._found((self._item(item) for item in given), least)
         self._add("attrs", f"expected {{name: value}} or a list of items, got {shown(given)}.", "type")
         return {}
 
@@ -84,12 +93,14 @@ class Intake:
         """Check that the mandatory attributes `among` these ids have a value."""
         for key in among:
             definition = self._by_id[key]
-            if definition.is_mandatory and values.get(key, NOTHING).is_blank:
-                self._add(
-                    definition.name,
-                    f"Attribute {definition.name!r} is mandatory; give it a value.",
-                    "required",
-                )
+            if not definition.is_mandatory or not values.get(key, NOTHING).is_blank:
+                continue
+            if definition.level >= Level.READABLE:
+                message = f"Attribute {definition.name!r} is mandatory; give it a value."
+                self._add(definition.name, message, "required")
+            else:
+                message = "An attribute that you may not see is mandatory; ask somebody who may write it."
+                self._add("attrs", message, "required")
 
     def check_name(self, name: object) -> None:
         """Check that `name` can be an entry's name."""
@@ -120,14 +131,18 @@ class Intake:
             "taken",
         )
 
-    def _found(self, given: Iterable[tuple[object, str, Any] | None]) -> RawValues:
+    def levels(self, keys: Iterable[int]) -> dict[str, int]:
+        """Return the writer's level on each of these attributes, by name."""
+        return {self._by_id[key].name: self._by_id[key].level for key in keys}
+
+    def _found(self, given: Iterable[tuple[object, str, Any] | None], least: Level) -> RawValues:
         raw: RawValues = {}
         for item in given:
             if item is None:
                 continue
             key, label, value = item
             definition = self._by_name.get(key) if isinstance(key, str) else self._by_id.get(_as_id(key))
-            if definition is None:
+            if definition is None or definition.level < least:
                 self._add_unknown(label)
             else:
                 raw[definition.id] = value
@@ -145,13 +160,11 @@ class Intake:
         return key, str(item.get("name", key)), item["value"]
 
     def _add_unknown(self, label: str) -> None:
-        if self.faults.is_full or len(label) > MAX_NAME_LENGTH:
-            misses = ""
-        else:
-            misses = near_misses(label, self._by_name)
+        is_compared = not self.faults.is_full and len(label) <= MAX_NAME_LENGTH
+        misses = near_misses(label, self._seen) if is_compared else ""
         self._add(
             label,
-            f"Entity {self._entity_name!r} has no attribute {shown(label)}.{misses} {_listed(self._by_name)}",
+            f"Entity {self._entity_name!r} has no attribute {shown(label)}.{misses} {_listed(self._seen)}",
             "unknown",
         )
 

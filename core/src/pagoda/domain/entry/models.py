@@ -145,7 +145,9 @@ class Entry(TrackedModel):
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it: itself and its entity."""
-        own = Guarded(kind="entry", id=self.pk, default=self.default_permission)
+        own = Guarded(
+            kind="entry", id=self.pk, default=self.default_permission, owner_id=self.schema.owner_id
+        )
         return [own, *self.schema.permission_chain()]
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:

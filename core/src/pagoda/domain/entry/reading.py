@@ -39,14 +39,16 @@ def read_state(entry: Entry) -> EntryState:
 def read_for_update(entry: Entry, viewer: Viewer | None) -> EntryState:
     """Return the attributes of `entry`, and its own fields if it is still stored, in one query."""
     definitions = definition_rows({entry.schema_id}, viewer)
-    rows = _Sorted(definitions.union(value_rows([entry.pk], viewer), own_rows(entry.pk), all=True))
+    rows = _Sorted(definitions.union(value_rows([entry.pk], viewer), own_rows(entry.pk, viewer), all=True))
     return rows.state(entry, viewer)
 
 
 def read_schema(entity_id: int, viewer: Viewer | None) -> Schema:
     """Return an entity as it is stored now, with its attributes in their order, in one query."""
-    rows = _Sorted(definition_rows({entity_id}, viewer).union(entity_rows(entity_id), all=True))
-    return Schema(is_active=rows.is_active_entity, definitions=rows.definitions(entity_id))
+    rows = _Sorted(definition_rows({entity_id}, viewer).union(entity_rows(entity_id, viewer), all=True))
+    return Schema(
+        is_active=rows.is_active_entity, level=rows.entity_level, definitions=rows.definitions(entity_id)
+    )
 
 
 def read_attrs(entries: Sequence[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
@@ -94,11 +96,12 @@ class _Sorted:
         self._by_entry: defaultdict[int, list[UnionRow]] = defaultdict(list)
         self._by_entity: defaultdict[int, list[Definition]] = defaultdict(list)
         self.is_active_entity = False
+        self.entity_level = Level.NOTHING
         for row in map(UnionRow._make, rows):
             if row.entry is not None:
                 self._by_entry[row.entry].append(row)
             elif row.definition is None:
-                self.is_active_entity = bool(row.flag)
+                self.is_active_entity, self.entity_level = bool(row.flag), _level(row)
             else:
                 definition = _definition(row)
                 self._by_entity[definition.entity_id].append(definition)
@@ -132,7 +135,7 @@ def _definition(row: UnionRow) -> Definition:
         index=row.number or 0,
         default_value=row.data,
         choices=tuple(row.choices or ()),
-        level=Level(row.level or Level.NOTHING),
+        level=_level(row),
     )
 
 
@@ -158,4 +161,10 @@ def _link(row: UnionRow) -> Link:
 
 
 def _stored_entry(row: UnionRow) -> OwnFields:
-    return OwnFields(name=row.text or "", note=row.long_text or "", is_active=bool(row.flag))
+    return OwnFields(
+        name=row.text or "", note=row.long_text or "", is_active=bool(row.flag), level=_level(row)
+    )
+
+
+def _level(row: UnionRow) -> Level:
+    return Level(row.level or Level.NOTHING)

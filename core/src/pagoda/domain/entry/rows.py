@@ -24,7 +24,7 @@ from django.db.models.functions import Cast, Coalesce, Least
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer, level_of, may
+from pagoda.domain.user.permissions import Kind, Viewer, level_of, may
 
 type Rows = QuerySet[Any, tuple[Any, ...]]  # Any: rows come of three models, and hold a column of JSON
 
@@ -42,7 +42,7 @@ class UnionRow(NamedTuple):
     data: Any  # definition: the default value; value: JSON (hence Any)
     choices: list[str] | None  # definition
     number: int | None  # definition: index; value: position of the reference, None when there is none
-    level: int | None  # definition: what the viewer may do with it
+    level: int | None  # definition, own, entity: what the viewer may do with it
     text: str | None  # definition, own: the name; value: the reference's own name
     long_text: str | None  # value: the target's name; own: the note
     target: int | None  # definition: the type; value: the id of the entry, group or role
@@ -73,6 +73,9 @@ _EMPTY: Final[dict[str, Combinable]] = {
 }
 
 
+_FULL: Final = Constant(int(Level.FULL), output_field=IntegerField())
+
+
 def definition_rows(entity_ids: Iterable[int], viewer: Viewer | None) -> Rows:
     """Return the attributes of the entities."""
     return _rows(
@@ -82,7 +85,7 @@ def definition_rows(entity_ids: Iterable[int], viewer: Viewer | None) -> Rows:
         data=F("default_value"),
         choices=F("choices"),
         number=F("index"),
-        level=_level(viewer),
+        level=_level(viewer, "attr", "parent_entity__"),
         text=F("name"),
         target=F("type"),
         flag=F("is_mandatory"),
@@ -114,15 +117,22 @@ def value_rows(entry_ids: Sequence[int], viewer: Viewer | None) -> Rows:
     )
 
 
-def own_rows(entry_id: int) -> Rows:
+def own_rows(entry_id: int, viewer: Viewer | None) -> Rows:
     """Return the entry's own fields."""
-    entries = Entry.objects.filter(pk=entry_id)
-    return _rows(entries, entry=F("pk"), text=F("name"), long_text=F("note"), flag=F("is_active"))
+    return _rows(
+        Entry.objects.filter(pk=entry_id),
+        entry=F("pk"),
+        level=_level(viewer, "entry", "schema__"),
+        text=F("name"),
+        long_text=F("note"),
+        flag=F("is_active"),
+    )
 
 
-def entity_rows(entity_id: int) -> Rows:
+def entity_rows(entity_id: int, viewer: Viewer | None) -> Rows:
     """Return the entity's own fields."""
-    return _rows(Entity.objects.filter(pk=entity_id), flag=F("is_active"))
+    level = level_of(viewer, "entity") if viewer else _FULL
+    return _rows(Entity.objects.filter(pk=entity_id), level=level, flag=F("is_active"))
 
 
 def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:
@@ -132,12 +142,10 @@ def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:
     return rows
 
 
-def _level(viewer: Viewer | None) -> Combinable:
+def _level(viewer: Viewer | None, kind: Kind, to_entity: str) -> Combinable:
     if viewer is None:
-        return Constant(int(Level.FULL), output_field=IntegerField())
-    return Least(
-        level_of(viewer, "attr"), level_of(viewer, "entity", "parent_entity__"), output_field=IntegerField()
-    )
+        return _FULL
+    return Least(level_of(viewer, kind), level_of(viewer, "entity", to_entity), output_field=IntegerField())
 
 
 def _visibility(viewer: Viewer | None) -> Combinable:

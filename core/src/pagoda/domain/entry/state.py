@@ -34,6 +34,7 @@ class Schema:
     """An entity as writing an entry of it needs it."""
 
     is_active: bool  # False: deleted, or not stored at all
+    level: Level  # what the viewer may do with the entity
     definitions: tuple[Definition, ...]  # in the entity's order
 
 
@@ -86,6 +87,7 @@ class OwnFields:
     name: str
     note: str
     is_active: bool
+    level: Level  # what the viewer may do with the entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

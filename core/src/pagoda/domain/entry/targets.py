@@ -31,6 +31,7 @@ from pagoda.domain.entity.scalar_types import ValueFault
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.rows import Rows
 from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
+from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level, Role
 from pagoda.domain.user.permissions import Viewer, may
 
@@ -68,7 +69,7 @@ class Targets:
         self._allowed: defaultdict[int, dict[int, str]] = defaultdict(dict)  # attribute -> {entity: name}
         for row in rows:
             if row.kind == _Kind.REFERRAL:
-                self._allowed[row.id][row.schema or 0] = row.name
+                self._allowed[row.id][row.schema or 0] = row.name if row.is_visible else ""
             else:
                 self._found[row.kind, row.id] = _target(row)
 
@@ -87,7 +88,7 @@ class Targets:
             return link  # without a target, or stored before
         kind = _kind(definition.type)
         target = self._found.get((kind, link.target_id))
-        if target is None:
+        if target is None or not target.is_visible:
             noun = kind.name.lower()
             raise ValueFault(
                 f"there is no {noun} with the id {link.target_id}, or it is deleted; send an existing one"
@@ -96,7 +97,7 @@ class Targets:
         if target.schema_id is not None and allowed and target.schema_id not in allowed:
             raise ValueFault(
                 f"entry {target.name!r} (id {target.id}) is of entity {target.schema_name!r}; "
-                f"it may point to entries of {', '.join(map(repr, sorted(allowed.values())))}"
+                f"it may point to entries of {_named(allowed.values())}"
             )
         return replace(link, target=target)
 
@@ -138,7 +139,13 @@ def _query(kind: _Kind, ids: Collection[int], viewer: Viewer | None) -> Rows:
             return _columns(Role.objects.filter(pk__in=ids, is_active=True), kind)
         case _Kind.REFERRAL:
             allowed = EntityAttr.objects.filter(pk__in=ids, referral__isnull=False)
-            return _columns(allowed, kind, name=F("referral__name"), schema=F("referral__pk"))
+            return _columns(
+                allowed,
+                kind,
+                name=F("referral__name"),
+                schema=F("referral__pk"),
+                is_visible=_case(may(viewer, Level.READABLE, "entity", "referral__") if viewer else Q()),
+            )
 
 
 def _columns(
@@ -165,9 +172,19 @@ def _columns(
 
 def _visibility(viewer: Viewer | None) -> Combinable:
     if viewer is None:
+        return _case(Q())
+    return _case(may(viewer, Level.READABLE, "entry") & may(viewer, Level.READABLE, "entity", "schema__"))
+
+
+def _case(condition: Q) -> Combinable:
+    if not condition:
         return Constant(value=True)
-    readable: Q = may(viewer, Level.READABLE, "entry") & may(viewer, Level.READABLE, "entity", "schema__")
-    return Case(When(readable, then=True), default=False, output_field=BooleanField())
+    return Case(When(condition, then=True), default=False, output_field=BooleanField())
+
+
+def _named(entities: Iterable[str]) -> str:
+    """Return the entities that have a name: those that the writer may see."""
+    return listed([repr(name) for name in sorted(entities) if name]) or "other entities"
 
 
 def _kind(attr_type: AttrType) -> _Kind:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from pagoda.domain import changes
+from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.scalar_types import ValueFault
 from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
@@ -18,7 +19,7 @@ from pagoda.domain.entry.state import EntryState, OwnFields, Value
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
-from pagoda.domain.user.models import User
+from pagoda.domain.user.models import Level, User
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 
@@ -40,6 +41,7 @@ def update_entry(
     Raises:
         ValidationError: keyed by field and attribute, all faults together; an `AttributeTypeError` when a
             value is not of its type. Nothing is stored.
+        PermissionDenied: `user` may not write the entry, or one of the attributes that differ.
         HookRejected: a plugin refuses; nothing is stored.
     """
     given = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
@@ -92,6 +94,7 @@ class _Update:
         self._user = user
         self._state = state
         self._stored = _stored_entry(entry, state)
+        require_level(user, entry, Level.WRITABLE, self._stored.level)
         self._faults = Faults()
         self._intake = Intake(entry.entity_name, state.definitions, self._faults)
 
@@ -110,10 +113,12 @@ class _Update:
 
     def _differing(self, given: dict[str, Any], attrs: GivenAttrs) -> dict[str, Any]:
         """Return what is to change: the before-hooks' data."""
-        raw = self._intake.raw(attrs)
+        raw = self._intake.sent(attrs)
         self._faults.raise_if_any()
         data = self._differing_fields(given)
         changing = {key: value for key, value in raw.items() if not self._is_stored(key, value)}
+        levels = self._intake.levels(changing)
+        require_attributes(self._user, self._entry.entity_name, levels, Level.WRITABLE)
         return data | ({"attrs": self._intake.items(changing)} if changing else {})
 
     def _differing_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:

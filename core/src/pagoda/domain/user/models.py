@@ -7,6 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Self
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -29,6 +30,11 @@ class Level(models.IntegerChoices):
     FULL = PermissionLevel.FULL, "full"  # delete it, restore it, change its permissions
 
 
+def default_level() -> int:
+    """Return the level that everybody who is logged in has on an entity made without one."""
+    return Level[settings.PAGODA.pagoda_default_level.upper()]
+
+
 class User(AbstractUser):
     """Somebody who logs in."""
 
@@ -39,6 +45,7 @@ class Role(models.Model):
     name = models.CharField(max_length=MAX_NAME_LENGTH, unique=True, validators=[validate_name])
     note = models.TextField(blank=True, default="")
     is_active = models.BooleanField(default=True)  # an inactive role grants nothing
+    can_add_entities = models.BooleanField(default=False, help_text="Whether its users may add entities.")
     created_time = models.DateTimeField(auto_now_add=True)
     users = models.ManyToManyField(User, blank=True, related_name="roles")
     groups = models.ManyToManyField(Group, blank=True, related_name="roles")

@@ -1,18 +1,18 @@
 """What a user may do, as conditions for queries and as a level.
 
-A user's level on an entity, attribute or entry is the highest of its default and what the user's roles were
-granted; on an attribute and on an entry it is no more than on their entity. Superusers have every level,
-users that are not active none. An anonymous user has the defaults.
+A user's level on an entity, attribute or entry is the highest of its default, what the user's roles were
+granted, and Full on what is of an entity of their own; on an attribute and on an entry it is no more than on
+their entity. Superusers have every level; users that are not active, and whoever is not logged in, none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.db.models import Case, F, Func, IntegerField, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThanOrEqual
@@ -28,7 +28,7 @@ type Kind = Literal["entity", "attr", "entry"]
 
 
 def viewer(user: Viewer | None) -> Viewer:
-    """Return `user`; nobody is an anonymous user, who has the defaults and no more."""
+    """Return `user`; nobody is an anonymous user."""
     return AnonymousUser() if user is None else user
 
 
@@ -39,6 +39,7 @@ class Guarded:
     kind: Kind
     id: int
     default: int  # its default_permission
+    owner_id: int | None  # of its entity, or of itself
 
 
 class _Granted(Func):
@@ -86,48 +87,72 @@ def may(user: Viewer, level: int, kind: Kind, prefix: str = "") -> Q:
 
     It adds neither a query nor a row: grants are looked up by a subquery.
     """
-    fixed = _fixed_level(user)
-    if fixed is not None:
-        return Q(Value(fixed >= level))
+    if not _is_granted(user):
+        return Q(Value(_fixed_level(user) >= level))
     allowed = Q(**{f"{prefix}default_permission__gte": level})
-    if not isinstance(user, User):
-        return allowed
-    return allowed | Q(GreaterThanOrEqual(_Granted(user.pk, kind, f"{prefix}pk"), level))
+    allowed |= Q(GreaterThanOrEqual(_Granted(user.pk, kind, f"{prefix}pk"), level))
+    return allowed | _is_owner(user, kind, prefix)
 
 
 def level_of(user: Viewer, kind: Kind, prefix: str = "") -> Combinable:
     """Return the expression of the level that `user` has on the thing at `prefix` by itself."""
-    fixed = _fixed_level(user)
-    if fixed is not None:
-        return Value(fixed, output_field=IntegerField())
-    default = F(f"{prefix}default_permission")
-    if not isinstance(user, User):
-        return default
+    if not _is_granted(user):
+        return Value(_fixed_level(user), output_field=IntegerField())
     granted = Coalesce(_Granted(user.pk, kind, f"{prefix}pk"), 0)
-    return Greatest(default, granted, output_field=IntegerField())
+    owned = Case(When(_is_owner(user, kind, prefix), then=Value(int(Level.FULL))), default=Value(0))
+    return Greatest(F(f"{prefix}default_permission"), granted, owned, output_field=IntegerField())
+
+
+_OWNERS: Final[dict[Kind, str]] = {
+    "entity": "owner",
+    "attr": "parent_entity__owner",
+    "entry": "schema__owner",
+}
+
+
+def _is_owner(user: User, kind: Kind, prefix: str) -> Q:
+    return Q(**{prefix + _OWNERS[kind]: user.pk or 0})  # a user that is not stored owns nothing
 
 
 def effective_level(user: Viewer, chain: Sequence[Guarded]) -> Level:
     """Return the lowest of the levels that `user` has along `chain`, in one query at most."""
-    fixed = _fixed_level(user)
-    if fixed is not None:
-        return fixed
-    granted = _granted_levels(user, chain) if isinstance(user, User) else {}
-    levels = [max(thing.default, granted.get((thing.kind, thing.id), 0)) for thing in chain]
+    if not _is_granted(user):
+        return _fixed_level(user)
+    granted = _granted_levels(user, chain)
+    levels = [
+        Level.FULL
+        if thing.owner_id and thing.owner_id == user.pk
+        else max(thing.default, granted.get((thing.kind, thing.id), 0))
+        for thing in chain
+    ]
     return Level(min(levels))
 
 
-def _fixed_level(user: Viewer) -> Level | None:
-    if not isinstance(user, User):
-        return None
-    if not user.is_active:
-        return Level.NOTHING
-    return Level.FULL if user.is_superuser else None
+def may_add_entities(user: Viewer) -> bool:
+    """Return whether `user` may make entities: by role, by Django's ``entity.add_entity``, as superuser."""
+    if not _is_granted(user):
+        return _fixed_level(user) == Level.FULL
+    is_permission = Q(content_type__app_label="entity", codename="add_entity")
+    by_django = Permission.objects.filter(is_permission, Q(user=user) | Q(group__user=user))
+    by_role = _active_roles(user).filter(can_add_entities=True)
+    return bool(by_role.values("pk").order_by().union(by_django.values("pk").order_by()).exists())
+
+
+def _is_granted(user: Viewer) -> TypeGuard[User]:
+    """Return whether defaults and grants decide what `user` may do."""
+    return isinstance(user, User) and user.is_active and not user.is_superuser
+
+
+def _fixed_level(user: Viewer) -> Level:
+    return Level.FULL if user.is_active and user.is_superuser else Level.NOTHING
 
 
 def _grants(user: User) -> QuerySet[RolePermission]:
-    roles = Role.objects.filter(Q(users=user) | Q(groups__user=user), is_active=True)
-    return RolePermission.objects.filter(role__in=roles.order_by().values("pk"))
+    return RolePermission.objects.filter(role__in=_active_roles(user).order_by().values("pk"))
+
+
+def _active_roles(user: User) -> QuerySet[Role]:
+    return Role.objects.filter(Q(users=user) | Q(groups__user=user), is_active=True)
 
 
 def _granted_levels(user: User, chain: Sequence[Guarded]) -> dict[tuple[Kind, int], int]:

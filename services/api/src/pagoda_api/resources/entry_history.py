@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from rest_framework import serializers
 
-from pagoda.access import readable
+from pagoda.domain.access import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.state import Link, LinkTarget

@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
-from pagoda.access import readable
+from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import User

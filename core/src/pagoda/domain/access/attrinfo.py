@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from pagoda.access.querysets import readable
+from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import attrinfo_of, read_states

@@ -1,0 +1,119 @@
+"""Refusals: what a user may not do, said with what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from django.core.exceptions import PermissionDenied
+
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.text import listed
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities, viewer
+
+
+def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -> None:
+    """Refuse unless `user` has `level` on `obj`, in one query at most.
+
+    Raises:
+        PermissionDenied: names the object, the level needed and the level that `user` has.
+    """
+    require_level(user, obj, level, effective_level(viewer(user), obj.permission_chain()))
+
+
+def require_level(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int, has: int) -> None:
+    """Refuse as `require` does where the level that `user` `has` on `obj` is known; no query.
+
+    Raises:
+        PermissionDenied: as `require` does; what `user` may not see is not named.
+    """
+    if has < level:
+        if has < Level.READABLE:
+            refuse_hidden()
+        raise PermissionDenied(_refusal(user, called(obj), level, has))
+
+
+def refuse_hidden() -> NoReturn:
+    """Refuse without naming what it is about.
+
+    Raises:
+        PermissionDenied: always.
+    """
+    raise PermissionDenied("You may not see what this would change, or it does not exist.")
+
+
+def require_attributes(user: Viewer | None, entity_name: str, levels: dict[str, int], level: int) -> None:
+    """Refuse unless each of the attributes, by name, has `level`.
+
+    Raises:
+        PermissionDenied: names those that have not, the level needed and the level that `user` has.
+    """
+    refused = {name: has for name, has in levels.items() if has < level}
+    if refused:
+        names = listed([repr(name) for name in sorted(refused)])
+        called_so = f"attribute {names} of entity {entity_name!r}"
+        raise PermissionDenied(_refusal(user, called_so, level, min(refused.values())))
+
+
+def require_deleting(user: Viewer | None, entries: Sequence[tuple[Entry, int]]) -> None:
+    """Refuse unless `user` has Full on each of the entries that are deleted together, given with the level.
+
+    Raises:
+        PermissionDenied: names those on which `user` has less.
+    """
+    refused = [(entry, has) for entry, has in entries if has < Level.FULL]
+    if refused:
+        names = listed([called(entry) for entry, _ in refused])
+        also = ", which goes with it," if len(entries) > len(refused) else ""
+        raise PermissionDenied(_refusal(user, names + also, Level.FULL, min(has for _, has in refused)))
+
+
+def require_creating(user: Viewer | None, obj: object) -> None:
+    """Refuse unless `user` may create `obj`, an entity or an entry that is not stored yet; one query at most.
+
+    Raises:
+        PermissionDenied: see `require` and `require_adding_entities`.
+    """
+    if isinstance(obj, Entry):
+        require(user, obj.schema, Level.WRITABLE)
+    else:
+        require_adding_entities(user)
+
+
+def require_adding_entities(user: Viewer | None) -> None:
+    """Refuse unless `user` may add entities, in one query at most.
+
+    Raises:
+        PermissionDenied: says who may.
+    """
+    if not may_add_entities(viewer(user)):
+        raise PermissionDenied(
+            f"{_who(user).capitalize()} may not add entities. Ask for a role or a group that may "
+            "(`can_add_entities`, `entity.add_entity`)."
+        )
+
+
+def called(obj: Entity | EntityAttr | Entry) -> str:
+    """Return how a refusal calls `obj`."""
+    match obj:
+        case Entry():
+            return f"entry {obj.name!r} of entity {obj.schema.name!r}"
+        case EntityAttr():
+            return f"attribute {obj.name!r} of entity {obj.parent_entity.name!r}"
+        case Entity():
+            return f"entity {obj.name!r}"
+
+
+def _refusal(user: Viewer | None, what: str, level: int, has: int) -> str:
+    needed, having = Level(level).label, Level(has).label
+    return (
+        f"{needed.capitalize()} permission on {what} is needed; {_who(user)} has {having!r}. "
+        "Ask for a role that grants it."
+    )
+
+
+def _who(user: Viewer | None) -> str:
+    is_known = user is not None and user.is_authenticated
+    return f"user {user.get_username()!r}" if user is not None and is_known else "somebody not logged in"

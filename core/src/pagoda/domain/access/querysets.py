@@ -1,0 +1,58 @@
+"""Rows that a user may see, chosen by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from django.db.models import IntegerField, Model, QuerySet
+from django.db.models.functions import Least
+
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Kind, Viewer, level_of, may, viewer
+
+# What must allow it, for each model: itself and what it belongs to.
+_CHAINS: Final[dict[type[Model], tuple[tuple[Kind, str], ...]]] = {
+    Entity: (("entity", ""),),
+    EntityAttr: (("attr", ""), ("entity", "parent_entity__")),
+    Entry: (("entry", ""), ("entity", "schema__")),
+}
+
+
+def readable_with_levels[M: Model](queryset: QuerySet[M], user: Viewer | None) -> Iterator[tuple[M, int]]:
+    """Yield the rows that `user` may read with the level on each, in one query; None: the host, with all.
+
+    Raises:
+        TypeError: see `readable`.
+    """
+    if user is None:
+        yield from ((row, Level.FULL) for row in queryset)
+        return
+    chain = _chain(queryset.model)
+    levels = [level_of(user, kind, prefix) for kind, prefix in chain]
+    level = Least(*levels, output_field=IntegerField()) if len(levels) > 1 else levels[0]
+    for row in queryset.annotate(user_level=level).filter(user_level__gte=Level.READABLE):
+        yield row, vars(row)["user_level"]
+
+
+def readable[M: Model](
+    queryset: QuerySet[M], user: Viewer | None, level: int = Level.READABLE
+) -> QuerySet[M]:
+    """Return the rows on which `user` (None: nobody is logged in) has `level`, without any query more.
+
+    Raises:
+        TypeError: permissions are not granted on rows of this model.
+    """
+    for kind, prefix in _chain(queryset.model):
+        queryset = queryset.filter(may(viewer(user), level, kind, prefix))
+    return queryset
+
+
+def _chain(model: type[Model]) -> tuple[tuple[Kind, str], ...]:
+    chain = _CHAINS.get(model)
+    if chain is None:
+        listed = ", ".join(known._meta.label for known in _CHAINS)
+        raise TypeError(f"{model._meta.label} has no permissions of its own; it has to be one of {listed}")
+    return chain
