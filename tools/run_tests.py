@@ -1,24 +1,30 @@
 """Run the tests of every distribution, one pytest each, and end with one summary over all of them.
 
 Django knows one settings module per process, so the suites can't share a process: ``conftest.py`` of each
-says under which settings it runs. Arguments are names of suites, and after them what pytest takes, such as
-``core -k name``; ``--fast`` before them leaves out what takes long, and says so.
+says under which settings it runs. Those that wait for servers run beside the others. Arguments are names of
+suites, and after them what pytest takes, such as ``core -k name``; ``--fast`` before them leaves out what
+takes long, and says so.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree  # parses what our own pytest wrote a moment ago
 
 ROOT = Path(__file__).resolve().parent.parent
-PARALLEL = ("-n", "auto", "--maxprocesses", "4")
+# Stealing keeps the tests of a module, and so what they share, in one process as long as that is busy.
+PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+# The tests start hundreds of processes, each of which would compile our modules anew.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class Suite:
 
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
+    waits: bool = False  # for servers that it starts, so it runs beside the others
     is_named: bool = False  # it runs only when it is asked for
     is_fast: bool = False  # it runs with --fast, but for SLOW
 
@@ -38,9 +45,9 @@ SUITES = {
     "core": Suite(folders=("core/tests",), options=PARALLEL, is_fast=True),
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
-    "readme": Suite(folders=("tests/readme",)),
-    "zoo": Suite(folders=("tests/zoo",)),
-    "observability": Suite(folders=("tests/observability",)),
+    "zoo": Suite(folders=("tests/zoo",), waits=True),
+    "readme": Suite(folders=("tests/readme",), waits=True),
+    "observability": Suite(folders=("tests/observability",), waits=True),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }
@@ -83,15 +90,32 @@ def counts_of(report: Path, exit_code: int) -> Counter[str]:
 
 
 def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
-    """Run one suite, with pytest's `options`, and with its output on the terminal."""
+    """Run one suite with pytest's `options`; what it prints is shown at once, or at its end if it waits."""
     suite, report = SUITES[name], reports / f"{name}.xml"
-    print(f"\n{name}: {', '.join(suite.folders)}", flush=True)
+    heading = f"\n{name}: {', '.join(suite.folders)}"
+    if not suite.waits:
+        print(heading, flush=True)
     pytest = (sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}")
     command = (*pytest, *suite.options, *options, *suite.folders)
-    exit_code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    output = subprocess.PIPE if suite.waits else None
+    ended = subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    exit_code = ended.returncode
+    if suite.waits:
+        print(f"{heading}\n{ended.stdout}", flush=True)
     if exit_code == NO_TESTS and options:  # they are in another suite
         return Outcome(name=name, exit_code=exit_code, counts=Counter())
     return Outcome(name=name, exit_code=exit_code, counts=counts_of(report, exit_code))
+
+
+def run_all(names: Sequence[str], reports: Path, options: Sequence[str]) -> list[Outcome]:
+    """Run the suites one after the other, and beside them those that wait, one after the other too."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        waiting = [name for name in names if SUITES[name].waits]
+        beside = pool.submit(lambda: [run(name, reports, options) for name in waiting])
+        others = [run(name, reports, options) for name in names if name not in waiting]
+        return others + beside.result()
 
 
 def described(counts: Counter[str]) -> str:
@@ -122,7 +146,7 @@ def main(arguments: Sequence[str]) -> int:
         options += [f"--ignore={path}" for path in SLOW]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [run(name, Path(folder), options) for name in names]
+        outcomes = run_all(names, Path(folder), options)
     print("\n" + summary(outcomes, time.monotonic() - start))
     if is_fast:
         print(f"FAST left out {', '.join([*(name for name in ALL if name not in names), *SLOW])}")
