@@ -56,9 +56,9 @@ FAST = [name for name, suite in SUITES.items() if suite.is_fast]
 SLOW = (  # processes of their own, waits and state machines
     "sdk/tests/test_public_names.py",
     "core/tests/cli",
-    "core/tests/fencing/test_breaker.py",
     "core/tests/hooks/test_slow_queries_on_postgresql.py",
     "core/tests/hooks/test_time_budget.py",
+    "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
     "core/tests/test_foreign_columns.py",
 )

@@ -20,3 +20,7 @@ def use(module: str) -> None:
             "run the tests of one suite per pytest, or several suites with `make test`"
         )
     django.setup()
+    from django.conf import settings as configured
+
+    # A real one computes for most of a second, on purpose; what hashes is Django's to test.
+    configured.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
