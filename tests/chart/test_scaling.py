@@ -22,7 +22,7 @@ JOBS = """
 from datetime import timedelta
 from django.utils import timezone
 from pagoda.jobs import store
-from pagoda.jobs.canary import submit_canary
+from pagoda.jobs.core_tasks import submit_canary
 from pagoda.jobs.models import Job
 waiting, running, done, other = (submit_canary(queue, None) for queue in ["plugin.inventory"] * 3 + ["core"])
 store.claim(running.pk, "node/1", 30)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from pagoda.jobs.engine import Outcome, outcome_of
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import checked_result
-from pagoda.jobs.results import Outcome, outcome_of
 from pagoda_plugin_sdk.operations import JobStatus
 
 TARGET = object()

@@ -94,13 +94,13 @@ def test_a_heartbeat_renews_the_lease(jobs: Jobs) -> None:
 
     found = beat(attempt)
 
-    assert (found.lost, found.kill) == ((), ())
+    assert (found.lost, found.cancel_overdue, found.past_hard_limit) == ((), (), ())
     assert store.expire_leases() == []
 
 
 def test_a_heartbeat_of_nothing_is_nothing(jobs: Jobs, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
-        assert beat().kill == ()
+        assert beat().lost == ()
 
 
 def test_a_heartbeat_tells_which_claims_are_gone(jobs: Jobs) -> None:
@@ -110,11 +110,11 @@ def test_a_heartbeat_tells_which_claims_are_gone(jobs: Jobs) -> None:
 
     found = beat(kept, gone)
 
-    assert (found.lost, found.kill) == ((gone,), (gone,))
+    assert found.lost == (gone,)
     assert beat(again).lost == ()
 
 
-def test_a_heartbeat_tells_which_jobs_are_to_stop_and_which_to_be_killed(jobs: Jobs) -> None:
+def test_a_heartbeat_tells_which_jobs_are_to_be_killed_as_they_did_not_stop(jobs: Jobs) -> None:
     (fresh, fresh_attempt), (old, old_attempt), (_, other) = (jobs.running() for _ in range(3))
     store.cancel(fresh)
     store.cancel(old)
@@ -122,19 +122,17 @@ def test_a_heartbeat_tells_which_jobs_are_to_stop_and_which_to_be_killed(jobs: J
 
     found = beat(fresh_attempt, old_attempt, other)
 
-    assert found.canceled == (fresh_attempt, old_attempt)
-    assert (found.cancel_overdue, found.kill) == ((old_attempt,), (old_attempt,))
+    assert found.cancel_overdue == (old_attempt,)
 
 
-def test_a_heartbeat_tells_what_is_past_its_limits(jobs: Jobs) -> None:
+def test_a_heartbeat_tells_what_is_past_its_hard_limit(jobs: Jobs) -> None:
     (soft, soft_attempt), (hard, hard_attempt), (_, other) = (jobs.running() for _ in range(3))
     jobs.past(soft, "started_at", 3300)
     jobs.past(hard, "started_at", 3601)
 
     found = beat(soft_attempt, hard_attempt, other)
 
-    assert found.past_soft_limit == (soft_attempt, hard_attempt)
-    assert (found.past_hard_limit, found.kill) == ((hard_attempt,), (hard_attempt,))
+    assert found.past_hard_limit == (hard_attempt,)
 
 
 def test_the_attempts_of_a_node_are_those_of_its_processes(jobs: Jobs) -> None:

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
+from itertools import product
+from typing import Any
 
-from pagoda.jobs.transitions import FINISHED, TRANSITIONS, Event, Phase, phase_of, sources
+import pytest
+from django.utils import timezone
+
+from pagoda.jobs.models import Job
+from pagoda.jobs.transitions import FINISHED, PHASE, TRANSITIONS, Event, Phase, phase_of, sources
 from pagoda_plugin_sdk.operations import JobStatus
 
 P, Q = JobStatus.PREPARING, JobStatus.PROCESSING
@@ -55,3 +61,24 @@ def test_a_status_shows_as_a_phase(status: JobStatus, facts: dict[str, bool], ph
     defaults = dict.fromkeys(("is_waiting", "is_scheduled", "is_claimed", "is_cancel_requested"), False)
 
     assert phase_of(status, **(defaults | facts)) == phase
+
+
+@pytest.mark.django_db
+def test_the_database_finds_the_phase_that_a_job_has() -> None:
+    moments = (None, timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1))
+    facts = list(product(JobStatus, (True, False), moments, moments[:2], moments[:2]))
+    limits: dict[str, Any] = {"soft_limit_seconds": 1, "hard_limit_seconds": 1, "operation": 1}
+    Job.objects.bulk_create(
+        Job(
+            status=status,
+            is_waiting=is_waiting,
+            run_at=run_at,
+            lease_expires_at=lease,
+            cancel_requested_at=cancel,
+            **limits,
+        )
+        for status, is_waiting, run_at, lease, cancel in facts
+    )
+    phases = [(vars(job)["current"], str(job.phase)) for job in Job.objects.annotate(current=PHASE)]
+    assert [current for current, _ in phases] == [phase for _, phase in phases]
+    assert {phase for _, phase in phases} == set(map(str, Phase))

@@ -56,9 +56,7 @@ class FakeLeases:
         self.renewed += [each.job_id for each in renewed]
         return Findings(
             lost=(),
-            canceled=(),
             cancel_overdue=tuple(each for each in renewed if each in self.unstoppable),
-            past_soft_limit=(),
             past_hard_limit=tuple(each for each in renewed if each in self.overdue),
         )
 

@@ -1,12 +1,17 @@
-"""The host's own operations."""
+"""The host's own operations, and the canaries: jobs that do nothing, to see whether a queue has a worker."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from pagoda.jobs import deferred, runtime, store
+from pagoda.jobs import deferred, operations, runtime, store
+from pagoda.jobs.celery import queue_names
+from pagoda.jobs.errors import UnknownQueue
+from pagoda.jobs.models import Job
 from pagoda.jobs.operations import register_job_task
+from pagoda.jobs.plugin_host import active_plugin_ids
+from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import JobOperation
 from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
 
@@ -37,3 +42,23 @@ def run_deferred_hook(job: JobContext) -> None:
 def canary(job: JobContext) -> dict[str, Any]:
     """Say that a worker of the queue runs jobs."""
     return {"attempt": job.attempt}
+
+
+def submit_canary(queue: str, user: Any) -> Job:
+    """Return a new job of the host's on `queue` that does nothing.
+
+    Raises:
+        UnknownQueue: no such queue; the closest names are given.
+    """
+    known = queue_names(active_plugin_ids())
+    if queue not in known:
+        raise UnknownQueue(
+            f"There is no queue {queue!r}.{near_misses(queue, known)} There are: {', '.join(known)}."
+        )
+    request = store.JobRequest(
+        operation=operations.resolve(JobOperation.CANARY),
+        plugin="" if queue == operations.CORE_QUEUE else queue.removeprefix("plugin."),
+        user=user,
+        text=f"canary of {queue}",
+    )
+    return store.submit(request)

@@ -1,9 +1,10 @@
-"""Runs the task of a claimed job and records how it ended."""
+"""Runs the task of a claimed job, and records how it ended by what it returned or raised."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -12,13 +13,13 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.functional import SimpleLazyObject
 
 from pagoda.domain.acting import acting_as
-from pagoda.jobs import interface, store
+from pagoda.jobs import store
 from pagoda.jobs.context import TaskContext
-from pagoda.jobs.errors import JobLost
+from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution, executing
+from pagoda.jobs.foreign import checked_result, job_text
 from pagoda.jobs.forking import ending_forks
 from pagoda.jobs.operations import OperationSpec
-from pagoda.jobs.results import outcome_of
 from pagoda.washing import washed, washed_error, washed_traceback
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
@@ -69,7 +70,7 @@ def _run(execution: Execution, spec: OperationSpec, guard: Guard) -> str:
         return _recorded(_end_canceled, execution)
     outcome = outcome_of(returned, keeps_result=context is not None)
     if outcome.target is not None:
-        interface.point_at(execution.attempt, outcome.target)
+        store.point_at(execution.attempt, outcome.target)
     return _recorded(_end, execution, outcome.status, text=outcome.text, result=outcome.result)
 
 
@@ -113,3 +114,33 @@ def _user(user_id: int | None) -> Any:
     if user_id is None:
         return None
     return SimpleLazyObject(lambda: get_user_model().objects.get(pk=user_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a task that returned wants its job to end."""
+
+    status: JobStatus = JobStatus.DONE
+    text: str | None = None
+    target: Any = None  # an entry or entity to point the job at
+    result: Any = None  # JSON values
+
+
+def outcome_of(returned: Any, *, keeps_result: bool) -> Outcome:
+    """Return what ``JobStatus``, ``(JobStatus, text)``, ``(JobStatus, text, target)`` or a result stand for.
+
+    Raises:
+        InvalidParams: a result that can't be stored, or a status that no job ends in.
+    """
+    if isinstance(returned, JobStatus):
+        return Outcome(status=_final(returned))
+    if isinstance(returned, tuple) and 2 <= len(returned) <= 3 and isinstance(returned[0], JobStatus):
+        status, text, *target = returned
+        return Outcome(status=_final(status), text=job_text(text), target=target[0] if target else None)
+    return Outcome(result=checked_result(returned) if keeps_result else None)
+
+
+def _final(status: JobStatus) -> JobStatus:
+    if not status.is_finished:
+        raise InvalidParams(f"The task returned {status.name}, expected a status that a job can end in.")
+    return status

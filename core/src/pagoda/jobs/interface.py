@@ -9,23 +9,46 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils import timezone
 
 from pagoda.jobs import operations, store
+from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution, current_execution, lost
 from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.operations import JobStatus
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _OWN = "_own_execution"
 """Where a job object keeps the claim that it made outside of a runner."""
+
+
+def submit(*, plugin: str, operation_name: str, user: Any, **options: Any) -> Job:
+    """Make a job and have it run on commit; `options` are further fields of `store.JobRequest`.
+
+    Raises:
+        UnknownOperation: the plugin has no such operation.
+        InvalidParams: params or target can't be stored.
+    """
+    operation = operations.resolve_name(plugin, operation_name)
+    return store.submit(store.JobRequest(operation=operation, user=user, **options))
+
+
+def submit_many(
+    *, plugin: str, operation_name: str, user: Any, params: Iterable[Mapping[str, Any] | str]
+) -> list[Job]:
+    """Make and run one job per item of `params`, as `submit` does.
+
+    Raises:
+        UnknownOperation: the plugin has no such operation.
+        InvalidParams: some params can't be stored; no job is made then.
+    """
+    operation = operations.resolve_name(plugin, operation_name)
+    return store.submit_many(store.JobRequest(operation=operation, user=user), params)
 
 
 def create_new_job(
@@ -67,8 +90,6 @@ def run(job: Job, *, will_delay: bool) -> str | None:
     if will_delay:
         store.run(job)
         return None
-    from pagoda.jobs.engine import run_attempt  # late: the engine calls tasks, which come back here
-
     spec = operations.resolve(job.operation)  # before the claim, which an unknown one would leave behind
     attempt = _claim(job)
     if attempt is None:
@@ -151,12 +172,6 @@ def update(job: Job, *, status: int | None, text: str | None, target: Any, opera
         job.text = job_text(text)
 
 
-def point_at(attempt: store.Attempt, target: Any) -> bool:
-    """Have the job of `attempt` point at `target`; False when the claim is gone."""
-    held = _held(attempt.job_id, attempt)
-    return bool(held.update(**store.target_fields(target)))
-
-
 def to_json(job: Job) -> dict[str, Any]:
     """Return what people see of it as JSON values."""
     spec, target = operations.of_job(job.plugin, job.operation, job.operation_name), job.target
@@ -215,7 +230,7 @@ def _store_text(job: Job, execution: Execution | None, text: str) -> None:
     if execution is not None:
         if not store.set_text(execution.attempt, text):
             raise lost(execution.attempt)
-    elif not _held(job.pk, None).update(text=job_text(text)):
+    elif not store.held(job.pk, None).update(text=job_text(text)):
         raise _not_ours(job)
 
 
@@ -225,18 +240,10 @@ def _store_details(job: Job, execution: Execution | None, target: Any, operation
         fields |= {"operation": operation, "operation_name": operations.resolve(operation).name}
     if not fields:
         return
-    if not _held(job.pk, execution.attempt if execution is not None else None).update(**fields):
+    if not store.held(job.pk, execution.attempt if execution is not None else None).update(**fields):
         raise lost(execution.attempt) if execution is not None else _not_ours(job)
     for name, value in fields.items():
         setattr(job, name, value)
-
-
-def _held(job_id: int, attempt: store.Attempt | None) -> Any:
-    """Return the job as a queryset that is empty unless `attempt`, or without one nobody, has it."""
-    jobs = Job.objects.filter(pk=job_id)
-    if attempt is None:
-        return jobs.filter(lease_expires_at=None)
-    return jobs.filter(attempt=attempt.number, lease_owner=attempt.owner, status=JobStatus.PROCESSING)
 
 
 def _not_ours(job: Job) -> JobLost:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, Self
 
 from django.conf import settings
 from django.db import models
@@ -11,9 +12,99 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from pagoda.jobs import operations
-from pagoda.jobs.manager import JobManager
 from pagoda.jobs.transitions import Phase, phase_of
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
+
+
+class JobServices(Protocol):
+    """What `pagoda.jobs.interface` does with jobs; the models reach it through this port alone."""
+
+    def submit(self, *, plugin: str, operation_name: str, user: Any, **options: Any) -> Job: ...
+    def submit_many(
+        self, *, plugin: str, operation_name: str, user: Any, params: Iterable[Mapping[str, Any] | str]
+    ) -> list[Job]: ...
+    def create_new_job(self, user: Any, *args: Any, **kwargs: Any) -> Job: ...
+    def run(self, job: Job, *, will_delay: bool) -> str | None: ...
+    def may_schedule(self, job: Job) -> bool: ...
+    def is_timeout(self, job: Job) -> bool: ...
+    def is_finished(self, job: Job, *, with_refresh: bool) -> bool: ...
+    def is_canceled(self, job: Job) -> bool: ...
+    def proceed_if_ready(self, job: Job) -> bool: ...
+    def update(
+        self, job: Job, *, status: int | None, text: str | None, target: Any, operation: int | None
+    ) -> None: ...
+    def to_json(self, job: Job) -> dict[str, Any]: ...
+    def method_table(self) -> Mapping[int, Any]: ...
+    def register_method_table(self, operation: int, method: Any) -> None: ...
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Jobs."""
+
+    def listed(self) -> JobQuerySet:
+        """Return the jobs that lists show: those of operations that are not hidden."""
+        return self.exclude(operation__in=operations.hidden_numbers())
+
+
+class JobManager(models.Manager["Job"]):
+    """Makes jobs and finds them."""
+
+    def get_queryset(self) -> JobQuerySet:
+        """Return all jobs."""
+        return JobQuerySet(self.model, using=self._db)
+
+    def listed(self) -> JobQuerySet:
+        """Return the jobs that lists show: those of operations that are not hidden."""
+        return self.get_queryset().listed()
+
+    def submit(
+        self,
+        *,
+        plugin: str,
+        operation_name: str,
+        user: Any,
+        params: Mapping[str, Any] | str = {},
+        target: Any = None,
+        text: str = "",
+        depend_on: Job | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str = "",
+        singleton_key: str = "",
+    ) -> Job:
+        """Make a job and have it run, once the current transaction is committed.
+
+        `plugin` is an id or alias, "" for the host; `pagoda.jobs.store.JobRequest` says what the others mean.
+        A key that another job has returns that job.
+
+        Raises:
+            UnknownOperation: the plugin has no such operation.
+            InvalidParams: params or target can't be stored.
+        """
+        return self.model.services.submit(
+            plugin=plugin,
+            operation_name=operation_name,
+            user=user,
+            params=params,
+            target=target,
+            text=text,
+            depend_on=depend_on,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            singleton_key=singleton_key,
+        )
+
+    def submit_many(
+        self, *, plugin: str, operation_name: str, user: Any, params: Iterable[Mapping[str, Any] | str]
+    ) -> list[Job]:
+        """Make and run one job per item of `params`, as `submit` does, at about the price of their messages.
+
+        Raises:
+            UnknownOperation: the plugin has no such operation.
+            InvalidParams: some params can't be stored; no job is made then.
+        """
+        return self.model.services.submit_many(
+            plugin=plugin, operation_name=operation_name, user=user, params=params
+        )
 
 
 class Job(models.Model):
@@ -91,6 +182,7 @@ class Job(models.Model):
     hard_limit_seconds = models.FloatField()
 
     objects: ClassVar[JobManager] = JobManager()
+    services: ClassVar[JobServices]  # put here when the app is ready
 
     class Meta:
         app_label = "job"
@@ -169,37 +261,27 @@ class Job(models.Model):
             return self.hold_reason
         return operations.why_unserved(self.plugin, self.operation, self.operation_name)
 
-    # What tasks and views know from the SDK's JobProtocol. Imported late: it works on this table.
+    # What tasks and views know from the SDK's JobProtocol
 
     def may_schedule(self) -> bool:
         """Return whether it still waits for the job it depends on."""
-        from pagoda.jobs import interface
-
-        return interface.may_schedule(self)
+        return self.services.may_schedule(self)
 
     def is_timeout(self) -> bool:
         """Return whether it ended, or should have ended, by its time limit."""
-        from pagoda.jobs import interface
-
-        return interface.is_timeout(self)
+        return self.services.is_timeout(self)
 
     def is_finished(self, with_refresh: bool = True) -> bool:
         """Return whether no more work will be done for it."""
-        from pagoda.jobs import interface
-
-        return interface.is_finished(self, with_refresh=with_refresh)
+        return self.services.is_finished(self, with_refresh=with_refresh)
 
     def is_canceled(self) -> bool:
         """Return whether it was cancelled or is asked to stop; reads the database."""
-        from pagoda.jobs import interface
-
-        return interface.is_canceled(self)
+        return self.services.is_canceled(self)
 
     def proceed_if_ready(self) -> bool:
         """Return whether the calling task may do the work now; outside of a runner, claim the job for it."""
-        from pagoda.jobs import interface
-
-        return interface.proceed_if_ready(self)
+        return self.services.proceed_if_ready(self)
 
     def update(
         self,
@@ -213,42 +295,30 @@ class Job(models.Model):
         Raises:
             JobLost: the claim is gone; nothing is stored.
         """
-        from pagoda.jobs import interface
-
-        interface.update(self, status=status, text=text, target=target, operation=operation)
+        self.services.update(self, status=status, text=text, target=target, operation=operation)
 
     def to_json(self) -> dict[str, Any]:
         """Return what people see of it as JSON values."""
-        from pagoda.jobs import interface
-
-        return interface.to_json(self)
+        return self.services.to_json(self)
 
     def run(self, will_delay: bool = True) -> Any:
         """Queue it on commit, once; with ``will_delay=False`` run it here and now."""
-        from pagoda.jobs import interface
-
-        return interface.run(self, will_delay=will_delay)
+        return self.services.run(self, will_delay=will_delay)
 
     @classmethod
     def method_table(cls) -> Mapping[int, Any]:
         """Return ``{operation id: task}`` of core, custom and plugin tasks."""
-        from pagoda.jobs import interface
-
-        return interface.method_table()
+        return cls.services.method_table()
 
     @classmethod
     def register_method_table(cls, operation: int, method: Any) -> None:
         """Make `method` the task of a core operation."""
-        from pagoda.jobs import interface
-
-        interface.register_method_table(operation, method)
+        cls.services.register_method_table(operation, method)
 
     @classmethod
     def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> Self:
-        """Create a job that waits for `run`; see `interface.create_new_job` for the arguments."""
-        from pagoda.jobs import interface
-
-        return interface.create_new_job(user, *args, **kwargs)  # type: ignore[return-value]  # Job has no subclasses
+        """Create a job that waits for `run`; see `pagoda.jobs.interface.create_new_job` for the arguments."""
+        return cls.services.create_new_job(user, *args, **kwargs)  # type: ignore[return-value]  # Job has no subclasses
 
 
 class JobLog(models.Model):

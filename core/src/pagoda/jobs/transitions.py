@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
+from django.db.models import Case, CharField, Q, Value, When
+from django.db.models.functions import Now
+
 from pagoda_plugin_sdk.operations import JobStatus
 
 UNFINISHED = (JobStatus.PREPARING, JobStatus.PROCESSING)
@@ -76,3 +79,17 @@ def phase_of(
     if is_waiting:
         return Phase.WAITING
     return Phase.SCHEDULED if is_scheduled else Phase.QUEUED
+
+
+_IS_CLAIMED = Q(lease_expires_at__isnull=False)
+PHASE = Case(
+    When(status__in=FINISHED, then=Value(Phase.FINISHED.value)),
+    When(status=JobStatus.PREPARING, then=Value(Phase.PREPARING.value)),
+    When(_IS_CLAIMED & Q(cancel_requested_at__isnull=False), then=Value(Phase.CANCELING.value)),
+    When(_IS_CLAIMED, then=Value(Phase.RUNNING.value)),
+    When(is_waiting=True, then=Value(Phase.WAITING.value)),
+    When(run_at__gt=Now(), then=Value(Phase.SCHEDULED.value)),
+    default=Value(Phase.QUEUED.value),
+    output_field=CharField(),
+)
+"""What `phase_of` says, as an expression over jobs."""

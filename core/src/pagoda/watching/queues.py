@@ -5,28 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Case, CharField, Count, Min, Q, Value, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 
 from pagoda.jobs import plugin_host
 from pagoda.jobs.clock import database_now, parse_moment
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import CORE_QUEUE
-from pagoda.jobs.transitions import UNFINISHED, Phase
+from pagoda.jobs.transitions import PHASE, UNFINISHED, Phase
 from pagoda.watching.presence import living
-from pagoda_plugin_sdk.operations import JobStatus
-
-_IS_CLAIMED = Q(lease_expires_at__isnull=False)
-_PHASE = Case(
-    When(status=JobStatus.PREPARING, then=Value(Phase.PREPARING.value)),
-    When(_IS_CLAIMED & Q(cancel_requested_at__isnull=False), then=Value(Phase.CANCELING.value)),
-    When(_IS_CLAIMED, then=Value(Phase.RUNNING.value)),
-    When(is_waiting=True, then=Value(Phase.WAITING.value)),
-    When(run_at__gt=Now(), then=Value(Phase.SCHEDULED.value)),
-    default=Value(Phase.QUEUED.value),
-    output_field=CharField(),
-)
-"""As `phase_of`, in SQL."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +36,7 @@ def queues() -> dict[str, Queue]:
     names = [CORE_QUEUE, *(f"plugin.{plugin_id}" for plugin_id in plugin_host.active_plugin_ids())]
     found = {name: Queue(name=name) for name in names}
     now = database_now()
-    jobs = Job.objects.filter(status__in=UNFINISHED).order_by().annotate(current=_PHASE)
+    jobs = Job.objects.filter(status__in=UNFINISHED).order_by().annotate(current=PHASE)
     for row in jobs.values("queue", "current").annotate(
         count=Count("id"), oldest=Min(Coalesce("run_at", "created_at"))
     ):

@@ -1,7 +1,7 @@
 """Everything that changes jobs, each change by the table of transitions and fenced against lost workers."""
 
-from pagoda.jobs.store.attempt import Attempt, owner_of
 from pagoda.jobs.store.claims import (
+    Attempt,
     Heartbeat,
     attempts_of,
     claim,
@@ -9,34 +9,50 @@ from pagoda.jobs.store.claims import (
     hold,
     is_asked_to_stop,
     lock,
+    owner_of,
 )
 from pagoda.jobs.store.control import cancel, requeue, retry, settle
 from pagoda.jobs.store.drafts import JobRequest, longest_limit_seconds, target_fields
 from pagoda.jobs.store.endings import (
     Failure,
+    LogLine,
+    add_log,
+    attach_file,
     end_killed,
     fail_attempt,
     finish,
     finish_canceled,
+    held,
     lose,
+    point_at,
     release,
+    set_progress,
+    set_text,
     time_out,
 )
-from pagoda.jobs.store.publishing import give_back, message_of, publish
-from pagoda.jobs.store.reports import LogLine, add_log, attach_file, set_progress, set_text
-from pagoda.jobs.store.submission import create, run, run_here, submit, submit_many
+from pagoda.jobs.store.submission import (
+    create,
+    give_back,
+    message_of,
+    publish,
+    run,
+    run_here,
+    submit,
+    submit_many,
+)
 from pagoda.jobs.store.sweeps import (
     DueJob,
     Expired,
     due_jobs,
     end_overdue,
     expire_leases,
+    latest_tick,
     look_again,
     purge,
     queued_count,
     release_dependents,
+    take_tick,
 )
-from pagoda.jobs.store.ticks import latest_tick, take_tick
 
 __all__ = [
     "Attempt",
@@ -61,6 +77,7 @@ __all__ = [
     "finish_canceled",
     "give_back",
     "heartbeat",
+    "held",
     "hold",
     "is_asked_to_stop",
     "latest_tick",
@@ -70,6 +87,7 @@ __all__ = [
     "lose",
     "message_of",
     "owner_of",
+    "point_at",
     "publish",
     "purge",
     "queued_count",

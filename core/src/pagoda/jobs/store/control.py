@@ -11,13 +11,11 @@ from django.db.models.functions import Coalesce, Now
 from pagoda.audit.actions import Action
 from pagoda.jobs import operations
 from pagoda.jobs.clock import after
-from pagoda.jobs.endings import tell_ended
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
-from pagoda.jobs.store.auditing import one_transaction, record_jobs
-from pagoda.jobs.store.publishing import publish_on_commit
-from pagoda.jobs.store.submission import GRACE_SECONDS, run
+from pagoda.jobs.store.endings import tell_ended
+from pagoda.jobs.store.submission import GRACE_SECONDS, one_transaction, publish_on_commit, record_jobs, run
 from pagoda.jobs.transitions import UNFINISHED, Event, Phase, sources
 from pagoda_plugin_sdk.operations import JobStatus
 

@@ -1,19 +1,50 @@
-"""How an attempt ends: finished, failed, cancelled, killed, lost, given back."""
+"""How an attempt ends (finished, failed, cancelled, killed, lost, given back), and what it tells before."""
 
 from __future__ import annotations
 
 import enum
 import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
+from django.db.models import QuerySet
+from django.dispatch import Signal
+
 from pagoda.jobs.clock import sql_after, sql_now
-from pagoda.jobs.endings import tell_ended
-from pagoda.jobs.foreign import job_text
-from pagoda.jobs.store.attempt import FENCE, RELEASED, Attempt, allowed, changed
+from pagoda.jobs.foreign import file_facts, job_text
+from pagoda.jobs.models import Job, JobFile, JobLog
+from pagoda.jobs.store.claims import FENCE, RELEASED, Attempt, allowed, changed, lock
+from pagoda.jobs.store.drafts import target_fields
 from pagoda.jobs.transitions import Event
 from pagoda.washing import washed
 from pagoda_plugin_sdk.operations import JobStatus
+
+job_ended = Signal()
+"""Sent with ``ended``, once per job and run, when the end is committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A job that ended."""
+
+    plugin: str  # "" for the host's
+    operation: int
+    status: JobStatus
+
+
+def tell_ended(plugin: str, operation: int, status: JobStatus) -> None:
+    """Tell it when the current transaction is committed, at once outside of one."""
+    ended = Ended(plugin=plugin, operation=operation, status=status)
+    transaction.on_commit(lambda: _send(ended), robust=True)
+
+
+def _send(ended: Ended) -> None:
+    job_ended.send_robust(sender=Ended, ended=ended)
+
 
 REASON_MAX = 500
 
@@ -126,3 +157,62 @@ def _try_again(attempt: Attempt, *, wait_seconds: float, error: str, text: str, 
         WHERE {FENCE} AND {allowed(Event.RELEASE, JobStatus.PROCESSING)} AND cancel_requested_at IS NULL"""
     values = (wait_seconds, wait_seconds, error, text, lost, str(uuid4()))
     return changed(sql, (*values, *attempt.token))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line for the job's log."""
+
+    level: str  # debug, info, warning, error
+    message: str
+    extra: dict[str, Any] = field(default_factory=dict)  # JSON values
+
+
+def set_progress(attempt: Attempt, percent: float, text: str) -> bool:
+    """Store how far the task is, 0 to 100; False when the claim is gone."""
+    bounded = min(max(float(percent), 0.0), 100.0) if math.isfinite(percent) else 0.0
+    sql = f"""UPDATE job_job SET progress_percent = %s, progress_text = %s, updated_at = {sql_now()}
+        WHERE {FENCE}"""
+    return changed(sql, (bounded, washed(text, 200), *attempt.token))
+
+
+def set_text(attempt: Attempt, text: object) -> bool:
+    """Store what people are told; False when the claim is gone."""
+    sql = f"UPDATE job_job SET text = %s, updated_at = {sql_now()} WHERE {FENCE}"
+    return changed(sql, (job_text(text), *attempt.token))
+
+
+def point_at(attempt: Attempt, target: Any) -> bool:
+    """Have the job of `attempt` point at `target`; False when the claim is gone."""
+    return bool(held(attempt.job_id, attempt).update(**target_fields(target)))
+
+
+def held(job_id: int, attempt: Attempt | None) -> QuerySet[Job]:
+    """Return the job as a queryset that is empty unless `attempt`, or without one nobody, has it."""
+    jobs = Job.objects.filter(pk=job_id)
+    if attempt is None:
+        return jobs.filter(lease_expires_at=None)
+    return jobs.filter(attempt=attempt.number, lease_owner=attempt.owner, status=JobStatus.PROCESSING)
+
+
+def add_log(job_id: int, attempt_number: int, lines: Sequence[LogLine]) -> None:
+    """Add lines to the job's log. They are kept whoever has the claim: they say what happened."""
+    JobLog.objects.bulk_create(
+        JobLog(
+            job_id=job_id, attempt=attempt_number, level=line.level, message=line.message, extra=line.extra
+        )
+        for line in lines
+    )
+
+
+def attach_file(attempt: Attempt, *, name: str, content: bytes, content_type: str) -> bool:
+    """Keep a file with the job, in place of an earlier one; False when the claim is gone.
+
+    Call it inside a transaction.
+    """
+    if not lock(attempt):
+        return False
+    JobFile.objects.update_or_create(job_id=attempt.job_id, defaults={"content": content})
+    sql = f"""UPDATE job_job SET file_name = %s, file_type = %s, file_size = %s, updated_at = {sql_now()}
+        WHERE {FENCE}"""
+    return changed(sql, (*file_facts(name, content_type), len(content), *attempt.token))

@@ -1,25 +1,34 @@
-"""Making jobs: a row first, its message once the row is committed."""
+"""Making jobs: a row and its audit event first, its message once they are committed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import replace
+from datetime import datetime
+from functools import cache, partial
 from typing import Any
+from uuid import uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from pagoda.audit.actions import Action
-from pagoda.jobs.clock import after
+from pagoda.audit.models import AuditEvent
+from pagoda.audit.recording import Record, prepared, record_all
+from pagoda.jobs import operations, runtime
+from pagoda.jobs.clock import after, parse_moment, sql_after, sql_now
 from pagoda.jobs.errors import JobError
 from pagoda.jobs.foreign import params_text
 from pagoda.jobs.models import Job
-from pagoda.jobs.store.auditing import one_transaction, record_jobs
+from pagoda.jobs.operations import task_name
+from pagoda.jobs.publisher import Message
+from pagoda.jobs.store.claims import UNCLAIMED, changed, execute
 from pagoda.jobs.store.drafts import JobRequest, draft
-from pagoda.jobs.store.insertion import insert, insert_many
-from pagoda.jobs.store.publishing import publish_on_commit
 from pagoda.jobs.transitions import Event, sources
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -28,6 +37,21 @@ GRACE_SECONDS = 2.0
 
 KEY_TRIES = 3
 """The job that has a key may end between looking for it and making ours."""
+
+BATCH = 500
+"""Jobs of one statement."""
+
+_TIMES = ("created_at", "updated_at", "publish_at", "published_at")
+_PER_ROW = ("params", "task_id")
+_LITERALS: dict[object, str] = {None: "NULL", "": "''", 0: "0"}
+_CHOSEN = frozenset({
+    "user_id", "plugin", "operation", "operation_name", "queue", "params", "text", "status", "task_id",
+    "target_type", "target_entity_id", "target_entry_id", "request_id", "registry_digest",
+    "idempotency_key", "singleton_key", "serial_key", "run_at", "depend_on_id", "is_waiting",
+    "max_attempts", "retry_backoff_seconds", "soft_limit_seconds", "hard_limit_seconds",
+})  # fmt: skip
+"""What a request decides. The other columns start with their defaults, which stand in the statement itself:
+psycopg keeps the parsed form of a statement of at most 50 parameters."""
 
 
 def create(request: JobRequest) -> Job:
@@ -150,3 +174,166 @@ def _is_unfinished(job_id: int | None) -> bool:
 def _is_due(job: Job) -> bool:
     """Return whether its message should go out now. This machine's clock will do: the claim checks again."""
     return job.run_at is None or job.run_at <= timezone.now()
+
+
+def publish_on_commit(jobs: Sequence[Job]) -> None:
+    """Publish the messages of these jobs once the current transaction is committed; nothing on a rollback.
+
+    A broker that is away delays the jobs, never the caller: the dispatcher publishes them later.
+    """
+    if jobs:
+        transaction.on_commit(partial(publish, [message_of(job) for job in jobs]), robust=True)
+
+
+def publish(messages: Sequence[Message]) -> int:
+    """Publish messages, unmark the jobs of those that are left, and return how many went out."""
+    sent = len(runtime.publisher().publish(messages))
+    give_back([message.job_id for message in messages[sent:]])
+    return sent
+
+
+def give_back(job_ids: Sequence[int], *, delay_seconds: float = 1.0) -> None:
+    """Note that the messages of these jobs did not go out: the dispatcher is to send them after the delay."""
+    for start in range(0, len(job_ids), BATCH):
+        batch = job_ids[start : start + BATCH]
+        sql = f"""UPDATE job_job SET published_at = NULL, publish_at = {sql_after()}
+            WHERE id IN ({", ".join(["%s"] * len(batch))}) AND {UNCLAIMED} AND publish_at IS NOT NULL"""
+        changed(sql, (delay_seconds, *batch))
+
+
+def message_of(job: Job) -> Message:
+    """Return the message that brings a worker to `job`."""
+    return Message(
+        job_id=job.pk,
+        task_name=task_name(job.operation, job.plugin, job.operation_name),
+        task_id=job.task_id,
+        queue=job.queue,
+        plugin=job.plugin,
+        user_id=job.user_id,
+    )
+
+
+def insert(job: Job, *, goes_out: bool) -> None:
+    """Insert the row of `job` and its audit event; `goes_out`: its message is published with the commit.
+
+    Raises:
+        IntegrityError: another job has one of its keys.
+    """
+    fields, defaults = _fields(), _defaults()
+    values_sql = _names((*["%s"] * len(fields), *defaults.values(), _times(goes_out)))
+    sql = f"""INSERT INTO job_job ({_names((*fields, *defaults, *_TIMES))}) VALUES ({values_sql})
+        RETURNING id, created_at"""
+    values = [*_values(job, fields), *(() if goes_out else (job.publish_at,))]
+    event = event_of(Action.JOB_SUBMITTED, [job])
+    if event is None:
+        rows = execute(sql, values)
+    elif connection.vendor == "postgresql":
+        # Both rows in one statement: with a transaction around two it would be four round trips.
+        columns = prepared(event)
+        picked = ", ".join("CAST(job.id AS text)" if name == "subject_id" else "%s" for name in columns)
+        sql = f"""WITH job AS ({sql}), event AS (
+                INSERT INTO {AuditEvent._meta.db_table} ({_names(columns)}) SELECT {picked} FROM job)
+            SELECT id, created_at FROM job"""
+        rows = execute(sql, [*values, *(value for name, value in columns.items() if name != "subject_id")])
+    else:
+        with one_transaction():
+            rows = execute(sql, values)
+            record_all([replace(event, subject_id=rows[0][0])])
+    _inserted(job, rows[0], goes_out=goes_out)
+
+
+def insert_many(template: Job, params: Sequence[str]) -> list[Job]:
+    """Insert a row like `template` for each item of `params`, JSON texts, and return them in order.
+
+    Their messages are published with the commit.
+    """
+    fields, defaults = tuple(name for name in _fields() if name not in _PER_ROW), _defaults()
+    values_sql = _names((*["%s"] * len(fields), *defaults.values(), _times(True)))
+    sql = f"""INSERT INTO job_job ({_names((*fields, *defaults, *_TIMES, *_PER_ROW))})
+        SELECT {values_sql}, params, task_id FROM {_rows_of_json()} AS rows
+        RETURNING task_id, id, created_at"""
+    jobs = [_like(template, text) for text in params]
+    rows = json.dumps([[job.params, job.task_id] for job in jobs])
+    found = {row[0]: row[1:] for row in execute(sql, (*_values(template, fields), rows))}
+    for job in jobs:
+        _inserted(job, found[job.task_id], goes_out=True)
+    return jobs
+
+
+@cache
+def _fields() -> dict[str, Any]:
+    """Return the columns whose value a request decides: ``{attribute: Django field}``."""
+    return {f.attname: f for f in Job._meta.concrete_fields if f.attname in _CHOSEN}
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    """Return the columns that every new job has alike: ``{attribute: SQL}``."""
+    others = [f for f in Job._meta.concrete_fields if f.attname not in {"id", *_CHOSEN, *_TIMES}]
+    return {f.attname: _LITERALS[f.get_default()] for f in others}
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(columns)
+
+
+def _times(goes_out: bool) -> str:
+    now = sql_now()
+    return f"{now}, {now}, {now}, {now}" if goes_out else f"{now}, {now}, %s, NULL"
+
+
+def _rows_of_json() -> str:
+    if connection.vendor == "postgresql":
+        return "(SELECT r->>0 AS params, r->>1 AS task_id FROM json_array_elements(%s::json) AS r)"
+    picked = "JSON_EXTRACT(value, '$[0]') AS params, JSON_EXTRACT(value, '$[1]') AS task_id"
+    return f"(SELECT {picked} FROM JSON_EACH(%s))"
+
+
+def _values(job: Job, columns: Iterable[str]) -> list[Any]:
+    fields = _fields()
+    return [fields[name].get_db_prep_save(getattr(job, name), connection) for name in columns]
+
+
+def _like(template: Job, params: str) -> Job:
+    job = copy(template)
+    job._state = copy(template._state)
+    job.params, job.task_id = params, str(uuid4())
+    return job
+
+
+def _inserted(job: Job, row: Sequence[Any], *, goes_out: bool) -> None:
+    created: datetime = parse_moment(row[1])
+    job.pk, job.created_at, job.updated_at = row[0], created, created
+    job.published_at = created if goes_out else None
+    if goes_out:
+        job.publish_at = created
+    job._state.adding, job._state.db = False, connection.alias
+
+
+def one_transaction() -> AbstractContextManager[Any]:
+    """Return a block in which a change of a job and its event stand or fall together; free inside of one."""
+    return nullcontext() if connection.in_atomic_block else transaction.atomic()
+
+
+def record_jobs(action: Action, jobs: Sequence[Job]) -> None:
+    """Record what is done to these jobs, which are of one operation, as one event."""
+    if jobs and (event := event_of(action, jobs)) is not None:
+        record_all([event])
+
+
+def event_of(action: Action, jobs: Sequence[Job]) -> Record | None:
+    """Return the event of something done to jobs of one operation; None for the host's hidden ones."""
+    first = jobs[0]
+    if first.operation in operations.hidden_numbers():
+        return None
+    details: dict[str, Any] = {"job_plugin": first.plugin} if first.plugin else {}
+    if len(jobs) > 1:
+        details["job_ids"] = [job.pk for job in jobs]
+    return Record(
+        action=action,
+        subject_type="job",
+        subject_id=first.pk,
+        subject=f"{first.plugin or 'core'}.{first.operation_name}",
+        details=details,
+        user=first.user if action is Action.JOB_SUBMITTED else None,
+    )

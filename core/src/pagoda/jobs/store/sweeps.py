@@ -1,12 +1,12 @@
-"""What the dispatcher does for all jobs. Any number of processes may do it at once."""
+"""What the dispatcher does for all jobs, and by schedule. Any number of processes may do it at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
@@ -14,10 +14,10 @@ from pagoda.domain.hard_deletes import removable
 from pagoda.jobs.clock import after, sql_after, sql_now
 from pagoda.jobs.models import Job, ScheduleTick
 from pagoda.jobs.publisher import Message
-from pagoda.jobs.store.attempt import COLUMNS, Attempt, execute
+from pagoda.jobs.store.claims import COLUMNS, Attempt, execute
+from pagoda.jobs.store.drafts import JobRequest
 from pagoda.jobs.store.endings import Failure, lose, time_out
-from pagoda.jobs.store.publishing import message_of
-from pagoda.jobs.store.submission import GRACE_SECONDS
+from pagoda.jobs.store.submission import GRACE_SECONDS, message_of, submit
 from pagoda_plugin_sdk.operations import JobStatus
 
 KILL_GRACE_SECONDS = 10.0
@@ -162,3 +162,21 @@ def _by_next_look(jobs: Sequence[Job]) -> dict[float, list[int]]:
 
 def _due_job(job: Job) -> DueJob:
     return DueJob(message=message_of(job), is_suspect=job.published_at is not None, looks=job.publish_count)
+
+
+def take_tick(schedule: str, tick: datetime, request: JobRequest) -> Job | None:
+    """Submit the job of a tick; None when another dispatcher has done so."""
+    try:
+        with transaction.atomic():
+            taken = ScheduleTick.objects.create(schedule=schedule, tick=tick)
+            taken.job = submit(request)
+            taken.save(update_fields=["job"])
+            return taken.job
+    except IntegrityError:  # of job_one_run_per_tick
+        return None
+
+
+def latest_tick(schedule: str) -> datetime | None:
+    """Return the latest tick of a schedule that was started, None before the first."""
+    ticks = ScheduleTick.objects.filter(schedule=schedule).order_by("-tick")
+    return ticks.values_list("tick", flat=True).first()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Histogram
 
-from pagoda.jobs.endings import Ended, job_ended
+from pagoda.jobs.store.endings import Ended, job_ended
 from pagoda.watching.histogram import BOUNDS
 from pagoda.watching.hook_figures import HookDelta
 from pagoda.watching.metrics.labels import (

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from pagoda.jobs import store
-from pagoda.jobs.canary import submit_canary
+from pagoda.jobs.core_tasks import submit_canary
 from pagoda.jobs.errors import JobConflict, UnknownQueue
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda_api.fields import MAX_ID, found_or_404
