@@ -53,9 +53,11 @@ SUITES = {
 }
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]
 FAST = [name for name, suite in SUITES.items() if suite.is_fast]
-SLOW = (  # processes of their own, waits and state machines
+SLOW = (  # processes of their own, waits, state machines, matrices and generated texts
     "sdk/tests/test_public_names.py",
     "core/tests/cli",
+    "core/tests/domain/test_foreign_text.py",
+    "core/tests/hooks/test_fault_matrix.py",
     "core/tests/hooks/test_slow_queries_on_postgresql.py",
     "core/tests/hooks/test_time_budget.py",
     "core/tests/jobs/test_store_machine.py",
