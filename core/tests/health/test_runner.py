@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from pagoda.health import CheckFailed, CheckStatus, Finding
+from pagoda.health.results import CheckFailed, CheckStatus, Finding
 from pagoda.health.runner import CheckRunner
 
 SOON = timedelta(milliseconds=50)

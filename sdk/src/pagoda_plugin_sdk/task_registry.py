@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
@@ -186,8 +187,6 @@ def load_task(module_path: str, function_name: str) -> Callable[..., Any]:
 
 
 def _configured_ranges() -> Ranges:
-    from django.conf import settings  # this module imports without configured settings
-
     ranges: Ranges = getattr(settings, "PLUGIN_OPERATION_ID_CONFIG", {})
     return ranges
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
 
-from pagoda import health
+from pagoda.health.checks import run_checks
 from pagoda.jobs import runtime as job_runtime
 from pagoda.plugins.runtime import registry
 
@@ -84,7 +84,7 @@ class TestReadyz:
 
         monkeypatch.setattr(runtime._Booted, "registry", None)
 
-        checks = {result.name: result for result in health.run_checks()}
+        checks = {result.name: result for result in run_checks()}
 
         assert not checks["registry"].is_ok
         assert checks["database"].is_ok

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from django.apps import apps
 
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up
 from pagoda.cli.tables import show_table
@@ -26,9 +27,7 @@ def alerts() -> None:
 @click.option("--all", "with_resolved", is_flag=True, help="Those that are over, too.")
 def list_alerts(*, with_resolved: bool) -> None:
     """List the alerts that fire."""
-    from pagoda.watching.models import AlertState
-
-    states = AlertState.objects.order_by("rule", "subject")
+    states = apps.get_model("watching", "AlertState").objects.order_by("rule", "subject")
     found = list(states if with_resolved else states.filter(is_firing=True))
     if not found:
         click.echo("No alerts." if with_resolved else "No alert fires.")
@@ -39,7 +38,7 @@ def list_alerts(*, with_resolved: bool) -> None:
 @alerts.command()
 def test() -> None:
     """Send a notice to every address in ALERT_URLS; exit 1 when one does not take it."""
-    from pagoda.watching.alerts.notifying import Notice, deliver
+    from pagoda.watching.alerts.notifying import Notice, deliver  # late: models exist only now
 
     text = "A test of the alerts: `pagoda alerts test` was called."
     found = list(deliver(read_settings(), Notice(title="[TEST] Pagoda", text=text, kind="info")))

@@ -21,7 +21,7 @@ def audit() -> None:
 @audit.command()
 def seal() -> None:
     """Seal what is not sealed yet; the dispatcher does so all the time."""
-    from pagoda.audit.sealing import seal_all
+    from pagoda.audit.sealing import seal_all  # late: models exist only once the host is set up
 
     click.echo(f"{seal_all()} event(s) sealed")
 
@@ -30,7 +30,7 @@ def seal() -> None:
 @click.option("--head", metavar="NUMBER:HASH", help="A seal that must be part of the chain, from a log.")
 def verify(head: str | None) -> None:
     """Compute the hash chain again; exit 1 and name the first event or seal that is wrong."""
-    from pagoda.audit.verifying import verify as verified
+    from pagoda.audit.verifying import verify as verified  # late, as above
 
     found = verified(head)
     if found.fault is not None:
@@ -50,7 +50,7 @@ def verify(head: str | None) -> None:
 @click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
 def export(since: str | None, form: str) -> None:  # noqa: ARG001 - the only form so far
     """Print the events, the oldest first, one JSON object per line in the form that is hashed."""
-    from pagoda.audit.exporting import exported
+    from pagoda.audit.exporting import exported  # late, as above
 
     for line in exported(_moment(since) if since else None):
         click.echo(line)

@@ -11,7 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from pagoda.cli.jobs import all_jobs
 from pagoda.cli.startup import startup_faults
+from pagoda.fencing import breaker_states
 from pagoda.plugins.migrations import left_behind, migration_faults, plugin_labels
 from pagoda.plugins.runtime import registry
 from pagoda_plugin_sdk.exceptions import PluginLoadError
@@ -115,8 +117,6 @@ def _left_behind(_record: PluginRecord | None) -> Iterator[Line]:
 
 
 def _breakers(record: PluginRecord) -> Iterator[Line]:
-    from pagoda.fencing import breaker_states
-
     found = [state for state in breaker_states() if state.plugin == record.id]
     if not found:
         yield Line("breaker", "nothing of it has failed")
@@ -131,10 +131,7 @@ def _breakers(record: PluginRecord) -> Iterator[Line]:
 
 
 def _queue(record: PluginRecord) -> Iterator[Line]:
-
-    from pagoda.jobs.models import Job
-
-    jobs = Job.objects.filter(plugin=record.id)
+    jobs = all_jobs().filter(plugin=record.id)
     running = jobs.filter(finished_at=None, lease_expires_at__gt=timezone.now())
     waiting = jobs.filter(
         finished_at=None, lease_expires_at=None, status=JobStatus.PROCESSING, is_waiting=False

@@ -23,14 +23,15 @@ def health(*, as_json: bool) -> None:
     """Show how the host and its plugins are; exit 1 when something fails."""
     with faults_reported():
         set_up(log_level=QUIET)
-    from pagoda.health import run_checks
-    from pagoda.health.plugins import plugin_health
+    # Late: models exist only once the host is set up
+    from pagoda.health import checks as of_host
+    from pagoda.health import plugins as of_plugins
 
-    checks = run_checks()
+    checks = of_host.run_checks()
     has_database = all(check.is_ok for check in checks if check.name in ("database", "migrations"))
     if has_database:
         report_missing(registry())
-    plugins = [plugin.to_json() for plugin in plugin_health()] if has_database else []
+    plugins = [plugin.to_json() for plugin in of_plugins.plugin_health()] if has_database else []
     if as_json:
         click.echo(
             json.dumps({"checks": {c.name: c.to_json() for c in checks}, "plugins": plugins}, indent=2)

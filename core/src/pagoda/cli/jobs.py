@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from pagoda.cli.tables import show_table
 from pagoda_plugin_sdk.operations import JobStatus
 
 if TYPE_CHECKING:
-    from pagoda.jobs.models import Job
+    from pagoda.jobs.models import Job, JobQuerySet
 
 COLUMNS = ("ID", "OPERATION", "USER", "STATUS", "PHASE", "PROGRESS", "ATTEMPT", "CREATED", "TEXT")
 TEXT_WIDTH = 60
@@ -44,16 +44,14 @@ def list_jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first."""
-    from pagoda.jobs.models import Job
-
-    found = Job.objects.all() if with_hidden else Job.objects.listed()
+    found = all_jobs() if with_hidden else all_jobs().listed()
     if plugin is not None:
         found = found.filter(plugin="" if plugin == "core" else plugin)
     if status is not None:
         found = found.filter(status=JobStatus[status.upper()])
     if before is not None:
         found = found.filter(pk__lt=before)
-    page = list(found.select_related("user", "target_entry", "target_entity").order_by("-id")[:limit])
+    page = list(found.order_by("-id")[:limit])
     if as_json:
         for job in page:
             click.echo(json.dumps(job.to_json()))
@@ -87,42 +85,41 @@ def show(job_id: int, *, as_json: bool) -> None:
 @click.argument("job_ids", type=int, nargs=-1, required=True)
 def cancel(job_ids: tuple[int, ...]) -> None:
     """Cancel jobs: those that wait end at once, running ones are asked to stop."""
-    from pagoda.jobs import store
-
-    with faults_reported():
-        for job_id in job_ids:
-            phase = store.cancel(_job(job_id), text="cancelled by an operator")
-            click.echo(f"job {job_id}: {phase}")
+    _each(job_ids, lambda store, job: str(store.cancel(job, text="cancelled by an operator")))
 
 
 @jobs.command()
 @click.argument("job_ids", type=int, nargs=-1, required=True)
 def retry(job_ids: tuple[int, ...]) -> None:
     """Run jobs again that ended in error, timeout, warning or cancelled."""
-    from pagoda.jobs import store
-
-    with faults_reported():
-        for job_id in job_ids:
-            store.retry(_job(job_id))
-            click.echo(f"job {job_id}: queued")
+    _each(job_ids, lambda store, job: store.retry(job) or "queued")
 
 
 @jobs.command()
 @click.argument("job_ids", type=int, nargs=-1, required=True)
 def requeue(job_ids: tuple[int, ...]) -> None:
     """Queue unfinished jobs anew, taking them from workers that have them; for workers known to be gone."""
-    from pagoda.jobs import store
+    _each(job_ids, lambda store, job: store.requeue(job) or "queued")
+
+
+def _each(job_ids: Sequence[int], act: Callable[[Any, Job], str]) -> None:
+    """Call `act` with the store and each job, and say what it returns. Any: the store is a module."""
+    from pagoda.jobs import store  # late, as below
 
     with faults_reported():
         for job_id in job_ids:
-            store.requeue(_job(job_id))
-            click.echo(f"job {job_id}: queued")
+            click.echo(f"job {job_id}: {act(store, _job(job_id))}")
+
+
+def all_jobs() -> JobQuerySet:
+    """Return the jobs of the host, which is set up."""
+    from pagoda.jobs.models import Job  # late: models exist only once the host is set up
+
+    return Job.objects.get_queryset().select_related("user", "target_entry", "target_entity")
 
 
 def _job(job_id: int) -> Job:
-    from pagoda.jobs.models import Job
-
-    job = Job.objects.select_related("user", "target_entry", "target_entity").filter(pk=job_id).first()
+    job = all_jobs().filter(pk=job_id).first()
     if job is None:
         raise click.ClickException(f"There is no job {job_id}. `pagoda jobs list` shows those there are.")
     return job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from django.core.management import execute_from_command_line
 
 from pagoda.cli.startup import faults_reported, read_settings, set_up
 
@@ -28,6 +29,4 @@ def _run(program: str, arguments: list[str]) -> None:
     with faults_reported():
         read_settings().make_data_dir()
         set_up(log_level="WARNING")
-    from django.core.management import execute_from_command_line
-
     execute_from_command_line([program, *arguments])

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 WIDEST = 10_000
 """No line is folded: who pipes a table on reads it line by line."""
@@ -12,10 +15,6 @@ WIDEST = 10_000
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; cells are plain text."""
-    from rich.console import Console  # a while to import: only what prints a table needs it
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for column in columns:
         table.add_column(column, no_wrap=True)

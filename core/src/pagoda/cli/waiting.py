@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from pagoda.cli.startup import faults_reported, read_settings, set_up
+from pagoda.health.waiting import wait_for
 
 WAITABLE = ("database", "migrations", "broker")
 
@@ -26,8 +27,6 @@ def wait(names: tuple[str, ...], timeout: float | None) -> None:
     """Wait until database, migrations and broker are there; exit 1 with the reason when they are not."""
     with faults_reported():
         set_up(log_level="INFO")
-        from pagoda.health.waiting import wait_for
-
         limit = read_settings().pagoda_wait_seconds if timeout is None else timeout
         wait_for(names or WAITABLE, timeout=timedelta(seconds=limit))
     click.echo(f"ready: {', '.join(names or WAITABLE)}")

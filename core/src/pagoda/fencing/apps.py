@@ -5,6 +5,11 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
+from pagoda.fencing import runtime
+from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.policy import Policy
+from pagoda.fencing.store import DatabaseStore, RedisStore
+
 
 class FencingConfig(AppConfig):
     """Makes the breaker before anything runs plugin code."""
@@ -13,11 +18,6 @@ class FencingConfig(AppConfig):
     label = "fencing"
 
     def ready(self) -> None:
-        from pagoda.fencing import runtime
-        from pagoda.fencing.breaker import Breaker
-        from pagoda.fencing.policy import Policy
-        from pagoda.fencing.store import DatabaseStore, RedisStore
-
         host = settings.PAGODA
         store = DatabaseStore() if host.cache_url is None else RedisStore()
         runtime.install(Breaker(store, Policy.of(host)))

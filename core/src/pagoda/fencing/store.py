@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
+from django.apps import apps
 from django.core.cache import caches
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import Manager
 
 from pagoda.fencing.rows import Key, Row
 
@@ -80,34 +82,31 @@ class DatabaseStore:
 
     def read_all(self) -> dict[Key, Row]:
         """Return every row."""
-        from pagoda.fencing.models import Breaker
-
         self._require_free()
         try:
-            rows = [_row(values) for values in Breaker._default_manager.values(*_FIELDS)]
+            rows = [_row(values) for values in self._rows().values(*_FIELDS)]
         except DatabaseError as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
         return {row.key: row for row in rows}
 
     def swap(self, old: Row, new: Row) -> bool:
         """Put `new` in place of `old`, unless it changed."""
-        from pagoda.fencing.models import Breaker
-
         self._require_free()
         values = asdict(replace(new, version=old.version + 1))
         try:
             if old.version:
-                rows = Breaker._default_manager.filter(
-                    plugin=old.plugin, surface=old.surface, version=old.version
-                )
+                rows = self._rows().filter(plugin=old.plugin, surface=old.surface, version=old.version)
                 return bool(rows.update(**values))
             with transaction.atomic():
-                Breaker._default_manager.create(**values)
+                self._rows().create(**values)
         except IntegrityError:
             return False  # another process made the row
         except DatabaseError as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
         return True
+
+    def _rows(self) -> Manager[Any]:  # Any: the model is known only below
+        return apps.get_model("fencing", "Breaker")._default_manager
 
     def _require_free(self) -> None:
         # Inside the host's transaction it would be undone with it, and lock the row for as long.

@@ -11,7 +11,6 @@ from django.db import DatabaseError, connections
 from kombu.exceptions import OperationalError as BrokerError
 
 from pagoda.errors import NotReady
-from pagoda.health.checks import CHECKS
 from pagoda.health.results import CheckFailed
 from pagoda.health.runner import Check
 
@@ -27,7 +26,7 @@ def wait_for(
     names: Iterable[str] = NEEDED_TO_START,
     *,
     timeout: timedelta,
-    checks: Mapping[str, Check] = CHECKS,
+    checks: Mapping[str, Check] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -39,10 +38,13 @@ def wait_for(
     Raises:
         NotReady: one has not passed when `timeout` is over.
     """
-    deadline = clock() + timeout.total_seconds()
+    # Late: these use models, and processes import this before the host has started
+    from pagoda.health.checks import CHECKS
+
+    known, deadline = CHECKS if checks is None else checks, clock() + timeout.total_seconds()
     for name in names:
         told = ""
-        while reason := _reason_to_wait(checks[name]):
+        while reason := _reason_to_wait(known[name]):
             if clock() >= deadline:
                 limit = timeout.total_seconds()
                 raise NotReady(f"waited {limit:g} s for {name}, given up: {reason}")

@@ -7,6 +7,11 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
+from pagoda.config.logging import set_plugin_finder
+from pagoda.fencing.runtime import breaker
+from pagoda.hooks import breaking, runtime
+from pagoda.hooks.manager import HookManager
+
 
 class HooksConfig(AppConfig):
     """Makes the process's hook manager, before the plugins register their handlers with it."""
@@ -15,11 +20,7 @@ class HooksConfig(AppConfig):
     label = "hooks"
 
     def ready(self) -> None:
-        from pagoda.config.logging import set_plugin_finder
-        from pagoda.fencing.runtime import breaker
-        from pagoda.hooks import breaking, runtime
-        from pagoda.hooks.bridge import Bridge
-        from pagoda.hooks.manager import HookManager
+        from pagoda.hooks.bridge import Bridge  # late: it uses models, which exist once the apps are loaded
 
         manager = HookManager(timeout_seconds=settings.PAGODA.plugin_hook_timeout_seconds)
         manager.open()

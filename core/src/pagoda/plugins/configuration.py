@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from pagoda.plugins.declaration import Declaration
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import near_misses
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 PluginSettings = Mapping[str, Mapping[str, Any]]
 """``{plugin id or alias: {field: value}}``, the setting PLUGIN_SETTINGS; values are whatever JSON holds."""
@@ -60,8 +59,6 @@ def _values(label: str, names: Iterable[str], settings: PluginSettings) -> Mappi
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], label: str) -> BaseModel:
-    from pydantic import ValidationError
-
     try:
         with plugin_fence(ReasonCode.BAD_SETTINGS, f"{label}: its settings model fails", "Correct it."):
             return _validate(model, values)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from pagoda.fencing import add_observer, breaker_changed
+
 
 class WatchingConfig(AppConfig):
     """Connects what counts the plugins' outcomes and records what becomes of their breakers."""
@@ -12,7 +14,7 @@ class WatchingConfig(AppConfig):
     label = "watching"
 
     def ready(self) -> None:
-        from pagoda.fencing import add_observer, breaker_changed
+        # Late: they use models, which exist once the apps are loaded
         from pagoda.watching import breaker_events, traffic
 
         add_observer(traffic.count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NoReturn
 
+import click
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.config.ending import run_and_end
@@ -16,6 +16,7 @@ from pagoda.config.loading import load_settings
 from pagoda.config.logging import configure_logging
 from pagoda.config.settings import Settings
 from pagoda.errors import NotReady, SettingsError
+from pagoda.health.waiting import wait_for
 from pagoda.watching.metrics.processes import share
 from pagoda_api.server import ApiServer
 from pagoda_plugin_sdk.exceptions import PagodaError
@@ -24,9 +25,16 @@ EX_NOT_READY = 1
 EX_CONFIG = 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status (1: what it waits for did not come, 2: configuration)."""
-    arguments = _parser().parse_args(argv)
+@click.group()
+def pagoda_api() -> None:
+    """Run the API process of Pagoda."""
+
+
+@pagoda_api.command(name="serve")
+@click.option("--bind", metavar="ADDRESS:PORT", help="By default API_BIND.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default API_WORKERS.")
+def serve_command(*, bind: str | None, workers: int | None) -> int:
+    """Serve HTTP with gunicorn."""
     if script_name := os.environ.pop("SCRIPT_NAME", ""):  # gunicorn would refuse what asks without it
         os.environ.setdefault("PAGODA_PATH_PREFIX", script_name.rstrip("/"))
     try:
@@ -34,7 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"pagoda-api: {error}", file=sys.stderr)
         return EX_CONFIG
-    return serve(settings, bind=arguments.bind, workers=arguments.workers)
+    return serve(settings, bind=bind, workers=workers)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status (1: what it waits for did not come, 2: configuration)."""
+    try:
+        return int(pagoda_api.main(argv, prog_name="pagoda-api", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
 
 
 def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
@@ -56,34 +73,16 @@ def serve(settings: Settings, *, bind: str | None, workers: int | None) -> int:
 def _load_application() -> object:
     """Load the application in gunicorn's parent, before any port is open; exit if it can't serve."""
     try:
-        from pagoda_api.wsgi import application
+        from pagoda_api.wsgi import application  # late: it starts the host
     except (PagodaError, ImproperlyConfigured) as error:
         print(f"pagoda-api: {error}", file=sys.stderr)
         sys.exit(EX_CONFIG)
-    from pagoda.health.waiting import wait_for  # late: the host's models exist only now
-
     try:
         wait_for(timeout=timedelta(seconds=load_settings().pagoda_wait_seconds))
     except NotReady as error:
         print(f"pagoda-api: {error}", file=sys.stderr)
         sys.exit(EX_NOT_READY)
     return application
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pagoda-api", description="The API process of Pagoda.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="serve HTTP with gunicorn")
-    serving.add_argument("--bind", help="address:port, by default API_BIND")
-    serving.add_argument("--workers", type=_positive, help="processes, by default API_WORKERS")
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number of processes; give 1 or more")
-    return number
 
 
 def run() -> NoReturn:

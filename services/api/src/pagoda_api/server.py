@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+from django.db import connections
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
@@ -74,26 +76,23 @@ class ApiServer(BaseApplication):
 
 
 def _forget_connections() -> None:
-    from django.db import connections
-
     # A connection opened while the application was loaded belongs to the parent process.
     connections.close_all()
 
 
 def _start_watching() -> None:
-    from pagoda_api import watching
-
-    watching.start()
+    _watching().start()
 
 
 def _end_process(_server: object, _worker: object) -> None:
-    from pagoda_api import watching
+    _watching().stop()
 
-    watching.stop()
+
+def _watching() -> ModuleType:
+    from pagoda_api import watching  # late: the host's models exist once the application is loaded
+
+    return watching
 
 
 def _forget_process(_server: object, worker: Any) -> None:
-    """Drop from the metrics what only a living process may tell; its counts stay."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    _watching().forget(worker.pid)

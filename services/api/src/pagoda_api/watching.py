@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from django.db import DatabaseError
+from prometheus_client.multiprocess import mark_process_dead
 
 from pagoda.watching.metrics import series
 from pagoda.watching.presence import LivingProcess, leave
@@ -22,6 +23,11 @@ def start() -> None:
     series.connect()
     _Running.watcher = Watcher(process_chores(PROCESS))
     _Running.watcher.start()
+
+
+def forget(pid: int) -> None:
+    """Drop from the metrics what only a living process may tell; its counts stay."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def stop() -> None:

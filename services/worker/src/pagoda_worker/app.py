@@ -6,10 +6,18 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 
+import django
 import structlog
 from celery import Celery
+from django.conf import settings as django_settings
 
+from pagoda.config.logging import configure_logging
+from pagoda.config.sentry import configure_sentry
 from pagoda.config.settings import Settings
+from pagoda.health.waiting import wait_for
+from pagoda.jobs import runtime as jobs
+from pagoda.plugins import runtime as plugins
+from pagoda.watching.metrics.processes import share
 from pagoda_worker.targets import Plugins, Target, all_targets, find
 
 SETTINGS_MODULE = "pagoda_worker.settings"
@@ -39,8 +47,6 @@ class Host:
         Raises:
             NotReady: it does not within PAGODA_WAIT_SECONDS; the message says why.
         """
-        from pagoda.health.waiting import wait_for
-
         wait_for(timeout=timedelta(seconds=self.settings.pagoda_wait_seconds))
 
     @property
@@ -57,15 +63,7 @@ def start(service: str) -> Host:
         ImproperlyConfigured: operation ids or Celery are; it lists every fault.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
-    from pagoda.watching.metrics.processes import share
-
     share()  # before anything that counts is imported
-    import django
-    from django.conf import settings as django_settings
-
-    from pagoda.config.logging import configure_logging
-    from pagoda.config.sentry import configure_sentry
-
     settings: Settings = django_settings.PAGODA
     configure_logging(settings, service=service)  # before the plugins boot: they are worth a record
     configure_sentry(settings, service=service)
@@ -74,9 +72,7 @@ def start(service: str) -> Host:
 
 
 def _host(settings: Settings) -> Host:
-    from pagoda.jobs import runtime as jobs
-    from pagoda.plugins import runtime as plugins
-    from pagoda.watching.metrics import series
+    from pagoda.watching.metrics import series  # late: it counts, and models exist only now
 
     series.connect()
     return Host(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())

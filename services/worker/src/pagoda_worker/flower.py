@@ -14,6 +14,9 @@ from typing import Any, ClassVar
 
 import structlog
 from celery import Celery
+from flower.app import Flower
+from flower.urls import settings as web_settings
+from tornado.options import options as tornado_options
 
 from pagoda.config.secret_file import stored_secret
 from pagoda.config.settings import Settings
@@ -64,10 +67,6 @@ def options(settings: Settings, *, bind: str | None = None) -> dict[str, Any]:
 
 def serve(app: Celery, settings: Settings, *, bind: str | None = None) -> int:
     """Serve Flower until a signal ends it; return the exit status."""
-    from flower.app import Flower
-    from flower.urls import settings as web_settings
-    from tornado.options import options as tornado_options
-
     chosen = options(settings, bind=bind)
     for name, value in chosen.items():
         setattr(tornado_options, name, value)

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+from pagoda.domain import hard_deletes
+
 
 class EntityConfig(AppConfig):
     """App `entity`."""
@@ -13,7 +15,7 @@ class EntityConfig(AppConfig):
     def ready(self) -> None:
         """Give the models their services, and have plain ORM writes of entities told as changes."""
         # Models, and what needs them, load after the apps
-        from pagoda.domain import hard_deletes, tracking
+        from pagoda.domain import tracking
         from pagoda.domain.entity import models, services
 
         models.Entity.services = services

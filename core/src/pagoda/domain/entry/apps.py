@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+from pagoda.domain import hard_deletes
+
 
 class EntryConfig(AppConfig):
     """App `entry`."""
@@ -13,7 +15,7 @@ class EntryConfig(AppConfig):
     def ready(self) -> None:
         """Give the models their services, and have plain ORM writes of entries told as changes."""
         # Models, and what needs them, load after the apps
-        from pagoda.domain import hard_deletes, tracking
+        from pagoda.domain import tracking
         from pagoda.domain.entry import models, services
 
         models.Entry.services = services

@@ -1,6 +1,8 @@
 """Users, roles, permissions and API tokens as a Django app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+
+from pagoda.domain import hard_deletes
 
 
 class UserConfig(AppConfig):
@@ -12,11 +14,5 @@ class UserConfig(AppConfig):
 
     def ready(self) -> None:
         """Have hard deletes look at rows that no installed model knows."""
-        # Models, and what needs them, load after the apps
-        from django.contrib.auth.models import Group
-
-        from pagoda.domain import hard_deletes
-        from pagoda.domain.user import models
-
-        for model in (models.User, Group, models.Role):
+        for model in (self.get_model("User"), apps.get_model("auth", "Group"), self.get_model("Role")):
             hard_deletes.refuse_referenced(model)

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from pagoda.health import CHECKS, run_checks
+from pagoda.health.checks import CHECKS, run_checks
 from pagoda.watching.metrics.serving import CONTENT_TYPE_LATEST, exposition
 from pagoda_api.problems import logged
 

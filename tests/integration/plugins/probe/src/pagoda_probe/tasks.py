@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+
 from pagoda_plugin_sdk.tasks import JobContext, plugin_task
 
 TIMEOUT_SECONDS = 3.0
@@ -130,8 +132,6 @@ def _open_to(host: str, port: int) -> None:
 @plugin_task(6)
 def look_around(_job: JobContext) -> dict[str, Any]:
     """Tell what a plugin's code can read without leaving its worker."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM user_user WHERE password <> ''")
         password_hashes = cursor.fetchone()[0]

@@ -8,7 +8,7 @@ import socket
 
 def leave(what: str, subject: object, attempt: int = 0) -> None:
     """Record that something happened here and now."""
-    from pagoda_trial.models import Trace
+    from pagoda_trial.models import Trace  # late: tasks are imported before the app is loaded
 
     Trace.objects.create(
         what=what, subject=str(subject), attempt=attempt, host=socket.gethostname(), process=os.getpid()
