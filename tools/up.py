@@ -98,10 +98,10 @@ admin          {api}/admin/
 Flower         {flower}/                login {user} / {flower_password}
 data and logs  {stack.data_dir}
 
-to scan this machine, get a token and send it along:
+to ask the API, get a token and send it along:
   curl -H 'Content-Type: application/json' {api}/api/v2/auth/token/ \\
        -d '{{"username": "{ADMIN}", "password": "{password}"}}'
-  curl -X POST -H 'Authorization: Token ...' {api}/api/v2/plugins/inventory/scan/
+  curl {_example(settings).format(api=api, headers="-H 'Authorization: Token ...'")}
 
 to look at it from another terminal, give commands the same plugins:
   {_plugins()} pagoda plugins list
@@ -109,6 +109,13 @@ to look at it from another terminal, give commands the same plugins:
 ctrl-c stops it
 """
     )
+
+
+def _example(settings: Settings) -> str:
+    """Return options for curl that ask the API: to scan this machine where a plugin does that."""
+    if "inventory" in settings.enabled_plugins:
+        return "-X POST {headers} {api}/api/v2/plugins/inventory/scan/"
+    return "{headers} {api}/api/v2/plugins/"
 
 
 def _plugins() -> str:

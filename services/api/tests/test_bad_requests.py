@@ -169,3 +169,41 @@ def test_method_that_is_not_allowed(api: Any, web: Any, method: str, path: str) 
     assert response.status_code == 405
     assert response.json()["code"] == "method_not_allowed"
     assert method.upper() in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query", ["search=%ff", "search=a%C3", "entity=%80", "is_active=tr%FFue", "sea%ffrch=x"]
+)
+def test_a_query_that_is_no_utf8_is_refused(api: Any, query: str) -> None:
+    response = api.get(f"/api/v2/entries/?{query}")
+    assert response.status_code == 400
+    assert "is no UTF-8" in str(response.json())
+
+
+def test_a_number_of_too_many_digits_is_refused_in_our_words(api: Any) -> None:
+    body = b'{"name": ' + b"9" * 5_000 + b"}"
+    response = api.generic("POST", "/api/v2/entities/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["detail"] == (
+        "JSON parse error - an integer has more than 4,300 digits; send it as text."
+    )
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("path", ["/api/v2/entities", "/api/v2/auth/token", "/api/v2/plugins"])
+def test_what_was_sent_without_the_slash_is_not_lost_on_the_way(api: Any, method: str, path: str) -> None:
+    response = getattr(api, method)(path, {"name": "Host"}, format="json")
+    assert response.status_code == 404
+    assert (
+        response.json()["detail"] == f"Nothing is served at '{path}'; send it to '{path}/', with the slash."
+    )
+
+
+def test_what_is_read_is_found_without_the_slash(api: Any) -> None:
+    response = api.get("/api/v2/entities?page_size=1")
+    assert (response.status_code, response.headers["Location"]) == (301, "/api/v2/entities/?page_size=1")
+
+
+def test_the_bare_host_leads_to_the_api(anonymous: Any) -> None:
+    response = anonymous.get("/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/api/v2/")

@@ -119,7 +119,14 @@ class TestFaults:
 
 ESCAPING = [
     *(f"raises/{name}" for name in ("CancelledError", "GeneratorExit", "SystemExit", "Odd")),
-    *("raises/StopIteration", "raises/RuntimeError", "unprintable", "converter/5"),
+    *(
+        "raises/StopIteration",
+        "raises/RuntimeError",
+        "raises/Silent",
+        "streams/silent",
+        "unprintable",
+        "converter/5",
+    ),
     *("streams/nothing-cancelled", "streams/raised"),
     *(f"drf/{part}" for part in ("authentication", "permission", "throttle", "renderer")),
 ]

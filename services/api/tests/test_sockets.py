@@ -116,6 +116,34 @@ def test_a_body_in_chunks_is_read(server: Any, pieces: int) -> None:
     assert ask(address, sent, b"X-Sum: x\r\n\r\n")[0] == 401
 
 
+@pytest.mark.parametrize(
+    "coded",
+    [
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"-1\r\n{}\r\n0\r\n\r\n",
+        b"0x2\r\n{}\r\n0\r\n\r\n",
+        b"+2\r\n{}\r\n0\r\n\r\n",
+        b"\r\n{}\r\n0\r\n\r\n",
+        b" 2\r\n{}\r\n0\r\n\r\n",
+        b"2 2\r\n{}\r\n0\r\n\r\n",
+        b"1_0\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}XX0\r\n\r\n",
+        b"1\r\n{}\r\n0\r\n\r\n",
+        b"f" * 40 + b"\r\n{}\r\n0\r\n\r\n",
+        b"2" + b" " * 2_000,
+    ],
+)
+def test_chunks_that_are_none_are_refused_at_once(server: Any, coded: bytes) -> None:
+    address, _ = server
+    request = login("/api/v2/auth/token/", "Transfer-Encoding: chunked")
+    status, body = ask(address, request, coded)  # its time-out lies below the body's deadline
+    assert status in (400, 413)
+    assert body["code"]
+    with socket.create_connection(address, timeout=8) as client:  # and the worker goes on
+        client.sendall(head("GET /healthz"))
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("path", ["/api/v2/auth/token/", "/admin/login/", "/nothing/", "/healthz"])
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
 def test_a_body_beyond_the_limit_is_refused_unread(server: Any, path: str, kind: str) -> None:

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
+from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import CORE_OPERATIONS, CUSTOM_OPERATIONS, PLUGIN_OPERATIONS, JobOperation
 from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry
@@ -133,8 +134,10 @@ def load_custom_tasks() -> None:
     for number, path in declared.items():
         try:
             specs[number] = _custom_spec(number, path)
-        except Exception as error:  # noqa: BLE001 - whatever the module does when it is imported
-            faults.append(f"{number!r}: {path!r}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the module does when it is imported
+            faults.append(f"{number!r}: {path!r}: {washed(error)}")
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise ImproperlyConfigured(f"CUSTOM_TASKS has {len(faults)} fault(s):\n{listed}")

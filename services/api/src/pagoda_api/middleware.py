@@ -14,6 +14,7 @@ from django.contrib import auth
 from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from gunicorn.http.errors import ParseException
 
 from pagoda.config.rates import Rate, parse_rate
@@ -180,6 +181,14 @@ def _content_length(request: HttpRequest) -> int:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0  # Django treats it so too: it reads nothing
+
+
+class SlashMiddleware(CommonMiddleware):
+    """Send on to the path with a slash only what is read: a body would be lost on the way."""
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        """Return whether a redirection helps; where it does not, a 404 names the path."""
+        return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
 
 
 class ActingUserMiddleware:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ class CheckedJSONParser(JSONParser):
         """Return the value.
 
         Raises:
-            ParseError: it is no JSON, too deeply nested, or holds half of a surrogate pair.
+            ParseError: it is no JSON, or too deep, or holds half of a surrogate pair or too long a number.
         """
         raw = stream.read()
         try:
@@ -35,6 +36,14 @@ class CheckedJSONParser(JSONParser):
                 json.dumps(parsed, ensure_ascii=False).encode()
         except RecursionError as error:
             raise _too_deep() from error
+        except ParseError as error:
+            if type(error.__context__) is not ValueError:
+                raise
+            # Python's own limit, which it tells in its own words
+            most = sys.get_int_max_str_digits()
+            raise ParseError(
+                f"JSON parse error - an integer has more than {most:,} digits; send it as text."
+            ) from error
         except UnicodeEncodeError as error:
             raise ParseError("JSON parse error - half of a surrogate pair; send valid Unicode.") from error
         return parsed

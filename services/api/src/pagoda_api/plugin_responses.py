@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
 
+from pagoda.fencing.reporting import described
 from pagoda_plugin_sdk.exceptions import PluginError
 
 type Ended = Callable[[BaseException | None], None]
@@ -91,7 +92,7 @@ class GuardedStream:
             self._finish(None if isinstance(error, StopIteration) else error)
             if not isinstance(error, Exception):
                 # The server goes on after an exception, not after anything else.
-                raise StreamCutOff(f"{type(error).__name__}: {error}") from error
+                raise StreamCutOff(described(error)) from error
             raise
         return chunk
 

@@ -22,7 +22,7 @@ from django.core.exceptions import (
 )
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.urls import reverse
+from django.urls import is_valid_path, reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -203,7 +203,10 @@ def logged[R: HttpResponse](response: R) -> R:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
     """Answer an unknown path."""
-    nothing = f"Nothing is served at {request.path!r}. GET {reverse('schema')} lists what is."
+    if is_valid_path(f"{request.path_info}/", getattr(request, "urlconf", None)):
+        nothing = f"Nothing is served at {request.path!r}; send it to '{request.path}/', with the slash."
+    else:
+        nothing = f"Nothing is served at {request.path!r}. GET {reverse('schema')} lists what is."
     return refused(request, _plugin_fault(request.path_info) or nothing, "not_found", 404)
 
 

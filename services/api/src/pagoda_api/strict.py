@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
+from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
@@ -50,6 +51,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         Raises:
             ValidationError: a parameter is unknown or has a wrong value.
         """
+        refuse_undecodable(request.META.get("QUERY_STRING", ""))
         filterset_class = self.get_filterset_class(view, queryset)
         known = filterset_class.base_filters if filterset_class else {}
         of_pages = getattr(getattr(view, "paginator", None), "query_parameters", ())
@@ -74,6 +76,22 @@ def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mappi
         known = serializer().fields
         given = {key: each for key, each in given.items() if key in known or each != shown.get(key, _ABSENT)}
     return serializer(data=given)
+
+
+def refuse_undecodable(query: str) -> None:
+    """Refuse a query string that is no UTF-8: Django would look for what stands for the broken bytes.
+
+    Raises:
+        ValidationError: keyed by the parameter.
+    """
+    for part in query.split("&"):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError as error:
+            name = unquote(part.partition("=")[0])[:MAX_KEY_LENGTH]
+            raise ValidationError(
+                {name: ["The value is no UTF-8; encode it anew."]}, code="invalid"
+            ) from error
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str) -> None:

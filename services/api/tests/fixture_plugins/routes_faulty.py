@@ -98,6 +98,15 @@ class Odd(BaseException):
     """No exception that anybody expects."""
 
 
+class Silent(Exception):
+    """Says nothing, and ends who asks it to."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+    __repr__ = __str__
+
+
 class Cancels:
     """Stands for each class that a plugin's DRF view may bring along; all of them are cancelled."""
 
@@ -175,7 +184,7 @@ VIEWS = [
 ]
 ERRORS = (
     *(asyncio.CancelledError, GeneratorExit, SystemExit, Odd, StopIteration, RuntimeError),
-    *(KeyboardInterrupt, ServerStops),
+    *(KeyboardInterrupt, ServerStops, Silent),
 )
 urlpatterns = [
     *(path(f"{view.__name__}/", view) for view in VIEWS),
@@ -184,6 +193,7 @@ urlpatterns = [
     path("streams/nothing-cancelled/", stream(asyncio.CancelledError)),
     path("streams/raised/", stream(ValueError)),
     path("streams/then-cancelled/", stream(b"first", asyncio.CancelledError)),
+    path("streams/silent/", stream(Silent)),
     path("streams/closing-cancelled/", stream(b"first", b"second", closing=asyncio.CancelledError)),
     path("drf/authentication/", View.as_view(authentication_classes=[Cancels])),
     path("drf/permission/", View.as_view(permission_classes=[Cancels])),
