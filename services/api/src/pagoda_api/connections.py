@@ -27,7 +27,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
-_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+_CHUNK_SIZE = re.compile(rb"0*([0-9a-fA-F]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
+_CHUNK_SIZE_BEGUN = re.compile(rb"[0-9a-fA-F]+(?:[ \t]*|[ \t]*;[^\r\n]*)\r?")
 
 
 class HeadTooLong(ValueError):
@@ -141,15 +142,20 @@ class Connection:
         while at < len(self.received):
             size = _CHUNK_SIZE.match(self.received, at)
             if size is None:
-                if self.received.find(b"\r\n", at) >= 0 or len(self.received) - at > MAX_SIZE_LINE_BYTES:
+                is_begun = _CHUNK_SIZE_BEGUN.fullmatch(self.received, at) is not None
+                if not is_begun or len(self.received) - at > MAX_SIZE_LINE_BYTES:
                     self._end_at = len(self.received)  # no size of a chunk: it is refused as it is
                 break
-            at = size.end() + int(size[1], 16) + 2
-            if at == size.end() + 2:
+            length = int(size[1], 16)
+            if length == 0:
                 end = self.received.find(_END_OF_HEAD, size.end() - 2)
                 self._end_at = end + len(_END_OF_HEAD) if end >= 0 else None
-                at = size.start()
                 break
+            end = size.end() + length
+            if not b"\r\n".startswith(self.received[end : end + 2]):
+                self._end_at = len(self.received)  # the chunk is longer than it says: refused likewise
+                break
+            at = end + 2
         self._chunk_at = at
         if len(self.received) - self._body_at > 2 * self._max_body_bytes:
             self._end_at = len(self.received)  # too long, whatever it holds
