@@ -46,7 +46,7 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DemoResult:
     """What the demo did."""
 
     job_id: int
@@ -76,7 +76,7 @@ def main() -> int:
     return 0
 
 
-def run(stack: Stack) -> Outcome:
+def run(stack: Stack) -> DemoResult:
     """Start everything, scan, show what was found."""
     say(f"setting up in {stack.data_dir}")
     password = prepare(stack)
@@ -89,7 +89,7 @@ def run(stack: Stack) -> Outcome:
         job = follow(stack, client, start_scan(client))
         entries = show_entities(client)
     show_urls(f"http://{address}", job)
-    return Outcome(job_id=job["id"], entries=entries)
+    return DemoResult(job_id=job["id"], entries=entries)
 
 
 def log_in(client: httpx.Client, password: str) -> None:

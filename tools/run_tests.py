@@ -68,7 +68,7 @@ NO_TESTS = 5  # pytest's exit code when it found none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SuiteRun:
     """What one suite reported."""
 
     name: str
@@ -91,7 +91,7 @@ def counts_of(report: Path, exit_code: int) -> Counter[str]:
     return counts | broken
 
 
-def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
+def run(name: str, reports: Path, options: Sequence[str] = ()) -> SuiteRun:
     """Run one suite with pytest's `options`; what it prints is shown at once, or at its end if it waits."""
     suite, report = SUITES[name], reports / f"{name}.xml"
     heading = f"\n{name}: {', '.join(suite.folders)}"
@@ -107,11 +107,11 @@ def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
     if suite.waits:
         print(f"{heading}\n{ended.stdout}", flush=True)
     if exit_code == NO_TESTS and options:  # they are in another suite
-        return Outcome(name=name, exit_code=exit_code, counts=Counter())
-    return Outcome(name=name, exit_code=exit_code, counts=counts_of(report, exit_code))
+        return SuiteRun(name=name, exit_code=exit_code, counts=Counter())
+    return SuiteRun(name=name, exit_code=exit_code, counts=counts_of(report, exit_code))
 
 
-def run_all(names: Sequence[str], reports: Path, options: Sequence[str]) -> list[Outcome]:
+def run_all(names: Sequence[str], reports: Path, options: Sequence[str]) -> list[SuiteRun]:
     """Run the suites one after the other, and beside them those that wait, one after the other too."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         waiting = [name for name in names if SUITES[name].waits]
@@ -125,7 +125,7 @@ def described(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word]) or "no tests ran"
 
 
-def summary(outcomes: list[Outcome], seconds: float) -> str:
+def summary(outcomes: list[SuiteRun], seconds: float) -> str:
     """Return a line per suite and pytest's closing line for all of them together."""
     total = sum((outcome.counts for outcome in outcomes), Counter[str]())
     lines = [f"  {outcome.name:<14}{described(outcome.counts)}" for outcome in outcomes]
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str]) -> int:
     return int(failed or not any(outcome.exit_code == 0 for outcome in outcomes) or _is_empty(outcomes))
 
 
-def _is_empty(outcomes: Sequence[Outcome]) -> bool:
+def _is_empty(outcomes: Sequence[SuiteRun]) -> bool:
     """Tell whether a whole suite has no tests, which is an error, as opposed to none that were chosen."""
     return any(outcome.counts["errors"] for outcome in outcomes)
 

@@ -51,7 +51,7 @@ BUSY_PERCENT = 25  # of all processors, while neither host has anything to do
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
-class Host:
+class ZooHost:
     """A Pagoda with an API and, on demand, workers; `client` is logged in."""
 
     def __init__(self, stack: Stack) -> None:
@@ -96,12 +96,12 @@ class Host:
 
 
 @contextmanager
-def host(folder: Path, environ: Mapping[str, str], *, workers: bool) -> Iterator[Host]:
+def host(folder: Path, environ: Mapping[str, str], *, workers: bool) -> Iterator[ZooHost]:
     """Start a Pagoda in this folder; stop it at the end."""
     stack = Stack(folder, clean_environ() | dict(environ), say)
     try:
         with stack:
-            started = Host(stack)
+            started = ZooHost(stack)
             started.start(workers=workers)
             yield started
     except (StackError, httpx.HTTPError):
@@ -109,7 +109,7 @@ def host(folder: Path, environ: Mapping[str, str], *, workers: bool) -> Iterator
         raise
 
 
-def exercise(zoo: Host) -> None:
+def exercise(zoo: ZooHost) -> None:
     """Have every plugin do wrong until its breaker opens; what it does wrong must stay its own.
 
     Raises:
@@ -133,14 +133,14 @@ def exercise(zoo: Host) -> None:
         raise StackError(f"/readyz: {missing}")
 
 
-def _not_out_of_service(zoo: Host, path: str) -> str | None:
+def _not_out_of_service(zoo: ZooHost, path: str) -> str | None:
     # The other process may have looked at the breakers up to a second ago.
     answer = zoo.client.get(path)
     is_told = answer.status_code == 503 and "Retry-After" in answer.headers
     return None if is_told else f"it answers {answer.status_code}"
 
 
-def _tasks_missing(zoo: Host) -> str | None:
+def _tasks_missing(zoo: ZooHost) -> str | None:
     open_ones = {
         plugin["id"]
         for plugin in zoo.plugins()
@@ -150,7 +150,7 @@ def _tasks_missing(zoo: Host) -> str | None:
     return ", ".join(sorted(set(TASKS) - open_ones)) or None
 
 
-def _forking_missing(zoo: Host) -> str | None:
+def _forking_missing(zoo: ZooHost) -> str | None:
     jobs = zoo.checked("GET", f"/api/v2/jobs/?plugin={FORKING}", 200)["results"]
     ends = sorted((job["status_name"], job["attempt"]) for job in jobs)
     return None if ends == [("DONE", 1)] * (FAILURES + 1) else f"they ended as {ends}"
@@ -200,7 +200,7 @@ def _requests(number: int, round_number: int) -> list[tuple[str, str, Any]]:
     ]
 
 
-def slowdown(zoo: Host, bare: Host) -> list[str]:
+def slowdown(zoo: ZooHost, bare: ZooHost) -> list[str]:
     """Return what is missed of the promise on how much slower the host's own API is with the zoo."""
     for one in (zoo, bare):
         attrs = [{"name": "address", "type": "string"}]

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tools import run_tests
-from tools.run_tests import ALL, FAST, ROOT, SLOW, SUITES, Outcome, counts_of, main, summary
+from tools.run_tests import ALL, FAST, ROOT, SLOW, SUITES, SuiteRun, counts_of, main, summary
 
 # Tests that need more than Python have targets of their own; .venv holds tests of others.
 ELSEWHERE = {".venv", "integration", "browser"}
 REPORT = '<testsuites><testsuite errors="1" failures="2" skipped="3" tests="10"></testsuite></testsuites>'
 
 
-def outcome(name: str, **counts: int) -> Outcome:
-    return Outcome(name=name, exit_code=0, counts=Counter(counts))
+def outcome(name: str, **counts: int) -> SuiteRun:
+    return SuiteRun(name=name, exit_code=0, counts=Counter(counts))
 
 
 def test_report_is_counted_in_the_words_of_pytest(tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
     """``{suite: pytest's options}`` of what would run; every suite but core finds no test."""
     found: dict[str, tuple[str, ...]] = {}
 
-    def run(name: str, reports: Path, options: Sequence[str] = ()) -> Outcome:
+    def run(name: str, reports: Path, options: Sequence[str] = ()) -> SuiteRun:
         found[name] = tuple(options)
-        return Outcome(name=name, exit_code=0 if name == "core" else 5, counts=Counter())
+        return SuiteRun(name=name, exit_code=0 if name == "core" else 5, counts=Counter())
 
     monkeypatch.setattr(run_tests, "run", run)
     return found

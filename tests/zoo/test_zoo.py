@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from tools.stack import is_ready
-from tools.zoo import Host, exercise, host, id_range_fault
+from tools.zoo import ZooHost, exercise, host, id_range_fault
 from tools.zoo_expectations import ENVIRON, FOLDER, ID_RANGES, ZOO, Expected
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooHost]:
     """A host with API and workers whose plugins have all done wrong, until their breakers opened."""
     with host(tmp_path_factory.mktemp("zoo"), ENVIRON, workers=True) as started:
         exercise(started)
@@ -25,7 +25,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def plugins(zoo: Host) -> list[Mapping[str, Any]]:
+def plugins(zoo: ZooHost) -> list[Mapping[str, Any]]:
     return zoo.plugins()
 
 
@@ -34,13 +34,13 @@ def test_the_status_of_a_plugin_names_its_fault(plugins: list[Mapping[str, Any]]
     assert expected.missed(expected.seen(plugins)) is None
 
 
-def test_the_host_is_ready_and_what_it_stores_is_whole(zoo: Host) -> None:
+def test_the_host_is_ready_and_what_it_stores_is_whole(zoo: ZooHost) -> None:
     assert is_ready(zoo.client) is None
     entries = zoo.checked("GET", "/api/v2/entries/?entity=Cage", 200)["results"]
     assert sorted(entry["name"] for entry in entries) == ["cage 0", "cage 1", "cage 2"]
 
 
-def test_a_job_of_a_plugin_out_of_service_stays_queued_with_the_reason(zoo: Host) -> None:
+def test_a_job_of_a_plugin_out_of_service_stays_queued_with_the_reason(zoo: ZooHost) -> None:
     def held() -> str | None:
         jobs = zoo.checked("GET", "/api/v2/jobs/?plugin=zoo-task-dies", 200)["results"]
         reasons = [job.get("hold_reason") or "" for job in jobs]

@@ -25,7 +25,7 @@ _PLURALS = {kind.plural: kind for kind in KINDS.values()}
 _CREATED = {"resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1}
 
 
-class ApiServer(ThreadingHTTPServer):
+class KubernetesApi(ThreadingHTTPServer):
     """Answers for a cluster of one Kubernetes version. A context manager: leaving it stops the server."""
 
     daemon_threads = True
@@ -75,7 +75,7 @@ def path_of(document: Document, namespace: str) -> str:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # a head and a body are two writes, and the second would wait 40 ms
-    server: ApiServer
+    server: KubernetesApi
 
     def do_GET(self) -> None:
         objects, path = self.server.objects, self._path

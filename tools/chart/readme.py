@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable
 
 from tools.chart.settings_table import LEFT_OUT, MADE, MADE_FROM, UNUSED, Setting, settings
-from tools.chart.values_file import Value
+from tools.chart.values_file import ChartValue
 
 Row = tuple[str, str, str]
 
 LONGEST_DEFAULT = 60
 
 
-def tables(values: dict[str, Value]) -> dict[str, str]:
+def tables(values: dict[str, ChartValue]) -> dict[str, str]:
     """Return ``{name of the place in the README: text}``."""
     return {"values": _values(values), "settings": _settings(settings().values())}
 
@@ -34,7 +34,7 @@ def filled(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-def _values(values: dict[str, Value]) -> str:
+def _values(values: dict[str, ChartValue]) -> str:
     parts = []
     for section in dict.fromkeys(value.section for value in values.values()):
         rows: list[Row] = []
@@ -50,11 +50,11 @@ def _values(values: dict[str, Value]) -> str:
     return "\n".join(parts)
 
 
-def _row(value: Value, values: dict[str, Value]) -> Row:
+def _row(value: ChartValue, values: dict[str, ChartValue]) -> Row:
     return (f"`{value.name}`", _default(value.default), value.description or _inherited(value, values))
 
 
-def _inherited(value: Value, values: dict[str, Value]) -> str:
+def _inherited(value: ChartValue, values: dict[str, ChartValue]) -> str:
     parent = values[value.path[0]].hints.get("inherits", "podDefaults")
     return f"As `{'.'.join((parent, *value.path[1:]))}`."
 

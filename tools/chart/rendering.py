@@ -10,7 +10,7 @@ from typing import Any
 import helm_sdkpy
 import yaml
 
-from tools.chart.api_server import ApiServer, Document
+from tools.chart.api_server import Document, KubernetesApi
 
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "pagoda"
 NEWEST_KUBE = "1.33.0"
@@ -59,7 +59,7 @@ def installed(
     Raises:
         ChartFault: the values don't fit the schema, or a template refuses them.
     """
-    with ApiServer(kube_version, namespace, existing) as server:
+    with KubernetesApi(kube_version, namespace, existing) as server:
         config = helm_sdkpy.Configuration(namespace=namespace, kubeconfig=server.kubeconfig)
         install = helm_sdkpy.Install(config).run(
             name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.chart import settings_table
-from tools.chart.values_file import Value, ValuesFault
+from tools.chart.values_file import ChartValue, ValuesFault
 
 Schema = dict[str, Any]
 
@@ -17,7 +17,7 @@ _SOURCES = {"settings": settings_table.CONFIG, "secrets": settings_table.SECRET}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
-def schema(values: dict[str, Value]) -> Schema:
+def schema(values: dict[str, ChartValue]) -> Schema:
     """Return the schema of all values.
 
     Raises:
@@ -33,7 +33,7 @@ def schema(values: dict[str, Value]) -> Schema:
     }
 
 
-def _schema(value: Value, values: dict[str, Value]) -> Schema:
+def _schema(value: ChartValue, values: dict[str, ChartValue]) -> Schema:
     described: Schema = {"description": value.description} if value.description else {}
     hints = {key: hint for key, hint in value.hints.items() if key not in _OWN_HINTS}
     if "any" in value.hints:
@@ -52,7 +52,7 @@ def _schema(value: Value, values: dict[str, Value]) -> Schema:
     return described | _leaf(value) | hints
 
 
-def _map(value: Value, values: dict[str, Value]) -> Schema:
+def _map(value: ChartValue, values: dict[str, ChartValue]) -> Schema:
     """Return the schema of a map with its inherited keys, those with another default among them."""
     inherited = _inherited(value, values)
     own = {
@@ -63,7 +63,7 @@ def _map(value: Value, values: dict[str, Value]) -> Schema:
     return {"type": "object", "properties": inherited | own, "additionalProperties": False}
 
 
-def _inherited(value: Value, values: dict[str, Value]) -> dict[str, Schema]:
+def _inherited(value: ChartValue, values: dict[str, ChartValue]) -> dict[str, Schema]:
     parent = value.hints.get("inherits")
     if parent is None:
         return {}
@@ -71,7 +71,7 @@ def _inherited(value: Value, values: dict[str, Value]) -> dict[str, Schema]:
     return {name: {"$ref": f"#/properties/{parent}/properties/{name}"} for name in names}
 
 
-def _leaf(value: Value) -> Schema:
+def _leaf(value: ChartValue) -> Schema:
     if not value.description:
         raise ValuesFault(f"{value.name} has no description: write a comment above it in values.yaml")
     found: Schema = {"type": _TYPES[type(value.default)]}

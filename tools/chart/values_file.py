@@ -19,7 +19,7 @@ class ValuesFault(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class ChartValue:
     """One key of values.yaml."""
 
     path: tuple[str, ...]
@@ -27,7 +27,7 @@ class Value:
     section: str  # the heading above it
     description: str = ""
     hints: dict[str, Any] = field(default_factory=dict)  # JSON schema, and inherits, each, from, any
-    children: dict[str, Value] = field(default_factory=dict)  # of a map whose keys are described
+    children: dict[str, ChartValue] = field(default_factory=dict)  # of a map whose keys are described
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Value:
         """Return whether its keys are values of their own."""
         return bool(self.children)
 
-    def leaves(self) -> Iterator[Value]:
+    def leaves(self) -> Iterator[ChartValue]:
         """Yield the values below it, or itself, in the file's order."""
         if not self.is_map:
             yield self
@@ -47,7 +47,7 @@ class Value:
             yield from child.leaves()
 
 
-def read(path: Path) -> dict[str, Value]:
+def read(path: Path) -> dict[str, ChartValue]:
     """Return the values at the top of the file.
 
     Raises:
@@ -59,18 +59,18 @@ def read(path: Path) -> dict[str, Value]:
     return _children(root, (), text.splitlines())
 
 
-def _children(node: yaml.MappingNode, path: tuple[str, ...], lines: list[str]) -> dict[str, Value]:
+def _children(node: yaml.MappingNode, path: tuple[str, ...], lines: list[str]) -> dict[str, ChartValue]:
     return {key.value: _value(key, node, (*path, key.value), lines) for key, node in node.value}
 
 
-def _value(key: yaml.Node, node: yaml.Node, path: tuple[str, ...], lines: list[str]) -> Value:
+def _value(key: yaml.Node, node: yaml.Node, path: tuple[str, ...], lines: list[str]) -> ChartValue:
     description, hints = _comment(lines, key.start_mark.line, ".".join(path))
-    children: dict[str, Value] = {}
+    children: dict[str, ChartValue] = {}
     if isinstance(node, yaml.MappingNode) and not node.flow_style and "each" not in hints:
         children = _children(node, path, lines)
         if not any(child.description or child.is_map for child in children.values()):
             children = {}
-    return Value(
+    return ChartValue(
         path=path,
         default=yaml.safe_load(yaml.serialize(node)),
         section=_section(lines, key.start_mark.line),

@@ -22,7 +22,7 @@ class NotRendered(LookupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class WorkloadProcess:
     """What one container runs; `command` is empty where the image's entrypoint runs `args`."""
 
     image: str
@@ -38,7 +38,7 @@ def environment_of(
     *,
     container: str | None = None,
     secrets: Mapping[str, Mapping[str, str]] | None = None,
-) -> Process:
+) -> WorkloadProcess:
     """Return what a workload's container starts, with ConfigMaps and Secrets looked up.
 
     `container` is the main one unless named, init containers included; `secrets` are Secrets that the chart
@@ -52,7 +52,7 @@ def environment_of(
     chosen = _container(spec, container)
     given = {("Secret", held): dict(data) for held, data in (secrets or {}).items()}
     env = _environment(chosen, _sources(documents) | given)
-    return Process(
+    return WorkloadProcess(
         image=chosen["image"],
         command=tuple(_expanded(part, env) for part in chosen.get("command", ())),
         args=tuple(_expanded(part, env) for part in chosen.get("args", ())),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.states import breaker_changed
 from pagoda.fencing.testing import MemoryStore
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class Process(Breaker):
+class Process(CircuitBreaker):
     """The breaker of one of several processes."""
 
     def __init__(self, name: str, *args: Any) -> None:

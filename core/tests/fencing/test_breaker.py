@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from pagoda.fencing.breaker import Breaker, Successes
+from pagoda.fencing.breaker import CircuitBreaker, Successes
 from pagoda.fencing.outcomes import Outcome, Result
 from pagoda.fencing.testing import MemoryStore
 
@@ -19,7 +19,7 @@ type Changes = list[tuple[str, str, str, str]]
 OPENED = ("bad", "endpoint", "closed", "open")
 
 
-def report(breaker: Breaker, *results: str, name: str = "view", plugin: str = "bad") -> None:
+def report(breaker: CircuitBreaker, *results: str, name: str = "view", plugin: str = "bad") -> None:
     for result in results:
         kind = cast(Result, result)
         breaker.record(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks import breaking
@@ -31,8 +31,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(hooks: HookManager, clock: Clock) -> Breaker:
-    breaker = Breaker(MemoryStore(), Policy(consecutive_failures=3), clock)
+def breaker(hooks: HookManager, clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(MemoryStore(), Policy(consecutive_failures=3), clock)
     breaking.connect(hooks, breaker)
     return breaker
 
@@ -42,7 +42,7 @@ def fail(*_args: Any) -> None:
 
 
 def test_after_failures_in_a_row_a_plugins_handlers_are_left_out(
-    hooks: HookManager, breaker: Breaker, calls: Calls
+    hooks: HookManager, breaker: CircuitBreaker, calls: Calls
 ) -> None:
     bad = hooks.register_hook("entry.after_create", fail, plugin_id="bad")
     other = hooks.register_hook("entry.after_delete", calls.handler("bad too"), plugin_id="bad")
@@ -61,7 +61,7 @@ def test_after_failures_in_a_row_a_plugins_handlers_are_left_out(
 
 
 def test_handlers_that_all_fail_in_one_chain_each_count_for_themselves(
-    hooks: HookManager, breaker: Breaker, calls: Calls
+    hooks: HookManager, breaker: CircuitBreaker, calls: Calls
 ) -> None:
     for plugin in ("one", "two", "three"):
         hooks.register_hook("entry.after_create", fail, plugin_id=plugin)
@@ -73,7 +73,7 @@ def test_handlers_that_all_fail_in_one_chain_each_count_for_themselves(
     )
 
 
-def test_a_success_in_between_ends_the_row(hooks: HookManager, breaker: Breaker) -> None:
+def test_a_success_in_between_ends_the_row(hooks: HookManager, breaker: CircuitBreaker) -> None:
     outcomes = iter([fail, fail, lambda *_: None, fail, fail])
 
     def take_turns(*args: Any) -> None:
@@ -86,14 +86,14 @@ def test_a_success_in_between_ends_the_row(hooks: HookManager, breaker: Breaker)
     assert (state.state, state.calls, state.failures) == ("closed", 5, 4)
 
 
-def test_data_passes_a_handler_that_is_left_out(hooks: HookManager, breaker: Breaker) -> None:
+def test_data_passes_a_handler_that_is_left_out(hooks: HookManager, breaker: CircuitBreaker) -> None:
     hooks.register_hook("entry.before_create", lambda *_: {"name": "changed"}, plugin_id="bad")
     hooks.set_out_of_service(frozenset({"bad"}))
     assert hooks.execute_hook("entry.before_create", "customer", None, {"name": "n"}) == {"name": "n"}
 
 
 def test_a_probe_that_succeeds_puts_them_back(
-    hooks: HookManager, breaker: Breaker, clock: Clock, calls: Calls
+    hooks: HookManager, breaker: CircuitBreaker, clock: Clock, calls: Calls
 ) -> None:
     record = hooks.register_hook("entry.after_create", fail, plugin_id="bad")
     for _ in range(3):
@@ -111,7 +111,7 @@ def test_a_probe_that_succeeds_puts_them_back(
     assert breaker.states()[0].state == "closed"
 
 
-def test_the_hosts_own_handlers_are_never_left_out(hooks: HookManager, breaker: Breaker) -> None:
+def test_the_hosts_own_handlers_are_never_left_out(hooks: HookManager, breaker: CircuitBreaker) -> None:
     hooks.register_hook("entry.after_create", fail)
     for _ in range(5):
         hooks.execute_hook("entry.after_create", "customer", None, None)
@@ -124,13 +124,15 @@ class TestFailClosed:
         with pytest.raises(RejectedByPlugin, match="'strict' can't check it at the moment"):
             hooks.execute_hook("entry.validate", *VALIDATED)
 
-    def test_one_that_is_out_of_service_refuses_it_too(self, hooks: HookManager, breaker: Breaker) -> None:
+    def test_one_that_is_out_of_service_refuses_it_too(
+        self, hooks: HookManager, breaker: CircuitBreaker
+    ) -> None:
         hooks.register_hook("entry.validate", lambda *_: None, plugin_id="strict", fail_closed=True)
         hooks.set_out_of_service(frozenset({"strict"}))
         with pytest.raises(RejectedByPlugin, match="nothing is stored unchecked"):
             hooks.execute_hook("entry.validate", *VALIDATED)
 
-    def test_without_it_the_write_goes_on(self, hooks: HookManager, breaker: Breaker) -> None:
+    def test_without_it_the_write_goes_on(self, hooks: HookManager, breaker: CircuitBreaker) -> None:
         lax = hooks.register_hook("entry.validate", fail, plugin_id="lax")
         hooks.execute_hook("entry.validate", *VALIDATED)
         hooks.set_out_of_service(frozenset({"lax"}))

@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks import breaking
@@ -105,7 +105,7 @@ def test_what_an_error_says_is_washed_wherever_it_goes(hooks: HookManager, error
         raise error
 
     hooks.register_hook("entry.after_create", handle, plugin_id="bad")
-    breaker = Breaker(MemoryStore(), Policy())
+    breaker = CircuitBreaker(MemoryStore(), Policy())
     breaking.connect(hooks, breaker)
     with capture_logs() as logs:
         hooks.execute_hook("entry.after_create", "customer", None, None)

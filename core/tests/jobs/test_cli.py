@@ -85,8 +85,10 @@ def test_no_jobs_are_told(jobs: Jobs) -> None:
 def test_a_job_is_shown_with_its_log_and_traceback(jobs: Jobs) -> None:
     job, attempt = jobs.running(params={"n": 1})
     lines = [
-        store.LogLine(level="info", message="counting"),
-        store.LogLine(level="error", message="ValueError: no stock", extra={"traceback": "Traceback ...\n"}),
+        store.JobLogLine(level="info", message="counting"),
+        store.JobLogLine(
+            level="error", message="ValueError: no stock", extra={"traceback": "Traceback ...\n"}
+        ),
     ]
     store.add_log(job.pk, 1, lines)
     store.finish(attempt, JobStatus.ERROR, error="ValueError: no stock")

@@ -51,7 +51,7 @@ def dead_app() -> Iterator[Celery]:
         closed.bind(("127.0.0.1", 0))
         yield make_app(
             broker_url=f"redis://127.0.0.1:{closed.getsockname()[1]}/0",
-            broker_transport="pagoda.jobs.redisbroker:Transport",
+            broker_transport="pagoda.jobs.redisbroker:RedisTransport",
         )
 
 

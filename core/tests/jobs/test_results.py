@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.jobs.engine import Outcome, outcome_of
+from pagoda.jobs.engine import TaskOutcome, outcome_of
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import checked_result
 from pagoda_plugin_sdk.operations import JobStatus
@@ -15,23 +15,23 @@ TARGET = object()
 @pytest.mark.parametrize(
     ("returned", "outcome"),
     [
-        (None, Outcome()),
-        (JobStatus.WARNING, Outcome(status=JobStatus.WARNING)),
-        ((JobStatus.ERROR, "no stock"), Outcome(status=JobStatus.ERROR, text="no stock")),
-        ((JobStatus.DONE, "ok", TARGET), Outcome(text="ok", target=TARGET)),
-        ({"n": 1}, Outcome(result={"n": 1})),
-        ([1, "two"], Outcome(result=[1, "two"])),
-        (2, Outcome(result=2)),
-        ((1, 2), Outcome(result=[1, 2])),
-        ((JobStatus.DONE,), Outcome(result=[int(JobStatus.DONE)])),
+        (None, TaskOutcome()),
+        (JobStatus.WARNING, TaskOutcome(status=JobStatus.WARNING)),
+        ((JobStatus.ERROR, "no stock"), TaskOutcome(status=JobStatus.ERROR, text="no stock")),
+        ((JobStatus.DONE, "ok", TARGET), TaskOutcome(text="ok", target=TARGET)),
+        ({"n": 1}, TaskOutcome(result={"n": 1})),
+        ([1, "two"], TaskOutcome(result=[1, "two"])),
+        (2, TaskOutcome(result=2)),
+        ((1, 2), TaskOutcome(result=[1, 2])),
+        ((JobStatus.DONE,), TaskOutcome(result=[int(JobStatus.DONE)])),
     ],
 )
-def test_what_a_task_returns_says_how_its_job_ends(returned: Any, outcome: Outcome) -> None:
+def test_what_a_task_returns_says_how_its_job_ends(returned: Any, outcome: TaskOutcome) -> None:
     assert outcome_of(returned, keeps_result=True) == outcome
 
 
 def test_the_raw_form_keeps_no_result() -> None:
-    assert outcome_of(object(), keeps_result=False) == Outcome()
+    assert outcome_of(object(), keeps_result=False) == TaskOutcome()
 
 
 @pytest.mark.parametrize("status", [JobStatus.PREPARING, JobStatus.PROCESSING])

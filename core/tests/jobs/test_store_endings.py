@@ -226,7 +226,7 @@ def test_a_file_of_a_lost_attempt_is_not_kept(jobs: Jobs) -> None:
 def test_log_lines_stay_with_the_job_in_order(jobs: Jobs) -> None:
     job, _ = jobs.running()
 
-    store.add_log(job.pk, 1, [store.LogLine(level="info", message=m, extra={"m": m}) for m in ("a", "b")])
+    store.add_log(job.pk, 1, [store.JobLogLine(level="info", message=m, extra={"m": m}) for m in ("a", "b")])
 
     assert list(JobLog.objects.filter(job=job).values_list("message", "attempt", "extra")) == [
         ("a", 1, {"m": "a"}),

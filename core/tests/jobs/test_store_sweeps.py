@@ -196,7 +196,7 @@ def test_old_jobs_are_removed_in_batches_with_what_belongs_to_them(jobs: Jobs) -
     old = []
     for _ in range(3):
         job, attempt = jobs.running()
-        store.add_log(job.pk, 1, [store.LogLine(level="info", message="ran")])
+        store.add_log(job.pk, 1, [store.JobLogLine(level="info", message="ran")])
         store.finish(attempt, JobStatus.DONE)
         jobs.past(job, "finished_at", 3600)
         old.append(job)

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from structlog.testing import capture_logs
 
 from pagoda.fencing import Outcome, add_observer, remove_observer
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.runtime import manager
@@ -39,7 +39,7 @@ def fence(serve: Callable[..., None]) -> Iterator[EndpointFence]:
     serve(Faulty())
     fence = EndpointFence(
         budget=manager().budget,
-        breaker=Breaker(MemoryStore(), Policy(consecutive_failures=2)),
+        breaker=CircuitBreaker(MemoryStore(), Policy(consecutive_failures=2)),
         bulkhead=Bulkhead(limit=1, process_limit=1),
         timeout_seconds=0.2,
         max_response_bytes=2000,

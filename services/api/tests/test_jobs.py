@@ -260,11 +260,11 @@ class TestLog:
     def test_lines_are_read_step_by_step(self, api: Any, ann: Any, make_job: Callable[..., Job]) -> None:
         job = make_job(ann)
         other = make_job(ann)
-        store.add_log(job.pk, 1, [store.LogLine(level="info", message="one", extra={"n": 1})])
-        store.add_log(other.pk, 1, [store.LogLine(level="info", message="of another")])
+        store.add_log(job.pk, 1, [store.JobLogLine(level="info", message="one", extra={"n": 1})])
+        store.add_log(other.pk, 1, [store.JobLogLine(level="info", message="of another")])
 
         first = api.get(url(job, "log/")).json()
-        store.add_log(job.pk, 1, [store.LogLine(level="error", message="two")])
+        store.add_log(job.pk, 1, [store.JobLogLine(level="error", message="two")])
         ended(job, JobStatus.DONE)
         second = api.get(url(job, "log/"), {"after": first["next_after"]}).json()
         third = api.get(url(job, "log/"), {"after": second["next_after"]}).json()

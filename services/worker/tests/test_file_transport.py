@@ -11,7 +11,7 @@ from kombu import Connection
 
 from pagoda.jobs import filebroker
 from pagoda_worker import file_transport
-from pagoda_worker.file_transport import READER_EXCHANGES, UNREAD_SECONDS, Channel
+from pagoda_worker.file_transport import READER_EXCHANGES, UNREAD_SECONDS, WorkerFileChannel
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def connection(app: Celery) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def channel(connection: Connection) -> Channel:
+def channel(connection: Connection) -> WorkerFileChannel:
     made = connection.default_channel
-    assert isinstance(made, Channel)
+    assert isinstance(made, WorkerFileChannel)
     return made
 
 
@@ -44,7 +44,7 @@ def age_messages(folder: Path, seconds: float) -> None:
 
 @pytest.mark.parametrize("exchange", READER_EXCHANGES)
 def test_queue_that_nobody_reads_is_forgotten(
-    app: Celery, channel: Channel, tmp_path: Path, exchange: str
+    app: Celery, channel: WorkerFileChannel, tmp_path: Path, exchange: str
 ) -> None:
     channel._queue_bind(exchange, "", "", "dead")
     channel._put("dead", {"old": True})
@@ -57,7 +57,9 @@ def test_queue_that_nobody_reads_is_forgotten(
     assert (channel._size("dead"), channel._size("alive")) == (0, 1)
 
 
-def test_messages_of_jobs_stay_however_old_they_are(app: Celery, channel: Channel, tmp_path: Path) -> None:
+def test_messages_of_jobs_stay_however_old_they_are(
+    app: Celery, channel: WorkerFileChannel, tmp_path: Path
+) -> None:
     channel._queue_bind("plugin.inventory", "", "", "plugin.inventory")
     channel._put("plugin.inventory", {"job": 1})
     age_messages(tmp_path, 10 * UNREAD_SECONDS)
@@ -72,7 +74,7 @@ def test_other_brokers_are_left_alone() -> None:
     assert file_transport.forget_dead_readers(app) == 0
 
 
-def test_waiting_worker_comes_back_soon(connection: Connection, channel: Channel) -> None:
+def test_waiting_worker_comes_back_soon(connection: Connection, channel: WorkerFileChannel) -> None:
     channel.queue_declare("core")
     channel.basic_consume("core", True, lambda _: None, "tag")
     with pytest.raises(TimeoutError):

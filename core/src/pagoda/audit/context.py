@@ -33,7 +33,7 @@ class Origin:
     job_id: int | None
 
 
-class _Port:
+class _ContextPort:
     """Where the plugin runtime, which lies above, says whose code runs."""
 
     find_plugin: PluginFinder | None = None
@@ -41,7 +41,7 @@ class _Port:
 
 def set_plugin_finder(finder: PluginFinder | None) -> None:
     """Set what tells whose code runs; without it the plugin that the logs name is meant."""
-    _Port.find_plugin = finder
+    _ContextPort.find_plugin = finder
 
 
 def origin() -> Origin:
@@ -52,13 +52,13 @@ def origin() -> Origin:
     bound, user = get_contextvars(), acting_user()
     job_id = bound.get("job_id")
     user_id, name = (None, "") if user is None else (user.pk, user.get_username())
-    is_job = job_id is not None
+    is_job, find_plugin = job_id is not None, _ContextPort.find_plugin
     return Origin(
         actor_id=None if is_job else user_id,
         actor=JOB if is_job else name or HOST,
         on_behalf_of_id=user_id if is_job else None,
         on_behalf_of=name if is_job else "",
-        plugin=(_Port.find_plugin() if _Port.find_plugin else None) or bound.get("plugin") or "",
+        plugin=(find_plugin() if find_plugin else None) or bound.get("plugin") or "",
         request_id=washed(bound.get("request_id", ""), 100),
         job_id=job_id,
     )

@@ -15,7 +15,7 @@ PluginFinder = Callable[[], str | None]
 """Returns the id of the plugin whose code runs in the calling thread, None when none does."""
 
 
-class _Port:
+class _FinderPort:
     """Where the hooks, which lie above, say whose code runs."""
 
     find_plugin: PluginFinder | None = None
@@ -23,7 +23,7 @@ class _Port:
 
 def set_plugin_finder(finder: PluginFinder | None) -> None:
     """Have lines that code of a plugin logs name it, whosever request or job it runs in."""
-    _Port.find_plugin = finder
+    _FinderPort.find_plugin = finder
 
 
 def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
@@ -31,8 +31,8 @@ def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
 
     A context variable per handler would do, and cost more than the handler's call.
     """
-    if "plugin" not in event and _Port.find_plugin is not None:
-        found = _Port.find_plugin()
+    if "plugin" not in event and _FinderPort.find_plugin is not None:
+        found = _FinderPort.find_plugin()
         if found:
             event["plugin"] = found
     return event

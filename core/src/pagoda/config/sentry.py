@@ -37,7 +37,7 @@ def configure_sentry(settings: Settings, *, service: str) -> bool:
     """
     if settings.sentry_dsn is None:
         return False
-    if _Process.target is None:
+    if _SentryProcess.target is None:
         os.register_at_fork(after_in_child=_restart)
     _start(
         _Target(
@@ -57,12 +57,12 @@ class _Target:
     release: str
 
 
-class _Process:
+class _SentryProcess:
     target: _Target | None = None  # of the last start; forked processes start anew with it
 
 
 def _start(target: _Target) -> None:
-    _Process.target = target
+    _SentryProcess.target = target
     sentry_sdk.init(
         dsn=target.dsn,
         environment=target.environment,
@@ -82,8 +82,8 @@ def _restart() -> None:
     In a copied one the thread that sends is gone, and its queue still wakes it instead of a new one: the
     first event would wait for a second.
     """
-    if _Process.target is not None and sentry_sdk.is_initialized():
-        _start(_Process.target)
+    if _SentryProcess.target is not None and sentry_sdk.is_initialized():
+        _start(_SentryProcess.target)
 
 
 def link_user(user_id: object) -> None:

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from pagoda.fencing import runtime
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.store import DatabaseStore, RedisStore
 
@@ -20,4 +20,4 @@ class FencingConfig(AppConfig):
     def ready(self) -> None:
         host = settings.PAGODA
         store = DatabaseStore() if host.cache_url is None else RedisStore()
-        runtime.install(Breaker(store, Policy.of(host)))
+        runtime.install(CircuitBreaker(store, Policy.of(host)))

@@ -32,7 +32,7 @@ type Successes = tuple[str, Surface, str, int]
 """Plugin, surface, name, and how often it did no harm since this was last asked."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Decides for one process, together with the others. Safe in threads; a forked process is a new one."""
 
     def __init__(self, store: Store, policy: Policy, clock: Callable[[], float] = time.time) -> None:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.errors import FencesNotStarted
 from pagoda.fencing.states import BreakerState
 
 
-class _Process:
-    breaker: Breaker | None = None  # set by `install`
+class _FencingProcess:
+    breaker: CircuitBreaker | None = None  # set by `install`
 
 
-def install(breaker: Breaker | None) -> Breaker | None:
+def install(breaker: CircuitBreaker | None) -> CircuitBreaker | None:
     """Make `breaker` the process's and return the one it replaces."""
-    replaced, _Process.breaker = _Process.breaker, breaker
+    replaced, _FencingProcess.breaker = _FencingProcess.breaker, breaker
     return replaced
 
 
-def breaker() -> Breaker:
+def breaker() -> CircuitBreaker:
     """Return the process's breaker.
 
     Raises:
         FencesNotStarted: Django is not set up, or `pagoda.fencing` is no installed app.
     """
-    if _Process.breaker is None:
+    if _FencingProcess.breaker is None:
         raise FencesNotStarted(
             "The breaker does not exist yet. It is made when Django starts: call django.setup() with "
             "'pagoda.fencing' in INSTALLED_APPS first."
         )
-    return _Process.breaker
+    return _FencingProcess.breaker
 
 
 def breaker_states() -> list[BreakerState]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
-from pagoda.fencing.breaker import Breaker, Successes
+from pagoda.fencing.breaker import CircuitBreaker, Successes
 from pagoda.fencing.reporting import described
 from pagoda.fencing.rows import Key
 from pagoda.hooks.fence import Step
@@ -13,7 +13,7 @@ from pagoda.hooks.manager import HookManager
 from pagoda.hooks.records import HandlerRecord
 
 
-def connect(manager: HookManager, breaker: Breaker) -> None:
+def connect(manager: HookManager, breaker: CircuitBreaker) -> None:
     """Have `breaker` decide which plugins' handlers `manager` runs."""
     link = _Link(manager, breaker)
     manager.set_failure_listener(link.failed)
@@ -24,7 +24,7 @@ def connect(manager: HookManager, breaker: Breaker) -> None:
 class _Link:
     """Between one manager and one breaker."""
 
-    def __init__(self, manager: HookManager, breaker: Breaker) -> None:
+    def __init__(self, manager: HookManager, breaker: CircuitBreaker) -> None:
         self._manager = manager
         self._breaker = breaker
         self._told: WeakKeyDictionary[HandlerRecord, int] = WeakKeyDictionary()  # successes told of each

@@ -6,13 +6,13 @@ from pagoda.hooks.errors import HooksNotStarted
 from pagoda.hooks.manager import Deferrer, HookManager
 
 
-class _Runtime:
+class _HooksRuntime:
     """Holds the process's manager."""
 
     manager: HookManager | None = None
 
 
-_runtime = _Runtime()
+_runtime = _HooksRuntime()
 
 
 def manager() -> HookManager:

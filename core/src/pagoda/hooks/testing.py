@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pagoda.fencing import runtime as fencing
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.store import Store
 from pagoda.fencing.testing import MemoryStore
@@ -14,9 +14,9 @@ from pagoda.hooks import breaking, runtime
 
 
 @contextmanager
-def fresh_breaker(policy: Policy | None = None, store: Store | None = None) -> Iterator[Breaker]:
+def fresh_breaker(policy: Policy | None = None, store: Store | None = None) -> Iterator[CircuitBreaker]:
     """Have the process's hooks, endpoints and tasks use a breaker that knows of no failure."""
-    breaker = Breaker(store or MemoryStore(), policy or Policy())
+    breaker = CircuitBreaker(store or MemoryStore(), policy or Policy())
     manager = runtime.manager()
     replaced = fencing.install(breaker)
     breaking.connect(manager, breaker)

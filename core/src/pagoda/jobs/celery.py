@@ -17,7 +17,7 @@ from pagoda.config.settings import Settings
 from pagoda.jobs import filebroker
 from pagoda.jobs.operations import CORE_QUEUE
 
-REDIS_TRANSPORT = "pagoda.jobs.redisbroker:Transport"
+REDIS_TRANSPORT = "pagoda.jobs.redisbroker:RedisTransport"
 """By name, as its client is installed where it is used."""
 
 VISIBILITY_MARGIN_SECONDS = 600.0

@@ -117,7 +117,7 @@ def _user(user_id: int | None) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TaskOutcome:
     """How a task that returned wants its job to end."""
 
     status: JobStatus = JobStatus.DONE
@@ -126,18 +126,18 @@ class Outcome:
     result: Any = None  # JSON values
 
 
-def outcome_of(returned: Any, *, keeps_result: bool) -> Outcome:
+def outcome_of(returned: Any, *, keeps_result: bool) -> TaskOutcome:
     """Return what ``JobStatus``, ``(JobStatus, text)``, ``(JobStatus, text, target)`` or a result stand for.
 
     Raises:
         InvalidParams: a result that can't be stored, or a status that no job ends in.
     """
     if isinstance(returned, JobStatus):
-        return Outcome(status=_final(returned))
+        return TaskOutcome(status=_final(returned))
     if isinstance(returned, tuple) and 2 <= len(returned) <= 3 and isinstance(returned[0], JobStatus):
         status, text, *target = returned
-        return Outcome(status=_final(status), text=job_text(text), target=target[0] if target else None)
-    return Outcome(result=checked_result(returned) if keeps_result else None)
+        return TaskOutcome(status=_final(status), text=job_text(text), target=target[0] if target else None)
+    return TaskOutcome(result=checked_result(returned) if keeps_result else None)
 
 
 def _final(status: JobStatus) -> JobStatus:

@@ -31,7 +31,7 @@ class JobLogWriter:
 
     job_id: int
     attempt_number: int
-    waiting: list[store.LogLine] = field(default_factory=list)
+    waiting: list[store.JobLogLine] = field(default_factory=list)
     depth: int = field(default_factory=transaction_depth)  # when the task began
 
     def debug(self, message: str, **extra: Any) -> None:
@@ -64,7 +64,7 @@ class JobLogWriter:
 
     def _add(self, level: str, message: str, extra: dict[str, Any]) -> None:
         values = washed_json(extra, max_bytes=EXTRA_MAX_BYTES)
-        line = store.LogLine(level=level, message=washed(message, MESSAGE_MAX), extra=values)
+        line = store.JobLogLine(level=level, message=washed(message, MESSAGE_MAX), extra=values)
         self.waiting.append(line)
         self.flush()
 

@@ -21,7 +21,7 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
-TRANSPORT = f"{__name__}:Transport"
+TRANSPORT = f"{__name__}:FileTransport"
 """Its name for Celery's ``broker_transport``."""
 
 ABANDONED_AFTER_SECONDS = 120
@@ -31,7 +31,7 @@ Binding = tuple[str, str, str]
 """Routing key, pattern, queue."""
 
 
-class Channel(filesystem.Channel):
+class FileChannel(filesystem.Channel):
     """A channel whose queues are folders of one file per message, the oldest first by name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,10 +115,10 @@ class Channel(filesystem.Channel):
                 draft.replace(path)
 
 
-class Transport(filesystem.Transport):
-    """The transport over `Channel`."""
+class FileTransport(filesystem.Transport):
+    """The transport over `FileChannel`."""
 
-    Channel = Channel
+    Channel = FileChannel
 
 
 def make_folders(folder: Path) -> None:

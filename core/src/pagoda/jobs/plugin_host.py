@@ -10,7 +10,7 @@ from django.apps import apps
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 
-class PluginRecord(Protocol):
+class ActivePlugin(Protocol):
     """What jobs know of a plugin."""
 
     @property
@@ -23,7 +23,7 @@ class PluginHost(Protocol):
     """The plugin registry, as jobs see it."""
 
     @property
-    def active(self) -> Sequence[PluginRecord]:
+    def active(self) -> Sequence[ActivePlugin]:
         """Return the plugins in service, in load order."""
         ...
 

@@ -11,7 +11,7 @@ from typing import Any
 from kombu.transport import redis
 
 
-class Channel(redis.Channel):
+class RedisChannel(redis.Channel):
     """A channel that keeps its client; clients are safe between threads and hold no connection."""
 
     _kept: Any = None
@@ -24,7 +24,7 @@ class Channel(redis.Channel):
         return self._kept
 
 
-class Transport(redis.Transport):
-    """The transport over `Channel`."""
+class RedisTransport(redis.Transport):
+    """The transport over `RedisChannel`."""
 
-    Channel = Channel
+    Channel = RedisChannel

@@ -22,14 +22,14 @@ class JobRunner(Protocol):
 
 
 @dataclass(slots=True)
-class _Runtime:
+class _JobsRuntime:
     app: Celery | None = None
     publisher: MessagePublisher | None = None
     runner: JobRunner | None = None
     registry_digest: str = ""
 
 
-_runtime = _Runtime()
+_runtime = _JobsRuntime()
 
 
 def start(app: Celery, *, registry_digest: str = "") -> None:

@@ -25,7 +25,7 @@ Values = Mapping[str, Any]
 
 
 @enum.unique
-class Outcome(enum.Enum):
+class StockOutcome(enum.Enum):
     """What a scan did with one entry."""
 
     CREATED = "created"  # found for the first time
@@ -54,7 +54,7 @@ class Stock:
         self._log = log
         self._stored: dict[str, dict[str, StoredEntry]] = {}
         self._entries: dict[tuple[str, str], EntryProtocol] = {}
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._outcomes: dict[tuple[str, str], StockOutcome] = {}
 
     def load(self, entity_name: str, names: Mapping[str, Any]) -> None:
         """Read an entity's entries that `names`, a look-up such as ``name__startswith``, selects."""
@@ -88,7 +88,7 @@ class Stock:
             if not is_found and stored.values.get("present") is not False:
                 with self._refusals(entity_name, name):
                     stored.entry.set_attrs(self._user, present=False)
-                    self._outcomes[entity_name, name] = Outcome.GONE
+                    self._outcomes[entity_name, name] = StockOutcome.GONE
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return ``{outcome: {entity: entries}}``, zeros left out."""
@@ -99,12 +99,12 @@ class Stock:
                 for entity in self._entities
                 if counted[outcome.value, entity]
             }
-            for outcome in Outcome
+            for outcome in StockOutcome
         }
 
     def present(self) -> int:
         """Return how many entries stand for something that was found."""
-        found = (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED)
+        found = (StockOutcome.CREATED, StockOutcome.UPDATED, StockOutcome.UNCHANGED)
         return sum(outcome in found for outcome in self._outcomes.values())
 
     @contextmanager
@@ -115,7 +115,7 @@ class Stock:
         except (HookRejected, ValidationError) as error:
             message = f"{entity_name} {name!r} is refused: {_text(error)}"
             self._log.warning(message, entity=entity_name, entry=name)
-            self._outcomes[entity_name, name] = Outcome.REFUSED
+            self._outcomes[entity_name, name] = StockOutcome.REFUSED
 
     def _create(self, entity_name: str, name: str, found: Values) -> None:
         entry = Entry.objects.create_entry(
@@ -123,7 +123,7 @@ class Stock:
         )
         self._entries[entity_name, name] = entry
         self._stored[entity_name][name] = StoredEntry(entry=entry, values=found)
-        self._outcomes[entity_name, name] = Outcome.CREATED
+        self._outcomes[entity_name, name] = StockOutcome.CREATED
 
     def _update(self, entity_name: str, stored: StoredEntry, found: Values) -> None:
         name = stored.entry.name
@@ -132,9 +132,9 @@ class Stock:
             stored.entry.set_attrs(self._user, **differing)
             values = {**stored.values, **differing}
             self._stored[entity_name][name] = StoredEntry(entry=stored.entry, values=values)
-        before = self._outcomes.get((entity_name, name), Outcome.UNCHANGED)
-        is_news = before is Outcome.UNCHANGED and differing
-        self._outcomes[entity_name, name] = Outcome.UPDATED if is_news else before
+        before = self._outcomes.get((entity_name, name), StockOutcome.UNCHANGED)
+        is_news = before is StockOutcome.UNCHANGED and differing
+        self._outcomes[entity_name, name] = StockOutcome.UPDATED if is_news else before
 
 
 def is_same(stored: Any, found: Any) -> bool:

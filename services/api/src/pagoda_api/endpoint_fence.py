@@ -25,7 +25,7 @@ from django.http.response import HttpResponseBase
 
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
-from pagoda.fencing.breaker import Breaker
+from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.reporting import described, report_error
 from pagoda.fencing.runtime import breaker
 from pagoda.health.storage import storage_fault
@@ -59,7 +59,7 @@ class EndpointFence:
     """Calls the views of plugins."""
 
     budget: TimeBudget
-    breaker: Breaker
+    breaker: CircuitBreaker
     bulkhead: Bulkhead
     timeout_seconds: float
     max_response_bytes: int

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class WorkerHost:
     """What a worker process works with, once the host is started."""
 
     settings: Settings
@@ -55,7 +55,7 @@ class Host:
         return float(self.celery.conf.worker_soft_shutdown_timeout)
 
 
-def start(service: str) -> Host:
+def start(service: str) -> WorkerHost:
     """Start the host in this process; logs and errors carry `service`.
 
     Raises:
@@ -71,8 +71,8 @@ def start(service: str) -> Host:
     return _host(settings)
 
 
-def _host(settings: Settings) -> Host:
+def _host(settings: Settings) -> WorkerHost:
     from pagoda.watching.metrics import series  # late: it counts, and models exist only now
 
     series.connect()
-    return Host(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())
+    return WorkerHost(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())

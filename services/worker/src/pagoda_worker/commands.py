@@ -14,7 +14,7 @@ from pagoda.config.ending import run_and_end
 from pagoda.errors import NotReady
 from pagoda_plugin_sdk.exceptions import PagodaError
 from pagoda_worker import app, targets
-from pagoda_worker.app import Host
+from pagoda_worker.app import WorkerHost
 from pagoda_worker.fleet import run_fleet
 
 EX_NOT_READY = 1
@@ -81,5 +81,5 @@ def in_process(main: Callable[[], int]) -> NoReturn:
     run_and_end(main)
 
 
-def _file(given: Path | None, host: Host) -> Path:
+def _file(given: Path | None, host: WorkerHost) -> Path:
     return given or host.settings.pagoda_data_dir / ALIVE_FILE

@@ -104,7 +104,7 @@ class Dispatcher:
         for one in expired:
             attempt, outcome = one.attempt, one.failure.value
             log.warning("job_lease_expired", job_id=attempt.job_id, attempt=attempt.number, outcome=outcome)
-            line = store.LogLine(
+            line = store.JobLogLine(
                 level="warning",
                 message=f"worker lost: no heartbeat from {attempt.owner}",
                 extra={"outcome": outcome},

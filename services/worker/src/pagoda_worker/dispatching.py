@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from pagoda.watching import presence
 from pagoda.watching.metrics import serving as metrics
 from pagoda_worker import liveness
-from pagoda_worker.app import Host
+from pagoda_worker.app import WorkerHost
 from pagoda_worker.chores import PROCESS, watchers
 from pagoda_worker.dispatcher import Dispatcher
 
@@ -22,7 +22,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger(__name__)
 
 
-def dispatch(host: Host, *, alive_file: Path | None = None) -> int:
+def dispatch(host: WorkerHost, *, alive_file: Path | None = None) -> int:
     """Dispatch until a signal ends it, the current round done; return the exit status."""
     stop = _stop_event()
     dispatcher = Dispatcher(interval_seconds=host.settings.job_dispatch_interval_seconds)

@@ -15,7 +15,7 @@ READER_EXCHANGES = ("celeryev", "celery.pidbox", "reply.celery.pidbox")
 """Each of their readers, a Flower or a worker, has a queue of its own; jobs' queues are not among them."""
 
 
-class Channel(filebroker.Channel):
+class WorkerFileChannel(filebroker.FileChannel):
     """The file broker's channel, able to forget readers."""
 
     def forget_dead_readers(self, exchange: str, now: float) -> int:
@@ -35,10 +35,10 @@ class Channel(filebroker.Channel):
         return bool(times) and now - min(times) > UNREAD_SECONDS
 
 
-class Transport(filebroker.Transport):
+class WorkerFileTransport(filebroker.FileTransport):
     """The file broker's transport with a short wait."""
 
-    Channel = Channel
+    Channel = WorkerFileChannel
 
     def drain_events(  # type: ignore[override]  # the stubs of two base classes disagree
         self, connection: Any, timeout: float | None = None
@@ -47,7 +47,7 @@ class Transport(filebroker.Transport):
         super().drain_events(connection, None if timeout is None else min(timeout, WAIT_SECONDS))
 
 
-TRANSPORT = f"{__name__}:Transport"
+TRANSPORT = f"{__name__}:WorkerFileTransport"
 
 
 def install(app: Celery) -> None:
@@ -64,5 +64,5 @@ def forget_dead_readers(app: Celery) -> int:
     if app.conf.broker_transport != TRANSPORT:
         return 0
     with app.connection_for_write() as connection:
-        channel: Any = connection.default_channel  # a `Channel`; the stubs know the base alone
+        channel: Any = connection.default_channel  # a `WorkerFileChannel`; the stubs know the base alone
         return sum(channel.forget_dead_readers(exchange, time.time()) for exchange in READER_EXCHANGES)

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from pagoda_worker import file_transport, liveness
-from pagoda_worker.app import Host
+from pagoda_worker.app import WorkerHost
 from pagoda_worker.children import is_running
 from pagoda_worker.supervision import Child, ChildSpec, SubprocessLauncher, Supervisor, render
 from pagoda_worker.targets import Target
@@ -70,7 +70,7 @@ class StopRequest:
         self.is_made, self.is_urgent = True, self.is_made
 
 
-def run_fleet(host: Host, *, alive_file: Path | None = None) -> int:
+def run_fleet(host: WorkerHost, *, alive_file: Path | None = None) -> int:
     """Run the fleet until a signal ends it; return the exit status."""
     run_dir = make_run_dir(host.settings.pagoda_data_dir / "run")
     stop = StopRequest()
@@ -87,7 +87,7 @@ def run_fleet(host: Host, *, alive_file: Path | None = None) -> int:
     return 0
 
 
-def _serve_metrics(host: Host) -> None:
+def _serve_metrics(host: WorkerHost) -> None:
     """Serve the metrics of all processes here: they share one address, and one folder of counts."""
     from pagoda.watching.metrics import serving as metrics  # needs a host that is started
 
@@ -96,7 +96,7 @@ def _serve_metrics(host: Host) -> None:
         os.environ["METRICS_BIND"] = ""  # for those that are started
 
 
-def _watch(fleet: Supervisor, stop: StopRequest, host: Host, alive_file: Path | None) -> None:
+def _watch(fleet: Supervisor, stop: StopRequest, host: WorkerHost, alive_file: Path | None) -> None:
     _show(fleet.children)
     tidy_at = time.monotonic()  # at once: readers of an earlier run may have left something
     touch_at = tidy_at
@@ -125,7 +125,7 @@ def _end(fleet: Supervisor, stop: StopRequest, limit_seconds: float) -> None:
             _show(fleet.children)
 
 
-def _tidy(host: Host) -> None:
+def _tidy(host: WorkerHost) -> None:
     try:
         removed = file_transport.forget_dead_readers(host.celery)
     except OSError:  # a full or broken disk must not end the supervision

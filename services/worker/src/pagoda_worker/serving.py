@@ -19,7 +19,7 @@ from pagoda.watching import presence
 from pagoda.watching.metrics import serving as metrics
 from pagoda.watching.watcher import Watcher, traffic_chores
 from pagoda_worker import file_transport, runner
-from pagoda_worker.app import Host
+from pagoda_worker.app import WorkerHost
 from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open
 from pagoda_worker.heartbeat import Heart, HeartThread
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve(
-    host: Host, target: Target, *, concurrency: int | None = None, alive_file: Path | None = None
+    host: WorkerHost, target: Target, *, concurrency: int | None = None, alive_file: Path | None = None
 ) -> int:
     """Serve the target's queue until a signal ends it; return the exit status.
 

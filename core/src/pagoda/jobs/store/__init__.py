@@ -15,7 +15,7 @@ from pagoda.jobs.store.control import cancel, requeue, retry, settle
 from pagoda.jobs.store.drafts import JobRequest, longest_limit_seconds, target_fields
 from pagoda.jobs.store.endings import (
     Failure,
-    LogLine,
+    JobLogLine,
     add_log,
     attach_file,
     end_killed,
@@ -60,8 +60,8 @@ __all__ = [
     "Expired",
     "Failure",
     "Heartbeat",
+    "JobLogLine",
     "JobRequest",
-    "LogLine",
     "add_log",
     "attach_file",
     "attempts_of",

@@ -160,7 +160,7 @@ def _try_again(attempt: Attempt, *, wait_seconds: float, error: str, text: str, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class JobLogLine:
     """A line for the job's log."""
 
     level: str  # debug, info, warning, error
@@ -195,7 +195,7 @@ def held(job_id: int, attempt: Attempt | None) -> QuerySet[Job]:
     return jobs.filter(attempt=attempt.number, lease_owner=attempt.owner, status=JobStatus.PROCESSING)
 
 
-def add_log(job_id: int, attempt_number: int, lines: Sequence[LogLine]) -> None:
+def add_log(job_id: int, attempt_number: int, lines: Sequence[JobLogLine]) -> None:
     """Add lines to the job's log. They are kept whoever has the claim: they say what happened."""
     JobLog.objects.bulk_create(
         JobLog(
