@@ -13,6 +13,7 @@ from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
 from pagoda.fencing.breaker import CircuitBreaker
+from pagoda.fencing.errors import OperatorInterrupt
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks import breaking
@@ -115,7 +116,7 @@ def test_what_an_error_says_is_washed_wherever_it_goes(hooks: HookManager, error
 
 
 @pytest.mark.parametrize(
-    "interrupt", [KeyboardInterrupt(), SoftTimeLimitExceeded(), JobTimeLimitExceeded("slow")], ids=repr
+    "interrupt", [OperatorInterrupt(), SoftTimeLimitExceeded(), JobTimeLimitExceeded("slow")], ids=repr
 )
 def test_what_the_host_interrupts_is_interrupted(
     hooks: HookManager, calls: Calls, dispatch: Callable[..., Any], interrupt: BaseException
@@ -131,6 +132,22 @@ def test_what_the_host_interrupts_is_interrupted(
     assert hooks.statistics(record).failures == 0
     assert hooks.budget.running() is None
     assert hooks.statistics(later).calls == hooks.statistics(record).calls - 1
+
+
+def test_an_interrupt_that_a_handler_raises_is_its_own(
+    hooks: HookManager, calls: Calls, dispatch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Ctrl-C, as in each process that has started the plugins, raises another."""
+
+    def interrupts(*_args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("signal.getsignal", lambda _signal: print)
+    record = hooks.register_hook("entry.after_create", interrupts)
+    hooks.register_hook("entry.after_create", calls.handler("later"))
+    dispatch(hooks)
+    assert calls.names == ["later"]
+    assert hooks.statistics(record).failures == 1
 
 
 class Recording(Transport):

@@ -120,6 +120,24 @@ def test_any_other_error_of_a_validation_is_contained(
     assert hooks.statistics(record).failures == 1
 
 
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, ValueError])
+@pytest.mark.parametrize("shape", [lambda text: text, lambda text: {"name": [text]}], ids=["text", "fields"])
+def test_a_refusal_whose_messages_end_who_reads_them_refuses(
+    hooks: HookManager, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], shape: Any
+) -> None:
+    class Mute(ValidationError):
+        def __iter__(self) -> Any:
+            raise raised
+
+        messages = message_dict = property(__iter__)
+
+    monkeypatch.setattr("signal.getsignal", lambda _signal: print)
+    hooks.register_hook("entry.validate", raising(Mute(shape("no"))), plugin_id="p")
+    with pytest.raises(RejectedByPlugin) as refused:
+        validate(hooks)
+    assert refused.value.messages == ["Mute with messages that can't be shown"]
+
+
 @pytest.mark.parametrize("hook", BEFORE)
 def test_a_before_hook_refuses_by_hook_rejected(hooks: HookManager, hook: str) -> None:
     hooks.register_hook(hook, raising(HookRejected("not on Sundays")), plugin_id="p")

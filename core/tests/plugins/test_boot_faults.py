@@ -107,6 +107,11 @@ CASES = {
         code="import_failed",
         message=("SystemExit: I stop the host (generated_bad/plugin.py, line 2).",),
     ),
+    "an interrupt of its own at import": Case(
+        source="raise KeyboardInterrupt('I stop the host')\n",
+        code="import_failed",
+        message=("KeyboardInterrupt: I stop the host (generated_bad/plugin.py, line 1).",),
+    ),
     "any base exception at import": Case(
         source="class Odd(BaseException): ...\nraise Odd\n", code="import_failed", message=(": Odd (",)
     ),

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from pagoda.budget import TimeBudgetExceeded, TransactionBroken
 from pagoda.budget.frames import Frame, Mark
 from pagoda.budget.savepoints import Savepoint
-from pagoda.fencing.errors import HostInterrupt
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.hooks.arguments import ContextRule, entity_name_of
 from pagoda.hooks.errors import RejectedByPlugin
@@ -24,7 +24,7 @@ from pagoda_plugin_sdk.hooks import HOOK_SPECS
 log = structlog.get_logger(__name__)
 
 # Raised by the host into whatever runs, a handler too, and not the handler's doing.
-HOST_INTERRUPTS = (HostInterrupt, KeyboardInterrupt, SoftTimeLimitExceeded, JobTimeLimitExceeded)
+TIME_LIMITS = (SoftTimeLimitExceeded, JobTimeLimitExceeded)
 
 
 class Step:
@@ -87,9 +87,8 @@ class Fence:
         _roll_back(frame.take_savepoints())
         if isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired:
             error = _stopped_query(frame, step.seconds, error)
-        if isinstance(error, HOST_INTERRUPTS) or (
-            isinstance(error, TimeBudgetExceeded) and error.frame is not frame
-        ):
+        is_outer = isinstance(error, TimeBudgetExceeded) and error.frame is not frame
+        if is_outer or isinstance(error, TIME_LIMITS) or is_host_interrupt(error):
             raise error
         if is_rejection(HOOK_SPECS[step.record.hook], error):
             raise _rejection(step, args, error) from error

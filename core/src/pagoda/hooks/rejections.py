@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.hooks.errors import Messages
 from pagoda.hooks.records import HandlerRecord
 from pagoda.washing import washed
@@ -28,7 +29,9 @@ def messages_of(error: BaseException) -> Messages:
             return _texts(error.message_dict if hasattr(error, "error_dict") else error.messages)
         if isinstance(error, _drf_errors()):
             return _texts(getattr(error, "detail", None))
-    except Exception:  # noqa: BLE001 - a plugin's messages that can't be read
+    except BaseException as unreadable:  # a plugin's messages: reading them runs its code
+        if is_host_interrupt(unreadable):
+            raise
         return [f"{type(error).__name__} with messages that can't be shown"]
     return [washed(error) or f"{type(error).__name__} without a message"]
 

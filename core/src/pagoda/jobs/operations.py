@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda.washing import washed
@@ -134,9 +135,9 @@ def load_custom_tasks() -> None:
     for number, path in declared.items():
         try:
             specs[number] = _custom_spec(number, path)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever the module does when it is imported
+        except BaseException as error:  # whatever the module does when it is imported
+            if is_host_interrupt(error):
+                raise
             faults.append(f"{number!r}: {path!r}: {washed(error)}")
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)

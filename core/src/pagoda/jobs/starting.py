@@ -6,6 +6,7 @@ import structlog
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.jobs import celery, celery_tasks, operations, plugin_host, runtime, store
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -40,9 +41,9 @@ def _specs() -> tuple[OperationSpec, ...]:
             continue  # lost them already
         try:
             operations.resolve(operation.number)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # the fence: a module may give another object than at registration
+            if is_host_interrupt(error):
+                raise
             text = f"Its task {operation.name!r} can't be loaded, so it has none: {type(error).__name__}."
             if runtime.host_settings().pagoda_plugin_strict:
                 raise ImproperlyConfigured(f"Plugin {operation.plugin_id!r}: {text}") from error

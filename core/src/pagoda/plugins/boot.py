@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from pagoda.config.settings import Settings
+from pagoda.fencing.errors import tell_interrupts_apart
 from pagoda.plugins import task_declarations
 from pagoda.plugins.candidates import Candidate, Catalogue
 from pagoda.plugins.compatibility import check_compatibility, installed_versions, requires_sdk
@@ -35,6 +36,7 @@ def boot(registry: PluginRegistry, settings: Settings) -> None:
     Raises:
         PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault; it lists everything.
     """
+    tell_interrupts_apart()
     run = _Boot(registry, settings, discover(settings.plugin_examples_dir))
     run.select()
     steps = (run.check_compatibility, run.order_by_source, run.load, run.order_by_class, run.activate)

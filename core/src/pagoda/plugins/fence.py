@@ -12,6 +12,7 @@ import django
 
 import pagoda
 import pagoda_plugin_sdk
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
@@ -21,15 +22,17 @@ _OURS = tuple(Path(str(module.__file__)).parent for module in (pagoda, pagoda_pl
 
 @contextmanager
 def plugin_fence(code: ReasonCode, doing: str, remedy: str) -> Iterator[None]:
-    """Turn what the block raises, SystemExit included, into `PluginRefused`; KeyboardInterrupt passes.
+    """Turn what the block raises, SystemExit included, into `PluginRefused`; the host's own interrupt passes.
 
     `doing` is the beginning of the sentence that goes on with the error, `remedy` the sentence after it.
     """
     try:
         yield
-    except (KeyboardInterrupt, PluginRefused):
+    except PluginRefused:
         raise
     except BaseException as error:  # the fence: recorded as the plugin's reason
+        if is_host_interrupt(error):
+            raise
         raise PluginRefused(_code_of(error, code), f"{doing}: {describe(error)}. {remedy}") from error
 
 

@@ -7,7 +7,6 @@ Only the host's own interrupt passes; the slot is given back whatever happens.
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from django.http.response import HttpResponseBase
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import CircuitBreaker
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.fencing.runtime import breaker
 from pagoda.health.storage import storage_fault
@@ -34,7 +34,6 @@ from pagoda_api import problems
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished
 from pagoda_api.request_id import request_id_of
-from pagoda_api.worker import ServerStops
 
 log = structlog.get_logger(__name__)
 
@@ -42,16 +41,6 @@ ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 """Exceptions that Django answers: a view's way to refuse a request."""
 
 BUSY_RETRY_SECONDS = 1
-
-
-def is_host_interrupt(error: BaseException) -> bool:
-    """Return whether the host itself is interrupted: no fence holds that up.
-
-    A server has a handler of its own for Ctrl-C; a KeyboardInterrupt there is one that a plugin has raised.
-    """
-    if isinstance(error, KeyboardInterrupt):
-        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return isinstance(error, ServerStops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,14 @@ from pagoda.config.rates import Rate, parse_rate
 from pagoda.config.sentry import link_user
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.user.models import User
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.runtime import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request
 from pagoda_api.authentication import find_token, remember_token, token_of
-from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence, is_host_interrupt
+from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES, plugin_of
 from pagoda_api.problems import logged, refused, unexpected_error
 from pagoda_api.request_id import HEADER, PROBES, request_id_of, settle_request_id

@@ -12,7 +12,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
-from pagoda_api.endpoint_fence import endpoint_fence, is_host_interrupt
+from pagoda.fencing.errors import is_host_interrupt
+from pagoda_api.endpoint_fence import endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES
 
 log = structlog.get_logger(__name__)

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
 from pagoda.fencing import Outcome, report_outcome
+from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.django_apps import is_migrated, unmigrated_text
 from pagoda.plugins.fence import describe
@@ -50,9 +51,9 @@ class Command(migrate.Command):
                 raise CommandError(fault)
             if is_migrated(config):  # else it has no models
                 super().handle(**{**options, "app_label": label})
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the fence: the plugin is told as at fault, the others go on
+        except BaseException as error:  # the fence: the plugin is told as at fault, the others go on
+            if is_host_interrupt(error):
+                raise
             self._tell_failure(label, plugin_id, error)
             return False
         self.stdout.write(f"Plugin {plugin_id!r}: its app {label!r} is migrated")
