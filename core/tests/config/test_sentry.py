@@ -13,6 +13,8 @@ import sentry_sdk
 from pagoda.config.loading import load_settings
 from pagoda.config.sentry import configure_sentry
 from pagoda.fencing.reporting import report_error
+from pagoda.hooks import runtime
+from pagoda.hooks.manager import HookManager
 
 
 class Recorder(http.server.ThreadingHTTPServer):
@@ -90,6 +92,48 @@ def test_an_error_without_a_text_is_an_event_like_others(
     (event,) = recorder.events
     assert event["tags"]["plugin"] == "bad"
     assert "Mute" in json.dumps(event)
+
+
+def test_an_event_that_a_handler_sends_names_its_plugin(recorder: Recorder) -> None:
+    """Whosever job it runs in; what a fence reports names the one that failed."""
+
+    def fail(*_args: Any) -> None:
+        sentry_sdk.capture_message("of inner")
+        raise RuntimeError("inner failed")
+
+    def outer(*_args: Any) -> None:
+        hooks.execute_hook("entity.after_create", None, None)
+        sentry_sdk.capture_message("of outer")
+        with sentry_sdk.new_scope() as scope:
+            scope.set_tag("plugin", "named")
+            sentry_sdk.capture_message("of whom it names")
+
+    hooks = HookManager(timeout_seconds=5)
+    hooks.register_hook("entry.after_create", outer, plugin_id="outer")
+    hooks.register_hook("entity.after_create", fail, plugin_id="inner")
+    replaced = runtime.install(hooks)
+    configure_sentry(load_settings({"SENTRY_DSN": recorder.dsn}), service="worker")
+    try:
+        with sentry_sdk.isolation_scope() as scope:
+            scope.set_tag("plugin", "whose job it is")
+            hooks.execute_hook("entry.after_create", "customer", None, None)
+            sentry_sdk.capture_message("of the job")
+        sentry_sdk.capture_message("of the host")
+    finally:
+        runtime.install(replaced)
+    sentry_sdk.flush()
+    named = [
+        (event.get("message") or event["exception"]["values"][0]["value"], event["tags"].get("plugin"))
+        for event in recorder.events
+    ]
+    assert named == [
+        ("of inner", "inner"),
+        ("inner failed", "inner"),
+        ("of outer", "outer"),
+        ("of whom it names", "named"),
+        ("of the job", "whose job it is"),
+        ("of the host", None),
+    ]
 
 
 def test_secrets_do_not_leave_the_process(recorder: Recorder) -> None:

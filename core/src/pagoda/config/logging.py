@@ -22,8 +22,13 @@ class _FinderPort:
 
 
 def set_plugin_finder(finder: PluginFinder | None) -> None:
-    """Have lines that code of a plugin logs name it, whosever request or job it runs in."""
+    """Have log lines and events of a plugin's code name it, whosever request or job it runs in."""
     _FinderPort.find_plugin = finder
+
+
+def running_plugin() -> str | None:
+    """Return the plugin whose code runs in the calling thread, None when none does."""
+    return None if _FinderPort.find_plugin is None else _FinderPort.find_plugin()
 
 
 def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
@@ -31,10 +36,8 @@ def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
 
     A context variable per handler would do, and cost more than the handler's call.
     """
-    if "plugin" not in event and _FinderPort.find_plugin is not None:
-        found = _FinderPort.find_plugin()
-        if found:
-            event["plugin"] = found
+    if "plugin" not in event and (found := running_plugin()):
+        event["plugin"] = found
     return event
 
 

@@ -13,6 +13,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 from sentry_sdk.types import Event, Hint
 
+from pagoda.config.logging import running_plugin
 from pagoda.config.scrubbing import scrubbed
 from pagoda.config.settings import Settings
 
@@ -93,7 +94,14 @@ def link_user(user_id: object) -> None:
 
 
 def _before_send(event: Event, _hint: Hint) -> Event:
-    """Scrub what the names of values don't give away: texts of errors, query strings."""
+    """Name the plugin that sends it; scrub what the names of values don't give away, such as texts of errors.
+
+    What runs around a handler, such as a job, is another plugin's, and tags the isolation scope; a fence that
+    reports, or code that names a plugin, tags the scope of its own that it opens.
+    """
+    tags = sentry_sdk.get_current_scope()._tags  # noqa: SLF001 - no other way to read them
+    if "plugin" not in tags and (plugin := running_plugin()):
+        event.setdefault("tags", {})["plugin"] = plugin
     request = event.get("request")
     if request is not None:
         request.pop("query_string", None)
