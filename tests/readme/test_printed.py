@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 
+from pagoda.cli import main as pagoda
+from pagoda_api.cli import pagoda_api
+from pagoda_worker.cli import pagoda_worker
 from tools.chart import render
 from tools.chart.rendering import installed
 from tools.chart.samples import EVERYTHING
@@ -29,6 +33,9 @@ ON_A_LINE = re.compile(rf"^(?: {{2,4}}|\t)({PROGRAMS} .+)$", re.MULTILINE)
 LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1)(?::\d+)?[\w/.-]*")
 PATH = re.compile(r"`(?:(?:GET|POST|PUT|PATCH|DELETE) )?(/(?:api|admin|healthz|readyz|metrics)[^`?\s]*)`")
 FOREIGN_URL = re.compile(r"https?://(?!localhost|127\.0\.0\.1)[^\s)>\"'`;,]+")
+
+PROGRAMS_HELP = {"pagoda": pagoda, "pagoda-api": pagoda_api, "pagoda-worker": pagoda_worker}
+WIDE = 500  # a command that is broken in two is not found
 
 NOT_RUN = {
     "make chart-docs": "it writes; tests/chart/test_settings.py compares what is written with it",
@@ -75,11 +82,22 @@ def texts() -> dict[str, str]:
     pages = {path for pattern in PAGES for path in ROOT.glob(pattern)}
     pages = {path for path in pages if path.parent.name[:1] != "." and path.name != "CHANGELOG.md"}
     found = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in pages}
-    for program in ("pagoda", "pagoda-api", "pagoda-worker"):
-        found[f"{program} --help"] = _said(str(BIN / program), "--help")
+    for program, command in PROGRAMS_HELP.items():
+        found |= helps(click.Context(command, info_name=program, terminal_width=WIDE))
     found["make help"] = _said("make", "--no-print-directory", "help")
     for name, values in (("defaults", {}), ("everything", EVERYTHING)):
         found[f"NOTES of {name}"] = installed(values)["info"]["notes"]
+    return found
+
+
+def helps(context: click.Context) -> dict[str, str]:
+    """``{command: what its --help prints}``, of those below it too."""
+    found = {f"{context.command_path} --help": context.get_help()}
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
+            found |= helps(click.Context(command, context, name, terminal_width=WIDE))
     return found
 
 
@@ -196,6 +214,14 @@ def test_what_commands_for_a_cluster_name_is_there(commands: set[str]) -> None:
             assert name in objects | pods, command
         for path in re.findall(r"(?:deploy|docker)/[\w/.-]+", command):
             assert (ROOT / path).exists(), command
+
+
+def test_the_help_of_each_command_is_read(printed: dict[str, str]) -> None:
+    expected = {"pagoda jobs retry --help", "pagoda-api serve --help", "pagoda-worker up --help"}
+    assert expected <= set(printed)
+    group = click.Group("a", [click.Command("b", help="word " * 14 + "`pagoda plugins list --json`.")])
+    said = helps(click.Context(group, info_name="a", terminal_width=WIDE))
+    assert commands_of(said["a b --help"]) == {"pagoda plugins list --json"}
 
 
 def test_every_command_is_run_or_excepted_with_a_reason(commands: set[str]) -> None:
