@@ -6,6 +6,7 @@ set for the plugins of this repository.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -104,7 +105,7 @@ to ask the API, get a token and send it along:
   curl {_example(settings).format(api=api, headers="-H 'Authorization: Token ...'")}
 
 to look at it from another terminal, give commands the same plugins:
-  {_plugins()} pagoda plugins list
+  {_plugins(settings)} pagoda plugins list
 
 ctrl-c stops it
 """
@@ -118,9 +119,10 @@ def _example(settings: Settings) -> str:
     return "{headers} {api}/api/v2/plugins/"
 
 
-def _plugins() -> str:
-    """Return what a shell has to set to have the plugins that are served."""
-    return " ".join(f"{name}={shlex.quote(os.environ.get(name, ''))}" for name in DEMO_PLUGINS)
+def _plugins(settings: Settings) -> str:
+    """Return what a shell has to set to have the plugins that are served, wherever that is set here."""
+    plugins, numbers = ",".join(settings.enabled_plugins), json.dumps(settings.plugin_operation_id_config)
+    return f"ENABLED_PLUGINS={shlex.quote(plugins)} PLUGIN_OPERATION_ID_CONFIG={shlex.quote(numbers)}"
 
 
 def say(text: str) -> None:
