@@ -38,3 +38,16 @@ def test_they_work_without_a_data_folder(command: tuple[str, ...], pagoda: Any) 
     pagoda.install("good")
 
     assert "good" in pagoda(*command) or "ok: 1 plugin" in pagoda(*command)
+
+
+WITH_DATABASE = [("jobs", "list"), ("jobs", "show", "1"), ("jobs", "cancel", "1"), ("alerts", "list")]
+
+
+@pytest.mark.parametrize("command", [*WITH_DATABASE, ("audit", "verify")])
+def test_a_database_that_is_not_there_is_told_in_words(command: tuple[str, ...], pagoda: Any) -> None:
+    status, printed = pagoda.run(*command)
+
+    assert status == 1
+    assert "The database can't be used: " in printed
+    assert "`pagoda migrate` makes what is missing" in printed
+    assert "Traceback" not in printed

@@ -122,11 +122,11 @@ def test_filters_show_what_the_handlers_leave(bridged: HookManager) -> None:
     assert filter_entry_attrs(entry, shown, is_retrieve=True) is shown
     assert filter_entity_attrs(entity, shown) is shown
     bridged.register_hook(
-        "entry.get_attrs", lambda _entry, attrinfo, once: [*attrinfo, {"name": once}], entity="customer"
+        "entry.get_attrs", lambda _entry, attrinfo, once: [*attrinfo, {"name": str(once)}], entity="customer"
     )
     bridged.register_hook("entry.get_attrs", lambda *_args: [], entity="product")
     bridged.register_hook("entity.get_attrs", lambda _entity, attrinfo: attrinfo[:0], entity="customer")
-    assert filter_entry_attrs(entry, shown, is_retrieve=False) == [{"name": "a"}, {"name": False}]
+    assert filter_entry_attrs(entry, shown, is_retrieve=False) == [{"name": "a"}, {"name": "False"}]
     assert filter_entity_attrs(entity, shown) == []
 
 

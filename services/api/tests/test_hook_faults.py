@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hooked_plugin import plugin_with, raising  # type: ignore[import-not-found]  # conftest finds it
+from structlog.testing import capture_logs
 
 from pagoda.domain.entry.models import Entry
 from pagoda.fencing.models import Breaker
@@ -66,6 +69,43 @@ def test_an_error_that_no_column_can_hold(
     row = Breaker._default_manager.get()
     assert (row.failures, row.last_error.isprintable()) == (1, True)
     assert "RuntimeError" in row.last_error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Decimal("NaN"), "NaN"),
+        (Decimal("Infinity"), "Infinity"),
+        (Decimal("1.50"), "1.50"),
+        (timedelta(seconds=90), "0:01:30"),
+        (date(2026, 1, 31), "2026-01-31"),
+    ],
+    ids=str,
+)
+def test_attributes_are_answered_as_the_fence_saw_them(
+    api: Any, register: Callable[[Any], Any], web: Any, value: object, shown: str
+) -> None:
+    def odd(_entry: Entry, attrinfo: Any, _is_retrieve: bool) -> Any:
+        return [*attrinfo, {"name": "odd", "value": value}]
+
+    register(plugin_with({"entry.get_attrs": odd}))
+    for response in (api.get(f"{ENTRIES}{web.pk}/"), api.patch(f"{ENTRIES}{web.pk}/", {"note": "changed"})):
+        assert response.status_code == 200
+        assert response.json()["attrs"][-1] == {"name": "odd", "value": shown}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("item", [{}, {"id": 1}, {"name": {}}, {"name": None}, [], "x"], ids=str)
+def test_attributes_without_a_name_are_the_handlers_fault(
+    api: Any, register: Callable[[Any], Any], web: Any, item: object
+) -> None:
+    register(plugin_with({"entry.get_attrs": lambda _entry, attrinfo, _is_retrieve: [*attrinfo, item]}))
+    with capture_logs() as logs:
+        response = api.get(f"{ENTRIES}{web.pk}/")
+    assert [attr["name"] for attr in response.json()["attrs"]] == ["address"]
+    [failed] = [log for log in logs if log["event"] == "hook_failed"]
+    assert "attrinfo[1], expected a dict with 'name'" in failed["error"]
 
 
 @pytest.mark.django_db

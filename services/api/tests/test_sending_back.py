@@ -115,3 +115,14 @@ def test_names_are_passed_on_in_one_write(api: Any, make_entity: Any, make_entry
     assert api.patch(url, {"attrs": attrs}).status_code == 200
     assert entry.get_attrs() == {"b": "2", "c": "3", "d": None}
     assert rename(b="c", c="c") == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_read_only_field_that_is_sent_otherwise_is_named(api: Any, make_entity: Any, method: str) -> None:
+    url = f"/api/v2/entities/{make_entity('Host').pk}/"
+    body = api.get(url).json() | {"updated_time": "2020-01-01T00:00:00Z", "id": 5}
+    response = getattr(api, method)(url, body, format="json")
+    assert response.status_code == 400
+    told = "It can't be changed; leave it out, or send it as it is shown now."
+    assert (response.json()["id"], response.json()["updated_time"]) == ([told], [told])

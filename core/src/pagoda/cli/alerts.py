@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from django.apps import apps
 
-from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up
+from pagoda.cli.startup import QUIET, HostGroup, faults_reported, read_settings, set_up
 from pagoda.cli.tables import show_table
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = ("RULE", "SUBJECT", "STATE", "SINCE", "TOLD", "TEXT")
 
 
-@click.group()
+@click.group(cls=HostGroup)
 def alerts() -> None:
     """Look at alerts and try their notices."""
     with faults_reported():

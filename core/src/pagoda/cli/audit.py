@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
-from pagoda.cli.startup import QUIET, faults_reported, set_up
+from pagoda.cli.startup import QUIET, HostGroup, faults_reported, set_up
 
 UNSEALED_SHOWN = 10
 
 
-@click.group()
+@click.group(cls=HostGroup)
 def audit() -> None:
     """Seal, verify and export the audit log."""
     with faults_reported():

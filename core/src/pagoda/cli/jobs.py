@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pagoda.cli.startup import QUIET, faults_reported, set_up
+from pagoda.cli.startup import QUIET, HostGroup, faults_reported, set_up
 from pagoda.cli.tables import show_table
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -20,7 +20,7 @@ TEXT_WIDTH = 60
 STATUSES = ("preparing", "done", "error", "timeout", "processing", "canceled", "warning")
 
 
-@click.group()
+@click.group(cls=HostGroup)
 def jobs() -> None:
     """Look at jobs, stop them, run them again."""
     with faults_reported():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from pagoda.config.logging import configure_logging
 from pagoda.errors import SettingsError
@@ -36,11 +37,26 @@ BULLET = "  - "
 """Beginning of each fault in messages that list several."""
 
 
+class HostGroup(click.Group):
+    """A group of commands that work on the host: what keeps them from it is told in words."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command of the group; click calls it. Any: what the command returns."""
+        with faults_reported():
+            return super().invoke(ctx)
+
+
 @contextmanager
 def faults_reported() -> Iterator[None]:
-    """Turn errors of the configuration into a message and exit status 1."""
+    """Turn errors of the configuration and of the database into a message and exit status 1."""
     try:
         yield
+    except DatabaseError as error:
+        cause = str(error).strip().partition("\n")[0]
+        raise click.ClickException(
+            f"The database can't be used: {cause}. Check DATABASE_URL or PAGODA_DATA_DIR; "
+            "`pagoda migrate` makes what is missing."
+        ) from error
     except (PagodaError, ImproperlyConfigured) as error:
         raise click.ClickException(str(error)) from error
 

@@ -63,27 +63,27 @@ class DataRule:
             expected = f"expected {self.expected.__name__} or None; the data stays as it was"
             raise UnusableResult(f"returned {shown(result)}, {expected}")
         copy = snapshot(result)
-        if self.is_shown:
-            _check_printable(copy)
-        return copy
+        return _printable(copy) if self.is_shown else copy
 
 
-def _check_printable(attrinfo: list[Any]) -> None:
-    """Check that an answer can hold the attributes as a handler left them.
+def _printable(attrinfo: list[Any]) -> list[Any]:
+    """Return the attributes as a handler left them, made of plain JSON values.
 
     Raises:
         UnusableResult: it can't; the message names the place.
     """
     for index, item in enumerate(attrinfo):
-        if not isinstance(item, dict):
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             raise UnusableResult(
-                f"returned {shown(item)} at attrinfo[{index}], expected a dict per attribute"
+                f"returned {shown(item)} at attrinfo[{index}], expected a dict with 'name' per attribute"
             )
     try:
-        # As the answer is encoded; one call in C, as it is done for every entry of a list.
-        _encode(attrinfo).encode()
+        text = _encode(attrinfo)  # in C, as it is done for every entry of a list
+        text.encode()
     except Exception as error:
         raise UnusableResult(f"returned what no answer can hold: {_fault(attrinfo, error)}") from error
+    plain: list[Any] = json.loads(text)  # what encodes the answer knows less than the encoder above, or more
+    return plain
 
 
 def _text_of(value: Any) -> Any:

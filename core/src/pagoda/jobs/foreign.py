@@ -30,12 +30,11 @@ def params_text(params: Mapping[str, Any] | str) -> str:
         InvalidParams: they hold something else than JSON values, or are larger than JOB_PARAMS_MAX_BYTES.
     """
     most = runtime.host_settings().job_params_max_bytes
-    if isinstance(params, str):
-        given: object = _parsed(params, most)
-    else:
-        given = dict(params)
+    given: object = _parsed(params, most) if isinstance(params, str) else params
+    if not isinstance(given, Mapping):
+        raise InvalidParams(f"Params of a job are {shown(given)}, expected a dict or the JSON text of one.")
     try:
-        value = json_value(given, "params", max_bytes=most, setting="JOB_PARAMS_MAX_BYTES")
+        value = json_value(dict(given), "params", max_bytes=most, setting="JOB_PARAMS_MAX_BYTES")
     except NotJson as error:
         raise InvalidParams(f"Params of a job can't be stored: {error}.") from error
     return params if isinstance(params, str) else json.dumps(value)

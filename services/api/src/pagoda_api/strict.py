@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
@@ -15,9 +15,6 @@ from rest_framework.views import APIView
 
 from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
-
-_ABSENT: Final = object()
-
 
 MAX_FAULTS = 20
 """How many unknown keys one answer names."""
@@ -71,10 +68,18 @@ def checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
 
 
 def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mapping[str, Any]) -> S:
-    """Return the serializer of a body (Any: unchecked), without read-only fields sent as they are shown."""
+    """Return the serializer of a body (Any: unchecked), without read-only fields sent as they are shown.
+
+    Raises:
+        ValidationError: a read-only field is sent otherwise.
+    """
     if isinstance(given, dict):
         known = serializer().fields
-        given = {key: each for key, each in given.items() if key in known or each != shown.get(key, _ABSENT)}
+        changed = [key for key in shown if key not in known and given.get(key, shown[key]) != shown[key]]
+        if changed:
+            fault = "It can't be changed; leave it out, or send it as it is shown now."
+            raise ValidationError({key: [fault] for key in changed}, code="read_only")
+        given = {key: each for key, each in given.items() if key in known or key not in shown}
     return serializer(data=given)
 
 
