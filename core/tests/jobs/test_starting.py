@@ -53,18 +53,23 @@ class Changing(ModuleType):
 
     left = 1
 
+    def __init__(self, name: str, error: BaseException) -> None:
+        super().__init__(name)
+        self.error = error
+
     def __getattr__(self, name: str) -> Any:
         if name not in ("a", "b"):
             raise AttributeError(name)
         self.left -= 1
         if self.left < 0:
-            raise SystemExit("not again")
+            raise self.error
         return slow
 
 
-@pytest.fixture
-def lazy(monkeypatch: pytest.MonkeyPatch) -> PluginTaskConfig:
-    monkeypatch.setitem(sys.modules, "lazy_tasks", Changing("lazy_tasks"))
+@pytest.fixture(params=[SystemExit("not again"), KeyboardInterrupt("not again")], ids=repr)
+def lazy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> PluginTaskConfig:
+    monkeypatch.setattr("signal.getsignal", lambda _signal: print)  # as where Ctrl-C raises another
+    monkeypatch.setitem(sys.modules, "lazy_tasks", Changing("lazy_tasks", request.param))
     return PluginTaskConfig("lazy", "lazy_tasks", {"a": (0, "a"), "b": (1, "b")})
 
 

@@ -216,6 +216,17 @@ CASES = {
             "`tokn`: there is no such setting.",
         ),
     ),
+    **{
+        f"settings whose check raises {raised}": Case(
+            source="from pydantic import BaseModel, model_validator\n"
+            "class Mute(BaseException):\n    def __str__(self):\n        raise SystemExit\n"
+            "class Conf(BaseModel):\n    @model_validator(mode='before')\n    def check(cls, given):\n"
+            f"        raise {raised}\n{HEAD}    settings_model = Conf\n",
+            code="bad_settings",
+            message=(": its settings model fails: ", f"{raised.partition('(')[0]}: "),
+        )
+        for raised in ("KeyboardInterrupt('no')", "SystemExit('no')", "Mute()")
+    },
     "settings without a model": Case(
         settings={"plugin_settings": {"bad": {"port": 1}}},
         code="bad_settings",
