@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pagoda_inventory import tasks
 from pagoda_inventory.facts import MachineFacts
 from pagoda_inventory.packages import PackageScan
 from pagoda_inventory.schema import FILESYSTEM, HOST, INTERFACE, PACKAGE
@@ -342,7 +343,11 @@ def test_task_scans_this_machine_as_its_settings_say(host: MemoryHost) -> None:
     assert any("the first 3 are taken" in message for message in job.log.messages("warning"))
 
 
-def test_second_scan_of_this_machine_changes_nothing(host: MemoryHost) -> None:
+def test_second_scan_of_what_has_not_changed_changes_nothing(
+    host: MemoryHost, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = make.machine(make.package("app", "2.0", "lib"), make.package("lib"))
+    monkeypatch.setattr(tasks, "take_facts", lambda *_args, **_kwargs: facts)
     settings = InventorySettings(max_packages=50)
     first = run_task(scan, FakeJob(settings=settings))
     changes = list(host.changes)
