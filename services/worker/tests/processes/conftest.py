@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 PROBE = Path(__file__).parent / "probe"
-TASKS = ("whoami", "vanish", "die_once", "hang", "overrun", "eat", "nap", "fork", "spread", "foreign")
+TASKS = ("whoami", "vanish", "die_once", "hang", "overrun", "eat", "nap", "fork", "spread", "foreign", "echo")
 LIMIT_SECONDS = 60.0
 
 

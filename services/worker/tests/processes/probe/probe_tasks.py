@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.backends.signals import connection_created
 
+from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.tasks import JobContext, plugin_task
 
 _opened: Counter[int] = Counter()  # by process: a child has its parent's figures
@@ -133,4 +134,25 @@ def foreign(job: JobContext) -> Any:
             raise KeyboardInterrupt("mine")
         case "result":
             return {"value": "\ud800"}
+    return None
+
+
+@plugin_task
+def echo(job: JobContext) -> Any:
+    """Say the text of these code points, so many times over, and the value that they stand in, by `how`."""
+    text = "".join(map(chr, job.params["codes"])) * job.params["times"]
+    value: Any = {"text": text, "number": float(job.params["number"])}
+    for _ in range(job.params["depth"]):
+        value = [value]
+    match job.params["how"]:
+        case "raise":
+            raise ValueError(text)
+        case "log":
+            job.log.info(text, text=text, value=value)
+        case "progress":
+            job.progress(float(job.params["number"]), text)
+        case "text":
+            return JobStatus.DONE, text
+        case "result":
+            return value
     return None
