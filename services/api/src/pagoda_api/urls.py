@@ -16,6 +16,7 @@ from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.entries import EntryViewSet
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
+from pagoda_api.resources.me import MeView, OwnTokensView, OwnTokenView, PasswordView
 from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.root import RootView
 
@@ -29,6 +30,10 @@ api: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/login/", LoginView.as_view(), name="login"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("me/", MeView.as_view(), name="me"),
+    path("me/password/", PasswordView.as_view(), name="my-password"),
+    path("me/tokens/", OwnTokensView.as_view(), name="my-tokens"),
+    re_path(r"^me/tokens/(?P<pk>\d+)/$", OwnTokenView.as_view(), name="my-token"),
     path("plugins/", PluginListView.as_view(), name="plugin-list"),
     path("plugins/health/", PluginHealthView.as_view(), name="plugin-health"),
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from hashlib import sha256
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
@@ -36,7 +36,16 @@ def default_level() -> int:
 
 
 class User(AbstractUser):
-    """Somebody who logs in."""
+    """Somebody who logs in. A new password, and being switched off, end their API tokens."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
+        """Store the row; its tokens go with the password that they were asked for with."""
+        is_new_password = vars(self).get("_password") is not None  # until Django has stored it
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new_password or not self.is_active:
+                for token in self.api_tokens.all():  # one by one: each is an event of the audit log
+                    token.delete()
 
 
 class Role(models.Model):

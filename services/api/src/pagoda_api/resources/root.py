@@ -14,6 +14,7 @@ LINKS = {
     "schema": "schema",
     "token": "token",
     "login": "login",
+    "me": "me",
     "entities": "entity-list",
     "entries": "entry-list",
     "jobs": "job-list",

@@ -1,0 +1,106 @@
+"""Whoever asks: ``/api/v2/me/``, with their password and their tokens."""
+
+from __future__ import annotations
+
+from django.contrib.auth import password_validation, update_session_auth_hash
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda.domain.user.models import ApiToken, User
+from pagoda_api.authentication import actor
+from pagoda_api.fields import NamedSerializer, UserSerializer, found_or_404
+from pagoda_api.strict import StrictSerializer, checked
+
+
+class MeSerializer(UserSerializer):
+    """The user who asks."""
+
+    is_superuser = serializers.BooleanField(read_only=True)
+    groups = NamedSerializer(many=True, read_only=True)
+    roles = NamedSerializer(many=True, read_only=True, help_text="Those held by themselves, not by a group.")
+
+
+class OwnTokenSerializer(serializers.ModelSerializer[ApiToken]):
+    """A token without its text, which is shown once."""
+
+    is_this = serializers.SerializerMethodField(help_text="Whether the request carries it.")
+
+    class Meta:
+        model = ApiToken
+        fields = ["id", "name", "created_time", "expires_time", "is_this"]
+        read_only_fields = fields
+
+    def get_is_this(self, token: ApiToken) -> bool:
+        """Return whether the request carries the token."""
+        return bool(self.context["carried"] == token)
+
+
+class PasswordSerializer(StrictSerializer):
+    """The password that is, and the one that is to be."""
+
+    old_password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    new_password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+
+
+class MeView(APIView):
+    """The user who asks."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Show who asks."""
+        return Response(MeSerializer(actor(request)).data)
+
+
+class PasswordView(APIView):
+    """The password of the user who asks."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=PasswordSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Change it. Every token of the user ends, and every session but the one that asks."""
+        data = checked(PasswordSerializer(data=request.data))
+        user = User.objects.get(username=request.user.get_username())
+        if not user.check_password(data["old_password"]):
+            raise ValidationError({"old_password": ["It is not your password."]}, code="invalid")
+        try:
+            password_validation.validate_password(data["new_password"], user)
+        except DjangoValidationError as error:
+            raise ValidationError({"new_password": error.messages}, code="password") from error
+        user.set_password(data["new_password"])
+        user.save(update_fields=["password"])
+        if request.auth is None:
+            update_session_auth_hash(request._request, user)  # noqa: SLF001 - Django's request in DRF's
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class OwnTokensView(APIView):
+    """The API tokens of the user who asks; ``/api/v2/auth/token/`` makes them."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses=OwnTokenSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List them, the newest first."""
+        tokens = ApiToken.objects.filter(user=request.user.pk)
+        return Response(OwnTokenSerializer(tokens, many=True, context={"carried": request.auth}).data)
+
+
+class OwnTokenView(APIView):
+    """One API token of the user who asks."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: str) -> Response:
+        """Revoke it."""
+        found_or_404(ApiToken.objects.filter(user=request.user.pk), pk, noun="token").delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
