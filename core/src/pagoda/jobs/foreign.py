@@ -30,11 +30,14 @@ def params_text(params: Mapping[str, Any] | str) -> str:
         InvalidParams: they hold something else than JSON values, or are larger than JOB_PARAMS_MAX_BYTES.
     """
     most = runtime.host_settings().job_params_max_bytes
-    given: object = _parsed(params, most) if isinstance(params, str) else params
-    if not isinstance(given, Mapping):
-        raise InvalidParams(f"Params of a job are {shown(given)}, expected a dict or the JSON text of one.")
+    if isinstance(params, str):
+        given: object = _parsed(params, most)  # tasks of the raw form may read any JSON text
+    elif isinstance(params, Mapping):
+        given = dict(params)
+    else:
+        raise InvalidParams(f"Params of a job are {shown(params)}, expected a dict or the JSON text of one.")
     try:
-        value = json_value(dict(given), "params", max_bytes=most, setting="JOB_PARAMS_MAX_BYTES")
+        value = json_value(given, "params", max_bytes=most, setting="JOB_PARAMS_MAX_BYTES")
     except NotJson as error:
         raise InvalidParams(f"Params of a job can't be stored: {error}.") from error
     return params if isinstance(params, str) else json.dumps(value)
