@@ -63,19 +63,41 @@ def shown(value: object) -> str:
     return _escaped(text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}...")
 
 
+FILTERED = "[Filtered]"
+
+_SECRETS = (
+    # the password of a URL, as drivers quote it in their errors
+    (
+        re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@]*):[^\s/@]+@"),
+        rf"\g<scheme>:{FILTERED}@",
+    ),
+    # our tokens, by their prefix
+    (re.compile(r"pagoda_[A-Za-z0-9_-]{43}"), FILTERED),
+    # an Authorization header in a text
+    (re.compile(r"\b(?P<kind>Token|Bearer|Basic)\s+[A-Za-z0-9_~+/.=-]{16,}"), rf"\g<kind> {FILTERED}"),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` without the secrets that it quotes: passwords in URLs, tokens, Authorization headers."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
 def washed_error(error: BaseException, limit: int = TEXT_MAX) -> str:
-    """Return ``ValueError: its text``, washed; the type alone when it says nothing."""
-    name, text = _type_name(error), _text_of(error, str)
+    """Return ``ValueError: its text``, washed and without secrets; the type alone when it says nothing."""
+    name, text = _type_name(error), without_secrets(_text_of(error, str))
     return _fit(f"{name}: {text}" if text else name, limit)
 
 
 def washed_traceback(error: BaseException, limit: int) -> str:
-    """Return the traceback of `error`, washed; of a long one the end, where it was raised."""
+    """Return the traceback of `error`, washed, without secrets; of a long one the end, the place of it."""
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException:  # noqa: BLE001 - it asks the foreign error for its parts
         text = f"<traceback of {_type_name(error)} that can't be shown>"
-    text = _escaped(text[-limit:])
+    text = _escaped(without_secrets(text)[-limit:])
     return text if len(text) <= limit else text[-limit:]
 
 

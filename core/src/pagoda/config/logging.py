@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from pagoda.config.settings import Settings
+from pagoda.washing import without_secrets
 
 PluginFinder = Callable[[], str | None]
 """Returns the id of the plugin whose code runs in the calling thread, None when none does."""
@@ -39,6 +41,11 @@ def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
     if "plugin" not in event and (found := running_plugin()):
         event["plugin"] = found
     return event
+
+
+def scrub_line(_: object, __: str, line: Any) -> Any:  # Any: the text that the renderer made
+    """Take the secrets out of a line, whatever texts it was made of: errors quote URLs with passwords."""
+    return without_secrets(line)
 
 
 # Ids travel in structlog's context variables: request_id, job_id, plugin, hook, queue.
@@ -87,5 +94,10 @@ def _formatter(settings: Settings, service: str) -> logging.Formatter:
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=list(SHARED),
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, add_service, *renderers],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            add_service,
+            *renderers,
+            scrub_line,
+        ],
     )

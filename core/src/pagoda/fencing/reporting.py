@@ -6,14 +6,14 @@ import sentry_sdk
 
 from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda.fencing.outcomes import Surface
-from pagoda.washing import washed
+from pagoda.washing import washed_error
 
 
 def described(error: BaseException) -> str:
-    """Return type and text of what plugin code raised, washed: in one form wherever it is shown or kept."""
+    """Return type and text of what plugin code raised, washed: one form wherever it is shown or kept."""
     if isinstance(error, TimeBudgetExceeded):
         return str(error)
-    return washed(f"{type(error).__name__}: {washed(error)}")
+    return washed_error(error)
 
 
 def report_error(
