@@ -57,7 +57,7 @@ def test_a_refusal_names_the_thing_the_level_and_the_user(world: World, target: 
 
 def test_what_is_hidden_is_not_named(world: World) -> None:
     world.close(world.host)
-    for viewer in (None, AnonymousUser(), world.user):
+    for viewer in (AnonymousUser(), world.user):
         with pytest.raises(PermissionDenied) as caught:
             require(viewer, world.web, Level.READABLE)
         assert str(caught.value) == "You may not see what this would change, or it does not exist."

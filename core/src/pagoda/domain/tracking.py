@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Field
+from django.db.models import Field, QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
 from pagoda.domain import changes
-from pagoda.domain.access.checks import require, require_creating
+from pagoda.domain.access.checks import refuse_hidden, require_creating, require_level
+from pagoda.domain.access.querysets import readable_with_levels
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.stamped import TrackedModel
@@ -50,19 +51,22 @@ def _before_save(
         _begin(instance, _SavedFields(instance, update_fields))
 
 
-def _require(action: Action, instance: TrackedModel, fields: _SavedFields) -> None:
-    """Refuse a write that the acting user may not do; where nobody acts, the host writes."""
+def _require(action: Action, instance: TrackedModel, changed: Collection[str] = ()) -> None:
+    """Refuse a write of the `changed` fields that the acting user may not do; without one the host writes."""
     user = acting_user()
     if user is None:
         return
-    if action == "create":
+    if action == "create" or "schema" in changed:
         require_creating(user, instance)
+    if action == "create":
         return
-    level = Level.FULL
-    if action == "update" and instance.SUBJECT == "entry" and not fields.changes("default_permission"):
-        level = Level.WRITABLE
-    stored: Any = type(instance)._base_manager.get(pk=instance.pk)  # Any: of one of the tracked models
-    require(user, stored, level)  # as it is stored, not as it is to be
+    is_of_values = action == "update" and instance.SUBJECT == "entry" and "default_permission" not in changed
+    needed = Level.WRITABLE if is_of_values else Level.FULL
+    rows: QuerySet[Any] = type(instance)._base_manager.filter(pk=instance.pk)  # as stored, not as it is to be
+    found = next(readable_with_levels(rows, user), None)
+    if found is None:
+        refuse_hidden()
+    require_level(user, found[0], needed, found[1])
 
 
 class _SavedFields:
@@ -86,15 +90,15 @@ class _SavedFields:
             return "create"
         if self.sets_active and self.stored["is_active"] != self._instance.is_active:
             return "restore" if self._instance.is_active else "delete"
-        return "update" if any(self._differs(field) for field in self.saved) else None
+        return "update" if self.changed() else None
 
     def _differs(self, field: ModelField) -> bool:
         value = field.to_python(getattr(self._instance, field.attname))
         return self.stored is None or bool(self.stored[field.attname] != value)
 
-    def changes(self, name: str) -> bool:
-        """Return whether the save stores another value of the field."""
-        return any(field.name == name and self._differs(field) for field in self.saved)
+    def changed(self) -> set[str]:
+        """Return the names of the fields of which the save stores another value."""
+        return {field.name for field in self.saved if self._differs(field)}
 
     def data(self) -> dict[str, Any]:
         return {field.name: getattr(self._instance, field.name) for field in self.saved}
@@ -109,7 +113,7 @@ def _begin(instance: TrackedModel, fields: _SavedFields) -> None:
     action = fields.action()
     if action is None:
         return
-    _require(action, instance, fields)
+    _require(action, instance, fields.changed())
     if action == "delete":
         instance.refuse_deletion()
     change = Change(
@@ -147,7 +151,7 @@ def _unknown_field(name: str, instance: TrackedModel, known: Collection[str]) ->
 
 def _before_hard_delete(instance: TrackedModel, **_signal: object) -> None:
     instance.__dict__.pop(_PENDING, None)
-    _require("delete", instance, _SavedFields(instance, ()))
+    _require("delete", instance)
     stored = _stored_row(instance)
     if stored is None or not stored["is_active"]:
         return

@@ -1,4 +1,4 @@
-"""Refusals: what a user may not do, said with what is needed."""
+"""Refusals: what a user may not do, said with what is needed; without a user it is the host, which may."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities, viewer
+from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities
 
 
 def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -> None:
@@ -20,7 +20,8 @@ def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -
     Raises:
         PermissionDenied: names the object, the level needed and the level that `user` has.
     """
-    require_level(user, obj, level, effective_level(viewer(user), obj.permission_chain()))
+    if user is not None:
+        require_level(user, obj, level, effective_level(user, obj.permission_chain()))
 
 
 def require_level(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int, has: int) -> None:
@@ -29,7 +30,7 @@ def require_level(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: 
     Raises:
         PermissionDenied: as `require` does; what `user` may not see is not named.
     """
-    if has < level:
+    if user is not None and has < level:
         if has < Level.READABLE:
             refuse_hidden()
         raise PermissionDenied(_refusal(user, called(obj), level, has))
@@ -88,9 +89,9 @@ def require_adding_entities(user: Viewer | None) -> None:
     Raises:
         PermissionDenied: says who may.
     """
-    if not may_add_entities(viewer(user)):
+    if user is not None and not may_add_entities(user):
         raise PermissionDenied(
-            f"{_who(user).capitalize()} may not add entities. Ask for a role or a group that may "
+            f"Adding entities takes a right that {_who(user)} has not. Ask for a role or a group that has it "
             "(`can_add_entities`, `entity.add_entity`)."
         )
 
@@ -115,5 +116,6 @@ def _refusal(user: Viewer | None, what: str, level: int, has: int) -> str:
 
 
 def _who(user: Viewer | None) -> str:
-    is_known = user is not None and user.is_authenticated
-    return f"user {user.get_username()!r}" if user is not None and is_known else "somebody not logged in"
+    if user is None or not user.is_authenticated:
+        return "somebody not logged in"
+    return f"user {user.get_username()!r}"

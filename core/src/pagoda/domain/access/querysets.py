@@ -27,9 +27,6 @@ def readable_with_levels[M: Model](queryset: QuerySet[M], user: Viewer | None) -
     Raises:
         TypeError: see `readable`.
     """
-    if user is None:
-        yield from ((row, Level.FULL) for row in queryset)
-        return
     chain = _chain(queryset.model)
     levels = [level_of(user, kind, prefix) for kind, prefix in chain]
     level = Least(*levels, output_field=IntegerField()) if len(levels) > 1 else levels[0]

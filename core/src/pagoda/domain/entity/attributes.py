@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Case, CharField, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, When
+from django.db.models import Case, CharField, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models import Value as Constant
-from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
 
 from pagoda.domain.entity.attr_types import AttrType
@@ -148,10 +147,9 @@ def existing_attributes(entity: Entity, viewer: User | None) -> dict[int, Entity
     Each has ``user_level``, and the entities it may point to, of which ``is_seen`` tells whether `viewer` may
     read them; None is the host.
     """
-    seen = Q(is_active=True)
-    level: Combinable = Constant(int(Level.FULL), output_field=IntegerField())
+    seen, level = Q(is_active=True), level_of(viewer, "attr")
     if viewer is not None:
-        seen, level = seen & may(viewer, Level.READABLE, "entity"), level_of(viewer, "attr")
+        seen &= may(viewer, Level.READABLE, "entity")
     targets = Entity.objects.annotate(is_seen=Case(When(seen, then=True), default=False))
     attrs = EntityAttr.objects.active().filter(parent_entity=entity).annotate(user_level=level)
     return {attr.pk: attr for attr in attrs.prefetch_related(Prefetch("referral", queryset=targets))}

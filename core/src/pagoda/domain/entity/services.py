@@ -41,8 +41,7 @@ def create_entity(
     level = default_level() if default_permission is None else default_permission
     given = {"name": name, "note": note, "default_permission": level}
     with writing(user) as actor:
-        if actor is not None:
-            require_adding_entities(actor)
+        require_adding_entities(actor)
         data: dict[str, Any] = given | {"attrs": [dict(item) for item in attrs]}
         data = changes.send_changing(entity_change(None, "create", actor, data, str(name)))
         sent = {key: value for key, value in data.items() if key != "attrs"}
@@ -122,8 +121,7 @@ def delete_entity(entity: Entity, user: User | None) -> None:
     with writing(user) as actor:
         # Locked against entries that are created at this moment: their foreign key waits for it.
         stored = Entity.objects.select_for_update().get(pk=entity.pk)
-        if actor is not None:
-            require(actor, stored, Level.FULL)
+        require(actor, stored, Level.FULL)
         if stored.is_active:
             stored.refuse_deletion()
             change = entity_change(entity, "delete", actor, {}, stored.name)
@@ -143,8 +141,7 @@ def restore_entity(entity: Entity, user: User | None) -> None:
     """
     with writing(user) as actor:
         stored = Entity.objects.get(pk=entity.pk)
-        if actor is not None:
-            require(actor, stored, Level.FULL)
+        require(actor, stored, Level.FULL)
         if not stored.is_active:
             refuse_taken(stored.name, exclude=stored.pk)
             change = entity_change(entity, "restore", actor, {}, stored.name)
@@ -156,14 +153,9 @@ def restore_entity(entity: Entity, user: User | None) -> None:
 
 def _stored(entity: Entity, user: User | None) -> Entity:
     # Locked against another write of its attributes; entries may be made meanwhile.
-    rows = Entity.objects.select_for_update(no_key=True)
-    stored = (
-        rows.annotate(user_level=level_of(user, "entity")).get(pk=entity.pk)
-        if user
-        else rows.get(pk=entity.pk)
-    )
-    if user is not None:
-        require_level(user, stored, Level.FULL, vars(stored)["user_level"])
+    rows = Entity.objects.select_for_update(no_key=True).annotate(user_level=level_of(user, "entity"))
+    stored = rows.get(pk=entity.pk)
+    require_level(user, stored, Level.FULL, vars(stored)["user_level"])
     if not stored.is_active:
         message = f"Entity {stored.name!r} is deleted; restore it before changing it."
         raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")

@@ -80,8 +80,7 @@ def restore_entry(entry: Entry, user: User | None) -> Entry:
     """
     with writing(user) as actor:
         stored = Entry.objects.select_related("schema").get(pk=entry.pk)
-        if actor is not None:
-            require(actor, stored, Level.FULL)
+        require(actor, stored, Level.FULL)
         if not stored.is_active:
             _refuse_restoring(stored)
             change = _change(entry, "restore", actor)

@@ -73,9 +73,6 @@ _EMPTY: Final[dict[str, Combinable]] = {
 }
 
 
-_FULL: Final = Constant(int(Level.FULL), output_field=IntegerField())
-
-
 def definition_rows(entity_ids: Iterable[int], viewer: Viewer | None) -> Rows:
     """Return the attributes of the entities."""
     return _rows(
@@ -131,8 +128,8 @@ def own_rows(entry_id: int, viewer: Viewer | None) -> Rows:
 
 def entity_rows(entity_id: int, viewer: Viewer | None) -> Rows:
     """Return the entity's own fields."""
-    level = level_of(viewer, "entity") if viewer else _FULL
-    return _rows(Entity.objects.filter(pk=entity_id), level=level, flag=F("is_active"))
+    entities = Entity.objects.filter(pk=entity_id)
+    return _rows(entities, level=level_of(viewer, "entity"), flag=F("is_active"))
 
 
 def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:
@@ -143,8 +140,6 @@ def _rows(queryset: QuerySet[Any], **columns: Combinable) -> Rows:
 
 
 def _level(viewer: Viewer | None, kind: Kind, to_entity: str) -> Combinable:
-    if viewer is None:
-        return _FULL
     return Least(level_of(viewer, kind), level_of(viewer, "entity", to_entity), output_field=IntegerField())
 
 

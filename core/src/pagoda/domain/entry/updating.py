@@ -93,8 +93,8 @@ class _Update:
         self._entry = entry
         self._user = user
         self._state = state
+        require_level(user, entry, Level.WRITABLE, state.entry.level if state.entry else Level.NOTHING)
         self._stored = _stored_entry(entry, state)
-        require_level(user, entry, Level.WRITABLE, self._stored.level)
         self._faults = Faults()
         self._intake = Intake(entry.entity_name, state.definitions, self._faults)
 

@@ -94,8 +94,10 @@ def may(user: Viewer, level: int, kind: Kind, prefix: str = "") -> Q:
     return allowed | _is_owner(user, kind, prefix)
 
 
-def level_of(user: Viewer, kind: Kind, prefix: str = "") -> Combinable:
-    """Return the expression of the level that `user` has on the thing at `prefix` by itself."""
+def level_of(user: Viewer | None, kind: Kind, prefix: str = "") -> Combinable:
+    """Return the expression of the level that `user` has on the thing at `prefix` itself; None: the host."""
+    if user is None:
+        return Value(int(Level.FULL), output_field=IntegerField())
     if not _is_granted(user):
         return Value(_fixed_level(user), output_field=IntegerField())
     granted = Coalesce(_Granted(user.pk, kind, f"{prefix}pk"), 0)
