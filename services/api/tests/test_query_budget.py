@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.contrib.auth.models import Group
 
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.services import create_entries
-from pagoda.domain.user.models import Level, Role
+from pagoda.domain.user.models import GroupNesting, Level, Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
@@ -18,8 +19,23 @@ URL = "/api/v2/entries/"
 MaxQueries = Callable[[int], Any]
 
 
+ROLES, GROUPS = 50, 20
+
+
+def hold_by_nested_groups(user: Any) -> Group:
+    """Give all roles to groups, each nested in the next one; return the first, which the user is in."""
+    groups = [Group.objects.create(name=f"group {number}") for number in range(GROUPS)]
+    for group, parent in pairwise(groups):
+        GroupNesting.objects.create(group=group, parent=parent)
+    for number, role in enumerate(Role.objects.order_by("-pk")):
+        role.users.clear()
+        role.groups.add(groups[number % GROUPS])
+    user.groups.add(groups[0])
+    return groups[0]
+
+
 class Site:
-    """Entities with entries of 5 attributes, and a user whose rights all come from roles."""
+    """Entities with entries of 5 attributes, and a user whose rights all come from roles of groups."""
 
     def __init__(self, api: Any, count: int, rack: Any, role: Role, group: Group, host: Entity) -> None:
         self.api = api
@@ -58,13 +74,15 @@ def site(
         grant(ann, Level.FULL, entity=entity)
     for attr in EntityAttr.objects.all():
         grant(ann, Level.FULL, attr=attr)
-    group = Group.objects.create(name="operators")
-    ann.groups.add(group)
+    while Role.objects.count() < ROLES:
+        grant(ann, Level.READABLE, entity=host)
+    group = hold_by_nested_groups(ann)
     target = make_entry(rack, "r1")
     return Site(client_of(ann), request.param, target, Role.objects.all()[0], group, host)
 
 
 def test_showing_an_entry_takes_4_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:
+    assert (Role.objects.count(), site.host.permissions.count()) == (ROLES, ROLES - 6)
     with django_assert_max_num_queries(4):
         response = site.api.get(f"{URL}{site.entries[0].pk}/")
 

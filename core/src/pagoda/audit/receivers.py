@@ -15,7 +15,7 @@ from pagoda.audit.recording import Record, record, record_all
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
-from pagoda.domain.user.models import ApiToken, Role, RolePermission, User
+from pagoda.domain.user.models import ApiToken, GroupNesting, Role, RolePermission, User
 
 NOT_TOLD = frozenset({"last_login"})
 """Fields that a login stores: it is an event of its own."""
@@ -29,6 +29,7 @@ _KINDS: Mapping[type[Model], tuple[str, Mapping[str, Action]]] = {
         "group",
         {"create": Action.GROUP_CREATED, "update": Action.GROUP_UPDATED, "delete": Action.GROUP_DELETED},
     ),
+    GroupNesting: ("group", dict.fromkeys(("create", "update", "delete"), Action.GROUP_RIGHTS_CHANGED)),
     Role: (
         "role",
         {"create": Action.ROLE_CREATED, "update": Action.ROLE_UPDATED, "delete": Action.ROLE_DELETED},
@@ -160,7 +161,13 @@ def _subject(instance: Model) -> dict[str, Any]:
 
 
 def _granted(instance: Model) -> dict[str, Any]:
-    return dict(_permission(instance)) if isinstance(instance, RolePermission) else {}
+    match instance:
+        case RolePermission():
+            return dict(_permission(instance))
+        case GroupNesting():
+            return {"field": "parent", "ids": [str(instance.parent_id)]}
+        case _:
+            return {}
 
 
 def _permission(instance: RolePermission) -> Iterator[tuple[str, Any]]:

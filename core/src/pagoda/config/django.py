@@ -85,6 +85,10 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "DATABASES": {"default": database(settings)},
         "CACHES": {"default": cache(settings)},
         "AUTH_USER_MODEL": "user.User",
+        "AUTHENTICATION_BACKENDS": [
+            "django.contrib.auth.backends.ModelBackend",
+            "pagoda.domain.user.backends.ParentGroupsBackend",
+        ],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "USE_TZ": True,
         "TIME_ZONE": "UTC",

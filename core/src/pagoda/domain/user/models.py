@@ -48,6 +48,45 @@ class User(AbstractUser):
                     token.delete()
 
 
+class GroupNesting(models.Model):
+    """That a group is nested in another one, its parent: what the parent is granted, its members have too."""
+
+    group = models.OneToOneField(Group, models.CASCADE, primary_key=True, related_name="nesting")
+    parent = models.ForeignKey(Group, models.CASCADE, related_name="nested")
+
+    class Meta:
+        verbose_name = "parent"
+        verbose_name_plural = "parent"
+
+    def __str__(self) -> str:
+        return f"{self.group} in {self.parent}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
+        """Store the row.
+
+        Raises:
+            ValidationError: the parent is the group itself, or nested in it.
+        """
+        with transaction.atomic():
+            # Two requests at once could close a circle that neither sees: the second waits for the first.
+            parents = GroupNesting.objects.values_list("pk", "parent")
+            list(Group.objects.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+            self._refuse_circle(dict(parents))
+            super().save(*args, **kwargs)
+
+    def _refuse_circle(self, parents: dict[int, int]) -> None:
+        above: int | None = self.parent_id
+        while above is not None:
+            if above == self.group_id:
+                how = "itself" if self.parent_id == self.group_id else "nested in it"
+                fault = (
+                    f"Group {self.group.name!r} can't be nested in {self.parent.name!r}, which is {how}. "
+                    "Choose another parent."
+                )
+                raise ValidationError({"parent": [fault]}, code="circle")
+            above = parents.pop(above, None)
+
+
 class Role(models.Model):
     """A named set of users and groups that permissions are granted to."""
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import Case, F, Func, IntegerField, Q, QuerySet, Value, When
-from django.db.models.expressions import Combinable
+from django.db.models import Case, F, Func, IntegerField, Q, Value, When
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThanOrEqual
 
-from pagoda.domain.user.models import Level, Role, RolePermission, User
+from pagoda.domain.user.models import GroupNesting, Level, Role, RolePermission, User
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -59,27 +59,36 @@ class _Granted(Func):
     ) -> tuple[str, tuple[str | int, ...]]:
         """Return the subquery; Any: what a template of Func would use."""
         thing_id, params = compiler.compile(self.get_source_expressions()[0])
-        names = {key: connection.ops.quote_name(name) for key, name in _TABLES.items()}
-        target = connection.ops.quote_name(f"{self.kind}_id")
-        sql = _GRANTED_SQL.format(target=target, thing_id=thing_id, **names)
+        sql = _GRANTED_SQL.format(target=connection.ops.quote_name(f"{self.kind}_id"), thing_id=thing_id)
         return sql, (*params, self.user_id, self.user_id)
 
 
-_TABLES: Final = {
-    "permission": RolePermission._meta.db_table,
-    "role": Role._meta.db_table,
-    "role_users": Role.users.through._meta.db_table,
-    "role_groups": Role.groups.through._meta.db_table,
-    "user_groups": User.groups.through._meta.db_table,
-}
-_GRANTED_SQL: Final = (
-    "(SELECT MAX(granted.level) FROM {permission} granted WHERE granted.{target} = {thing_id}"
-    " AND granted.role_id IN ("
-    "SELECT held.id FROM {role} held WHERE held.is_active AND (held.id IN ("
-    "SELECT role_id FROM {role_users} WHERE user_id = %s) OR held.id IN ("
-    "SELECT of_group.role_id FROM {role_groups} of_group"
-    " JOIN {user_groups} member ON member.group_id = of_group.group_id WHERE member.user_id = %s))))"
+_MEMBER_OF: Final = (
+    f'WITH RECURSIVE member_of(id) AS (SELECT group_id FROM "{User.groups.through._meta.db_table}"'  # noqa: S608
+    f' WHERE user_id = %s UNION SELECT nested.parent_id FROM "{GroupNesting._meta.db_table}" nested'
+    " JOIN member_of ON member_of.id = nested.group_id) SELECT id FROM member_of"
 )
+"""The groups that a user is in, and those that these are nested in; UNION ends it whatever the rows are."""
+_HELD: Final = (
+    f'SELECT held.id FROM "{Role._meta.db_table}" held WHERE held.is_active AND (held.id IN ('  # noqa: S608
+    f'SELECT role_id FROM "{Role.users.through._meta.db_table}" WHERE user_id = %s) OR held.id IN ('
+    f'SELECT role_id FROM "{Role.groups.through._meta.db_table}" WHERE group_id IN ({_MEMBER_OF})))'
+)
+"""The active roles that a user holds, by themselves or by a group; for parameters twice the user's id."""
+_GRANTED_SQL: Final = (
+    f'(SELECT MAX(granted.level) FROM "{RolePermission._meta.db_table}" granted'  # noqa: S608
+    f" WHERE granted.{{target}} = {{thing_id}} AND granted.role_id IN ({_HELD}))"
+)
+
+
+def groups_of(user: User) -> RawSQL:
+    """Return the ids of the groups that `user` is in, those that these are nested in among them."""
+    return RawSQL(_MEMBER_OF, [user.pk])  # noqa: S611 - a constant
+
+
+def roles_of(user: User) -> RawSQL:
+    """Return the ids of the active roles that `user` holds, by themselves or by a group."""
+    return RawSQL(_HELD, [user.pk, user.pk])  # noqa: S611 - a constant
 
 
 def may(user: Viewer, level: int, kind: Kind, prefix: str = "") -> Q:
@@ -135,8 +144,8 @@ def may_add_entities(user: Viewer) -> bool:
     if not _is_granted(user):
         return _fixed_level(user) == Level.FULL
     is_permission = Q(content_type__app_label="entity", codename="add_entity")
-    by_django = Permission.objects.filter(is_permission, Q(user=user) | Q(group__user=user))
-    by_role = _active_roles(user).filter(can_add_entities=True)
+    by_django = Permission.objects.filter(is_permission, Q(user=user) | Q(group__in=groups_of(user)))
+    by_role = Role.objects.filter(pk__in=roles_of(user), can_add_entities=True)
     return bool(by_role.values("pk").order_by().union(by_django.values("pk").order_by()).exists())
 
 
@@ -149,20 +158,13 @@ def _fixed_level(user: Viewer) -> Level:
     return Level.FULL if user.is_active and user.is_superuser else Level.NOTHING
 
 
-def _grants(user: User) -> QuerySet[RolePermission]:
-    return RolePermission.objects.filter(role__in=_active_roles(user).order_by().values("pk"))
-
-
-def _active_roles(user: User) -> QuerySet[Role]:
-    return Role.objects.filter(Q(users=user) | Q(groups__user=user), is_active=True)
-
-
 def _granted_levels(user: User, chain: Sequence[Guarded]) -> dict[tuple[Kind, int], int]:
     wanted = Q()
     for thing in chain:
         wanted |= Q(**{thing.kind: thing.id})
     levels: dict[tuple[Kind, int], int] = {}
-    rows = _grants(user).filter(wanted).values_list("entity", "attr", "entry", "level")
+    granted = RolePermission.objects.filter(wanted, role__in=roles_of(user))
+    rows = granted.values_list("entity", "attr", "entry", "level")
     for entity, attr, entry, level in rows:
         key: tuple[Kind, int] = ("entity", entity) if entity else ("attr", attr) if attr else ("entry", entry)
         levels[key] = max(level, levels.get(key, 0))
