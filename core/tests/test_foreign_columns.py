@@ -144,6 +144,17 @@ def recorded_in_request(request_id: str) -> str:
         return str(recorded().request_id)
 
 
+def tried(name: str) -> str:
+    from pagoda.audit.actions import Action
+    from pagoda.audit.failed_logins import count_failure
+    from pagoda.audit.models import FailedLogins
+
+    FailedLogins.objects.all().delete()
+    for _ in range(2):
+        count_failure(Action.LOGIN_FAILED, None, name)
+    return "".join(FailedLogins.objects.get().names)
+
+
 def counted(error: str) -> str:
     from pagoda.watching import traffic
     from pagoda.watching.models import TrafficMinute
@@ -203,6 +214,7 @@ COLUMNS: dict[str, Feed | str] = {
     "job.JobLog.extra": Feed(lambda shop, v: logged(shop, "x", value=v).extra["value"], 20_000),
     "job.ScheduleTick.schedule": HOST,
     "rates.RateCount.key": HOST,
+    "rates.LoginCount.key": HOST,
     "audit.AuditEvent.action": HOST,
     "audit.AuditEvent.actor": "a user's name, which the domain has checked",
     "audit.AuditEvent.on_behalf_of": "a user's name, which the domain has checked",
@@ -214,6 +226,9 @@ COLUMNS: dict[str, Feed | str] = {
     "audit.AuditEvent.details": Feed(
         lambda shop, v: recorded(details={"value": v}).details["value"], 100_000
     ),
+    "audit.FailedLogins.action": HOST,
+    "audit.FailedLogins.network": HOST,
+    "audit.FailedLogins.names": Feed(lambda shop, v: tried(v), 150),
     "audit.AuditSeal.previous_hash": HOST,
     "audit.AuditSeal.event_ids": HOST,
     "audit.AuditSeal.hash": HOST,

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.parser import text_string_to_metric_families
 
 from pagoda.audit.actions import Action
+from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.models import AuditEvent
 from pagoda.config.settings import Settings
 from pagoda.domain.entity.models import Entity
@@ -294,6 +295,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "login.failed": lambda: auth.authenticate(request, username="ann", password="wrong"),
         "logout": log_out,
         "token.made": lambda: ApiToken.issue(ann, "laptop", None),
+        "token.refused": lambda: count_failure(Action.TOKEN_REFUSED, request),
         "token.revoked": lambda: deleted(ApiToken.issue(ann, "laptop", None)[0]),
         "user.created": lambda: User.objects.create(username="bob"),
         "user.updated": lambda: changed(ann, first_name="Ann"),

@@ -19,10 +19,11 @@ class Action(enum.StrEnum):
     ENTRY_RESTORED = "entry.restored"
 
     LOGIN_SUCCEEDED = "login.succeeded"
-    LOGIN_FAILED = "login.failed"  # the name that was tried, never the password
+    LOGIN_FAILED = "login.failed"  # the name that was tried, never the password; see `failed_logins`
     LOGOUT = "logout"
     TOKEN_MADE = "token.made"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - as above
+    TOKEN_REFUSED = "token.refused"  # noqa: S105 - unknown or expired; see `failed_logins`
 
     USER_CREATED = "user.created"
     USER_UPDATED = "user.updated"

@@ -72,6 +72,24 @@ class PendingEvent(models.Model):
         return f"event {self.event_id}, not sealed"
 
 
+class FailedLogins(models.Model):
+    """Failures of one kind from one network that wait to be told as one event; no part of the chain."""
+
+    action = models.CharField(max_length=40)  # an `Action`
+    network = models.CharField(max_length=50)
+    ends_at = models.DateTimeField()  # then they are told
+    count = models.BigIntegerField(default=0)  # of those after the first, which is an event already
+    names = models.JSONField(default=list)  # some of those that were tried
+
+    class Meta:
+        app_label = "audit"
+        constraints = [models.UniqueConstraint(fields=["action", "network"], name="audit_one_per_network")]
+        indexes = [models.Index(fields=["ends_at"], name="audit_failed_ends")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.action} from {self.network}"
+
+
 class AuditSeal(models.Model):
     """A link of the hash chain: it covers some events and, by its predecessor's hash, all before them."""
 

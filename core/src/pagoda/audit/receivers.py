@@ -9,8 +9,10 @@ from django.contrib.auth import signals as auth
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.http import HttpRequest
 
 from pagoda.audit.actions import Action
+from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.recording import Record, record, record_all
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
@@ -106,8 +108,10 @@ def _logged_out(*, user: User | None, **_signal: object) -> None:
         record(Action.LOGOUT, **_subject(user), user=user)
 
 
-def _login_failed(*, credentials: Mapping[str, Any], **_signal: object) -> None:
-    record(Action.LOGIN_FAILED, subject_type="user", subject=str(credentials.get("username", "")))
+def _login_failed(
+    *, credentials: Mapping[str, Any], request: HttpRequest | None = None, **_signal: object
+) -> None:
+    count_failure(Action.LOGIN_FAILED, request, str(credentials.get("username", "")))
 
 
 def _row_saved(

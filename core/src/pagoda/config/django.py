@@ -86,7 +86,7 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "CACHES": {"default": cache(settings)},
         "AUTH_USER_MODEL": "user.User",
         "AUTHENTICATION_BACKENDS": [
-            "django.contrib.auth.backends.ModelBackend",
+            "pagoda.rates.logins.ThrottledBackend",
             "pagoda.domain.user.backends.ParentGroupsBackend",
         ],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",

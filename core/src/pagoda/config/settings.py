@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
+    # Logins that fail: from so many on each doubles the wait; a count of 0 is off
+    pagoda_login_failures: int = Field(default=5, ge=0)  # of a name from one network (/24, IPv6: /64)
+    pagoda_login_failures_name: int = Field(default=50, ge=0)  # of a name, from wherever
+    pagoda_login_failures_network: int = Field(default=100, ge=0)  # from one network, of all names
+    pagoda_login_wait_seconds: float = Field(default=1.0, gt=0, le=3600)  # the first wait
+    pagoda_login_max_wait_seconds: float = Field(default=900.0, gt=0, le=86_400)
+
     # Rights: what everybody who is logged in may do with an entity that is made without a level
     pagoda_default_level: Literal["nothing", "readable", "writable", "full"] = "readable"
 

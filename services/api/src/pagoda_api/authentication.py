@@ -24,7 +24,7 @@ class ApiTokenAuthentication(BaseAuthentication):
             AuthenticationFailed: a token is there and is unknown, expired, or its user is not active.
         """
         header = request.headers.get("Authorization", "")
-        if not _is_token_header(header):
+        if not is_token_header(header):
             return None
         token = token_of(request._request)  # noqa: SLF001 - Django's request in DRF's
         if token is None:
@@ -61,9 +61,10 @@ def token_of(request: HttpRequest) -> ApiToken | None:
     return token if isinstance(token, ApiToken) else None
 
 
-def _is_token_header(header: str) -> bool:
+def is_token_header(header: str) -> bool:
+    """Return whether an Authorization header holds an API token, valid or not."""
     return header.partition(" ")[0].lower() in _SCHEMES
 
 
 def _secret(header: str) -> str:
-    return header.partition(" ")[2].strip() if _is_token_header(header) else ""
+    return header.partition(" ")[2].strip() if is_token_header(header) else ""

@@ -17,6 +17,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from gunicorn.http.errors import ParseException
 
+from pagoda.audit.actions import Action
+from pagoda.audit.failed_logins import count_failure
 from pagoda.config.rates import Rate, parse_rate
 from pagoda.config.sentry import link_user
 from pagoda.domain.acting import acting_as, acting_user
@@ -27,7 +29,7 @@ from pagoda.plugins.runtime import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request
-from pagoda_api.authentication import find_token, remember_token, token_of
+from pagoda_api.authentication import find_token, is_token_header, remember_token, token_of
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES, plugin_of
 from pagoda_api.problems import logged, refused, unexpected_error
@@ -212,8 +214,11 @@ class ActingUserMiddleware:
 
 
 def _token_user(request: HttpRequest) -> User | None:
-    token = find_token(request.headers.get("Authorization", ""))
+    header = request.headers.get("Authorization", "")
+    token = find_token(header)
     if token is None:
+        if is_token_header(header):
+            count_failure(Action.TOKEN_REFUSED, request)
         return None
     remember_token(request, token)
     request.user = token.user

@@ -33,6 +33,7 @@ from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.jobs.errors import InvalidParams
 from pagoda.plugins.runtime import registry
+from pagoda.rates.logins import LoginThrottled
 from pagoda.washing import shown
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
@@ -61,6 +62,16 @@ class BodyTooLarge(exceptions.APIException):
     default_code = "body_too_large"
 
 
+class LoginsThrottled(exceptions.APIException):
+    """Too many logins failed; `wait` is told as Retry-After."""
+
+    status_code = 429
+
+    def __init__(self, error: LoginThrottled) -> None:
+        super().__init__(error.message, error.code)
+        self.wait = error.seconds
+
+
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer what a DRF view raised; None for the unexpected, which the fence records and answers."""
     known = _as_api_exception(error)
@@ -84,6 +95,8 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
             return exceptions.ValidationError({"detail": str(error)})
         case PermissionDenied() | PluginSecurityError():
             return exceptions.PermissionDenied(*error.args)
+        case LoginThrottled():
+            return LoginsThrottled(error)
         case ValidationError():
             return exceptions.ValidationError(as_serializer_error(error))
         case RequestDataTooBig():

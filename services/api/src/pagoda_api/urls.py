@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from pagoda.plugins.runtime import registry
+from pagoda_api.own_password import OwnPasswordView
 from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
@@ -47,6 +48,7 @@ host: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),
     path("admin/", admin.site.urls),
     path("api/v2/", include(api)),
 ]

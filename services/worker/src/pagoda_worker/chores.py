@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pagoda.audit.failed_logins import close_ended
 from pagoda.audit.sealing import seal_all
 from pagoda.config.settings import Settings
-from pagoda.rates import counters
+from pagoda.rates import counters, logins
 from pagoda.watching import presence, traffic
 from pagoda.watching.alerts.evaluation import evaluate
 from pagoda.watching.alerts.notifying import sender, tell
@@ -33,3 +34,5 @@ def _prune() -> None:
     presence.prune()
     traffic.prune()
     counters.prune()
+    logins.prune()
+    close_ended()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import password_validation, update_session_auth_hash
+from django.contrib.auth import authenticate, password_validation, update_session_auth_hash
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -68,8 +68,9 @@ class PasswordView(APIView):
     def post(self, request: Request) -> Response:
         """Change it. Every token of the user ends, and every session but the one that asks."""
         data = checked(PasswordSerializer(data=request.data))
-        user = User.objects.get(username=request.user.get_username())
-        if not user.check_password(data["old_password"]):
+        sent = request._request  # noqa: SLF001 - Django's request in DRF's
+        user = authenticate(sent, username=request.user.get_username(), password=data["old_password"])
+        if not isinstance(user, User):
             raise ValidationError({"old_password": ["It is not your password."]}, code="invalid")
         try:
             password_validation.validate_password(data["new_password"], user)
@@ -78,7 +79,7 @@ class PasswordView(APIView):
         user.set_password(data["new_password"])
         user.save(update_fields=["password"])
         if request.auth is None:
-            update_session_auth_hash(request._request, user)  # noqa: SLF001 - Django's request in DRF's
+            update_session_auth_hash(sent, user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
