@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.user.models import Level, Role, User
+from pagoda.domain.user.models import ApiToken, Level, Role, Scope, User
 from pagoda.domain.user.permissions import may_add_entities
 
 
@@ -40,3 +40,22 @@ def test_nobody_loses_or_gains_a_right_by_the_closed_defaults() -> None:
         assert Entity.objects.get(name="Open").may_permitted(of_then, Level.FULL)
         assert not Entity.objects.get(name="Shut").may_permitted(of_then, Level.READABLE)
     assert [user.username for user in Role.objects.get().users.all()] == ["ada"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_switched_off_gets_no_old_token_or_session_back() -> None:
+    executor = MigrationExecutor(connection)
+    latest, before = executor.loader.graph.leaf_nodes(), [("user", "0004_group_nesting")]
+    try:
+        executor.migrate(before)
+        old = executor.loader.project_state(before).apps
+        for name in ("ada", "off"):
+            user = old.get_model("user", "User").objects.create(username=name, is_active=name == "ada")
+            old.get_model("user", "ApiToken").objects.create(user=user, name=name, digest=name)
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(latest)
+    ada, off = User.objects.order_by("username")
+    assert (ada.session_salt, len(off.session_salt)) == ("", 32)
+    kept = ApiToken.objects.get()
+    assert (kept.user, kept.scope, kept.networks, kept.last_used_time) == (ada, Scope.READ_WRITE, [], None)

@@ -121,13 +121,20 @@ class TestToken:
         assert response.json()["code"] == "invalid_token"
         assert response.headers["WWW-Authenticate"] == "Token"
 
-    def test_it_is_looked_up_in_one_query(
+    def test_it_is_looked_up_in_one_query_and_its_use_noted_once_a_minute(
         self, ann: User, client_of: Callable[..., Any], django_assert_num_queries: Any
     ) -> None:
         client = client_of(ann)
 
-        with django_assert_num_queries(1):
+        for queries in (2, 1, 1):
+            with django_assert_num_queries(queries):
+                assert client.get("/api/v2/plugins/").status_code == 200
+        first = ApiToken.objects.get().last_used_time
+        assert first is not None
+        ApiToken.objects.update(last_used_time=first - timedelta(seconds=61))
+        with django_assert_num_queries(2):
             assert client.get("/api/v2/plugins/").status_code == 200
+        assert ApiToken.objects.filter(last_used_time__gte=first).exists()
 
     def test_it_can_be_given_back(self, ann: User, client_of: Callable[..., Any]) -> None:
         client, other = client_of(ann), client_of(ann)

@@ -62,6 +62,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/me/",
         "POST /api/v2/me/password/",
         "GET /api/v2/me/tokens/",
+        "POST /api/v2/me/tokens/",
         "DELETE /api/v2/me/tokens/{id}/",
         "GET /api/v2/jobs/",
         "GET /api/v2/jobs/{id}/",

@@ -113,7 +113,10 @@ class Settings(BaseSettings):
     # API
     api_bind: Annotated[str, AfterValidator(check_bind)] = "127.0.0.1:8000"
     api_workers: int = Field(default=2, ge=1, le=64)  # processes
-    api_token_lifetime_hours: int = Field(default=24 * 30, ge=1)
+    api_token_lifetime_hours: int = Field(default=24 * 30, ge=1)  # unless whoever asks for it says otherwise
+    api_token_max_lifetime_hours: int | None = Field(
+        default=None, ge=1, le=24 * 36_500
+    )  # None: tokens may be for ever
     api_max_body_bytes: int = Field(default=2_621_440, ge=1024)
     api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts

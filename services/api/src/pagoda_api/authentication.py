@@ -6,9 +6,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from pagoda.domain.user.models import ApiToken, User
+from pagoda.domain.user.models import ApiToken, Scope, User
 
 _SCHEMES = ("token", "bearer")
 _META_KEY = "pagoda.api_token"
@@ -59,6 +60,21 @@ def token_of(request: HttpRequest) -> ApiToken | None:
     """Return the valid token that `request` was found to carry."""
     token = request.META.get(_META_KEY)
     return token if isinstance(token, ApiToken) else None
+
+
+def refused_use(request: HttpRequest, token: ApiToken) -> tuple[str, str] | None:
+    """Return why `token` is not good for `request`, with the code of the refusal; None when it is."""
+    if token.scope == Scope.READ_ONLY and request.method not in SAFE_METHODS:
+        fault = f"Token {token.name!r} is read-only, and {request.method} writes. Use one that is read-write."
+        return fault, "token_read_only"
+    address = request.META.get("REMOTE_ADDR", "")
+    if not token.is_allowed_from(address):
+        fault = (
+            f"Token {token.name!r} may not be used from {address or 'a client without an address'}, but from "
+            f"{', '.join(token.networks)}. Use it there, or one for this network."
+        )
+        return fault, "token_network"
+    return None
 
 
 def is_token_header(header: str) -> bool:

@@ -29,7 +29,7 @@ from pagoda.plugins.runtime import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request
-from pagoda_api.authentication import find_token, is_token_header, remember_token, token_of
+from pagoda_api.authentication import find_token, is_token_header, refused_use, remember_token, token_of
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES, plugin_of
 from pagoda_api.problems import logged, refused, unexpected_error
@@ -198,31 +198,31 @@ class ActingUserMiddleware:
     """Authenticate by API token or session and act as that user until the response; after Django's own.
 
     A request without either costs no query. A token that is not valid leaves the request anonymous here; the
-    view's authentication class refuses it with 401.
+    view's authentication class refuses it with 401. One that is not good for the request is refused here,
+    whatever the path is: 403.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        user = _token_user(request) or _session_user(request)
+        header = request.headers.get("Authorization", "")
+        token = find_token(header)
+        user = _session_user(request) if token is None else token.user
+        if token is not None:
+            fault = refused_use(request, token)
+            if fault is not None:
+                return refused(request, *fault, status=403)
+            token.note_use()
+            remember_token(request, token)
+            request.user = token.user
+        elif is_token_header(header):
+            count_failure(Action.TOKEN_REFUSED, request)
         if user is not None:
             request.META["pagoda.user_id"] = user.pk
             link_user(user.pk)
         with acting_as(user):
             return self.get_response(request)
-
-
-def _token_user(request: HttpRequest) -> User | None:
-    header = request.headers.get("Authorization", "")
-    token = find_token(header)
-    if token is None:
-        if is_token_header(header):
-            count_failure(Action.TOKEN_REFUSED, request)
-        return None
-    remember_token(request, token)
-    request.user = token.user
-    return token.user
 
 
 def _session_user(request: HttpRequest) -> User | None:

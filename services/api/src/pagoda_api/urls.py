@@ -17,9 +17,10 @@ from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.entries import EntryViewSet
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
-from pagoda_api.resources.me import MeView, OwnTokensView, OwnTokenView, PasswordView
+from pagoda_api.resources.me import MeView, PasswordView
 from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.root import RootView
+from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")

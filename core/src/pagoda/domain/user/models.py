@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from collections.abc import Iterable, Sequence, Set
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.auth.models import AbstractUser, Group, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
+from pagoda.domain.user.networks import are_within, is_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
 _TOKEN_BYTES = 32
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_LONGEST_LIFETIME = timedelta(days=1000 * 365)  # far from the last year that a datetime has
 
 
 class Level(models.IntegerChoices):
@@ -35,17 +40,87 @@ def default_level() -> int:
     return Level[settings.PAGODA.pagoda_default_level.upper()]
 
 
+class UserQuerySet(models.QuerySet["User"]):
+    """Users; an update that gives a password or switches off ends what they are logged in with."""
+
+    def update(self, **values: Any) -> int:  # Any: values of every field
+        """Change the rows at once."""
+        if not values.keys() & {"password", "is_active"}:
+            return super().update(**values)
+        with transaction.atomic():
+            ids = list(self.values_list("pk", flat=True))
+            rows = super().update(**values)
+            ended = User.objects.filter(pk__in=ids)
+            ended = ended if "password" in values else ended.filter(is_active=False)
+            _end_tokens(ended)
+            models.QuerySet.update(ended, session_salt=_new_salt())
+        return rows
+
+    update.alters_data = True  # type: ignore[attr-defined]  # as Django's own: not for templates
+
+
+class Users(UserManager["User"]):
+    """Django's manager with our queryset."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> UserQuerySet:
+        """Return all users."""
+        return UserQuerySet(self.model, using=self._db)
+
+
 class User(AbstractUser):
-    """Somebody who logs in. A new password, and being switched off, end their API tokens."""
+    """Somebody who logs in. A new password, and being switched off, end their API tokens and sessions."""
+
+    session_salt = models.CharField(max_length=32, default="", blank=True, editable=False)
+
+    objects: ClassVar[Users] = Users()
+
+    _is_rehashing = False  # while Django stores the password that it has, hashed as it now hashes
 
     def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
-        """Store the row; its tokens go with the password that they were asked for with."""
-        is_new_password = vars(self).get("_password") is not None  # until Django has stored it
+        """Store the row; tokens and sessions go with the password that they were given for."""
+        fields = kwargs.get("update_fields")
         with transaction.atomic():
+            is_ending = self._is_ending({"password", "is_active"} & set(fields or ("password", "is_active")))
+            if is_ending:
+                self.session_salt = _new_salt()
+                kwargs |= {} if fields is None else {"update_fields": {*fields, "session_salt"}}
             super().save(*args, **kwargs)
-            if is_new_password or not self.is_active:
-                for token in self.api_tokens.all():  # one by one: each is an event of the audit log
-                    token.delete()
+            if is_ending:
+                _end_tokens([self])
+
+    def _is_ending(self, fields: Set[str]) -> bool:
+        stored = (
+            User.objects.filter(pk=self.pk).values_list("password").first() if self.pk and fields else None
+        )
+        if stored is None:
+            return False
+        is_new = "password" in fields and stored[0] != self.password and not self._is_rehashing
+        return is_new or ("is_active" in fields and not self.is_active)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Return whether it is the password; a better hash of it that is stored meanwhile ends nothing."""
+        self._is_rehashing = True
+        try:
+            return super().check_password(raw_password)
+        finally:
+            self._is_rehashing = False
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django's own as long as nobody has been switched off: what a session is held against.
+        key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        value = self.password + self.session_salt
+        return salted_hmac(key_salt, value, secret=secret, algorithm="sha256").hexdigest()
+
+
+def _new_salt() -> str:
+    return secrets.token_hex(16)
+
+
+def _end_tokens(users: Iterable[User]) -> None:
+    for token in ApiToken.objects.filter(user__in=users):  # one by one: each is an event of the audit log
+        token.delete()
 
 
 class GroupNesting(models.Model):
@@ -138,14 +213,26 @@ class RolePermission(models.Model):
         return f"{self.role}: {Level(self.level).label} on {self.entity or self.attr or self.entry}"
 
 
+class Scope(models.TextChoices):
+    """What requests a token is good for."""
+
+    READ_WRITE = "read-write"
+    READ_ONLY = "read-only"  # those that change nothing: GET, HEAD, OPTIONS
+
+
 class ApiToken(models.Model):
     """A user's key to the API; only its digest is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=MAX_NAME_LENGTH)  # what the user calls it
     digest = models.CharField(max_length=64, unique=True, editable=False)  # SHA-256 in hex
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.READ_WRITE)
+    networks = models.JSONField(
+        default=list, blank=True
+    )  # from which it may be used, ["10.0.0.0/8"]; []: all
     created_time = models.DateTimeField(auto_now_add=True)
     expires_time = models.DateTimeField(null=True, blank=True)  # None: never
+    last_used_time = models.DateTimeField(null=True, blank=True, editable=False)  # to a minute
 
     class Meta:
         ordering = ["-created_time"]
@@ -154,20 +241,44 @@ class ApiToken(models.Model):
         return f"{self.user}: {self.name}"
 
     @classmethod
-    def issue(cls, user: User, name: str, lifetime: timedelta | None) -> tuple[Self, str]:
+    def issue(
+        cls,
+        user: User,
+        name: str,
+        lifetime: timedelta | datetime | None,
+        *,
+        scope: Scope = Scope.READ_WRITE,
+        networks: Sequence[str] = (),
+        made_with: ApiToken | None = None,
+    ) -> tuple[Self, str]:
         """Make a token and return it with its plain text, which can't be had again.
 
+        Its lifetime may be given by its end. One that is `made_with` another is no good for longer, or from
+        elsewhere, than that.
+
         Raises:
-            ValidationError: `lifetime` is not positive, or `name` is blank or too long.
+            ValidationError: `lifetime` is not positive or longer than is allowed, `name` is blank or too
+                long, or `networks` are none.
         """
         validate_name(name)
-        if lifetime is not None and lifetime <= timedelta(0):
-            fault = f"The lifetime of token {name!r} is {lifetime}; give a positive one, or None for ever."
-            raise ValidationError({"lifetime": [fault]})
+        now = timezone.now()
+        until = lifetime if isinstance(lifetime, datetime) else None
+        lifetime = lifetime - now if isinstance(lifetime, datetime) else lifetime
+        _check_lifetime(name, lifetime)
         plain = _TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
-        expires_time = None if lifetime is None else timezone.now() + lifetime
+        expires_time = until or (None if lifetime is None else now + lifetime)
+        allowed = [str(network) for network in parsed_networks(networks)]
+        if made_with is not None:
+            made_with.refuse_more(expires_time, allowed)
         with transaction.atomic():  # with the event that the audit log makes of it
-            token = cls.objects.create(user=user, name=name, digest=_digest(plain), expires_time=expires_time)
+            token = cls.objects.create(
+                user=user,
+                name=name,
+                digest=_digest(plain),
+                scope=scope,
+                networks=allowed,
+                expires_time=expires_time,
+            )
         return token, plain
 
     @classmethod
@@ -178,6 +289,47 @@ class ApiToken(models.Model):
         is_valid = Q(expires_time__isnull=True) | Q(expires_time__gt=timezone.now())
         tokens = cls.objects.select_related("user")
         return tokens.filter(is_valid, digest=_digest(plain), user__is_active=True).first()
+
+    def refuse_more(self, expires_time: datetime | None, networks: Sequence[str]) -> None:
+        """Refuse what a token that is made with this one can't have.
+
+        Raises:
+            ValidationError: it would last longer, or be good from elsewhere.
+        """
+        faults = {}
+        if self.expires_time is not None and (expires_time is None or expires_time > self.expires_time):
+            until = self.expires_time.isoformat(timespec="seconds")
+            faults["lifetime"] = f"It would last longer than the token that it is made with, to {until}."
+        if self.networks and not (networks and are_within(networks, self.networks)):
+            wider = ", ".join(self.networks)
+            faults["networks"] = f"They are wider than those of the token that it is made with, {wider}."
+        if faults:
+            remedy = "Ask for less, or log in with your password."
+            raise ValidationError({name: [f"{fault} {remedy}"] for name, fault in faults.items()})
+
+    def is_allowed_from(self, address: str) -> bool:
+        """Return whether it may be used from the address (``"192.0.2.1"``) of a client."""
+        return not self.networks or is_within(address, self.networks)
+
+    def note_use(self) -> None:
+        """Note that it is used now: one statement, once a minute."""
+        now = timezone.now()
+        if self.last_used_time is None or now - self.last_used_time >= _USE_NOTED_EVERY:
+            self.last_used_time = now
+            ApiToken.objects.filter(pk=self.pk).update(last_used_time=now)
+
+
+def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
+    hours = settings.PAGODA.api_token_max_lifetime_hours
+    longest = _LONGEST_LIFETIME if hours is None else min(timedelta(hours=hours), _LONGEST_LIFETIME)
+    asked = "for ever" if lifetime is None else str(lifetime)
+    if lifetime is not None and lifetime <= timedelta(0):
+        fault = f"The lifetime of token {name!r} is {asked}; give a positive one, or None for ever."
+    elif (lifetime is None and hours is not None) or (lifetime is not None and lifetime > longest):
+        fault = f"The lifetime of token {name!r} is {asked}; at most {longest} is allowed here. Give less."
+    else:
+        return
+    raise ValidationError({"lifetime": [fault]})
 
 
 def _digest(plain: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib import auth
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
@@ -17,8 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import ApiToken, User
 from pagoda_api.fields import UserSerializer
+from pagoda_api.resources.tokens import NewTokenSerializer, issue_token
 from pagoda_api.strict import StrictSerializer, checked
 
 
@@ -37,8 +37,8 @@ class CredentialsSerializer(StrictSerializer):
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
 
 
-class TokenRequestSerializer(CredentialsSerializer):
-    """Name and password, and what the token is called."""
+class TokenRequestSerializer(CredentialsSerializer, NewTokenSerializer):
+    """Name and password, and what may be chosen of the token."""
 
     name = serializers.CharField(max_length=200, default="api", help_text="Such as the machine it is for.")
 
@@ -66,9 +66,9 @@ class TokenView(APIView):
     def post(self, request: Request) -> Response:
         """Give a token for name and password."""
         data = checked(TokenRequestSerializer(data=request.data))
-        name = data.pop("name")
-        lifetime = timedelta(hours=settings.PAGODA.api_token_lifetime_hours)
-        token, plain = ApiToken.issue(_authenticated(request, data), name, lifetime)
+        user = _authenticated(request, {name: data.pop(name) for name in ("username", "password")})
+        with acting_as(user):  # whoever else the request says it is of
+            token, plain = issue_token(user, data, None)
         return Response(TokenSerializer({"token": plain, "expires_at": token.expires_time}).data)
 
     @extend_schema(responses={204: None})

@@ -1,4 +1,4 @@
-"""Whoever asks: ``/api/v2/me/``, with their password and their tokens."""
+"""Whoever asks: ``/api/v2/me/``, with their password; their tokens are in `tokens`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pagoda.domain.user.models import ApiToken, User
+from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
-from pagoda_api.fields import NamedSerializer, UserSerializer, found_or_404
+from pagoda_api.fields import NamedSerializer, UserSerializer
 from pagoda_api.strict import StrictSerializer, checked
 
 
@@ -24,21 +24,6 @@ class MeSerializer(UserSerializer):
     is_superuser = serializers.BooleanField(read_only=True)
     groups = NamedSerializer(many=True, read_only=True)
     roles = NamedSerializer(many=True, read_only=True, help_text="Those held by themselves, not by a group.")
-
-
-class OwnTokenSerializer(serializers.ModelSerializer[ApiToken]):
-    """A token without its text, which is shown once."""
-
-    is_this = serializers.SerializerMethodField(help_text="Whether the request carries it.")
-
-    class Meta:
-        model = ApiToken
-        fields = ["id", "name", "created_time", "expires_time", "is_this"]
-        read_only_fields = fields
-
-    def get_is_this(self, token: ApiToken) -> bool:
-        """Return whether the request carries the token."""
-        return bool(self.context["carried"] == token)
 
 
 class PasswordSerializer(StrictSerializer):
@@ -80,28 +65,4 @@ class PasswordView(APIView):
         user.save(update_fields=["password"])
         if request.auth is None:
             update_session_auth_hash(sent, user)
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class OwnTokensView(APIView):
-    """The API tokens of the user who asks; ``/api/v2/auth/token/`` makes them."""
-
-    permission_classes = (IsAuthenticated,)
-
-    @extend_schema(responses=OwnTokenSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """List them, the newest first."""
-        tokens = ApiToken.objects.filter(user=request.user.pk)
-        return Response(OwnTokenSerializer(tokens, many=True, context={"carried": request.auth}).data)
-
-
-class OwnTokenView(APIView):
-    """One API token of the user who asks."""
-
-    permission_classes = (IsAuthenticated,)
-
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, pk: str) -> Response:
-        """Revoke it."""
-        found_or_404(ApiToken.objects.filter(user=request.user.pk), pk, noun="token").delete()
         return Response(status=status.HTTP_204_NO_CONTENT)

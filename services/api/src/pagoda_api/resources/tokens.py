@@ -1,0 +1,133 @@
+"""API tokens: those of whoever asks, ``/api/v2/me/tokens/``, and all, ``/api/v2/tokens/``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda.domain.user.models import ApiToken, Scope, User
+from pagoda_api.fields import Unchecked, found_or_404
+from pagoda_api.strict import StrictSerializer, checked
+
+MAX_HOURS = 24 * 36_500
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class UncheckedNetworks(Unchecked):
+    """A list of networks, as far as the OpenAPI schema goes."""
+
+
+class NewTokenSerializer(StrictSerializer):
+    """What may be chosen of a token."""
+
+    name = serializers.CharField(max_length=200, help_text="Such as the machine it is for.")
+    lifetime = serializers.DurationField(
+        required=False,
+        allow_null=True,
+        help_text="In seconds, or as `30 00:00:00` or `P30D`; null: for ever. `API_TOKEN_LIFETIME_HOURS` "
+        "unless it or `expires_time` is given.",
+    )
+    expires_time = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Instead of `lifetime`; null: never."
+    )
+    scope = serializers.ChoiceField(
+        choices=Scope.choices, default=Scope.READ_WRITE, help_text="`read-only`: for GET, HEAD and OPTIONS."
+    )
+    networks = UncheckedNetworks(
+        required=False, help_text='From which it may be used, such as `["10.0.0.0/8"]`; none: from all.'
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse two ends of one token."""
+        if {"lifetime", "expires_time"} <= attrs.keys():
+            raise ValidationError({"lifetime": ["Give `lifetime` or `expires_time`, not both."]})
+        return attrs
+
+
+class TokenDetailSerializer(serializers.ModelSerializer[ApiToken]):
+    """A token without its text, which is shown once."""
+
+    networks = serializers.ListField(child=serializers.CharField(), read_only=True)
+    is_this = serializers.SerializerMethodField(help_text="Whether the request carries it.")
+
+    class Meta:
+        model = ApiToken
+        fields = [
+            *("id", "name", "scope", "networks", "created_time", "expires_time", "last_used_time", "is_this"),
+        ]
+        read_only_fields = fields
+
+    def get_is_this(self, token: ApiToken) -> bool:
+        """Return whether the request carries the token."""
+        return bool(self.context["carried"] == token)
+
+
+class MadeTokenSerializer(TokenDetailSerializer):
+    """A token with its text."""
+
+    token = serializers.CharField(read_only=True, help_text="Send it as `Authorization: Token <token>`.")
+
+    class Meta(TokenDetailSerializer.Meta):
+        fields = [*TokenDetailSerializer.Meta.fields, "token"]
+        read_only_fields = fields
+
+
+def issue_token(user: User, given: dict[str, Any], made_with: ApiToken | None) -> tuple[ApiToken, str]:
+    """Make the token that is asked for by the fields of a `NewTokenSerializer`; `made_with` bounds it.
+
+    Raises:
+        django.core.exceptions.ValidationError: see `ApiToken.issue`.
+    """
+    limits = settings.PAGODA
+    hours = min(limits.api_token_lifetime_hours, limits.api_token_max_lifetime_hours or MAX_HOURS)
+    ends = timezone.now() + timedelta(hours=hours)
+    if made_with is not None and made_with.expires_time is not None:
+        ends = min(ends, made_with.expires_time)
+    lifetime = given.get("lifetime", given.get("expires_time", ends))
+    networks = given.get("networks", [] if made_with is None else made_with.networks)
+    return ApiToken.issue(
+        user, given["name"], lifetime, scope=given["scope"], networks=networks, made_with=made_with
+    )
+
+
+class OwnTokensView(APIView):
+    """The API tokens of the user who asks."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses=TokenDetailSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List them, the newest first."""
+        tokens = ApiToken.objects.filter(user=request.user.pk)
+        return Response(TokenDetailSerializer(tokens, many=True, context={"carried": request.auth}).data)
+
+    @extend_schema(request=NewTokenSerializer, responses={201: MadeTokenSerializer})
+    def post(self, request: Request) -> Response:
+        """Make one; its text is shown this once."""
+        given = checked(NewTokenSerializer(data=request.data))
+        made_with = request.auth if isinstance(request.auth, ApiToken) else None
+        token, plain = issue_token(request.user, given, made_with)  # type: ignore[arg-type]  # is logged in
+        shown = TokenDetailSerializer(token, context={"carried": request.auth}).data
+        return Response({**shown, "token": plain}, status=status.HTTP_201_CREATED)
+
+
+class OwnTokenView(APIView):
+    """One API token of the user who asks."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: str) -> Response:
+        """Revoke it."""
+        found_or_404(ApiToken.objects.filter(user=request.user.pk), pk, noun="token").delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
