@@ -54,7 +54,7 @@ def test_every_setting_has_its_place_in_the_chart() -> None:
     left_out = {name for name, setting in settings().items() if setting.place == LEFT_OUT}
 
     assert plain | secret | set(MADE_FROM) | left_out == KNOWN
-    assert left_out == {"PLUGIN_EXAMPLES_DIR"}
+    assert left_out == {"PAGODA_DEBUG", "PLUGIN_EXAMPLES_DIR"}
 
 
 def test_every_setting_that_the_chart_makes_reaches_a_process(
@@ -115,7 +115,7 @@ def test_lists_are_joined_and_large_numbers_stay_whole(rendered: Any) -> None:
 
 OWN_SECRETS = {
     name: {
-        "PAGODA_SECRET_KEY": "k",
+        "PAGODA_SECRET_KEY": "k" * 32,
         "DATABASE_URL": "postgres://h/x",
         "BROKER_URL": "redis://h",
         "ADMIN_PASSWORD": "p",

@@ -35,7 +35,7 @@ MADE_FROM = {
 }
 """``{setting: what the chart makes it from}``; neither `config` nor `secrets.values` takes them."""
 
-UNUSED = {"PLUGIN_EXAMPLES_DIR": "for development machines"}
+UNUSED = dict.fromkeys(("PAGODA_DEBUG", "PLUGIN_EXAMPLES_DIR"), "for development machines")
 """``{setting: why the chart has no place for it}``"""
 
 CONFIG, SECRET, MADE, LEFT_OUT = "config", "secrets.values", "made", "left out"

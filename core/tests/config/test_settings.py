@@ -71,9 +71,57 @@ def test_all_faults_are_listed_together_without_secrets() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_production_names_what_is_missing() -> None:
-    with pytest.raises(SettingsError, match="needs PAGODA_SECRET_KEY, DATABASE_URL, BROKER_URL"):
-        load_settings({"PAGODA_ENV": "production"})
+PRODUCTION = {
+    "PAGODA_ENV": "production",
+    "PAGODA_SECRET_KEY": "k" * 32,
+    "DATABASE_URL": "postgres://u:p@h/d",
+    "BROKER_URL": "redis://h/0",
+}
+UNSAFE = [
+    (
+        "PAGODA_SECRET_KEY",
+        "",
+        "PAGODA_SECRET_KEY is not set: PAGODA_ENV=production needs 32 characters",
+    ),
+    ("PAGODA_SECRET_KEY", "hunter2" * 4, "PAGODA_SECRET_KEY: has 28 characters, where PAGODA_ENV=production"),
+    ("DATABASE_URL", "", "DATABASE_URL is not set: PAGODA_ENV=production needs one, such as postgres://"),
+    ("BROKER_URL", "", "BROKER_URL is not set: PAGODA_ENV=production needs one, such as redis://"),
+    ("PAGODA_DEBUG", "true", "PAGODA_DEBUG is 'true': it would show code and settings"),
+    ("PAGODA_ALLOWED_HOSTS", "*", "PAGODA_ALLOWED_HOSTS is '*': whoever asks could choose the host of links"),
+    ("PAGODA_ALLOWED_HOSTS", "cmdb.example.org, *", "PAGODA_ALLOWED_HOSTS is 'cmdb.example.org, *': whoever"),
+    ("PAGODA_TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0", "PAGODA_TRUSTED_PROXIES is '10.0.0.0/8,0.0.0.0/0'"),
+    (
+        "PAGODA_TRUSTED_PROXIES",
+        "::/0",
+        "PAGODA_TRUSTED_PROXIES is '::/0': whoever asks could name any",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), UNSAFE)
+def test_production_does_not_start_with_what_is_unsafe(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**PRODUCTION, name: value})
+    (fault,) = caught.value.faults
+    assert fault.startswith(message)
+    assert "hunter2" not in fault
+
+
+def test_production_lists_all_that_is_unsafe_with_other_faults() -> None:
+    unsafe = {name: value for name, value, _ in UNSAFE}
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**PRODUCTION, **unsafe, "API_WORKERS": "0", "PAGODA_DEBUGG": "1"})
+    assert len(caught.value.faults) == len(unsafe) + 2
+
+
+def test_production_starts_with_what_is_safe() -> None:
+    safe = {"PAGODA_ALLOWED_HOSTS": ".example.org", "PAGODA_TRUSTED_PROXIES": "10.0.0.0/8"}
+    assert load_settings({**PRODUCTION, **safe}).pagoda_env == "production"
+
+
+def test_development_is_not_asked() -> None:
+    asked = {name: value for name, value, _ in UNSAFE if value}
+    assert load_settings({**asked, "PAGODA_ENV": "development"}).pagoda_debug
 
 
 def test_secrets_do_not_print() -> None:

@@ -32,11 +32,14 @@ RUNTIME_APPS = (
     "pagoda.watching",
 )
 
-# What the admin needs in every process that has its tables; the API puts its own middleware around it.
+# What the admin and `check --deploy` ask for in every process; the API puts its own middleware around it.
 MIDDLEWARE = (
+    "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 )
 TEMPLATES = [
     {
@@ -149,7 +152,19 @@ def _security(settings: Settings) -> Mapping[str, Any]:
     return {
         "CSRF_TRUSTED_ORIGINS": list(settings.pagoda_csrf_trusted_origins),
         "SESSION_COOKIE_SECURE": is_production,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
         "CSRF_COOKIE_SECURE": is_production,
+        "CSRF_COOKIE_SAMESITE": "Lax",  # not HttpOnly: pages send it back as X-CSRFToken
+        "SECURE_HSTS_SECONDS": settings.pagoda_hsts_seconds if is_production else 0,
+        "SECURE_REFERRER_POLICY": "same-origin",
+        "SILENCED_SYSTEM_CHECKS": [
+            # What else is served below the host's name is not Pagoda's to decide on.
+            "security.W005",  # HSTS with subdomains
+            "security.W021",  # and for browsers' preload lists
+            # What ends TLS redirects to it; probes and neighbours inside of a cluster ask by http.
+            "security.W008",
+        ],
         "SESSION_COOKIE_AGE": int(timedelta(days=14).total_seconds()),
         "AUTH_PASSWORD_VALIDATORS": [
             {"NAME": f"django.contrib.auth.password_validation.{rule}Validator"}

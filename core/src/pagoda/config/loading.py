@@ -87,6 +87,8 @@ def _describe(detail: ErrorDetails) -> str:
     problem = detail["msg"].removeprefix("Value error, ")
     if isinstance(detail["input"], str) and detail["type"] == "dict_type":
         problem = 'is no JSON object; expected one, such as {"name": ...}'
+    if detail["input"] is None:
+        return f"{where} is not set: {problem}."
     if _is_secret(field):
         return f"{where}: {problem} (its value is not shown)."
     return f"{where} is {detail['input']!r}: {problem[:1].lower()}{problem[1:]}."

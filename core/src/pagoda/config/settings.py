@@ -18,10 +18,10 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pagoda.config.production import production_fault
 from pagoda.config.rates import check_rate
 from pagoda.config.secret_file import stored_secret
 from pagoda.config.urls import (
@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     api_max_json_depth: int = Field(default=64, ge=1, le=500)  # of arrays and objects inside each other
     api_worker_memory_mb: int = Field(default=512, ge=64)  # on top of what a process has when it starts
 
+    pagoda_hsts_seconds: int = Field(default=31_536_000, ge=0)  # in production, of answers by https; 0: off
+
     # Logins that fail: from so many on each doubles the wait; a count of 0 is off
     pagoda_login_failures: int = Field(default=5, ge=0)  # of a name from one network (/24, IPv6: /64)
     pagoda_login_failures_name: int = Field(default=50, ge=0)  # of a name, from wherever
@@ -198,17 +200,6 @@ class Settings(BaseSettings):
         """Take values from `load_settings` alone, which reads one environment."""
         return (init_settings,)
 
-    @model_validator(mode="after")
-    def _production_is_complete(self) -> Settings:
-        missing = [
-            name.upper()
-            for name in ("pagoda_secret_key", "database_url", "broker_url")
-            if self.pagoda_env == "production" and getattr(self, name) is None
-        ]
-        if missing:
-            raise ValueError(f"PAGODA_ENV=production needs {', '.join(missing)}; set them")
-        return self
-
     @field_validator(
         "enabled_plugins",
         "pagoda_allowed_hosts",
@@ -223,6 +214,15 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+
+    @field_validator("*")
+    @classmethod
+    def _is_fit_for_production(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("pagoda_env") == "production":
+            fault = production_fault(str(info.field_name), value)
+            if fault is not None:
+                raise ValueError(fault)
+        return value
 
     @field_validator("job_hard_limit_seconds")
     @classmethod

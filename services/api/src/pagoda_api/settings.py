@@ -21,6 +21,7 @@ MIDDLEWARE = [
     "pagoda_api.middleware.TrustedProxiesMiddleware",
     "pagoda_api.middleware.RequestContextMiddleware",
     "pagoda_api.middleware.AccessLogMiddleware",
+    "pagoda_api.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pagoda_api.middleware.BodyLimitMiddleware",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from pagoda.plugins.runtime import registry
@@ -40,7 +40,7 @@ api: list[URLPattern | URLResolver] = [
     path("plugins/health/", PluginHealthView.as_view(), name="plugin-health"),
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     *router.urls,
 ]
 
