@@ -1,9 +1,11 @@
 """Compare the CPU of a durable job with that of a raw Celery task, on PostgreSQL and Redis, in one run.
 
-Both workers have one child and the same Celery settings, and do nothing per task. Counted is the CPU time of
-this process while it submits, of the worker, of PostgreSQL and of Redis (`whole`); `submit` is the part until
-the last task is submitted, `run` leaves this process out. Rounds alternate; the figures are medians per task.
-Writes ``benchmarks/results/jobs.json``: ``{metric: {"ours": us, "raw": us, "ratio": r}}``.
+Both workers have one child and do nothing per task. Their Celery settings are the same but for one: Redis
+keeps a book of the raw tasks that a worker has, as these have no row in a database which outlives it. Counted
+is the CPU time of this process while it submits, of the worker, of PostgreSQL and of Redis (`whole`);
+`submit` is the part until the last task is submitted, `run` leaves this process out. Rounds alternate; the
+figures are medians per task. Writes ``benchmarks/results/jobs.json``: ``{metric: {"ours": us, "raw": us,
+"ratio": r}}``.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from tools.servers import missing_programs  # noqa: E402
 
 TASKS = 1_000
 ROUNDS = 5
-BOUNDS = {"single job, whole": 1.5, "submit_many, whole": 1.2}
+BOUNDS = {"single job, whole": 1.5, "submit_many, whole": 0.8}
 RESULTS = ROOT / "benchmarks" / "results" / "jobs.json"
 
 

@@ -77,26 +77,11 @@ def test_a_folder_may_be_named(tmp_path: Path) -> None:
     assert app.conf.broker_transport_options["data_folder_in"] == str(tmp_path / "elsewhere" / "queues")
 
 
-@pytest.mark.parametrize(("longest", "visibility"), [(0.0, 4220), (7200.0, 7820)])
-def test_redis_hands_nothing_out_again_before_the_longest_limit(
-    tmp_path: Path, longest: float, visibility: float
-) -> None:
-    app = celery.make_app(settings(tmp_path, "redis://host:6379/0"), longest_limit_seconds=longest)
-
-    assert app.conf.broker_transport_options["visibility_timeout"] == visibility
-    celery.assert_configuration(app, longest_limit_seconds=longest)
-
-
-def test_a_visibility_timeout_that_is_too_short_is_refused(tmp_path: Path) -> None:
+def test_redis_keeps_no_book_of_what_workers_have(tmp_path: Path) -> None:
     app = celery.make_app(settings(tmp_path, "redis://host:6379/0"))
 
-    with pytest.raises(ImproperlyConfigured) as raised:
-        celery.assert_configuration(app, longest_limit_seconds=9000)
-
-    assert str(raised.value).endswith(
-        "\n  - broker_transport_options['visibility_timeout'] is 4220 s, expected more than 9020 s: "
-        "the longest hard limit and the soft shutdown"
-    )
+    assert app.conf.broker_transport_options["ack_emulation"] is False
+    celery.assert_configuration(app)
 
 
 def test_redis_over_tls_checks_certificates(tmp_path: Path) -> None:
@@ -109,4 +94,4 @@ def test_rabbitmq_confirms_what_it_takes(tmp_path: Path) -> None:
     app = celery.make_app(settings(tmp_path, "amqp://user:secret@host:5672//"))
 
     assert app.conf.broker_transport_options == {"confirm_publish": True}
-    celery.assert_configuration(app, longest_limit_seconds=9000)
+    celery.assert_configuration(app)

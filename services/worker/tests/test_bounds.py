@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,19 +69,29 @@ with plugin_tasks("calm", [restock]):
     from kombu import Queue
     app = runtime.celery_app()
     app.amqp.queues.add(Queue("plugin.calm", routing_key="plugin.calm"))
-    here.run(submit()[0].pk, "warm")
+    for _ in range(8):
+        here.run(submit()[0].pk, "warm")
     one, (job,) = spent(submit)
     many, jobs = spent(lambda: submit(500))
     run, _ = spent(lambda: here.run(job.pk, "task"))
     job.refresh_from_db()
     assert job.get_status_display() == "done", job.error
-    print(json.dumps({"submit": one, "submit_many": many, "run": run}))
+    from django.db import connection
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        plans = sorted(row[0].split()[0] for row in cursor.fetchall())
+    with app.connection_for_read() as broker:
+        queue = broker.SimpleQueue(app.amqp.queues["plugin.calm"])
+        message = queue.get(timeout=5)
+        taking, _ = spent(message.ack)
+        books = [key for key in broker.default_channel.client.keys() if b"unacked" in key]
+    print(json.dumps(dict(submit=one, submit_many=many, run=run, plans=plans, ack=taking, books=len(books))))
 """
 
 
 @pytest.fixture(scope="module")
-def spent() -> dict[str, dict[str, int]]:
-    """Return ``{what: {server: round trips}}``."""
+def spent() -> dict[str, Any]:
+    """Return ``{what: {server: round trips}}``, and what stays at the servers."""
     if missing := missing_programs():
         pytest.skip(f"Debian's packages {', '.join(missing)} are not installed")
     with tempfile.TemporaryDirectory(prefix="pagoda-bounds-") as name:
@@ -107,20 +118,29 @@ def spent() -> dict[str, dict[str, int]]:
             redis.stop()
             postgres.stop()
     assert ended.returncode == 0, ended.stderr[-3000:]
-    counts: dict[str, dict[str, int]] = json.loads(ended.stdout.splitlines()[-1])
+    counts: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return counts
 
 
 def test_a_job_and_its_audit_event_are_one_round_trip_each_to_database_and_broker(
-    spent: dict[str, dict[str, int]],
+    spent: dict[str, Any],
 ) -> None:
     assert spent["submit"] == {"database": 1, "broker": 1}
 
 
-def test_many_jobs_take_as_many_round_trips_as_a_few(spent: dict[str, dict[str, int]]) -> None:
+def test_many_jobs_take_as_many_round_trips_as_a_few(spent: dict[str, Any]) -> None:
     assert spent["submit_many"]["database"] <= 6
     assert spent["submit_many"]["broker"] == 1
 
 
-def test_a_job_is_claimed_and_ended_by_a_statement_each(spent: dict[str, dict[str, int]]) -> None:
+def test_a_job_is_claimed_and_ended_by_a_statement_each(spent: dict[str, Any]) -> None:
     assert spent["run"] == {"database": 2, "broker": 0}
+
+
+def test_what_each_job_costs_the_database_is_planned_once(spent: dict[str, Any]) -> None:
+    assert spent["plans"] == ["UPDATE", "UPDATE", "WITH"]  # claim, end, submit
+
+
+def test_the_broker_keeps_no_book_of_what_workers_have(spent: dict[str, Any]) -> None:
+    assert spent["ack"] == {"database": 0, "broker": 0}
+    assert spent["books"] == 0

@@ -69,6 +69,7 @@ POSTGRESQL_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # milliseconds
+    "prepare_threshold": 5,  # for cursors that bind on the server, as the jobs' store does
 }
 
 # Nothing in the cache is worth a request that waits for it.

@@ -7,7 +7,7 @@ from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.fencing.errors import is_host_interrupt
-from pagoda.jobs import celery, celery_tasks, operations, plugin_host, runtime, store
+from pagoda.jobs import celery, celery_tasks, operations, plugin_host, runtime
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
@@ -21,11 +21,8 @@ def make_app() -> Celery:
         ImproperlyConfigured: Celery is set wrongly, or, in strict mode, a plugin's task can't be loaded.
     """
     specs = _specs()
-    longest = max((store.longest_limit_seconds(spec) for spec in specs), default=0.0)
-    app = celery.make_app(
-        runtime.host_settings(), plugin_ids=plugin_host.active_plugin_ids(), longest_limit_seconds=longest
-    )
-    celery.assert_configuration(app, longest_limit_seconds=longest)
+    app = celery.make_app(runtime.host_settings(), plugin_ids=plugin_host.active_plugin_ids())
+    celery.assert_configuration(app)
     celery_tasks.register_tasks(app, specs)
     return app
 

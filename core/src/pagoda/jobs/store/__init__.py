@@ -12,7 +12,7 @@ from pagoda.jobs.store.claims import (
     owner_of,
 )
 from pagoda.jobs.store.control import cancel, requeue, retry, settle
-from pagoda.jobs.store.drafts import JobRequest, longest_limit_seconds, target_fields
+from pagoda.jobs.store.drafts import JobRequest, target_fields
 from pagoda.jobs.store.endings import (
     Failure,
     JobLogLine,
@@ -82,7 +82,6 @@ __all__ = [
     "is_asked_to_stop",
     "latest_tick",
     "lock",
-    "longest_limit_seconds",
     "look_again",
     "lose",
     "message_of",

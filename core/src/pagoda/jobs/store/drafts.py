@@ -89,11 +89,6 @@ def target_fields(target: Any) -> dict[str, Any]:
     }
 
 
-def longest_limit_seconds(spec: OperationSpec) -> float:
-    """Return the hard limit of an operation's jobs."""
-    return float(_limits(spec.options or _NO_OPTIONS)["hard_limit_seconds"])
-
-
 def _limits(options: TaskOptions) -> dict[str, Any]:
     settings = runtime.host_settings()
     hard, soft = options.hard_time_limit_seconds, options.soft_time_limit_seconds
