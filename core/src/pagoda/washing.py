@@ -26,6 +26,20 @@ _SHOWN_MAX = 60  # a message quotes no more of a value than this
 _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
+FILTERED = "[Filtered]"
+
+_SECRETS = (
+    # the password of a URL, as drivers quote it in their errors
+    (
+        re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@]*):[^\s/@]+@"),
+        rf"\g<scheme>:{FILTERED}@",
+    ),
+    # our tokens, by their prefix
+    (re.compile(r"pagoda_[A-Za-z0-9_-]{43}"), FILTERED),
+    # an Authorization header in a text
+    (re.compile(r"\b(?P<kind>Token|Bearer|Basic)\s+[A-Za-z0-9_~+/.=-]{16,}"), rf"\g<kind> {FILTERED}"),
+)
+
 
 class NotJson(ValueError):
     """A value that can't be kept as JSON; the message names the place, the fault and the remedy."""
@@ -61,21 +75,6 @@ def shown(value: object) -> str:
     """Return the repr of `value` for a message, washed and shortened."""
     text = _text_of(value, repr)
     return _escaped(text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}...")
-
-
-FILTERED = "[Filtered]"
-
-_SECRETS = (
-    # the password of a URL, as drivers quote it in their errors
-    (
-        re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@]*):[^\s/@]+@"),
-        rf"\g<scheme>:{FILTERED}@",
-    ),
-    # our tokens, by their prefix
-    (re.compile(r"pagoda_[A-Za-z0-9_-]{43}"), FILTERED),
-    # an Authorization header in a text
-    (re.compile(r"\b(?P<kind>Token|Bearer|Basic)\s+[A-Za-z0-9_~+/.=-]{16,}"), rf"\g<kind> {FILTERED}"),
-)
 
 
 def without_secrets(text: str) -> str:
