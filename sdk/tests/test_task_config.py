@@ -37,7 +37,8 @@ def test_operation_lists_are_empty_unless_given() -> None:
         plain.cancelable_operations,
         plain.parallelizable_operations,
         plain.downloadable_operations,
-    ] == [(), (), (), ()]
+        plain.shared_operations,
+    ] == [(), (), (), (), ()]
 
 
 TASK_SHAPE = "expected (offset from 0, function name)"

@@ -78,6 +78,7 @@ def test_operation_carries_what_was_declared() -> None:
             is_cancelable=True,
             is_parallelizable=True,
             is_downloadable=False,
+            is_shared=False,
         ),
         Operation(
             plugin_id="inventory",
@@ -90,6 +91,7 @@ def test_operation_carries_what_was_declared() -> None:
             is_cancelable=False,
             is_parallelizable=False,
             is_downloadable=True,
+            is_shared=False,
         ),
     )
     assert made.operation(200).queue == "plugin.inventory"

@@ -84,6 +84,7 @@ def test_a_description_says_all_of_an_active_plugin(started: Any) -> None:
                 "is_cancelable": True,
                 "is_parallelizable": False,
                 "is_downloadable": False,
+                "is_shared": False,
             }
         ],
     }

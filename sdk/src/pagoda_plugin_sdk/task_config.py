@@ -11,7 +11,7 @@ from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
 OPERATION_PATTERN = re.compile(r"[\w.-]{1,100}", re.ASCII)
 """Names of operations: they are part of a Celery task's name, and of URLs and labels."""
 
-KINDS = ("hidden", "cancelable", "parallelizable", "downloadable")
+KINDS = ("hidden", "cancelable", "parallelizable", "downloadable", "shared")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class PluginTaskConfig:
     cancelable_operations: Sequence[str] = field(default=())  # users may cancel them
     parallelizable_operations: Sequence[str] = field(default=())  # may run side by side on one target
     downloadable_operations: Sequence[str] = field(default=())  # their jobs may carry a file
+    shared_operations: Sequence[str] = field(default=())  # who may read a job's target sees what it gave, too
 
     def __post_init__(self) -> None:
         faults = [*self._name_faults(), *self._task_faults(), *self._list_faults()]

@@ -32,6 +32,7 @@ class Operation:
     is_cancelable: bool
     is_parallelizable: bool
     is_downloadable: bool
+    is_shared: bool
 
     @property
     def queue(self) -> str:
@@ -229,4 +230,5 @@ def _operation(plugin_id: str, config: PluginTaskConfig, name: str, number: int)
         is_cancelable=name in config.cancelable_operations,
         is_parallelizable=name in config.parallelizable_operations,
         is_downloadable=name in config.downloadable_operations,
+        is_shared=name in config.shared_operations,
     )

@@ -49,6 +49,7 @@ class OperationSpec:
     is_cancelable: bool = True  # users may cancel its jobs
     is_parallelizable: bool = True  # its jobs may run side by side on one target
     is_downloadable: bool = False  # its jobs may carry a file
+    is_shared: bool = False  # who may read the target of a job sees what it gave
 
     @property
     def task_name(self) -> str:
@@ -89,6 +90,7 @@ def register_job_task(
     is_cancelable: bool = True,
     is_parallelizable: bool = True,
     is_downloadable: bool = False,
+    is_shared: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make the decorated task the one of a core operation.
 
@@ -116,6 +118,7 @@ def register_job_task(
                 is_cancelable=is_cancelable,
                 is_parallelizable=is_parallelizable,
                 is_downloadable=is_downloadable,
+                is_shared=is_shared,
             )
         )
         return handler
@@ -247,6 +250,7 @@ def _plugin_spec(operation: Operation) -> OperationSpec:
         is_cancelable=operation.is_cancelable,
         is_parallelizable=operation.is_parallelizable,
         is_downloadable=operation.is_downloadable,
+        is_shared=operation.is_shared,
     )
 
 

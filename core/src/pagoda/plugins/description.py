@@ -130,6 +130,7 @@ def _tasks(tasks: TaskRegistry, plugin_id: str) -> Iterator[Description]:
             "is_cancelable": name in config.cancelable_operations,
             "is_parallelizable": name in config.parallelizable_operations,
             "is_downloadable": name in config.downloadable_operations,
+            "is_shared": name in config.shared_operations,
         }
 
 

@@ -1,4 +1,4 @@
-"""Which jobs a list shows, and to whom."""
+"""Which of the jobs that a user may see a list shows."""
 
 from __future__ import annotations
 
@@ -6,29 +6,12 @@ import django_filters
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
-from pagoda.domain.access import readable
-from pagoda.domain.entity.models import Entity
-from pagoda.domain.entry.models import Entry
-from pagoda.domain.user.models import User
-from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import CORE_QUEUE
 from pagoda.plugins.runtime import registry
 from pagoda_api.resources.filters import asking_user
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 from pagoda_plugin_sdk.operations import JobStatus
-
-
-def visible_jobs(user: Viewer) -> QuerySet[Job]:
-    """Return the jobs that `user` may see: their own, those on what they may read, a superuser's all."""
-    jobs: QuerySet[Job] = Job.objects.select_related("user", "target_entity", "target_entry")
-    if not isinstance(user, User):
-        return jobs.none()
-    if user.is_superuser:
-        return jobs
-    entries = readable(Entry.objects.order_by(), user).values("pk")
-    entities = readable(Entity.objects.order_by(), user).values("pk")
-    return jobs.filter(Q(user=user) | Q(target_entry__in=entries) | Q(target_entity__in=entities))
 
 
 class JobFilter(django_filters.FilterSet):

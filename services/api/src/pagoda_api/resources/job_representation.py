@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from pagoda.domain.user.permissions import Viewer
+from pagoda.jobs.access import may_control, may_read_output, may_read_target
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
 from pagoda.washing import washed, washed_json
@@ -49,16 +50,18 @@ class JobSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     status_name = serializers.CharField(help_text=", ".join(status.name for status in JobStatus))
     phase = serializers.CharField(help_text="Where it stands in more detail, such as queued or running.")
-    text = serializers.CharField()
+    text = serializers.CharField(
+        help_text="Empty, as `error` and `progress.text`, where `can_read_output` is false."
+    )
     error = serializers.CharField(help_text="The cause of a failure.")
     hold_reason = serializers.CharField(help_text="Why workers leave it queued.")
     progress = ProgressSerializer()
     target_type = serializers.IntegerField(help_text="0 none, 1 entry, 2 entity.")
-    target = NamedSerializer(allow_null=True)
+    target = NamedSerializer(allow_null=True, help_text="Null, too, for who may not read it.")
     depend_on = serializers.IntegerField(allow_null=True, help_text="The job that must finish first.")
     attempt = serializers.IntegerField()
     max_attempts = serializers.IntegerField()
-    file = JobFileSerializer(allow_null=True)
+    file = JobFileSerializer(allow_null=True, help_text="Null where `can_read_output` is false.")
     created_at = serializers.CharField()
     updated_at = serializers.CharField()
     run_at = serializers.DateTimeField(allow_null=True, help_text="Not before.")
@@ -66,6 +69,9 @@ class JobSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
     can_cancel = serializers.BooleanField()
     can_retry = serializers.BooleanField()
+    can_read_output = serializers.BooleanField(
+        help_text="Who asked for the job may read what it gave, and who may read its target if it is shared."
+    )
     request_id = serializers.CharField(help_text="Of the request that made it, as in the logs.")
     task_id = serializers.CharField(help_text="Of its current message, as in Flower.")
     flower_url = serializers.CharField(allow_null=True)
@@ -75,7 +81,7 @@ class JobDetailSerializer(JobSerializer):
     """A job with what it was given and what it gave."""
 
     params = serializers.JSONField(allow_null=True, help_text="Null for others than who asked for the job.")
-    result = serializers.JSONField(allow_null=True)
+    result = serializers.JSONField(allow_null=True, help_text="Null where `can_read_output` is false.")
 
 
 class JobLogLineSerializer(serializers.Serializer[Any]):
@@ -103,16 +109,17 @@ class CanarySerializer(StrictSerializer):
     queue = serializers.CharField(max_length=120, help_text="`core`, or `plugin.<plugin id>`.")
 
 
-def show_job(job: Job) -> dict[str, Any]:
-    """Return a job as lists show it."""
-    return dict(JobSerializer(_plain(job)).data)
+def show_job(job: Job, user: Viewer) -> dict[str, Any]:
+    """Return a job as lists show it to `user`."""
+    return dict(JobSerializer(_plain(job, user)).data)
 
 
 def show_job_in_detail(job: Job, user: Viewer) -> dict[str, Any]:
-    """Return all of a job; what it was given may be private and is for who asked for it, and superusers."""
+    """Return all of a job that `user` may see."""
+    plain = _plain(job, user)
     params = _params(job.params) if may_control(user, job) else None
-    result = washed_json(job.result, max_bytes=SHOWN_MAX_BYTES)
-    return dict(JobDetailSerializer(_plain(job) | {"params": params, "result": result}).data)
+    result = washed_json(job.result, max_bytes=SHOWN_MAX_BYTES) if plain["can_read_output"] else None
+    return dict(JobDetailSerializer(plain | {"params": params, "result": result}).data)
 
 
 def _params(text: str) -> Any:
@@ -123,25 +130,25 @@ def _params(text: str) -> Any:
         return washed(text)
 
 
-def may_control(user: Viewer, job: Job) -> bool:
-    """Return whether `user` may cancel and retry the job: who asked for it may, and superusers."""
-    return user.is_authenticated and (user.is_superuser or job.user_id == user.pk)
-
-
-def _plain(job: Job) -> dict[str, Any]:
-    status = JobStatus(job.status)
-    return job.to_json() | {
+def _plain(job: Job, user: Viewer) -> dict[str, Any]:
+    status, shown = JobStatus(job.status), job.to_json()
+    if not may_read_target(job):
+        shown["target"] = None
+    if not (reads_output := may_read_output(user, job)):
+        shown |= {"text": "", "error": "", "progress": {"percent": job.progress_percent, "text": ""}}
+    return shown | {
         "queue": job.queue,
         "status_name": status.name,
         "hold_reason": job.why_it_waits,
         "depend_on": job.depend_on_id,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
-        "file": _file(job),
+        "file": _file(job) if reads_output else None,
         "run_at": job.run_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "can_retry": status in TRANSITIONS[Event.RETRY],
+        "can_read_output": reads_output,
         "request_id": job.request_id,
         "task_id": job.task_id,
         "flower_url": _flower_url(job),

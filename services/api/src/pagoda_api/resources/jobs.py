@@ -18,19 +18,19 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from pagoda.jobs import store
+from pagoda.jobs.access import may_control, may_read_output, visible_jobs
 from pagoda.jobs.core_tasks import submit_canary
 from pagoda.jobs.errors import JobConflict, UnknownQueue
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter
 from pagoda_api.problems import Conflict
-from pagoda_api.resources.job_filters import JobFilter, visible_jobs
+from pagoda_api.resources.job_filters import JobFilter
 from pagoda_api.resources.job_representation import (
     CanarySerializer,
     JobDetailSerializer,
     JobLogSerializer,
     JobSerializer,
-    may_control,
     show_job,
     show_job_in_detail,
 )
@@ -43,7 +43,7 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 class JobViewSet(GenericViewSet[Job]):
-    """Jobs that the user asked for, or that work on what the user may read; a superuser sees all."""
+    """Jobs that the user may see, as `pagoda.jobs.access` says."""
 
     serializer_class = JobSerializer
     filterset_class = JobFilter
@@ -58,7 +58,7 @@ class JobViewSet(GenericViewSet[Job]):
     def list(self, request: Request) -> Response:
         """List a page of jobs, the newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        return self.get_paginated_response([show_job(job) for job in page])
+        return self.get_paginated_response([show_job(job, request.user) for job in page])
 
     @extend_schema(responses=JobDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -98,7 +98,7 @@ class JobViewSet(GenericViewSet[Job]):
         """Show the lines of its log after a known one, the oldest first."""
         refuse_unknown(request.query_params, ["after"], noun="query parameter")
         after = number_parameter(request, "after", 0, lowest=0, highest=MAX_ID)
-        job = self._job(pk)  # before the lines: when it has ended, they are all there
+        job = self._with_output(pk)  # before the lines: when it has ended, they are all there
         lines = list(JobLog.objects.filter(job=job, pk__gt=after).order_by("pk")[:LOG_LINES])
         is_complete = job.finished_at is not None and len(lines) < LOG_LINES
         body = {
@@ -112,7 +112,7 @@ class JobViewSet(GenericViewSet[Job]):
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def file(self, request: Request, pk: str) -> HttpResponse:
         """Download the file that it carries."""
-        job = self._job(pk)
+        job = self._with_output(pk)
         stored = JobFile.objects.filter(job=job).first()
         if stored is None:
             raise NotFound(f"Job {job.pk} carries no file.")
@@ -123,6 +123,12 @@ class JobViewSet(GenericViewSet[Job]):
 
     def _job(self, pk: str) -> Job:
         return found_or_404(self.get_queryset(), pk, noun="job")
+
+    def _with_output(self, pk: str) -> Job:
+        job = self._job(pk)
+        if not may_read_output(self.request.user, job):
+            raise PermissionDenied(f"What job {job.pk} gave may be read by who asked for it.")
+        return job
 
     def _control(self, pk: str, change: Callable[[Job], object]) -> Response:
         user, job = self.request.user, self._job(pk)

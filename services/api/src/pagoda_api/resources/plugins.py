@@ -60,6 +60,7 @@ class TaskSerializer(serializers.Serializer[Any]):
     is_cancelable = serializers.BooleanField()
     is_parallelizable = serializers.BooleanField()
     is_downloadable = serializers.BooleanField()
+    is_shared = serializers.BooleanField(help_text="Who may read a job's target sees what the job gave.")
 
 
 class PluginUrlsSerializer(serializers.Serializer[Any]):
