@@ -90,6 +90,7 @@ class TestHost:
 class TestDatabase:
     def test_one_that_can_only_be_read_is_503(self, api: Any, web: Any, grant: Any, ann: Any) -> None:
         grant(ann, 8, entity=web.schema)
+        api.get("/api/v2/")  # notes the use of its token, for a minute
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA query_only = ON")
             try:

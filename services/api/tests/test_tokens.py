@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
+from structlog.testing import capture_logs
 
 from pagoda.audit.models import AuditEvent
 from pagoda.domain.user.models import ApiToken, Scope, User
@@ -195,3 +197,18 @@ def test_sessions_of_a_user_who_was_switched_off_stay_ended(ann: User, client: A
     for is_active, status in ((False, 401), (True, 401)):
         User.objects.filter(pk=ann.pk).update(is_active=is_active)
         assert client.get(ME).status_code == status
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_its_use_can_not_be_noted_what_reads_goes_on(make_user: Any) -> None:
+    api = client_with(make_user("ann"))
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = ON")
+        try:
+            with capture_logs() as logs:
+                assert api.get(ME).status_code == 200
+        finally:
+            cursor.execute("PRAGMA query_only = OFF")
+    assert "token_use_not_noted" in [log["event"] for log in logs]
+    assert api.get(ME).status_code == 200
+    assert ApiToken.objects.get().last_used_time is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.authentication import BaseAuthentication
@@ -10,6 +12,8 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from pagoda.domain.user.models import ApiToken, Scope, User
+
+log = structlog.get_logger(__name__)
 
 _SCHEMES = ("token", "bearer")
 _META_KEY = "pagoda.api_token"
@@ -52,8 +56,12 @@ def find_token(header: str) -> ApiToken | None:
 
 
 def remember_token(request: HttpRequest, token: ApiToken) -> None:
-    """Keep `token` with `request` for `ApiTokenAuthentication`, so that it is looked up once."""
+    """Keep `token` with `request`, so that it is looked up once, and note its use."""
     request.META[_META_KEY] = token
+    try:
+        token.note_use()
+    except DatabaseError as error:  # of one that can only be read: what reads goes on
+        log.warning("token_use_not_noted", token_id=token.pk, error=type(error).__name__)
 
 
 def token_of(request: HttpRequest) -> ApiToken | None:

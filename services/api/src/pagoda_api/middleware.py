@@ -243,7 +243,6 @@ class ActingUserMiddleware:
             fault = refused_use(request, token)
             if fault is not None:
                 return refused(request, *fault, status=403)
-            token.note_use()
             remember_token(request, token)
             request.user = token.user
         elif is_token_header(header):

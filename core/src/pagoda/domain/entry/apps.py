@@ -13,9 +13,9 @@ class EntryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give the models their services, and have plain ORM writes of entries told as changes."""
+        """Give the models their services, have plain writes of entries told, and those of users guarded."""
         # Models, and what needs them, load after the apps
-        from pagoda.domain import tracking
+        from pagoda.domain import guarding, tracking
         from pagoda.domain.entry import models, services
 
         models.Entry.services = services
@@ -24,3 +24,4 @@ class EntryConfig(AppConfig):
             models.Entry, hanging | {models.AttributeReference: "value__parent_entry"}
         )
         tracking.track(models.Entry)
+        guarding.guard()

@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractUser, Group, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -40,11 +41,16 @@ def default_level() -> int:
     return Level[settings.PAGODA.pagoda_default_level.upper()]
 
 
+updating = Signal()
+"""Sent before users are changed at once, with ``users``, the queryset, and ``values``: none is saved then."""
+
+
 class UserQuerySet(models.QuerySet["User"]):
     """Users; an update that gives a password or switches off ends what they are logged in with."""
 
     def update(self, **values: Any) -> int:  # Any: values of every field
         """Change the rows at once."""
+        updating.send(User, users=self, values=values)
         if not values.keys() & {"password", "is_active"}:
             return super().update(**values)
         with transaction.atomic():
@@ -76,7 +82,7 @@ class User(AbstractUser):
 
     objects: ClassVar[Users] = Users()
 
-    _is_rehashing = False  # while Django stores the password that it has, hashed as it now hashes
+    is_rehashing = False  # while Django stores the password that it has, hashed as it now hashes
 
     def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
         """Store the row; tokens and sessions go with the password that they were given for."""
@@ -96,16 +102,16 @@ class User(AbstractUser):
         )
         if stored is None:
             return False
-        is_new = "password" in fields and stored[0] != self.password and not self._is_rehashing
+        is_new = "password" in fields and stored[0] != self.password and not self.is_rehashing
         return is_new or ("is_active" in fields and not self.is_active)
 
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether it is the password; a better hash of it that is stored meanwhile ends nothing."""
-        self._is_rehashing = True
+        self.is_rehashing = True
         try:
             return super().check_password(raw_password)
         finally:
-            self._is_rehashing = False
+            self.is_rehashing = False
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django's own as long as nobody has been switched off: what a session is held against.
