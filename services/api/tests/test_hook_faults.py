@@ -15,6 +15,8 @@ from pagoda.domain.entry.models import Entry
 from pagoda.fencing.models import Breaker
 from pagoda.fencing.store import DatabaseStore
 from pagoda.hooks.testing import fresh_breaker
+from pagoda_plugin_sdk.decorators import entry_hook
+from pagoda_plugin_sdk.plugin import Plugin
 
 ENTRIES = "/api/v2/entries/"
 ENTITIES = "/api/v2/entities/"
@@ -54,6 +56,31 @@ def test_attributes_that_no_answer_can_hold(
         assert response.status_code == 201
         assert [(state.surface, state.failures) for state in breaker.states()] == [("hook", 4)]
         assert "UnusableResult" in breaker.states()[0].last_error
+
+
+@pytest.mark.django_db
+def test_what_an_error_quotes_is_shown_to_staff_alone(
+    api: Any, client_of: Any, make_user: Any, serve: Any, web: Any
+) -> None:
+    class Faulty(Plugin):
+        id = name = "faulty"
+
+        @entry_hook("after_update")
+        def fail(self, entity_name: str, user: Any, entry: Any, **_: Any) -> None:
+            raise RuntimeError("address is 10.0.0.1")
+
+    serve(Faulty())
+    assert api.patch(f"{ENTRIES}{web.pk}/", {"note": "changed"}).status_code == 200
+
+    def errors(client: Any) -> list[str | None]:
+        plugin = client.get("/api/v2/plugins/faulty/").json()
+        listed = client.get("/api/v2/plugins/").json()["results"]
+        assert plugin in listed
+        return [breaker["last_error"] for breaker in plugin["breakers"]]
+
+    assert errors(api) == [None]
+    assert errors(client_of(make_user("root", is_superuser=True))) == ["RuntimeError: address is 10.0.0.1"]
+    assert "10.0.0.1" not in api.get("/api/v2/plugins/health/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -294,9 +294,7 @@ class TestBreaker:
         held = shop.run(shop.queue(), here)
 
         assert held.phase == Phase.QUEUED
-        assert held.hold_reason == (
-            "the tasks of plugin 'shop' are out of service, as they failed too often: RuntimeError: oops"
-        )
+        assert held.hold_reason == ("the tasks of plugin 'shop' are out of service, as they failed too often")
 
     def test_the_probes_success_lets_the_others_run(self, shop: Shop, here: Runner) -> None:
         with fresh_breaker(Policy(consecutive_failures=1, cooldown_seconds=0.001)):

@@ -165,7 +165,7 @@ class _Sources:
             return
         status = HealthStatus.FAILING if breaker.state == "open" else HealthStatus.DEGRADED
         what = {"open": "open", "half_open": "half-open"}[breaker.state]
-        found.worsen(status, f"its breaker is {what}: {breaker.last_error or 'no error is known'}")
+        found.worsen(status, f"its breaker is {what}")
 
 
 def _not_enabled() -> SurfaceHealth:

@@ -20,8 +20,8 @@ def is_admitted(attempt: store.Attempt) -> bool:
         return True
     seconds = breaker().retry_after(attempt.plugin, "task")
     error = breaker().last_error(attempt.plugin, "task")
-    reason = f"the tasks of plugin {attempt.plugin!r} are out of service, as they failed too often: {error}"
-    log.warning("job_held_by_breaker", reason=reason, seconds=round(seconds))
+    reason = f"the tasks of plugin {attempt.plugin!r} are out of service, as they failed too often"
+    log.warning("job_held_by_breaker", reason=reason, seconds=round(seconds), error=error)  # of others' jobs
     store.release(attempt, reason=reason, delay_seconds=seconds)
     report_outcome(_outcome(attempt, "skipped", 0.0, reason))
     return False

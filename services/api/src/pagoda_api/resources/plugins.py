@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from pagoda.health.plugins import plugin_health
 from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.runtime import registry
+from pagoda_api.authentication import actor
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
 
@@ -43,9 +44,16 @@ class BreakerSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
     calls = serializers.IntegerField(help_text="In the current window.")
     failures = serializers.IntegerField(help_text="Among them.")
-    last_error = serializers.CharField(allow_null=True)
+    last_error = serializers.SerializerMethodField(
+        help_text="Null for who is not staff: errors quote what they met."
+    )
     retry_at = serializers.DateTimeField(allow_null=True, help_text="When one call is let through.")
     dry_run = serializers.BooleanField(help_text="True: nothing is taken out of service.")
+
+    def get_last_error(self, breaker: dict[str, Any]) -> str | None:
+        """Return it for staff."""
+        told: str | None = breaker["last_error"] if self.context["is_staff"] else None
+        return told
 
 
 class TaskSerializer(serializers.Serializer[Any]):
@@ -113,7 +121,7 @@ class PluginListView(APIView):
         results = describe_all(held)
         faults = [{"code": str(fault.code), "text": fault.text} for fault in held.faults]
         body = {"count": len(results), "digest": held.digest(), "faults": faults, "results": results}
-        return Response(PluginListSerializer(body).data)
+        return Response(PluginListSerializer(body, context=_context(request)).data)
 
 
 class SurfaceHealthSerializer(serializers.Serializer[Any]):
@@ -194,4 +202,9 @@ class PluginView(APIView):
             record = registry().get(name)
         except PluginLoadError as error:
             raise NotFound(str(error)) from error
-        return Response(PluginSerializer(describe(registry(), record)).data)
+        return Response(PluginSerializer(describe(registry(), record), context=_context(request)).data)
+
+
+def _context(request: Request) -> dict[str, bool]:
+    user = actor(request)
+    return {"is_staff": user is not None and (user.is_staff or user.is_superuser)}
