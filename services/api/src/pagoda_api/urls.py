@@ -12,6 +12,7 @@ from rest_framework.routers import SimpleRouter
 from pagoda.plugins.runtime import registry
 from pagoda_api.own_password import OwnPasswordView
 from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
+from pagoda_api.resources.accounts import GroupViewSet, UserViewSet
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.entries import EntryViewSet
@@ -19,13 +20,18 @@ from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.me import MeView, PasswordView
 from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
+from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
-from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView
+from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
 router.register("entries", EntryViewSet, basename="entry")
 router.register("jobs", JobViewSet, basename="job")
+router.register("users", UserViewSet, basename="user")
+router.register("groups", GroupViewSet, basename="group")
+router.register("roles", RoleViewSet, basename="role")
+router.register("tokens", TokenViewSet, basename="api-token")
 
 api: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),

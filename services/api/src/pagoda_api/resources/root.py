@@ -19,6 +19,10 @@ LINKS = {
     "entries": "entry-list",
     "jobs": "job-list",
     "plugins": "plugin-list",
+    "users": "user-list",
+    "groups": "group-list",
+    "roles": "role-list",
+    "tokens": "api-token-list",
 }
 """``{what: the name of its URL}``."""
 

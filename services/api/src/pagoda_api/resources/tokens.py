@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import django_filters
 from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
+from rest_framework.mixins import DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.domain.user.models import ApiToken, Scope, User
-from pagoda_api.fields import Unchecked, found_or_404
+from pagoda_api.fields import Unchecked, UserSerializer, found_or_404
+from pagoda_api.resources.managed import ManagedRows, search_in
 from pagoda_api.strict import StrictSerializer, checked
 
 MAX_HOURS = 24 * 36_500
@@ -131,3 +135,51 @@ class OwnTokenView(APIView):
         """Revoke it."""
         found_or_404(ApiToken.objects.filter(user=request.user.pk), pk, noun="token").delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AnyTokenSerializer(TokenDetailSerializer):
+    """A token, and whose it is."""
+
+    user = UserSerializer(read_only=True)
+
+    class Meta(TokenDetailSerializer.Meta):
+        fields = ["id", "user", *TokenDetailSerializer.Meta.fields[1:]]
+        read_only_fields = fields
+
+
+class TokenFilter(django_filters.FilterSet):
+    """Which tokens a list shows."""
+
+    search = django_filters.CharFilter(
+        method=search_in("name", "user__username"), label="Part of its name or of its user's."
+    )
+    user = django_filters.NumberFilter(label="Id of the user whose they are.")
+    is_expired = django_filters.BooleanFilter(method="by_end", label="Whether they have ended.")
+    used_before = django_filters.IsoDateTimeFilter(
+        field_name="last_used_time", lookup_expr="lt", label="Those not used since; not those never used."
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("scope",)
+
+    def by_end(self, queryset: QuerySet[ApiToken], _name: str, value: bool) -> QuerySet[ApiToken]:
+        """Return those that have ended, or those that have not."""
+        has_ended = Q(expires_time__lte=timezone.now())
+        return queryset.filter(has_ended) if value else queryset.exclude(has_ended)
+
+
+class TokenViewSet(ManagedRows[ApiToken], ListModelMixin, RetrieveModelMixin, DestroyModelMixin):
+    """Tokens that the user may see: all with one of Django's permissions on tokens, one's own without."""
+
+    model = ApiToken
+    serializer_class = AnyTokenSerializer
+    filterset_class = TokenFilter
+
+    def get_queryset(self) -> QuerySet[ApiToken]:
+        """Return them with their users."""
+        return self.rows().select_related("user")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return what the serializer has to know: the token that the request carries."""
+        return {**super().get_serializer_context(), "carried": self.request.auth}

@@ -1,0 +1,197 @@
+"""Users and groups: ``/api/v2/users/`` and ``/api/v2/groups/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.contrib.auth import password_validation
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from pagoda.domain.access.accounts import visible
+from pagoda.domain.text import validate_name
+from pagoda.domain.user.models import GroupNesting, Role, User
+from pagoda_api.fields import NamedSerializer
+from pagoda_api.resources.managed import Codenames, Links, ManagedSerializer, ManagedViewSet, id_of, search_in
+
+
+class AccountSerializer(ManagedSerializer[User]):
+    """A user."""
+
+    password = serializers.CharField(
+        required=False,
+        write_only=True,
+        max_length=4096,
+        trim_whitespace=False,
+        help_text="None: the user can't log in with one.",
+    )
+    groups = Links(Group)
+    roles = Links(Role, help_text="Those held by the user, not by a group.")
+    permissions = Codenames(
+        source="user_permissions", required=False, help_text="Django's, of the user alone."
+    )
+    linked = ("groups", "roles", "user_permissions")
+
+    class Meta:
+        model = User
+        fields = (
+            *("id", "username", "password", "first_name", "last_name", "email"),
+            *("is_active", "is_staff", "is_superuser", "groups", "roles", "permissions"),
+            *("date_joined", "last_login"),
+        )
+        read_only_fields = ("date_joined", "last_login")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Hold a password against the site's rules, and one's own against the way that is for it."""
+        if "password" not in attrs:
+            return attrs
+        if self.instance is not None and self.instance == self.context["request"].user:
+            fault = f"Change your own password at {reverse('my-password')}, which asks for the old one."
+            raise ValidationError({"password": [fault]}, code="own")
+        names = ("username", "first_name", "last_name", "email")
+        described = User(**{name: attrs.get(name, getattr(self.instance, name, "")) for name in names})
+        try:
+            password_validation.validate_password(attrs["password"], described)
+        except DjangoValidationError as error:
+            raise ValidationError({"password": error.messages}, code="password") from error
+        return attrs
+
+    def update(self, instance: User, validated_data: dict[str, Any]) -> User:
+        """Store what is given of the user, a password as its hash."""
+        password = validated_data.pop("password", None)
+        if password is not None:
+            instance.set_password(password)
+        elif instance._state.adding:
+            instance.set_unusable_password()
+        return super().update(instance, validated_data)
+
+
+class UserFilter(django_filters.FilterSet):
+    """Which users a list shows."""
+
+    search = django_filters.CharFilter(
+        method=search_in("username", "first_name", "last_name", "email"),
+        label="Part of the user's name, first or last name, or address.",
+    )
+    username = django_filters.CharFilter()
+    group = django_filters.NumberFilter(field_name="groups", label="Id of a group that the user is in.")
+    role = django_filters.NumberFilter(field_name="roles", label="Id of a role that the user holds alone.")
+
+    class Meta:
+        model = User
+        fields = ("is_active", "is_staff", "is_superuser")
+
+
+class UserViewSet(ManagedViewSet[User]):
+    """Users that the user may see: all with one of Django's permissions on users, oneself without."""
+
+    model = User
+    serializer_class = AccountSerializer
+    filterset_class = UserFilter
+
+    def get_queryset(self) -> QuerySet[User]:
+        """Return them with what is shown of them."""
+        return self.rows().prefetch_related(
+            Prefetch("groups", visible(Group.objects.order_by("name"), self.request.user)),
+            Prefetch("roles", visible(Role.objects.order_by("name"), self.request.user)),
+            Prefetch("user_permissions", Permission.objects.select_related("content_type")),
+        )
+
+
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": {}}]})
+class ParentField(serializers.Field[Any, Any, Any, Any]):
+    """The group that a group is nested in, by id or as it is shown; Any: as the base has it."""
+
+    def get_attribute(self, instance: Group) -> Group | None:
+        """Return it."""
+        nesting: GroupNesting | None = getattr(instance, "nesting", None)
+        return None if nesting is None else nesting.parent
+
+    def to_representation(self, value: Group) -> dict[str, Any]:
+        """Return it by id and name."""
+        return dict(NamedSerializer(value).data)
+
+    def to_internal_value(self, data: Any) -> Group:
+        """Return the group.
+
+        Raises:
+            ValidationError: it is not there for the user.
+        """
+        number = id_of(data)
+        group = visible(Group.objects.filter(pk=number), self.context["request"].user).first()
+        if group is None:
+            raise ValidationError(f"There is no group {number}, or you may not see it.", code="unknown")
+        return group
+
+
+class GroupSerializer(ManagedSerializer[Group]):
+    """A group of users."""
+
+    parent = ParentField(  # type: ignore[assignment]  # a field of input, not what holds this one
+        required=False, allow_null=True, help_text="The group that it is nested in: it has what that has."
+    )
+    users = Links(User, "username", source="user_set")
+    roles = Links(Role, help_text="Those of the group itself.")
+    permissions = Codenames(required=False, help_text="Django's, of the group itself.")
+    linked = ("parent", "user_set", "roles", "permissions")
+
+    class Meta:
+        model = Group
+        fields = ("id", "name", "parent", "users", "roles", "permissions")
+        extra_kwargs = {"name": {"validators": [validate_name]}}
+
+    def validate_name(self, name: str) -> str:
+        """Refuse a name that another group has."""
+        own = 0 if self.instance is None else self.instance.pk
+        if Group.objects.filter(name=name).exclude(pk=own).exists():
+            raise ValidationError(f"There is a group {name!r} already; choose another name.", code="unique")
+        return name
+
+    def link(self, instance: Group, name: str, value: Any) -> None:  # Any: what the field returned
+        """Link the group; its parent is one link."""
+        if name != "parent":
+            super().link(instance, name, value)
+        elif value is not None:
+            GroupNesting.objects.update_or_create(group=instance, defaults={"parent": value})
+        elif (nesting := GroupNesting.objects.filter(group=instance).first()) is not None:
+            nesting.delete()
+
+
+class GroupFilter(django_filters.FilterSet):
+    """Which groups a list shows."""
+
+    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
+    name = django_filters.CharFilter()
+    parent = django_filters.NumberFilter(field_name="nesting__parent", label="Id of the group they are in.")
+    user = django_filters.NumberFilter(field_name="user", label="Id of a user who is in the group itself.")
+    role = django_filters.NumberFilter(field_name="roles", label="Id of a role of the group itself.")
+
+    class Meta:
+        model = Group
+        fields = ()
+
+
+class GroupViewSet(ManagedViewSet[Group]):
+    """Groups that the user may see: all with one of Django's permissions on groups, one's own without."""
+
+    model = Group
+    serializer_class = GroupSerializer
+    filterset_class = GroupFilter
+
+    def get_queryset(self) -> QuerySet[Group]:
+        """Return them with what is shown of them."""
+        return (
+            self.rows()
+            .select_related("nesting__parent")
+            .prefetch_related(
+                Prefetch("user_set", visible(User.objects.order_by("username"), self.request.user)),
+                Prefetch("roles", visible(Role.objects.order_by("name"), self.request.user)),
+                Prefetch("permissions", Permission.objects.select_related("content_type")),
+            )
+        )
