@@ -81,9 +81,10 @@ def sample(name: str) -> Any:
 
 
 SOFT_AND_HARD = {"JOB_SOFT_LIMIT_SECONDS": 100, "JOB_HARD_LIMIT_SECONDS": 200}
-OF_SHAPE = {"SENTRY_DSN": "https://key@sentry.example.org/1"} | dict.fromkeys(
-    ("RATE_LIMIT_USER", "RATE_LIMIT_TOKEN", "RATE_LIMIT_PLUGIN_USER"), "600/min"
-)
+OF_SHAPE = {
+    "SENTRY_DSN": "https://key@sentry.example.org/1",
+    "PAGODA_OIDC_ISSUER": "",  # it takes a secret with it
+} | dict.fromkeys(("RATE_LIMIT_USER", "RATE_LIMIT_TOKEN", "RATE_LIMIT_PLUGIN_USER"), "600/min")
 """Samples of settings that take text of a certain shape."""
 
 

@@ -28,6 +28,11 @@ BAD_VALUES = [
     ("DATABASE_URL", "mysql://u:hunter2@h/x", "DATABASE_URL: has the scheme 'mysql'; expected a URL such as"),
     ("DATABASE_URL", "postgres:///x", "DATABASE_URL: names no host"),
     ("BROKER_URL", "redis://h:port/0", "BROKER_URL: is not a URL"),
+    (
+        "PAGODA_OIDC_ISSUER",
+        "login.example.org",
+        "PAGODA_OIDC_ISSUER is 'login.example.org': expected the prov",
+    ),
     ("SENTRY_DSN", "hunter2", "SENTRY_DSN: is no DSN; expected https://key@host/project"),
     ("PLUGIN_SETTINGS", "hunter2", "PLUGIN_SETTINGS: is no JSON object"),
     (
@@ -73,6 +78,8 @@ def test_all_faults_are_listed_together_without_secrets() -> None:
 
 PRODUCTION = {
     "PAGODA_ENV": "production",
+    "PAGODA_OIDC_CLIENT_ID": "pagoda",
+    "PAGODA_OIDC_CLIENT_SECRET": "s",
     "PAGODA_SECRET_KEY": "k" * 32,
     "DATABASE_URL": "postgres://u:p@h/d",
     "BROKER_URL": "redis://h/0",
@@ -86,6 +93,11 @@ UNSAFE = [
     ("PAGODA_SECRET_KEY", "hunter2" * 4, "PAGODA_SECRET_KEY: has 28 characters, where PAGODA_ENV=production"),
     ("DATABASE_URL", "", "DATABASE_URL is not set: PAGODA_ENV=production needs one, such as postgres://"),
     ("BROKER_URL", "", "BROKER_URL is not set: PAGODA_ENV=production needs one, such as redis://"),
+    (
+        "PAGODA_OIDC_ISSUER",
+        "http://login.example.org",
+        "PAGODA_OIDC_ISSUER is 'http://login.example.org': who",
+    ),
     ("PAGODA_DEBUG", "true", "PAGODA_DEBUG is 'true': it would show code and settings"),
     ("PAGODA_ALLOWED_HOSTS", "*", "PAGODA_ALLOWED_HOSTS is '*': whoever asks could choose the host of links"),
     ("PAGODA_ALLOWED_HOSTS", "cmdb.example.org, *", "PAGODA_ALLOWED_HOSTS is 'cmdb.example.org, *': whoever"),
@@ -107,6 +119,15 @@ def test_production_does_not_start_with_what_is_unsafe(name: str, value: str, me
     assert "hunter2" not in fault
 
 
+def test_an_issuer_takes_its_client_with_it() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"PAGODA_OIDC_ISSUER": "https://login.example.org/"})
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "PAGODA_OIDC_CLIENT_ID is not set",
+        "PAGODA_OIDC_CLIENT_SECRET is not set",
+    ]
+
+
 def test_production_lists_all_that_is_unsafe_with_other_faults() -> None:
     unsafe = {name: value for name, value, _ in UNSAFE}
     with pytest.raises(SettingsError) as caught:
@@ -121,7 +142,7 @@ def test_production_starts_with_what_is_safe() -> None:
 
 def test_development_is_not_asked() -> None:
     asked = {name: value for name, value, _ in UNSAFE if value}
-    assert load_settings({**asked, "PAGODA_ENV": "development"}).pagoda_debug
+    assert load_settings({**PRODUCTION, **asked, "PAGODA_ENV": "development"}).pagoda_debug
 
 
 def test_secrets_do_not_print() -> None:

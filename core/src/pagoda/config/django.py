@@ -9,6 +9,9 @@ from typing import Any
 
 import dj_database_url
 
+from pagoda.config.oidc import APPS as OIDC_APPS
+from pagoda.config.oidc import MIDDLEWARE as OIDC_MIDDLEWARE
+from pagoda.config.oidc import oidc_settings
 from pagoda.config.settings import Settings
 
 HOST_APPS = (
@@ -78,13 +81,14 @@ CACHE_OPTIONS = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
 
 def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, Any]:
     """Return Django's settings, ``{NAME: value}``; `extra_apps` start before the plugins."""
+    oidc = oidc_settings(settings)
     return {
         "PAGODA": settings,
         "SECRET_KEY": settings.secret_key(),
         "DEBUG": settings.pagoda_debug,
         "ALLOWED_HOSTS": list(settings.pagoda_allowed_hosts),
-        "INSTALLED_APPS": [*HOST_APPS, *extra_apps, *RUNTIME_APPS],
-        "MIDDLEWARE": list(MIDDLEWARE),
+        "INSTALLED_APPS": [*HOST_APPS, *(OIDC_APPS if oidc else ()), *extra_apps, *RUNTIME_APPS],
+        "MIDDLEWARE": [*MIDDLEWARE, *([OIDC_MIDDLEWARE] if oidc else [])],
         "TEMPLATES": TEMPLATES,
         "DATABASES": {"default": database(settings)},
         "CACHES": {"default": cache(settings)},
@@ -103,6 +107,7 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "FILE_UPLOAD_MAX_MEMORY_SIZE": settings.api_max_body_bytes,
         "FILE_UPLOAD_HANDLERS": ["django.core.files.uploadhandler.MemoryFileUploadHandler"],
         **_security(settings),
+        **oidc,
         **_plugins(settings),
     }
 

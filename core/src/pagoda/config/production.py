@@ -35,6 +35,8 @@ def production_fault(name: str, value: object) -> str | None:
                 "whoever asks could name any address as theirs; name the networks of your proxies alone "
                 "with PAGODA_ENV=production"
             )
+        case "pagoda_oidc_issuer", str() if not value.startswith("https://"):
+            return "whoever is on the way could log in as anybody; use https with PAGODA_ENV=production"
         case _:
             return None
 

@@ -29,6 +29,7 @@ from pagoda.config.urls import (
     check_broker_url,
     check_cache_url,
     check_database_url,
+    check_issuer,
     check_networks,
     check_optional_bind,
     check_path_prefix,
@@ -130,6 +131,17 @@ class Settings(BaseSettings):
     pagoda_login_wait_seconds: float = Field(default=1.0, gt=0, le=3600)  # the first wait
     pagoda_login_max_wait_seconds: float = Field(default=900.0, gt=0, le=86_400)
 
+    # Logins through an OpenID provider; off unless an issuer is set
+    pagoda_oidc_issuer: Annotated[str | None, AfterValidator(check_issuer)] = None
+    pagoda_oidc_client_id: str | None = None
+    pagoda_oidc_client_secret: SecretStr | None = None
+    pagoda_oidc_scopes: Names = ("openid", "profile", "email")
+    pagoda_oidc_username_claim: str = "preferred_username"
+    pagoda_oidc_groups_claim: str = "groups"
+    pagoda_oidc_groups: dict[str, tuple[str, ...]] = {}  # {value of the claim: names of groups}
+    pagoda_oidc_roles: dict[str, tuple[str, ...]] = {}  # {value of the claim: names of roles}
+    pagoda_oidc_superusers: Names = ()  # values of the claim; others lose it, unless empty
+
     # Rights: what everybody who is logged in may do with an entity that is made without a level
     pagoda_default_level: Literal["nothing", "readable", "writable", "full"] = "readable"
 
@@ -205,6 +217,8 @@ class Settings(BaseSettings):
         "pagoda_allowed_hosts",
         "pagoda_csrf_trusted_origins",
         "pagoda_trusted_proxies",
+        "pagoda_oidc_scopes",
+        "pagoda_oidc_superusers",
         "breaker_pinned",
         "alert_silenced_plugins",
         mode="before",
@@ -222,6 +236,13 @@ class Settings(BaseSettings):
             fault = production_fault(str(info.field_name), value)
             if fault is not None:
                 raise ValueError(fault)
+        return value
+
+    @field_validator("pagoda_oidc_client_id", "pagoda_oidc_client_secret")
+    @classmethod
+    def _goes_with_the_issuer(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("pagoda_oidc_issuer") is not None:
+            raise ValueError("PAGODA_OIDC_ISSUER needs it, as the provider gave it for this client")
         return value
 
     @field_validator("job_hard_limit_seconds")

@@ -92,6 +92,20 @@ def check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def check_issuer(value: str | None) -> str | None:
+    """Return `value` without a slash at its end when it is the address of an OpenID provider, or None.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected the provider's address, such as https://login.example.org/realms/main")
+    return value.rstrip("/")
+
+
 def check_path_prefix(value: str) -> str:
     """Return `value` when it is a path without a slash at its end, or empty.
 

@@ -125,7 +125,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self' 'unsafe-inline'",  # the admin's lists, Swagger UI and our error pages hold some
         "object-src 'none'",
         "base-uri 'self'",
-        "form-action 'self'",
         "frame-ancestors 'none'",
     )
 )
@@ -144,7 +143,9 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if not settings.DEBUG:
-            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            # Forms there lead to an OpenID provider, by a redirection that browsers hold against this, too
+            forms = "" if request.path_info.startswith("/accounts/") else "; form-action 'self'"
+            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY + forms)
         return response
 
 
@@ -262,7 +263,7 @@ def _session_user(request: HttpRequest) -> User | None:
     return user if isinstance(user, User) else None
 
 
-COUNTED = ("/api/", "/admin/", "/plugins/")
+COUNTED = ("/api/", "/admin/", "/accounts/", "/plugins/")
 """Where requests are counted; probes, metrics and static files are not."""
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pagoda.config.django import build
 from pagoda.config.loading import load_settings
+from pagoda.config.oidc import MIDDLEWARE as OIDC_MIDDLEWARE
 
 API_APPS = (
     "rest_framework",
@@ -34,6 +35,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pagoda_api.middleware.EndpointFenceMiddleware",
+    *([OIDC_MIDDLEWARE] if _settings.pagoda_oidc_issuer else []),
 ]
 
 REST_FRAMEWORK: dict[str, Any] = {

@@ -61,6 +61,12 @@ host: list[URLPattern | URLResolver] = [
 ]
 
 
+if settings.PAGODA.pagoda_oidc_issuer:
+    from pagoda_api.oidc import oidc_urls  # late: its models exist only then
+
+    host += oidc_urls()
+
+
 def plugin_routes() -> PluginRoutes:
     """Return the routes to the URL modules of the plugins that are active now."""
     return build_plugin_routes(

@@ -1,0 +1,99 @@
+"""Logins through an OpenID provider: who may come in, and with which rights; imported only where it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import structlog
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
+from allauth.socialaccount.providers.openid_connect import views
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path
+from requests import RequestException
+
+from pagoda.audit.actions import Action
+from pagoda.audit.failed_logins import count_failure
+from pagoda.config.oidc import PROVIDER_ID
+from pagoda.domain.user.models import User
+from pagoda.washing import washed, washed_error, washed_json
+from pagoda_api.claims import claims_of, follow_claims
+from pagoda_api.problems import refused
+
+CLAIMS_MAX_BYTES = 100_000
+NAME_MAX = 150
+
+log = structlog.get_logger(__name__)
+
+
+class OidcAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # it ships no types
+    """Makes a user at the first login, keeps their rights as the provider says, refuses the rest in words."""
+
+    def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: Mapping[str, Any]) -> Any:
+        """Fill a new user from claims, which are foreign; before anything of them is stored."""
+        account = sociallogin.account
+        account.extra_data = washed_json(account.extra_data, max_bytes=CLAIMS_MAX_BYTES)
+        texts = {name: washed(text, NAME_MAX) for name, text in data.items() if isinstance(text, str)}
+        return super().populate_user(request, sociallogin, texts)
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Check a new user's name; bring the rights of one who is known up to date."""
+        claims = claims_of(sociallogin.account.extra_data)
+        sociallogin.email_addresses = []  # nobody is found by an address, which anybody may claim
+        if sociallogin.state.get("process") == "connect":
+            return
+        if sociallogin.is_existing:
+            follow_claims(sociallogin.user, claims)
+            return
+        name = claims.get(settings.PAGODA.pagoda_oidc_username_claim)
+        user = User(username=name if isinstance(name, str) else "", password="!")  # noqa: S106 - no password
+        try:
+            user.clean_fields()
+        except ValidationError:
+            self._refuse(request, "The provider names you in a way that can't be the name of a user.", name)
+        if User.objects.filter(username__iexact=user.username).exists():
+            taken = (
+                f"There is a user {user.username!r} already, with a password. Log in with it, then connect"
+            )
+            self._refuse(request, f"{taken} your login at the provider at /accounts/3rdparty/.", name)
+        sociallogin.user.username = user.username
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: object = None) -> User:
+        """Make the user, with the rights that the provider says."""
+        user: User = super().save_user(request, sociallogin, form)
+        follow_claims(user, claims_of(sociallogin.account.extra_data))
+        return user
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, **_context: Any
+    ) -> None:
+        """Tell that the provider let nobody in, and log why."""
+        self._refuse(request, "The login at the provider failed. Try again.", str(exception or error))
+
+    def _refuse(self, request: HttpRequest, detail: str, cause: object) -> NoReturn:
+        count_failure(Action.LOGIN_FAILED, request)
+        log.warning("oidc_login_refused", detail=detail, cause=str(cause)[:500])
+        raise ImmediateHttpResponse(refused(request, detail, "oidc_login_refused", 403))
+
+
+def oidc_urls() -> list[URLPattern | URLResolver]:
+    """Return the paths of these logins; what settings say is not for the admin to change."""
+    for model in (SocialApp, SocialToken):
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
+    admin.site.login_template = "pagoda_api/login.html"
+    return [path("accounts/oidc/login/", _login), path("accounts/", include("allauth.urls"))]
+
+
+def _login(request: HttpRequest) -> HttpResponse:
+    try:
+        response: HttpResponse = views.login(request, provider_id=PROVIDER_ID)
+    except RequestException as error:  # what django-allauth catches on the way back alone
+        log.warning("oidc_unavailable", error=washed_error(error, 500))
+        return refused(request, "The provider does not answer. Try again later.", "oidc_unavailable", 503)
+    return response
