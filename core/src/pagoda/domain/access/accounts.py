@@ -7,7 +7,7 @@ Superusers may everything; where nobody acts the host writes and is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NoReturn
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
@@ -75,6 +75,14 @@ def visible[M: Model](rows: QuerySet[M], user: User | AnonymousUser | None) -> Q
         ApiToken: Q(user=user.pk),
     }
     return rows.filter(own[model])
+
+
+def replace_links(links: Any, given: Iterable[Model], user: User | AnonymousUser | None) -> None:
+    """Have `links` (the manager of a many-to-many field) be those given; those that `user` can't see stay."""
+    rows: QuerySet[Any] = links.all()
+    seen, wanted = set(rows if rows.model is Permission else visible(rows, user)), set(given)
+    links.remove(*(seen - wanted))
+    links.add(*(wanted - seen))
 
 
 def require_storing(user: User, row: Any, changed: Changed, stored: Any) -> None:

@@ -168,6 +168,24 @@ class GroupNesting(models.Model):
             above = parents.pop(above, None)
 
 
+def parent_of(group: Group) -> Group | None:
+    """Return the group that `group` is nested in."""
+    nesting: GroupNesting | None = getattr(group, "nesting", None)
+    return None if nesting is None else nesting.parent
+
+
+def nest(group: Group, parent: Group | None) -> None:
+    """Nest `group` in `parent`, or in none.
+
+    Raises:
+        ValidationError: see `GroupNesting.save`.
+    """
+    if parent is not None:
+        GroupNesting.objects.update_or_create(group=group, defaults={"parent": parent})
+    elif (nesting := GroupNesting.objects.filter(group=group).first()) is not None:
+        nesting.delete()
+
+
 class Role(models.Model):
     """A named set of users and groups that permissions are granted to."""
 

@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.text import validate_name
-from pagoda.domain.user.models import GroupNesting, Role, User
+from pagoda.domain.user.models import Role, User, nest, parent_of
 from pagoda_api.fields import NamedSerializer
 from pagoda_api.resources.managed import Codenames, Links, ManagedSerializer, ManagedViewSet, id_of, search_in
 
@@ -110,8 +110,7 @@ class ParentField(serializers.Field[Any, Any, Any, Any]):
 
     def get_attribute(self, instance: Group) -> Group | None:
         """Return it."""
-        nesting: GroupNesting | None = getattr(instance, "nesting", None)
-        return None if nesting is None else nesting.parent
+        return parent_of(instance)
 
     def to_representation(self, value: Group) -> dict[str, Any]:
         """Return it by id and name."""
@@ -155,12 +154,10 @@ class GroupSerializer(ManagedSerializer[Group]):
 
     def link(self, instance: Group, name: str, value: Any) -> None:  # Any: what the field returned
         """Link the group; its parent is one link."""
-        if name != "parent":
+        if name == "parent":
+            nest(instance, value)
+        else:
             super().link(instance, name, value)
-        elif value is not None:
-            GroupNesting.objects.update_or_create(group=instance, defaults={"parent": value})
-        elif (nesting := GroupNesting.objects.filter(group=instance).first()) is not None:
-            nesting.delete()
 
 
 class GroupFilter(django_filters.FilterSet):

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
-from pagoda.domain.access.accounts import require_managing, visible
+from pagoda.domain.access.accounts import replace_links, require_managing, visible
 from pagoda.domain.text import listed
 from pagoda.washing import shown
 from pagoda_api.authentication import actor
@@ -152,12 +152,7 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
 
     def link(self, instance: M, name: str, value: Any) -> None:  # Any: what the field returned
         """Link the row with those given; links with rows that the user can't see stay."""
-        manager = getattr(instance, name)
-        rows: QuerySet[Any] = manager.all()
-        is_hidden_too = rows.model is not Permission
-        seen = set(visible(rows, self.context["request"].user) if is_hidden_too else rows)
-        manager.remove(*(seen - set(value)))
-        manager.add(*(set(value) - seen))
+        replace_links(getattr(instance, name), value, self.context["request"].user)
 
 
 class ManagedRows[M: Model](GenericViewSet[M]):
