@@ -59,7 +59,7 @@ def change(row: Any, **fields: Any) -> None:
     row.save()
 
 
-def refused(write: Callable[[], object], *words: str) -> None:
+def assert_refused(write: Callable[[], object], *words: str) -> None:
     with pytest.raises(PermissionDenied) as caught, transaction.atomic():
         write()
     assert [word for word in words if word not in str(caught.value)] == []
@@ -100,7 +100,7 @@ def test_who_manages_nothing_writes_nothing(bob: User) -> None:
     other = User.objects.create_user("eve")
     for needed, write in writes(bob).items():
         with acting_as(other):
-            refused(write, repr(needed.strip()), "'eve'")
+            assert_refused(write, repr(needed.strip()), "'eve'")
     assert not User.objects.filter(username="new").exists()
     assert ApiToken.objects.count() == 1
 
@@ -125,11 +125,11 @@ def test_where_nobody_acts_the_host_writes(bob: User, strong: Role) -> None:
 def test_superusers_alone_make_superusers(manager: User, bob: User, field: str) -> None:
     with acting_as(manager):
         for row in (bob, manager):
-            refused(partial(change, row, **{field: True}), field)
+            assert_refused(partial(change, row, **{field: True}), field)
             row.refresh_from_db()
-            refused(partial(User.objects.filter(pk=row.pk).update, **{field: True}), field)
-        refused(lambda: User.objects.create(username="new", **{field: True}), field)
-        refused(lambda: User.objects.create_superuser("new"), "is_superuser")
+            assert_refused(partial(User.objects.filter(pk=row.pk).update, **{field: True}), field)
+        assert_refused(lambda: User.objects.create(username="new", **{field: True}), field)
+        assert_refused(lambda: User.objects.create_superuser("new"), "is_superuser")
     with acting_as(User.objects.create_superuser("root")):
         change(bob, **{field: True})
     assert User.objects.filter(**{field: True}).count() == 2
@@ -145,7 +145,7 @@ def test_the_account_of_a_superuser_is_left_alone(manager: User) -> None:
             *(lambda: change(root, password="x"), lambda: change(root, is_superuser=False)),
         ):
             root.refresh_from_db()
-            refused(write, "'root'", "superuser")
+            assert_refused(write, "'root'", "superuser")
     root.refresh_from_db()
     assert root.is_active
     assert root.check_password("correct horse")
@@ -181,12 +181,12 @@ def test_nobody_gives_a_role_of_more_than_they_have(
             *(lambda: Role.objects.create(name="n", can_add_entities=True),),
         ):
             with acting_as(manager):
-                refused(write, "nobody gives more than they have", "'mary'")
+                assert_refused(write, "nobody gives more than they have", "'mary'")
     RolePermission.objects.create(role=Role.objects.create(name="own"), entity=shut, level=Level.READABLE)
     Role.objects.get(name="own").users.add(manager)
     with acting_as(manager):
         strong.users.add(bob)  # readable is no more than the manager has
-        refused(lambda: idle.users.add(bob), "Role 'idle' gives more")
+        assert_refused(lambda: idle.users.add(bob), "Role 'idle' gives more")
     Role.objects.filter(name="own").delete()
     strong.users.add(manager)
     with acting_as(manager):
@@ -204,10 +204,10 @@ def test_granting_a_level_takes_full_on_what_it_is_for(manager: User, shut: Enti
             RolePermission.objects.create(role=own, entity=shut, level=level)
         for target in targets:
             with acting_as(manager):
-                refused(partial(RolePermission.objects.create, role=own, level=2, **target), words)
+                assert_refused(partial(RolePermission.objects.create, role=own, level=2, **target), words)
     granted = strong.permissions.get()
     with acting_as(manager):
-        refused(lambda: change(granted, level=Level.FULL), "Full permission on")
+        assert_refused(lambda: change(granted, level=Level.FULL), "Full permission on")
     own.permissions.update(level=Level.FULL)
     with acting_as(manager):
         for target in targets[1:]:
@@ -234,7 +234,7 @@ def test_nobody_becomes_somebody_who_has_more(
         if has == "nothing":
             change(bob, **{field: "else"})
         else:
-            refused(lambda: change(bob, **{field: "else"}), "nobody gives more than they have")
+            assert_refused(lambda: change(bob, **{field: "else"}), "nobody gives more than they have")
 
 
 def test_one_s_own_password_alone_is_one_s_own(bob: User) -> None:
@@ -244,7 +244,7 @@ def test_one_s_own_password_alone_is_one_s_own(bob: User) -> None:
         assert not bob.api_tokens.exists()
         for fields in ({"is_staff": True}, {"email": "b@example.org"}, {"is_active": False}):
             bob.refresh_from_db()
-            refused(partial(change, bob, **fields), "user.change_user")
+            assert_refused(partial(change, bob, **fields), "user.change_user")
         bob.refresh_from_db()
         bob.last_login = None
         bob.save()
@@ -253,7 +253,7 @@ def test_one_s_own_password_alone_is_one_s_own(bob: User) -> None:
 def test_tokens_are_made_by_their_owner(manager: User, bob: User) -> None:
     with acting_as(manager):
         ApiToken.issue(manager, "own", None)
-        refused(lambda: ApiToken.issue(bob, "foreign", None), "owner")
+        assert_refused(lambda: ApiToken.issue(bob, "foreign", None), "owner")
     with acting_as(bob):
         bob.api_tokens.get().delete()
 
