@@ -9,8 +9,10 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from pagoda.audit.models import AuditEvent
+from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
+from pagoda_api.claims import follow_claims
 
 pytestmark = pytest.mark.django_db
 
@@ -379,3 +381,30 @@ def test_all_tokens_are_listed_and_revoked_by_who_manages_them(
     done(root.delete(f"{TOKENS}{ApiToken.objects.get(user__username='mary').pk}/"), 204)
     done(manager.get(TOKENS), 401)
     done(root.post(TOKENS, {"name": "x"}), 405)
+
+
+@pytest.mark.parametrize("url", [USERS, GROUPS, ROLES])
+def test_of_two_requests_for_one_name_the_second_is_told(
+    root: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = {USERS: User, GROUPS: Group, ROLES: Role}[url]
+    save = model.save
+
+    def after_the_other(self: Any, *args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(model, "save", save)
+        save(model(**ADDED[url]))
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(model, "save", after_the_other)
+    assert done(root.post(url, ADDED[url]), 409)["code"] == "conflict"
+    done(root.get(url))
+
+
+def test_a_login_by_a_provider_gives_what_the_provider_says(ann: Any, settings: Any) -> None:
+    group = Group.objects.create(name="ops")
+    given = {"pagoda_oidc_groups": {"ops": ["ops"]}, "pagoda_oidc_superusers": ["admins"]}
+    settings.PAGODA = settings.PAGODA.model_copy(update=given)
+    bob = User.objects.create_user("bob")
+    with acting_as(ann):  # whom the browser was logged in as
+        follow_claims(bob, {settings.PAGODA.pagoda_oidc_groups_claim: ["ops", "admins"]})
+    assert (list(bob.groups.all()), User.objects.get(username="bob").is_superuser) == ([group], True)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import Role, User
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,8 @@ def follow_claims(user: User, claims: Mapping[str, Any]) -> None:
     Groups and roles that no mapping names are left alone; names that nothing has are logged.
     """
     given, told = settings.PAGODA, _told(claims.get(settings.PAGODA.pagoda_oidc_groups_claim))
-    with transaction.atomic():
+    # The provider decides, not whoever the browser was logged in as before.
+    with acting_as(None), transaction.atomic():
         _follow("group", user.groups, Group.objects, given.pagoda_oidc_groups, told)
         _follow("role", user.roles, Role.objects, given.pagoda_oidc_roles, told)
         if given.pagoda_oidc_superusers:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Permission
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model, Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -21,6 +21,7 @@ from pagoda.domain.text import listed
 from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
+from pagoda_api.problems import Conflict
 from pagoda_api.strict import StrictFilterBackend, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
 
@@ -210,7 +211,10 @@ class ManagedViewSet[M: Model](ManagedRows[M], ModelViewSet[M]):
         self._stored(serializer)
 
     def _stored(self, serializer: BaseSerializer[M]) -> None:
-        row = serializer.save()
+        try:
+            row = serializer.save()
+        except IntegrityError as error:  # of two requests at once, each of which found the name free
+            raise Conflict("Another request changed the same just now. Send it again.") from error
         serializer.instance = self.get_queryset().filter(pk=row.pk).first() or row
 
 
