@@ -160,7 +160,9 @@ class TestPrefix:
 
         _, _, docs = ask(f"{below}/api/v2/docs/", prefix=PREFIX)
         assert f'"{PREFIX}/static/drf_spectacular_sidecar/' in docs.decode()
-        assert f"{PREFIX}/api/v2/schema/" in docs.decode()
+        assert f'src="{PREFIX}/api/v2/docs/?script="' in docs.decode()
+        _, _, script = ask(f"{below}/api/v2/docs/", prefix=PREFIX, QUERY_STRING="script=")
+        assert f"{PREFIX}/api/v2/schema/" in script.decode()
         assert ask(f"{below}/static/admin/css/base.css", prefix=PREFIX)[0] == 200
         assert f"{PREFIX}/static/admin/" in ask(f"{below}/admin/login/", prefix=PREFIX)[2].decode()
         assert f"url: {PREFIX}" in ask(f"{below}/api/v2/schema/", prefix=PREFIX)[2].decode()

@@ -33,6 +33,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "PAGODA_DATA_DIR": str(folder),
         "PAGODA_LOG_LEVEL": "INFO",
         "API_MAX_BODY_BYTES": str(LIMIT),
+        "PAGODA_LOGIN_FAILURES": "0",  # the tests log in in vain, again and again
+        "PAGODA_LOGIN_FAILURES_NETWORK": "0",
         "TMPDIR": str(folder / "tmp"),
     }
     migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
