@@ -1,4 +1,4 @@
-"""Failed logins of many processes on a real PostgreSQL: none is lost, and none waits crosswise for another."""
+"""Failed logins of many processes on a real PostgreSQL: none is lost, none waits crosswise for another."""
 
 from __future__ import annotations
 

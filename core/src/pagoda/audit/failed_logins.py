@@ -43,19 +43,23 @@ def count_failure(action: Action, request: HttpRequest | None, name: str = "") -
     """Count a failure of a kind, ``LOGIN_FAILED`` or ``TOKEN_REFUSED``; tell the first of its network."""
     network, name = client_network(request), washed(name, NAME_MAX)
     log.info(action.value.replace(".", "_"), network=network, username=name)
+    close_ended()  # in a transaction of its own: who waits for a row holds no other
     with transaction.atomic():
-        close_ended()
         kind = FailedLogins.objects.filter(action=action.value)
         if not kind.filter(network=network).exists() and kind.count() >= NETWORKS_MAX:
             network = ELSEWHERE
-        row, is_first = FailedLogins.objects.select_for_update().get_or_create(
-            action=action.value, network=network, defaults={"ends_at": timezone.now() + WINDOW}
+        # Inserts the row or locks the one that is there, whatever becomes of it meanwhile
+        FailedLogins.objects.bulk_create(
+            [FailedLogins(action=action.value, network=network, ends_at=timezone.now() + WINDOW)],
+            update_conflicts=True,
+            unique_fields=["action", "network"],
+            update_fields=["action"],
         )
-        if is_first:
-            record(action, subject_type="user", subject=name, details={"network": network, "count": 1})
-            return
+        row = kind.get(network=network)
         row.count += 1
-        if name and name not in row.names and len(row.names) < NAMES_MAX:
+        if row.count == 1:
+            record(action, subject_type="user", subject=name, details={"network": network, "count": 1})
+        elif name and name not in row.names and len(row.names) < NAMES_MAX:
             row.names.append(name)
         row.save()
 
@@ -66,7 +70,7 @@ def close_ended() -> None:
     with transaction.atomic():
         ended = FailedLogins.objects.select_for_update(skip_locked=skip).filter(ends_at__lte=timezone.now())
         for row in ended:
-            if row.count:
-                details = {"network": row.network, "count": row.count, "names": row.names}
+            if row.count > 1:
+                details = {"network": row.network, "count": row.count - 1, "names": row.names}
                 record(Action(row.action), subject_type="user", details=details)
             row.delete()

@@ -78,8 +78,8 @@ class FailedLogins(models.Model):
     action = models.CharField(max_length=40)  # an `Action`
     network = models.CharField(max_length=50)
     ends_at = models.DateTimeField()  # then they are told
-    count = models.BigIntegerField(default=0)  # of those after the first, which is an event already
-    names = models.JSONField(default=list)  # some of those that were tried
+    count = models.BigIntegerField(default=0)  # the first among them, which is an event already
+    names = models.JSONField(default=list)  # some of those that were tried after it
 
     class Meta:
         app_label = "audit"
