@@ -43,6 +43,8 @@ NOT_RUN = {
     "pagoda-worker run --plugin inventory --concurrency 1": "it runs on; `make up` runs one per plugin",
     "pagoda plugins doctor": "its name alone; it is run with a plugin's",
     "pagoda audit verify --head": "its name alone; core/tests/cli/test_audit.py gives it a head",
+    "pagoda audit prune": "its name alone",
+    "pagoda audit prune --before 2026-01-31 --export old.jsonl": "it writes; test_audit.py runs it",
     "pagoda plugins lock": "it needs wheels, and says so; core/tests/cli/test_plugins.py installs one",
     "pagoda migrate <app> zero": "it drops tables that the other commands read",
 }

@@ -50,10 +50,41 @@ def test_the_migrated_database_refuses_changes_and_verify_notices_forced_ones(au
         connection.execute("UPDATE audit_auditevent SET subject = 'eve' WHERE id = 2")
     connection.close()
     printed = audited("audit", "verify", status=1)
-    assert "tampered with: seal 1 does not match: one of the events 1 to 2 was changed" in printed
+    assert "can't be relied on: seal 1 does not match: one of the events 1 to 2 was changed" in printed
 
 
 def test_a_time_that_is_none_is_named(audited: Any) -> None:
-    assert "'yesterday' is no time; expected ISO 8601" in audited(
-        "audit", "export", "--since", "yesterday", status=2
-    )
+    for words in (("export", "--since"), ("prune", "--export", "x.jsonl", "--before")):
+        printed = audited("audit", *words, "yesterday", status=2)
+        assert "'yesterday' is no time; expected ISO 8601" in printed
+        assert f"Invalid value for {words[-1]}" in printed
+
+
+def test_old_events_are_pruned_into_a_file(audited: Any) -> None:
+    audited("audit", "seal")
+    path = audited.folder / "old.jsonl"
+    words = ("audit", "prune", "--before", "2999-01-01", "--export", str(path))
+    assert audited(*words) == f"0 event(s) removed; they are in {path}\n"  # the last seal stays
+    audited("manage", "createsuperuser", "--noinput", "--username", "cy", "--email", "x@example.org")
+    audited("audit", "seal")
+
+    assert "can't be made: File exists" in audited(*words, status=2)
+    path.unlink()
+    assert audited(*words) == f"2 event(s) removed; they are in {path}\n"
+
+    assert [json.loads(line)["subject"] for line in path.read_text().splitlines()] == ["ada", "bob"]
+    assert audited("audit", "verify").startswith("ok: 2 event(s) in 1 seal(s), head 2:")
+
+
+def test_a_log_that_was_tampered_with_is_not_pruned(audited: Any) -> None:
+    audited("audit", "seal")
+    with database(audited) as connection:
+        connection.execute("DROP TRIGGER audit_auditevent_no_update")
+        connection.execute("UPDATE audit_auditevent SET subject = 'eve' WHERE id = 2")
+    connection.close()
+    path = audited.folder / "old.jsonl"
+
+    printed = audited("audit", "prune", "--before", "2999-01-01", "--export", str(path), status=1)
+
+    assert "so nothing is removed: seal 1 does not match" in printed
+    assert not path.exists()

@@ -14,12 +14,15 @@ from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import RequestFactory
+from django.utils import timezone
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pagoda.audit import archiving
 from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.models import AuditEvent
+from pagoda.audit.sealing import seal_all
 from pagoda.config.settings import Settings
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
@@ -279,6 +282,12 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         be_present("a", skipped={"shop": "import_failed"})
         evaluate()
 
+    def prune() -> None:
+        for _ in range(2):
+            ApiToken.issue(ann, "laptop", None)
+            seal_all()
+        archiving.prune(timezone.now(), str, str)
+
     transition = {"plugin": "shop", "surface": "hook", "old": "closed", "new": "open"}
     return {
         "entity.created": lambda: Entity.objects.create_entity(user=ann, name="Rack"),
@@ -316,6 +325,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "job.canceled": lambda: store.cancel(make_job()),
         "job.retried": lambda: store.retry(ended()),
         "job.requeued": lambda: store.requeue(make_job()),
+        "audit.pruned": prune,
         "plugin.skipped": skip,
         "breaker.changed": lambda: breaker_changed.send(None, **transition, reason="failed", dry_run=False),
     }

@@ -46,5 +46,7 @@ class Action(enum.StrEnum):
     JOB_RETRIED = "job.retried"
     JOB_REQUEUED = "job.requeued"
 
+    AUDIT_PRUNED = "audit.pruned"  # old events were removed; what they were, by numbers
+
     PLUGIN_SKIPPED = "plugin.skipped"
     BREAKER_CHANGED = "breaker.changed"

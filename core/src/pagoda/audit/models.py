@@ -97,6 +97,8 @@ class AuditSeal(models.Model):
     sealed_at = models.DateTimeField(db_default=Now(), editable=False)
     previous_hash = models.CharField(max_length=64)  # "" for the first
     event_ids = models.JSONField()  # in the order in which they are hashed
+    up_to = models.BigIntegerField(null=True)  # ids that this and earlier seals account for; NULL: none
+    absent = models.JSONField(default=list)  # those of them that no event had: [[first, last], ...]
     hash = models.CharField(max_length=64)  # SHA-256, see `hashing`
 
     class Meta:
@@ -105,3 +107,8 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.number} of {len(self.event_ids)} events"
+
+    @property
+    def reach(self) -> int:
+        """Return the highest id that it accounts for."""
+        return max(self.event_ids, default=0) if self.up_to is None else self.up_to

@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 from django.db import IntegrityError, connection, transaction
 
-from pagoda.audit.hashing import seal_hash
+from pagoda.audit.hashing import gaps, seal_hash
 from pagoda.audit.models import AuditEvent, AuditSeal, PendingEvent
 
 BATCH = 1000
@@ -42,20 +42,37 @@ def _add_seal() -> int:
     ids = _take_pending()
     if not ids:
         return 0
-    last = AuditSeal.objects.order_by("-number").values_list("number", "hash").first()
-    number, previous_hash = (last[0] + 1, last[1]) if last is not None else (1, "")
     events = [event.to_json() for event in AuditEvent.objects.filter(pk__in=ids).order_by("pk")]
     found = [event["id"] for event in events]
     PendingEvent.objects.filter(pk__in=ids).delete()
-    if not found:
-        return len(ids)
-    hashed = seal_hash(number, previous_hash, events)
-    AuditSeal(number=number, previous_hash=previous_hash, event_ids=found, hash=hashed).save(
-        force_insert=True
-    )
+    if vanished := sorted(set(ids).difference(found)):
+        # Nobody but who forces the database can have done that: verifying names them from now on.
+        log.error("audit_events_vanished", event_ids=vanished)
+    seal = _next_seal(sorted(ids), highest=max(found, default=0))
+    seal.hash = seal_hash(seal, events)
+    seal.save(force_insert=True)
     # The log is kept elsewhere than the database: who rewrites the whole chain has to rewrite it, too.
-    transaction.on_commit(lambda: log.info("audit_sealed", number=number, hash=hashed, events=len(found)))
+    transaction.on_commit(
+        lambda: log.info("audit_sealed", number=seal.number, hash=seal.hash, events=len(found))
+    )
     return len(ids)
+
+
+def _next_seal(ids: list[int], *, highest: int) -> AuditSeal:
+    """Return the link after the last one; it notes the ids up to `highest` that no event has.
+
+    A write that is rolled back leaves such an id. An event that commits late is sealed when it does.
+    """
+    last = AuditSeal.objects.order_by("-number").first()
+    after = 0 if last is None else last.reach
+    there = AuditEvent.objects.filter(pk__gt=after, pk__lte=highest).order_by("pk")
+    return AuditSeal(
+        number=1 if last is None else last.number + 1,
+        previous_hash="" if last is None else last.hash,
+        event_ids=ids,
+        up_to=max(after, highest),
+        absent=gaps(there.values_list("pk", flat=True), after),
+    )
 
 
 def _take_pending() -> list[int]:

@@ -13,6 +13,7 @@ from pagoda.plugins.runtime import registry
 from pagoda_api.own_password import OwnPasswordView
 from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
 from pagoda_api.resources.accounts import GroupViewSet, UserViewSet
+from pagoda_api.resources.audit import AuditViewSet
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.entries import EntryViewSet
@@ -28,6 +29,7 @@ router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
 router.register("entries", EntryViewSet, basename="entry")
 router.register("jobs", JobViewSet, basename="job")
+router.register("audit", AuditViewSet, basename="audit")
 router.register("users", UserViewSet, basename="user")
 router.register("groups", GroupViewSet, basename="group")
 router.register("roles", RoleViewSet, basename="role")

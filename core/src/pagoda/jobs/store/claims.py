@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.backends.postgresql.base import ServerBindingCursor
 
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.transitions import Event, sources
@@ -117,9 +116,9 @@ def _cursor() -> Any:
     if connection.vendor != "postgresql":
         return connection.cursor()
     connection.ensure_connection()
-    wrap: Any = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    server_binding: Any = ServerBindingCursor  # psycopg's, which the stubs take for Django's wrapper
-    return wrap(server_binding(connection.connection))
+    here: Any = connection  # the stubs know no psycopg
+    wrap = here.make_debug_cursor if here.queries_logged else here.make_cursor
+    return wrap(here.Database.Cursor(here.connection))  # one that binds on the server, unlike Django's own
 
 
 def savepoint() -> AbstractContextManager[Any]:

@@ -19,6 +19,7 @@ LINKS = {
     "entries": "entry-list",
     "jobs": "job-list",
     "plugins": "plugin-list",
+    "audit": "audit-list",
     "users": "user-list",
     "groups": "group-list",
     "roles": "role-list",
