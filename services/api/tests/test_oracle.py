@@ -20,7 +20,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
 from pagoda.jobs.models import Job, JobFile
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = pytest.mark.django_db
 
 API = "/api/v2/"
 NOTHING, READABLE, WRITABLE, FULL = Level
