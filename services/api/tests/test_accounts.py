@@ -238,6 +238,41 @@ def test_lists_are_paged_searched_and_filtered(root: Any, make_user: Any) -> Non
         done(root.get(f"{url}{2**62}/"), 404)
 
 
+@pytest.mark.parametrize(
+    ("url", "parameter"),
+    [
+        *((USERS, name) for name in ("group", "role")),
+        *((GROUPS, name) for name in ("parent", "user", "role")),
+        *((ROLES, name) for name in ("user", "group", "entity", "attr", "entry")),
+        (TOKENS, "user"),
+    ],
+)
+def test_a_filter_takes_ids_alone(root: Any, url: str, parameter: str) -> None:
+    assert names(root.get(url, {parameter: 2**63 - 1})) == []
+    for given in (10**22, -1, "1.5", "1e3", "x"):
+        assert list(done(root.get(url, {parameter: given}), 400)) == [parameter, "code"]
+
+
+def test_a_filter_finds_nothing_by_what_one_may_not_see(
+    api: Any, ann: Any, make_user: Any, client_of: Any
+) -> None:
+    bob, group = make_user("bob"), Group.objects.create(name="ours")
+    role, off = Role.objects.create(name="held"), Role.objects.create(name="off", is_active=False)
+    group.user_set.add(ann, bob)
+    role.users.add(ann, bob)
+    role.groups.add(other := Group.objects.create(name="other"))
+    off.groups.add(group)
+    for url, field, own in ((ROLES, "user", [ann]), (GROUPS, "user", [ann])):
+        assert [len(names(api.get(url, {field: each.pk}))) for each in (*own, bob)] == [1, 0], url
+    assert names(api.get(ROLES, {"group": other.pk})) == []
+    assert names(api.get(GROUPS, {"role": off.pk})) == []
+    ann.user_permissions.add(Permission.objects.get(codename="view_user"))
+    reader = client_of(User.objects.get(pk=ann.pk))  # sees users, and the groups and roles of her own
+    assert names(reader.get(USERS, {"role": role.pk}), "username") == ["ann", "bob"]
+    role.users.remove(ann)
+    assert names(reader.get(USERS, {"role": role.pk}), "username") == []
+
+
 def test_the_queries_of_a_list_do_not_grow(
     root: Any, make_entity: Any, django_assert_max_num_queries: Any
 ) -> None:

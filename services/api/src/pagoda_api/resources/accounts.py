@@ -18,7 +18,15 @@ from pagoda.domain.access.accounts import visible
 from pagoda.domain.text import validate_name
 from pagoda.domain.user.models import Role, User, nest, parent_of
 from pagoda_api.fields import NamedSerializer
-from pagoda_api.resources.managed import Codenames, Links, ManagedSerializer, ManagedViewSet, id_of, search_in
+from pagoda_api.resources.managed import (
+    Codenames,
+    LinkFilter,
+    Links,
+    ManagedSerializer,
+    ManagedViewSet,
+    id_of,
+    search_in,
+)
 
 
 class AccountSerializer(ManagedSerializer[User]):
@@ -80,8 +88,8 @@ class UserFilter(django_filters.FilterSet):
         label="Part of the user's name, first or last name, or address.",
     )
     username = django_filters.CharFilter()
-    group = django_filters.NumberFilter(field_name="groups", label="Id of a group that the user is in.")
-    role = django_filters.NumberFilter(field_name="roles", label="Id of a role that the user holds alone.")
+    group = LinkFilter(Group, "groups", "Id of a group that the user is in.")
+    role = LinkFilter(Role, "roles", "Id of a role that the user holds alone.")
 
     class Meta:
         model = User
@@ -165,9 +173,9 @@ class GroupFilter(django_filters.FilterSet):
 
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
     name = django_filters.CharFilter()
-    parent = django_filters.NumberFilter(field_name="nesting__parent", label="Id of the group they are in.")
-    user = django_filters.NumberFilter(field_name="user", label="Id of a user who is in the group itself.")
-    role = django_filters.NumberFilter(field_name="roles", label="Id of a role of the group itself.")
+    parent = LinkFilter(Group, "nesting__parent", "Id of the group they are in.")
+    user = LinkFilter(User, "user", "Id of a user who is in the group itself.")
+    role = LinkFilter(Role, "roles", "Id of a role of the group itself.")
 
     class Meta:
         model = Group

@@ -24,6 +24,7 @@ from pagoda.audit.models import AuditEvent
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter
+from pagoda_api.resources.filters import IdFilter
 from pagoda_api.strict import StrictFilterBackend
 
 EXPORT_LINES = 10_000
@@ -72,7 +73,7 @@ class AuditFilter(django_filters.FilterSet):
     on_behalf_of = django_filters.CharFilter(label="Name of the user whom a job works for.")
     plugin = django_filters.CharFilter(label="Id of the plugin whose code did it.")
     request_id = django_filters.CharFilter()
-    job_id = django_filters.NumberFilter(min_value=0, max_value=MAX_ID)
+    job_id = IdFilter()
     subject_type = django_filters.CharFilter()
     subject_id = django_filters.CharFilter()
     subject = django_filters.CharFilter(label="Its name then.")

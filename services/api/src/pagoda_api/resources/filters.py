@@ -5,15 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 
 from pagoda.domain.user.models import User
+from pagoda_api.fields import MAX_ID
 
 
 def asking_user(filterset: django_filters.FilterSet) -> User | None:
     """Return who sent the request that a filter belongs to."""
     user = getattr(filterset.request, "user", None)
     return user if isinstance(user, User) else None
+
+
+class IdFilter(django_filters.NumberFilter):
+    """Takes an id: a whole number that the database can hold."""
+
+    field_class = forms.IntegerField  # type: ignore[assignment]  # no fractions
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: as the base has it
+        super().__init__(*args, min_value=0, max_value=MAX_ID, **options)
 
 
 class StandingFilter(django_filters.FilterSet):

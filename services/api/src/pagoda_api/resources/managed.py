@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+import django_filters
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
 from django.db.models import Model, Q, QuerySet
@@ -22,6 +23,7 @@ from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.problems import Conflict
+from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
 
@@ -216,6 +218,23 @@ class ManagedViewSet[M: Model](ManagedRows[M], ModelViewSet[M]):
         except IntegrityError as error:  # of two requests at once, each of which found the name free
             raise Conflict("Another request changed the same just now. Send it again.") from error
         serializer.instance = self.get_queryset().filter(pk=row.pk).first() or row
+
+
+class LinkFilter(IdFilter):
+    """Finds what is linked with one row, by its id; nothing is, for who may not see that row."""
+
+    parent: django_filters.FilterSet  # that it is of, which sets it, and `model` to its own
+
+    def __init__(self, model: type[Model], field_name: str, label: str) -> None:
+        super().__init__(field_name, label=label)
+        self.linked = model
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:  # Any: several models; a number or None
+        """Return those of `qs` that are linked with the row."""
+        if value is None:
+            return qs
+        row = visible(self.linked._default_manager.filter(pk=value), asking_user(self.parent))
+        return qs.filter(**{f"{self.field_name}__in": row.order_by().values("pk")})
 
 
 def search_in(*fields: str) -> Callable[..., QuerySet[Any]]:

@@ -19,8 +19,8 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
 from pagoda.washing import shown
 from pagoda_api.fields import MAX_ID, NamedSerializer, find_entity
-from pagoda_api.resources.filters import asking_user
-from pagoda_api.resources.managed import Links, ManagedSerializer, ManagedViewSet, id_of
+from pagoda_api.resources.filters import IdFilter, asking_user
+from pagoda_api.resources.managed import LinkFilter, Links, ManagedSerializer, ManagedViewSet, id_of
 from pagoda_api.strict import refuse_unknown
 
 MAX_GRANTS = 10_000
@@ -157,13 +157,11 @@ class RoleFilter(django_filters.FilterSet):
 
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
     name = django_filters.CharFilter()
-    user = django_filters.NumberFilter(field_name="users", label="Id of a user who holds it alone.")
-    group = django_filters.NumberFilter(field_name="groups", label="Id of a group that holds it.")
-    entity = django_filters.NumberFilter(
-        method="of_target", label="Id of an entity that it grants a level on."
-    )
-    attr = django_filters.NumberFilter(method="of_target", label="Id of such an attribute.")
-    entry = django_filters.NumberFilter(method="of_target", label="Id of such an entry.")
+    user = LinkFilter(User, "users", "Id of a user who holds it alone.")
+    group = LinkFilter(Group, "groups", "Id of a group that holds it.")
+    entity = IdFilter(method="of_target", label="Id of an entity that it grants a level on.")
+    attr = IdFilter(method="of_target", label="Id of such an attribute.")
+    entry = IdFilter(method="of_target", label="Id of such an entry.")
 
     class Meta:
         model = Role
