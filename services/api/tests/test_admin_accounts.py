@@ -191,3 +191,58 @@ def test_members_that_one_can_not_see_stay(mary: Client, make_user: Any) -> None
     mary.post(page(Group, "change", group.pk), {"name": "renamed", "users": []})
     assert [*Role.objects.get(name="renamed").users.all()] == [bob]
     assert [*Group.objects.get(name="renamed").user_set.all()] == [bob]
+
+
+@pytest.mark.parametrize(
+    ("model", "lookup", "other"),
+    [
+        (Role, "users__id", "user"),
+        (Role, "groups", "group"),
+        (Role, "permissions__id", "grant"),
+        (Group, "user__id", "user"),
+        (Group, "roles__id__exact", "role"),
+        (User, "groups__id__exact", "group"),
+        (User, "roles", "role"),
+        (Entity, "attrs__id", "role"),
+        (Entity, "owner", "user"),
+    ],
+)
+def test_a_list_is_not_asked_for_by_rows_of_others(
+    mary: Client, make_user: Any, shut: Entity, model: type[Any], lookup: str, other: str
+) -> None:
+    role, group, bob = Role.objects.create(name="r"), Group.objects.create(name="g"), make_user("bob")
+    grant = RolePermission.objects.create(role=role, entity=shut, level=Level.READABLE)
+    seer = User.objects.get(username="mary")
+    seer.user_permissions.add(Permission.objects.get(codename="view_entity"))
+    ids = {"role": role.pk, "group": group.pk, "user": bob.pk, "grant": grant.pk}
+    assert mary.get(page(model, "changelist")).status_code == 200
+    assert mary.get(page(model, "changelist"), {lookup: ids[other]}).status_code == 400
+    assert mary.get(page(User, "changelist"), {"is_staff__exact": "1"}).status_code == 200
+
+
+def test_pages_of_a_role_name_nothing_that_one_can_not_see(
+    browser: Client, mary: Client, shut: Entity
+) -> None:
+    role = Role.objects.create(name="r")
+    form = role_form("r", {"entity": shut.pk, "level": Level.READABLE})
+    browser.post(page(Role, "change", role.pk), form)
+    assert role.permissions.count() == 1
+    for name in ("change", "history", "delete"):
+        told = mary.get(page(Role, name, role.pk))
+        assert (told.status_code, "Shut" in shown(told)) == (200, False), name
+    chosen = {"action": "delete_selected", "_selected_action": [role.pk]}
+    told = mary.post(page(Role, "changelist"), chosen)
+    assert (told.status_code, "Shut" in shown(told)) == (200, False)
+    mary.post(page(Role, "delete", role.pk), {"post": "yes"})
+    assert not Role.objects.exists()
+
+
+def test_who_sees_users_alone_is_told_of_no_groups(make_user: Any) -> None:
+    Group.objects.create(name="secret cabal")
+    user = make_user("desk")
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_user"))
+    client = Client()
+    client.force_login(User.objects.get(pk=user.pk))
+    assert "cabal" not in shown(client.get(page(User, "changelist")))
+    assert "cabal" not in shown(client.get(page(User, "change", user.pk)))

@@ -62,6 +62,26 @@ class RefusalsShown(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
             page = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
             return HttpResponseRedirect(reverse(page))
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Return whether a list may be asked for that: not by rows of others, which the user may not see."""
+        names = {field.name for field in self.opts.get_fields() if field.is_relation}
+        return lookup.partition("__")[0] not in names and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Return the rows without those that go along, which the user may not see; Any: as Django has it."""
+        found: Any = super().get_deleted_objects(objs, request)  # each row, and behind it those as a list
+        rows, _counts, refused, kept = found
+        alone = [row for row in rows if not isinstance(row, list)]
+        return alone, {str(self.opts.verbose_name_plural): len(objs)}, refused, kept
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return what changed for the history, without rows of others; Any: as Django has it."""
+        return super().construct_change_message(request, form, [], add)
+
 
 class TrackedAdmin(RefusalsShown):
     """Writes through the models, so that hooks run; deletes softly."""
@@ -261,6 +281,7 @@ class RefusingUserAdmin(VisibleLinks, UserAdmin):  # type: ignore[type-arg]
     """Users."""
 
     actions = ("switch_off", "switch_on")
+    list_filter = ("is_staff", "is_superuser", "is_active")  # not by groups, whose names it would list
 
     @admin.action(description="Switch the selected ones off: they are logged out", permissions=["change"])
     def switch_off(self, _request: HttpRequest, queryset: QuerySet[User]) -> None:
