@@ -207,3 +207,22 @@ def test_what_is_read_is_found_without_the_slash(api: Any) -> None:
 def test_the_bare_host_leads_to_the_api(anonymous: Any) -> None:
     response = anonymous.get("/")
     assert (response.status_code, response.headers["Location"]) == (302, "/api/v2/")
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        *(("audit", name) for name in ("happened_after", "happened_before")),
+        *(("jobs", name) for name in ("created_after", "created_before")),
+        ("tokens", "used_before"),
+    ],
+)
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_a_moment_that_utc_does_not_have_is_refused(
+    make_user: Any, client_of: Any, path: str, parameter: str, moment: str
+) -> None:
+    root = client_of(make_user("root", is_superuser=True))
+    response = root.get(f"/api/v2/{path}/", {parameter: moment})
+    assert response.status_code == 400
+    assert "before the year 1 or behind the year 9999" in response.json()[parameter][0]
+    assert root.get(f"/api/v2/{path}/", {parameter: "2026-01-01T00:00:00+23:00"}).status_code == 200

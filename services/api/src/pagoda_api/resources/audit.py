@@ -24,7 +24,7 @@ from pagoda.audit.models import AuditEvent
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter
-from pagoda_api.resources.filters import IdFilter
+from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.strict import StrictFilterBackend
 
 EXPORT_LINES = 10_000
@@ -77,8 +77,8 @@ class AuditFilter(django_filters.FilterSet):
     subject_type = django_filters.CharFilter()
     subject_id = django_filters.CharFilter()
     subject = django_filters.CharFilter(label="Its name then.")
-    happened_after = django_filters.IsoDateTimeFilter(field_name="happened_at", lookup_expr="gte")
-    happened_before = django_filters.IsoDateTimeFilter(field_name="happened_at", lookup_expr="lt")
+    happened_after = MomentFilter(field_name="happened_at", lookup_expr="gte")
+    happened_before = MomentFilter(field_name="happened_at", lookup_expr="lt")
 
     class Meta:
         model = AuditEvent

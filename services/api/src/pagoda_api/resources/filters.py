@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 
 from pagoda.domain.user.models import User
 from pagoda_api.fields import MAX_ID
@@ -25,6 +27,22 @@ class IdFilter(django_filters.NumberFilter):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as the base has it
         super().__init__(*args, min_value=0, max_value=MAX_ID, **options)
+
+
+class _MomentField(IsoDateTimeField):
+    def clean(self, value: Any) -> Any:  # Any: as the base has it
+        moment = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:  # in the first or last hours that a date may have
+            fault = "It is before the year 1 or behind the year 9999 in UTC; give a later or an earlier one."
+            raise forms.ValidationError(fault, code="invalid") from error
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """Takes a moment in ISO 8601 that the database can hold, whatever its time zone is."""
+
+    field_class = _MomentField
 
 
 class StandingFilter(django_filters.FilterSet):

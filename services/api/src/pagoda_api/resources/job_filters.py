@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import CORE_QUEUE
 from pagoda.plugins.runtime import registry
-from pagoda_api.resources.filters import asking_user
+from pagoda_api.resources.filters import MomentFilter, asking_user
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -23,8 +23,8 @@ class JobFilter(django_filters.FilterSet):
         method="in_status", label="Names or numbers, separated by commas: `error,timeout`."
     )
     user = django_filters.CharFilter(method="of_user", label="Name or id of who asked for it; `me`.")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     hidden = django_filters.ChoiceFilter(
         method="with_hidden",
         label="`true` shows jobs of hidden operations too.",

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from pagoda.domain.user.models import ApiToken, Scope, User
 from pagoda_api.fields import Unchecked, UserSerializer, found_or_404
-from pagoda_api.resources.filters import IdFilter
+from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.resources.managed import ManagedRows, search_in
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -156,7 +156,7 @@ class TokenFilter(django_filters.FilterSet):
     )
     user = IdFilter(label="Id of the user whose they are.")
     is_expired = django_filters.BooleanFilter(method="by_end", label="Whether they have ended.")
-    used_before = django_filters.IsoDateTimeFilter(
+    used_before = MomentFilter(
         field_name="last_used_time", lookup_expr="lt", label="Those not used since; not those never used."
     )
 
