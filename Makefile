@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup trace bench-sizes bench-fences chaos zoo clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup trace bench-sizes bench-fences chaos zoo mutate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ bench-jobs: setup ## Time jobs from request to done
 
 bench-startup: setup ## Time what a plugin adds to start-up
 	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
+
+mutate: setup ## Change a module bit by bit and see whether its tests notice (ARGS="MODULE TESTS")
+	@$(BIN)/python tools/mutate.py $(ARGS)
 
 trace: setup ## Count the files that a request goes through, and the moves between them
 	@$(BIN)/python -m tools.trace $(ARGS)

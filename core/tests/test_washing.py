@@ -242,3 +242,43 @@ def test_washing_json_keeps_what_it_can() -> None:
     }
     assert washed_json({"key": "x" * 50}, max_bytes=20) == {"key": "xxxxxxxxxx..."}
     assert washed_json(["x" * 50, "y", "z"], max_bytes=20) == ["xxxxxxxxxxxxxxx...", "..."]
+
+
+def objects(depth: int) -> dict[str, Any]:
+    """Return objects inside of each other, so many in all."""
+    value: dict[str, Any] = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
+
+
+def test_objects_may_lie_as_deep_as_the_limit_says_and_no_deeper() -> None:
+    deepest = objects(MAX_DEPTH)
+    assert json_value(deepest, "params", max_bytes=10_000, setting="X") == deepest
+    with pytest.raises(NotJson, match=f"more than {MAX_DEPTH} lists and objects deep"):
+        json_value(objects(MAX_DEPTH + 1), "params", max_bytes=10_000, setting="X")
+
+
+def test_an_integer_may_have_as_many_bits_as_a_double_holds() -> None:
+    largest = 2**1023 - 1
+    assert json_value(largest, "n", max_bytes=1000, setting="X") == largest
+    with pytest.raises(NotJson, match="1,024 bits"):
+        json_value(2**1023, "n", max_bytes=1000, setting="X")
+
+
+def test_a_value_of_just_the_allowed_size_is_taken() -> None:
+    size = next(n for n in range(1, 100) if _is_taken({"a": ["b"]}, n))
+    assert size > 2
+    assert washed_json({"a": ["b"]}, max_bytes=size) == {"a": ["b"]}
+
+
+def _is_taken(value: object, max_bytes: int) -> bool:
+    try:
+        return bool(json_value(value, "v", max_bytes=max_bytes, setting="X") == value)
+    except NotJson:
+        return False
+
+
+def test_a_repr_of_just_the_allowed_length_is_shown_whole() -> None:
+    assert shown("x" * 58) == repr("x" * 58)
+    assert shown("x" * 59).endswith("...")

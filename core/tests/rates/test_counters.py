@@ -64,13 +64,20 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 
 
 class Fixed:
-    """Has counted so many requests of everybody."""
+    """Has counted so many requests of everybody, or of each by name; keeps the slots it was asked for."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int | dict[str, int]) -> None:
         self.number = count
+        self.slots: list[Slot] = []
 
     def count(self, slots: Sequence[Slot]) -> dict[str, int]:
-        return {slot.key: self.number for slot in slots}
+        self.slots += slots
+        by_key = (
+            self.number
+            if isinstance(self.number, dict)
+            else dict.fromkeys((s.key for s in slots), self.number)
+        )
+        return {slot.key: by_key[slot.key] for slot in slots}
 
 
 @pytest.mark.parametrize(
@@ -83,3 +90,45 @@ def test_the_last_allowed_request_passes_and_the_next_does_not(
 
     assert verdict is not None
     assert (verdict.remaining, verdict.is_exceeded) == (remaining, is_exceeded)
+
+
+def test_each_scope_and_caller_has_a_slot_that_ends_with_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pagoda.rates.limits.time.time", lambda: 130.4)
+    counter = Fixed(1)
+
+    verdict = judge(
+        counter, {"user": ("1", Rate(limit=3, seconds=60)), "token": ("7", Rate(limit=9, seconds=1))}
+    )
+
+    assert counter.slots == [Slot(key="user:1", ends_at=180), Slot(key="token:7", ends_at=131)]
+    assert verdict is not None
+    assert (verdict.scope, verdict.limit, verdict.reset_seconds) == ("user", 3, 50)
+
+
+def test_a_window_that_is_almost_over_resets_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pagoda.rates.limits.time.time", lambda: 179.9)
+
+    verdict = judge(Fixed(1), {"user": ("1", Rate(limit=3, seconds=60))})
+
+    assert verdict is not None
+    assert verdict.reset_seconds == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "tightest"),
+    [
+        ({"user:1": 2, "token:7": 2}, "token"),  # fewer are left
+        ({"user:1": 11, "token:7": 3}, "user"),  # exceeded, where the other has none left
+        ({"user:1": 11, "token:7": 4}, "user"),  # both are exceeded: the longer wait
+    ],
+)
+def test_the_verdict_is_that_of_the_tightest_scope(
+    monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], tightest: str
+) -> None:
+    monkeypatch.setattr("pagoda.rates.limits.time.time", lambda: 0.0)
+    scopes = {"token": ("7", Rate(limit=3, seconds=1)), "user": ("1", Rate(limit=10, seconds=3600))}
+
+    verdict = judge(Fixed(counts), scopes)
+
+    assert verdict is not None
+    assert verdict.scope == tightest
