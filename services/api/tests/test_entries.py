@@ -271,3 +271,21 @@ class TestPermissions:
 
         assert root.patch(url(entry), {"attrs": {"address": "10.0.0.9"}}).status_code == 200
         assert root.delete(url(entry)).status_code == 204
+
+
+def test_history_counts_no_references_that_one_may_not_read(
+    api: Any, make_entity: Any, make_entry: Any
+) -> None:
+    secret, rack = make_entity("Secret"), make_entry(make_entity("Rack"), "r1")
+    hidden = make_entry(secret, "s").pk
+    type(secret).objects.filter(pk=secret.pk).update(default_permission=Level.NOTHING)
+    host = make_entity("Host", one="object", many="array_object", named="array_named_object")
+    named = [{"name": "", "object": hidden}, {"name": "left", "object": hidden}]
+    entry = make_entry(host, "web", one=hidden, many=[hidden, rack.pk, hidden], named=named)
+
+    body = api.get(url(entry, "history/")).json()
+
+    shown = {line["attr"]["name"]: line["value"] for line in body["results"]}
+    assert shown == values(api.get(url(entry)).json())
+    assert [each["name"] for each in shown["many"]] == ["r1"]
+    assert shown["named"] == [{"name": "left", "object": None}]

@@ -73,7 +73,8 @@ def _value(version: AttributeValue) -> Any:  # Any: a JSON value of the attribut
     attr_type = version.parent_attr.schema.attr_type
     if attr_type.is_reference:
         show = VALUE_TYPES[attr_type.element].as_json
-        elements = [show(_link(reference)) for reference in getattr(version, _LINKS)]
+        links = [_link(reference) for reference in getattr(version, _LINKS)]
+        elements = [show(link) for link in links if link != Link()]  # none says how many are hidden
     elif attr_type.is_array:
         elements = version.value or []
     else:
