@@ -107,6 +107,17 @@ def test_without_a_password_nobody_logs_in(root: Any) -> None:
     assert not User.objects.get(pk=made["id"]).has_usable_password()
 
 
+def test_a_name_is_stored_in_the_form_that_django_looks_for(root: Any, make_user: Any) -> None:
+    make_user("alice")
+    full_width = "".join(chr(ord(letter) + 0xFEE0) for letter in "alice")
+    refused = done(root.post(USERS, {"username": full_width}), 400)
+    assert refused["username"] == ["A user with that username already exists."]
+    made = done(root.post(USERS, {"username": "e\u0301lan"}), 201)
+    assert made["username"] == "\u00e9lan"
+    done(root.patch(f"{USERS}{made['id']}/", {"username": full_width}), 400)
+    done(root.post(USERS, {"username": "\ufb03" * 100}), 400)  # three letters each
+
+
 def test_groups_nest_and_what_holds_for_the_parent_holds_for_them(
     root: Any, shut: Entity, make_user: Any, client_of: Any
 ) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import django_filters
 from django.contrib.auth import password_validation
 from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.validators import UniqueValidator
 
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.text import validate_name
@@ -29,9 +31,25 @@ from pagoda_api.resources.managed import (
 )
 
 
+class UsernameField(serializers.CharField):
+    """A user's name in the one form (NFKC) in which Django's own forms and commands store and look for it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name."""
+        return User.normalize_username(super().to_internal_value(data))
+
+
 class AccountSerializer(ManagedSerializer[User]):
     """A user."""
 
+    username = UsernameField(
+        max_length=150,
+        validators=[
+            UnicodeUsernameValidator(),
+            UniqueValidator(User.objects.all(), "A user with that username already exists."),
+        ],
+        help_text="Letters, digits and @/./+/-/_ only.",
+    )
     password = serializers.CharField(
         required=False,
         write_only=True,
