@@ -12,6 +12,17 @@ from pagoda.errors import SettingsError
 ROOT = Path(__file__).parents[3]
 
 BAD_VALUES = [
+    (
+        "PAGODA_CSRF_TRUSTED_ORIGINS",
+        "pagoda.example.org",
+        "'pagoda.example.org' is no origin; expected scheme",
+    ),
+    ("PAGODA_CSRF_TRUSTED_ORIGINS", "https://a.example.org,*", "'*' is no origin; expected scheme and host"),
+    (
+        "PAGODA_CSRF_TRUSTED_ORIGINS",
+        "https://a.example.org/cmdb",
+        "'https://a.example.org/cmdb' is no origin",
+    ),
     ("PAGODA_ENV", "prod", "PAGODA_ENV is 'prod': input should be 'development' or 'production'."),
     ("API_WORKERS", "two", "API_WORKERS is 'two': input should be a valid integer"),
     ("API_WORKERS", "0", "API_WORKERS is '0': input should be greater than or equal to 1."),

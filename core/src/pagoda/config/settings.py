@@ -32,6 +32,7 @@ from pagoda.config.urls import (
     check_issuer,
     check_networks,
     check_optional_bind,
+    check_origins,
     check_path_prefix,
     check_sentry_dsn,
 )
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     pagoda_debug: bool = False
     pagoda_wait_seconds: float = Field(default=60.0, ge=0)  # for database and migrations, at start-up
     pagoda_allowed_hosts: Names = ("localhost", "127.0.0.1", "[::1]")
-    pagoda_csrf_trusted_origins: Names = ()
+    pagoda_csrf_trusted_origins: Annotated[Names, AfterValidator(check_origins)] = ()
     pagoda_trusted_proxies: Annotated[Names, AfterValidator(check_networks)] = ()  # whose X-Forwarded-* count
     pagoda_path_prefix: Annotated[str, AfterValidator(check_path_prefix)] = (
         ""  # under which a proxy serves it

@@ -92,6 +92,21 @@ def check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `value` when each is an origin, as Django compares it with what browsers send.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    for each in value:
+        scheme, _, host = each.partition("://")
+        if scheme not in ("http", "https") or not host or set(host) & set("/?#@ "):
+            raise ValueError(
+                f"{each!r} is no origin; expected scheme and host, such as https://pagoda.example.org"
+            )
+    return value
+
+
 def check_issuer(value: str | None) -> str | None:
     """Return `value` without a slash at its end when it is the address of an OpenID provider, or None.
 
