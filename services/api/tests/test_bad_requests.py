@@ -22,7 +22,7 @@ unwritten = pytest.mark.usefixtures("nothing_is_written")
     [
         (b'{"name": ', "JSON parse error"),
         (b"\xff\xfe", "JSON parse error"),
-        (b'{"name": NaN}', "JSON parse error"),
+        (b'{"name": NaN}', "JSON parse error - Out of range float values are not JSON compliant"),
         (b"[" * 100_000, "too deeply nested"),
         (b'{"name": "\\ud800"}', "half of a surrogate pair"),
         (b"[1, 2]", "Expected a dictionary"),

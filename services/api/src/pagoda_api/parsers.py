@@ -37,7 +37,8 @@ class CheckedJSONParser(JSONParser):
         except RecursionError as error:
             raise _too_deep() from error
         except ParseError as error:
-            if type(error.__context__) is not ValueError:
+            cause = error.__context__
+            if type(cause) is not ValueError or "digits" not in str(cause):
                 raise
             # Python's own limit, which it tells in its own words
             most = sys.get_int_max_str_digits()
