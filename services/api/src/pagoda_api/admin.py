@@ -21,6 +21,7 @@ from pagoda.domain.access.accounts import manages, replace_links, visible
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, Role, RolePermission, User, nest, parent_of
+from pagoda.jobs.access import visible_jobs
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.exceptions import HookRejected
 
@@ -269,11 +270,19 @@ class RoleAdmin(VisibleLinks):
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Jobs, to look at."""
+    """Jobs that the user may see, to look at; what they were given and gave is for superusers."""
 
     list_display = ("id", "plugin", "operation_name", "status", "user", "created_at")
     list_filter = ("status", "plugin")
     list_select_related = ("user",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Return the jobs that the user may see: Django's permissions open the pages."""
+        return visible_jobs(request.user).order_by("-pk")
+
+    def get_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:  # Any: names
+        """Return what is shown of a job."""
+        return super().get_fields(request, obj) if request.user.is_superuser else self.list_display
 
 
 @admin.register(User)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import batched
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import refuse_hidden, require, require_deleting
-from pagoda.domain.access.querysets import readable_with_levels
+from pagoda.domain.access.querysets import readable, readable_with_levels
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
@@ -102,7 +102,14 @@ def _refuse_restoring(entry: Entry) -> None:
         raise ValidationError({"name": [message]}, code="taken")
 
 
-# The references to what a chain from the roots leads to: who refers, to what, whether the chain follows it.
+class _Reference(NamedTuple):
+    source: int  # who refers
+    target: int
+    rule: int  # the attribute of the entity
+    is_part: bool  # whether the chain follows it
+
+
+# The references to what a chain from the roots leads to.
 _REFERENCES_SQL: Final = """
 WITH RECURSIVE reached(id) AS (
   SELECT id FROM {entry} WHERE id IN ({roots})
@@ -114,7 +121,7 @@ WITH RECURSIVE reached(id) AS (
   JOIN {reference} ref ON ref.value_id = held.id
   JOIN {entry} target ON target.id = ref.entry_id AND target.is_active
 )
-SELECT held.parent_entry_id, ref.entry_id, rule.is_delete_in_chain FROM {reference} ref
+SELECT held.parent_entry_id, ref.entry_id, rule.id, rule.is_delete_in_chain FROM {reference} ref
 JOIN {value} held ON held.id = ref.value_id AND held.is_latest AND held.is_active
 JOIN {attribute} attr ON attr.id = held.parent_attr_id
 JOIN {schema} rule ON rule.id = attr.schema_id AND rule.is_active
@@ -133,7 +140,8 @@ _TABLES: Final = {
 def _doomed(roots: Collection[int], user: User | None) -> list[Entry]:
     """Return what is deleted with the entries `roots`, these first, then step by step.
 
-    What `user` may not see stays, as if it were not there.
+    What `user` may not see stays, as if it were not there, and so does what an attribute leads to that `user`
+    may not see. References that `user` may not see keep their targets, but no refusal tells of them.
 
     Raises:
         PermissionDenied: `user` may not delete all of it.
@@ -141,42 +149,61 @@ def _doomed(roots: Collection[int], user: User | None) -> list[Entry]:
     if not roots:
         return []
     references = _references(roots)
-    candidates = {*roots, *(target for _, target, is_part in references if is_part)}
+    parts = {each.target for each in references if each.is_part}
     seen: dict[int, Entry] = {}
     levels: dict[int, int] = {}
-    for batch in batched(candidates, _BATCH_SIZE):
+    for batch in batched({*roots, *parts}, _BATCH_SIZE):
         of_batch = Entry.objects.active().filter(pk__in=batch).select_related("schema")
         for row, level in readable_with_levels(of_batch, user):
             seen[row.pk], levels[row.pk] = row, level
     hidden = set(roots) - seen.keys()
     if hidden and Entry.objects.active().filter(pk__in=hidden).exists():
         refuse_hidden()
-    rows = [seen[pk] for pk in _chain(roots, references, seen.keys()) if pk in seen]
-    require_deleting(user, [(row, levels[row.pk]) for row in rows])
-    return rows
+    visible = _visible(references, seen.keys(), user)
+    followed = [each for each in visible if each.is_part and each.target in seen]
+    told = [pk for pk in _chain(roots, followed, visible) if pk in seen]
+    require_deleting(user, [(seen[pk], levels[pk]) for pk in told])
+    return [seen[pk] for pk in _chain(roots, followed, references) if pk in seen]
 
 
-def _references(roots: Collection[int]) -> list[tuple[int, int, bool]]:
+def _references(roots: Collection[int]) -> list[_Reference]:
     tables = {key: connection.ops.quote_name(name) for key, name in _TABLES.items()}
     with connection.cursor() as cursor:
         cursor.execute(_REFERENCES_SQL.format(roots=", ".join(["%s"] * len(roots)), **tables), list(roots))
-        references: list[tuple[int, int, bool]] = cursor.fetchall()
-    return references
+        return [_Reference(*row) for row in cursor.fetchall()]
+
+
+def _visible(
+    references: Sequence[_Reference], seen: Collection[int], user: User | None
+) -> Sequence[_Reference]:
+    """Return the references of which `user` may see the attribute and who refers, `seen` or not yet."""
+    if user is None or user.is_superuser or not references:
+        return references
+    rules = {each.rule for each in references}
+    rules = set(
+        readable(EntityAttr.objects.order_by(), user).filter(pk__in=rules).values_list("pk", flat=True)
+    )
+    sources = set(seen)
+    for batch in batched({each.source for each in references} - sources, _BATCH_SIZE):
+        rows = readable(Entry.objects.order_by(), user).filter(pk__in=batch)
+        sources.update(rows.values_list("pk", flat=True))
+    return [each for each in references if each.rule in rules and each.source in sources]
 
 
 def _chain(
-    roots: Collection[int], references: Sequence[tuple[int, int, bool]], seen: Collection[int]
+    roots: Collection[int], followed: Sequence[_Reference], keeping: Sequence[_Reference]
 ) -> list[int]:
+    """Return what the `followed` references lead to from the roots and none of those `keeping` keeps."""
     parts: defaultdict[int, list[int]] = defaultdict(list)
     targets: defaultdict[int, list[int]] = defaultdict(list)
-    for source, target, is_part in references:
-        targets[source].append(target)
-        if is_part and target in seen:
-            parts[source].append(target)
+    for each in keeping:
+        targets[each.source].append(each.target)
+    for each in followed:
+        parts[each.source].append(each.target)
     reached = _steps(roots, parts)
     doomed, fixed = set(reached), set(roots)
     # What stays keeps what it refers to, and so on; what is left over is reached without them.
-    staying = [target for source, target, _ in references if source not in doomed]
+    staying = [each.target for each in keeping if each.source not in doomed]
     while staying:
         kept = staying.pop()
         if kept in doomed and kept not in fixed:
