@@ -54,6 +54,31 @@ class TestChains:
         Entry.objects.filter(pk=world.web.pk).update(is_active=False)
         assert [entry.name for entry in services.delete_entry(root, world.user)] == ["root", "lan"]
 
+    def test_what_a_hidden_attribute_leads_to_stays_and_is_not_told(self, world: World, own: Entity) -> None:
+        root = services.create_entry(None, own, name="root", attrs={"parts": [world.lan.pk]})
+        Entry.objects.filter(pk=world.web.pk).update(is_active=False)
+        Entity.objects.update(owner=None)
+        world.close(own, level=Level.FULL)
+        world.close(own.attrs.get())
+        for level in (Level.READABLE, Level.FULL):
+            world.close(world.network, level=level)
+            root.restore()
+            assert [entry.name for entry in services.delete_entry(root, world.user)] == ["root"]
+
+    @pytest.mark.parametrize("is_hidden", [False, True])
+    def test_who_keeps_a_target_unseen_decides_no_refusal(
+        self, world: World, own: Entity, is_hidden: bool
+    ) -> None:
+        root = services.create_entry(world.user, own, name="root", attrs={"parts": [world.lan.pk]})
+        world.close(world.host, level=Level.NOTHING if is_hidden else Level.READABLE)  # web refers to lan
+        if is_hidden:
+            world.close(world.network, level=Level.READABLE)
+            with pytest.raises(PermissionDenied, match="'lan'"):
+                services.delete_entry(root, world.user)
+            world.close(world.network, level=Level.FULL)
+        assert [entry.name for entry in services.delete_entry(root, world.user)] == ["root"]
+        assert Entry.objects.active().filter(pk=world.lan.pk).exists()
+
     def test_1_000_entries_are_decided_in_ten_queries(self, world: World, own: Entity) -> None:
         parts = services.create_entries(None, own, [{"name": str(number)} for number in range(1_000)])
         root = services.create_entry(world.user, own, name="root", attrs={"parts": parts})

@@ -177,6 +177,7 @@ def definition(type_name: str) -> Definition:
         default_value=None,
         choices=(),
         level=Level.FULL,
+        is_open=True,
     )
 
 

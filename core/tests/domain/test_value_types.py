@@ -41,6 +41,7 @@ def definition(type_name: str) -> Definition:
         default_value=None,
         choices=CHOICES,
         level=Level.FULL,
+        is_open=True,
     )
 
 

@@ -204,7 +204,6 @@ class Snapshot:
         text = answer.getvalue()
         headers = {key: value for key, value in answer.items() if key.lower() not in self._OWN}
         shown = re.sub(r'("request_id": ?|csrfmiddlewaretoken" value=)"[\w-]+"', "masked", text.decode())
-        shown = re.sub(r'"updated_time": ?"[^"]*"', "masked", shown)
         shown = re.sub(r"permission_denied, request \w+", "masked", shown)
         if made and answer.status_code < 300:
             shown = re.sub(rf'"({made})": ?("[^"]*"|\d+)', "masked", shown)
@@ -443,3 +442,40 @@ def test_what_becomes_of_hidden_things_changes_no_byte(
     assert before.keys() == after.keys()
     told = {each: (answer, after[each]) for each, answer in before.items() if answer != after[each]}
     assert not told, told
+
+
+def test_times_tell_nothing_of_hidden_attributes(api: APIClient, web: Entry) -> None:
+    address = web.schema.attrs.get(name="address")
+    EntityAttr.objects.filter(pk=address.pk).update(default_permission=Level.NOTHING)
+    urls = (f"/api/v2/entries/{web.pk}/", f"/api/v2/entities/{web.schema_id}/")
+    before = [api.get(url).content for url in urls]
+
+    entries.update_entry(web, None, attrs={"address": "10.0.0.2"})
+    entities.rename_attribute(address, None, "hidden")
+    spec = {"name": "new", "type": "string", "default_permission": int(Level.NOTHING)}
+    entities.update_entity(web.schema, None, attrs=[spec])
+    assert [api.get(url).content for url in urls] == before
+
+    times = [api.get(url).json()["updated_time"] for url in urls]
+    entries.update_entry(web, None, attrs={"count": 5})
+    entities.update_entity(web.schema, None, attrs=[{"name": "seen", "type": "string"}])
+    assert all(api.get(url).json()["updated_time"] > time for url, time in zip(urls, times, strict=True))
+
+
+def test_the_admin_shows_the_jobs_that_one_may_see_without_what_they_gave(web: Entry, ann: User) -> None:
+    ann.is_staff = True
+    ann.save()
+    ann.user_permissions.add(Permission.objects.get(codename="view_job"))
+    browser = APIClient()
+    browser.force_login(ann)
+    bob = User.objects.create(username="bob")
+    request = store.JobRequest(
+        operation=operations.resolve_name("shop", "restock"), user=bob, params='{"a": "s3cret"}', target=web
+    )
+    job = store.submit(request)
+    page = browser.get(f"/admin/job/job/{job.pk}/change/")
+    assert page.status_code == 200
+    assert "s3cret" not in page.content.decode()
+    Entry.objects.filter(pk=web.pk).update(default_permission=Level.NOTHING)
+    assert browser.get(f"/admin/job/job/{job.pk}/change/").status_code == 302
+    assert "restock" not in browser.get("/admin/job/job/").content.decode()

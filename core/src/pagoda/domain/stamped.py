@@ -55,6 +55,15 @@ class StampedModel(models.Model):
         super().delete()
 
 
+def updated_stamp(is_seen: bool) -> str:
+    """Return the field that an update stores besides what it changes.
+
+    The time of a change that not everybody sees who sees the row would tell of it: such an update stores what
+    never changes, to lock the row.
+    """
+    return "updated_time" if is_seen else "created_time"
+
+
 class TrackedModel(StampedModel):
     """A row whose changes are told: entities and entries."""
 

@@ -57,6 +57,18 @@ class AttributeChanges:
                 }
             )
 
+    def are_open(self) -> bool:
+        """Return whether everybody who may read the entity may read one of those that are to change."""
+        levels = [
+            level
+            for spec in self.specs
+            for level in (
+                spec.fields.get("default_permission", Level.NOTHING if spec.id else Level.FULL),
+                self._existing[spec.id].default_permission if spec.id else Level.NOTHING,
+            )
+        ]
+        return any(level >= Level.READABLE for level in levels)
+
     def store(self, entity: Entity, user: User | None) -> list[dict[str, Any]]:
         """Store the changes and return them, ``[{"id", "name", what changed...}]``.
 

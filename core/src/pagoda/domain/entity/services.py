@@ -13,6 +13,7 @@ from pagoda.domain.entity.attributes import AttributeChanges, existing_attribute
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import read_specs
+from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import level_of
 from pagoda.domain.writing import writing
@@ -184,10 +185,11 @@ def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: User |
     attributes.check(fields.get("name", stored.name))
     if not fields and not attributes.specs:
         return
+    stamp = updated_stamp(bool(fields) or attributes.are_open())
     told = attributes.store(entity, user)
     for key, value in fields.items():
         setattr(entity, key, value)
     change = entity_change(
         entity, "update", user, fields | ({"attrs": told} if told else {}), fields.get("name", stored.name)
     )
-    changes.store(change, update_fields=[*fields, "updated_time"])
+    changes.store(change, update_fields=[*fields, stamp])

@@ -136,6 +136,7 @@ def _definition(row: UnionRow) -> Definition:
         default_value=row.data,
         choices=tuple(row.choices or ()),
         level=_level(row),
+        is_open=bool(row.is_visible),
     )
 
 

@@ -49,7 +49,7 @@ class UnionRow(NamedTuple):
     schema: int | None  # value: the entity of the target entry
     schema_name: str | None
     flag: bool | None  # definition: is mandatory; value: the target is active; own, entity: is active
-    is_visible: bool | None  # value: the viewer may read the target
+    is_visible: bool | None  # definition: by default; value: the viewer may read the target
 
 
 _EMPTY: Final[dict[str, Combinable]] = {
@@ -86,6 +86,11 @@ def definition_rows(entity_ids: Iterable[int], viewer: Viewer | None) -> Rows:
         text=F("name"),
         target=F("type"),
         flag=F("is_mandatory"),
+        is_visible=Case(
+            When(default_permission__gte=Level.READABLE, then=True),
+            default=False,
+            output_field=BooleanField(),
+        ),
     )
 
 

@@ -27,6 +27,7 @@ class Definition:
     default_value: Any  # Any: raw JSON of the type; None for none
     choices: tuple[str, ...]  # of a select
     level: Level  # what the viewer may do with the attribute on any entry of the entity
+    is_open: bool  # whether everybody may read it who may read the entity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from pagoda.domain.entry.state import EntryState, OwnFields, Value
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
+from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
@@ -160,8 +161,9 @@ class _Update:
             setattr(self._entry, key, value)
         told = [item for item in complete["attrs"] if item["id"] in values]
         # The update of the entry's row is also the lock under which the versions are replaced.
+        stamp = updated_stamp(bool(fields) or any(self._state.definition(key).is_open for key in values))
         changes.store(
-            self._change(fields | ({"attrs": told} if told else {})), update_fields=[*fields, "updated_time"]
+            self._change(fields | ({"attrs": told} if told else {})), update_fields=[*fields, stamp]
         )
         if values:
             replace_versions(self._entry, state, values, self._user)
