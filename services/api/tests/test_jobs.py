@@ -349,6 +349,8 @@ def test_a_disabled_plugins_job_says_why_it_waits_and_is_cancelled(
     assert [each["id"] for each in api.get(f"{URL}?plugin=gone").json()["results"]] == [job.pk]
     answer = api.post(f"{URL}{job.pk}/cancel/")
     assert (answer.status_code, answer.json()["status_name"]) == (200, "CANCELED")
+    Job.objects.update(user=None)  # a job that ann may not see makes no plugin known
+    assert [api.get(f"{URL}?plugin={name}").status_code for name in ("gone", "never")] == [400, 400]
 
 
 def test_params_that_no_job_can_have_are_the_clients_fault(ann: Any, make_job: Callable[..., Job]) -> None:

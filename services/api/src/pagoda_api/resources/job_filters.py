@@ -6,6 +6,8 @@ import django_filters
 from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
+from pagoda.domain.user.permissions import viewer
+from pagoda.jobs.access import visible_jobs
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import CORE_QUEUE
 from pagoda.plugins.runtime import registry
@@ -53,7 +55,7 @@ class JobFilter(django_filters.FilterSet):
         try:
             return queryset.filter(plugin=registry().get(value).id)
         except PluginLoadError as error:
-            if Job.objects.filter(plugin=value).exists():
+            if visible_jobs(viewer(asking_user(self))).filter(plugin=value).exists():
                 return queryset.filter(plugin=value)
             raise ValidationError({name: [str(error)]}, code="unknown") from error
 
