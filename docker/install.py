@@ -16,9 +16,16 @@ import sys
 from pathlib import Path
 
 HOST = ("sdk", "core", "services/api", "services/worker")
-UNREAD = ("*.po", "*.map", "*.pyi", "static/drf_spectacular_sidecar/redoc/**/*.js")
-"""Files of packages that nothing reads at run time: sources of translations, maps for debuggers, types, and a
-viewer of the API's description that is not served."""
+UNREAD = (
+    "*.po", "*.map", "*.pyi",  # sources of translations, maps for debuggers, types
+    "static/drf_spectacular_sidecar/redoc/**/*.js",  # a viewer of the API's description that is not served
+    "locale/[!e]*/LC_MESSAGES/*.mo", "locale/e[!n]*/LC_MESSAGES/*.mo",  # languages: the host speaks English
+    "django/contrib/gis/**/*",  # needs libraries that are not in the images
+    "allauth/socialaccount/providers/[!bo]*/**/*",  # of accounts; OpenID Connect is the one that is used
+    "pygments/lexers/[a-oqrt-z]*.py",  # colours for languages: command lines show Python and plain text
+    "yaml/_yaml*.so", "wcwidth/_wcwidth_c*.so",  # faster twins of what is there in Python, and seldom runs
+)  # fmt: skip
+"""Files of packages that nothing uses at run time."""
 WHEEL = re.compile(r"\S+\.whl#sha256=[0-9a-f]{64}")
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 
@@ -41,8 +48,9 @@ def main() -> None:
     _pip(python, "check")
     _run(sys.executable, "-m", "cyclonedx_py", "environment", str(python),
          "--output-reproducible", "--output-file", str(arguments.into / "sbom.cdx.json"))  # fmt: skip
-    for path in sorted(path for pattern in UNREAD for path in (arguments.into / "lib").rglob(pattern)):
-        path.unlink()
+    for path in {path for pattern in UNREAD for path in (arguments.into / "lib").rglob(pattern)}:
+        if path.is_file():
+            path.unlink()
     # Byte code that trusts the sources, as nothing in an image changes: the root file system is read-only.
     _run(
         str(python),

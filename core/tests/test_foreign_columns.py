@@ -231,6 +231,7 @@ COLUMNS: dict[str, Feed | str] = {
     "audit.FailedLogins.names": Feed(lambda shop, v: tried(v), 150),
     "audit.AuditSeal.previous_hash": HOST,
     "audit.AuditSeal.event_ids": HOST,
+    "audit.AuditSeal.absent": HOST,
     "audit.AuditSeal.hash": HOST,
     "fencing.Breaker.plugin": HOST,
     "fencing.Breaker.surface": HOST,
