@@ -55,9 +55,10 @@ def test_the_migrated_database_refuses_changes_and_verify_notices_forced_ones(au
 
 def test_a_time_that_is_none_is_named(audited: Any) -> None:
     for words in (("export", "--since"), ("prune", "--export", "x.jsonl", "--before")):
-        printed = audited("audit", *words, "yesterday", status=2)
-        assert "'yesterday' is no time; expected ISO 8601" in printed
-        assert f"Invalid value for {words[-1]}" in printed
+        for given in ("yesterday", "0001-01-01T00:00:00+23:00"):
+            printed = audited("audit", *words, given, status=2)
+            assert f"'{given}' is no time; expected ISO 8601" in printed
+            assert f"Invalid value for {words[-1]}" in printed
 
 
 def test_old_events_are_pruned_into_a_file(audited: Any) -> None:

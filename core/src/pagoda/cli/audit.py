@@ -123,8 +123,8 @@ def prune(log: AuditLog, before: str, path: Path) -> None:
 def _moment(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             f"{text!r} is no time; expected ISO 8601, such as 2026-01-31T12:00:00+00:00", param_hint=option
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
