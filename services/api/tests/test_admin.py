@@ -181,3 +181,23 @@ def test_a_protected_row_is_a_conflict_in_the_api(error: Exception) -> None:
     assert response is not None
     assert (response.status_code, response.data["code"]) == (409, "conflict")
     assert "kept" in response.data["detail"]
+
+
+def test_a_name_that_is_taken_is_refused_in_the_form(
+    browser: Client, make_entity: Any, make_entry: Any
+) -> None:
+    host, rack = make_entity("Host"), make_entity("Rack")
+    web, other = make_entry(host, "web"), make_entry(host, "other")
+    for page, form, told in (
+        (url(Entity, "add"), {"name": "Host"}, "Another entity has this name"),
+        (url(rack, "change"), {"name": "Host"}, "Another entity has this name"),
+        (url(Entry, "add"), {"name": "web", "schema": host.pk}, "Another entry of the entity has this name"),
+        (url(other, "change"), {"name": "web"}, "Another entry of the entity has this name"),
+    ):
+        answer = browser.post(page, FIELDS | form)
+        assert (answer.status_code, told in shown(answer)) == (200, True), page
+    browser.post(url(Entry, "add"), FIELDS | {"name": "web", "schema": rack.pk})
+    web.delete()
+    browser.post(url(other, "change"), FIELDS | {"name": "web"})
+    names = Entry.objects.active().order_by("pk").values_list("schema__name", "name")
+    assert list(names) == [("Host", "web"), ("Rack", "web")]

@@ -84,9 +84,21 @@ class RefusalsShown(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         return super().construct_change_message(request, form, [], add)
 
 
+class TrackedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Finds names that are taken: Django leaves out what has to do with fields that are not in the form."""
+
+    def validate_unique(self) -> None:
+        """Hold the row against all constraints."""
+        try:
+            self.instance.validate_constraints()
+        except ValidationError as error:
+            self.add_error(None, error)
+
+
 class TrackedAdmin(RefusalsShown):
     """Writes through the models, so that hooks run; deletes softly."""
 
+    form = TrackedForm
     list_filter = ("is_active",)
     search_fields = ("name",)
     actions = ("delete_softly", "restore")
