@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ("uv", "build", "runtime", "dev")  # in this order: dev takes the pins of runtime
+LOCKS = ("uv", "build", "runtime", "dev", "mutate")  # in this order: each takes the pins of those before
 OLDEST_PYTHON = "3.12"
 HEADER = "# inputs: sha256:"
 

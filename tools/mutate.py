@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = "src"  # of a distribution; its tests are beside it
+TOOL = ROOT / ".mutate"
+LOCK = ROOT / "requirements" / "mutate.txt"
 
 
 def main() -> int:
@@ -31,10 +33,32 @@ def main() -> int:
     project, _, module = arguments.module.partition(f"/{SOURCES}/")
     if not module or not arguments.tests.startswith(f"{project}/"):
         sys.exit("mutate: name a module below the src of a distribution, and tests of the same distribution")
+    install()
     with tempfile.TemporaryDirectory(prefix="pagoda-mutate-") as folder:
         copy = Path(folder)
         copy_tracked(copy)
         return mutate(copy, project, f"{SOURCES}/{module}", arguments.tests.removeprefix(f"{project}/"))
+
+
+def install() -> None:
+    """Put mutmut and what it needs beside the environment, by the lock, unless it is there."""
+    done = TOOL / "lock.txt"
+    if done.exists() and done.read_bytes() == LOCK.read_bytes():
+        return
+    shutil.rmtree(TOOL, ignore_errors=True)
+    uv = ROOT / ".uv" / "bin" / "uv"
+    options = (
+        "--quiet",
+        "--python",
+        sys.executable,
+        "--target",
+        TOOL,
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    )
+    subprocess.run((uv, "pip", "install", *options, "-r", LOCK), cwd=ROOT, check=True)
+    shutil.copy(LOCK, done)
 
 
 def copy_tracked(to: Path) -> None:
@@ -66,11 +90,9 @@ def mutate(copy: Path, project: str, module: str, tests: str) -> int:
 
 def mutmut(folder: Path, copy: Path, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
     """Run mutmut in the folder of a distribution; conftests find the copy's tools."""
-    program = Path(sys.executable).with_name("mutmut")
-    environ = os.environ | {"PYTHONPATH": str(copy)}
-    return subprocess.run(
-        (str(program), *words), cwd=folder, env=environ, capture_output=quiet, text=True, check=False
-    )
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join((str(copy), str(TOOL)))}
+    command = (sys.executable, "-m", "mutmut", *words)
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=quiet, text=True, check=False)
 
 
 if __name__ == "__main__":
