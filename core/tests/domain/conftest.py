@@ -68,13 +68,17 @@ def user(db: None) -> User:
 
 
 @pytest.fixture
-def group(db: None) -> Group:
-    return Group.objects.create(name="ops")
+def group(user: User) -> Group:
+    group = Group.objects.create(name="ops")
+    user.groups.add(group)  # else it is not there for them
+    return group
 
 
 @pytest.fixture
-def role(db: None) -> Role:
-    return Role.objects.create(name="admins")
+def role(user: User) -> Role:
+    role = Role.objects.create(name="admins")
+    user.roles.add(role)
+    return role
 
 
 @pytest.fixture

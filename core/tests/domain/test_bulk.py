@@ -137,6 +137,8 @@ def test_references_of_many_rows_are_looked_up_together(
         }
         for number in range(350)
     ]
+    user.groups.add(*groups)
+    user.roles.add(*roles)
     with django_assert_max_num_queries(60):
         hosts = services.create_entries(user, host, rows)
     states = read_states(hosts)

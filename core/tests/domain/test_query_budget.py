@@ -26,6 +26,8 @@ def service_entity(
     request: pytest.FixtureRequest, user: User, network: Entity, group: Group, role: Role
 ) -> Entity:
     """An entity of five attributes with many entries, readable and writable by role alone."""
+    user.groups.add(group)
+    role.groups.add(group)
     networks = services.create_entries(user, network, [{"name": f"net {number}"} for number in range(20)])
     entity = Entity.objects.create_entity(
         user=user,
@@ -56,8 +58,6 @@ def service_entity(
         ],
     )
     Entity.objects.update(default_permission=Level.NOTHING, owner=None)
-    user.groups.add(group)
-    role.groups.add(group)
     RolePermission.objects.create(role=role, entity=entity, level=Level.FULL)
     RolePermission.objects.create(role=role, entity=network, level=Level.READABLE)
     RolePermission.objects.create(role=role, attr=entity.attrs.get(name="address"), level=Level.WRITABLE)

@@ -454,3 +454,38 @@ def test_a_login_by_a_provider_gives_what_the_provider_says(ann: Any, settings: 
     with acting_as(ann):  # whom the browser was logged in as
         follow_claims(bob, {settings.PAGODA.pagoda_oidc_groups_claim: ["ops", "admins"]})
     assert (list(bob.groups.all()), User.objects.get(username="bob").is_superuser) == ([group], True)
+
+
+@pytest.mark.parametrize("kind", ["group", "role"])
+def test_a_value_names_no_group_or_role_that_its_writer_may_not_see(
+    client_of: Any, make_user: Any, make_entity: Any, kind: str
+) -> None:
+    host = make_entity("Host", holder=kind, note="string")
+    rows: Any = Group.objects if kind == "group" else Role.objects
+    ann, hidden, own = make_user("ann"), rows.create(name="the board"), rows.create(name="ours")
+    (ann.groups if kind == "group" else ann.roles).add(own)
+    client = client_of(ann)
+
+    def post(name: str, holder: int) -> Any:
+        body = {"name": name, "schema": host.name, "attrs": {"holder": holder}}
+        return client.post("/api/v2/entries/", body)
+
+    refused, absent = post("a", hidden.pk), post("a", 10**9)
+    assert (refused.status_code, absent.status_code) == (400, 400)
+    assert refused.content.decode() == absent.content.decode().replace(str(10**9), str(hidden.pk))
+    assert post("b", own.pk).status_code == 201
+
+    ann.user_permissions.add(Permission.objects.get(codename=f"view_{kind}"))
+    assert post("c", hidden.pk).status_code == 201
+
+
+def test_a_stored_group_stays_although_its_reader_may_not_see_it(
+    client_of: Any, make_user: Any, make_entity: Any, make_entry: Any
+) -> None:
+    web = make_entry(make_entity("Host", team="group"), "web", team=Group.objects.create(name="ops").pk)
+    client, url = client_of(make_user("ann")), f"/api/v2/entries/{web.pk}/"
+
+    shown = client.get(url).json()
+    answer = client.patch(url, {**shown, "note": "changed"})
+
+    assert (answer.status_code, answer.json()["attrs"]) == (200, shown["attrs"])

@@ -110,15 +110,17 @@ def test_creating_an_entry_takes_15_queries(site: Site, django_assert_max_num_qu
 
 
 def test_changing_one_attribute_takes_12_queries(
-    site: Site, django_assert_max_num_queries: MaxQueries, make_entry: Callable[..., Any]
+    site: Site, ann: Any, django_assert_max_num_queries: MaxQueries, make_entry: Callable[..., Any]
 ) -> None:
     url = f"{URL}{site.entries[0].pk}/"
+    ann.groups.add(team := Group.objects.create(name="others"))
+    ann.roles.add(role := Role.objects.create(name="another"))
     changed = {
         "address": "10.0.0.2",
         "count": 5,
         "rack": make_entry(Entity.objects.get(name="Rack"), "r2").pk,
-        "team": Group.objects.create(name="others").pk,
-        "owners": [Role.objects.create(name="another").pk],
+        "team": team.pk,
+        "owners": [role.pk],
     }
 
     for name, value in changed.items():

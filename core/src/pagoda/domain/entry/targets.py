@@ -33,7 +33,7 @@ from pagoda.domain.entry.rows import Rows
 from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
 from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level, Role
-from pagoda.domain.user.permissions import Viewer, may
+from pagoda.domain.user.permissions import Viewer, may, may_see
 
 _BATCH_SIZE: Final = 300  # ids of one query: SQLite takes 999 parameters
 
@@ -134,9 +134,11 @@ def _query(kind: _Kind, ids: Collection[int], viewer: Viewer | None) -> Rows:
                 is_visible=_visibility(viewer),
             )
         case _Kind.GROUP:
-            return _columns(Group.objects.filter(pk__in=ids), kind)
+            groups = Group.objects.filter(pk__in=ids)
+            return _columns(groups, kind, is_visible=_case(may_see(viewer, Group) if viewer else Q()))
         case _Kind.ROLE:
-            return _columns(Role.objects.filter(pk__in=ids, is_active=True), kind)
+            roles = Role.objects.filter(pk__in=ids, is_active=True)
+            return _columns(roles, kind, is_visible=_case(may_see(viewer, Role) if viewer else Q()))
         case _Kind.REFERRAL:
             allowed = EntityAttr.objects.filter(pk__in=ids, referral__isnull=False)
             return _columns(

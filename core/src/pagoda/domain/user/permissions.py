@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
-from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import Case, F, Func, IntegerField, Q, Value, When
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.db.models import Case, Exists, F, Func, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThanOrEqual
@@ -137,6 +137,16 @@ def effective_level(user: Viewer, chain: Sequence[Guarded]) -> Level:
         for thing in chain
     ]
     return Level(min(levels))
+
+
+def may_see(user: Viewer, model: type[Group | Role]) -> Q:
+    """Return the condition that `user` may see a group or a role: one they hold, or all that they manage."""
+    if not _is_granted(user):
+        return Q() if _fixed_level(user) == Level.FULL else Q(pk__in=[])
+    of_model = Q(content_type__app_label=model._meta.app_label, content_type__model=model._meta.model_name)
+    managing = Permission.objects.filter(of_model, Q(user=user) | Q(group__in=groups_of(user)))
+    held = groups_of(user) if model is Group else roles_of(user)
+    return Q(pk__in=held) | Q(Exists(managing))
 
 
 def may_add_entities(user: Viewer) -> bool:
