@@ -129,6 +129,7 @@ def test_a_level_is_the_highest_granted_but_not_above_the_entitys(
 
 
 def test_grants_of_inactive_roles_and_of_other_roles_do_not_count(user: User, role: Role) -> None:
+    role.users.clear()
     entity = Entity.objects.create(name="Host", default_permission=Level.NOTHING)
     other = Role.objects.create(name="others")
     RolePermission.objects.create(role=other, entity=entity, level=Level.FULL)
