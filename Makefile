@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup trace bench-sizes bench-fences chaos zoo mutate clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup mutate trace bench-sizes bench-fences chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -29,6 +29,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "build.in").write_text("hatchling>=1.27\n", encoding="utf-8")
     (folder / "runtime.in").write_text("./x[postgres]\n", encoding="utf-8")
     (folder / "dev.in").write_text("-r runtime.in\n-c runtime.txt\npytest>=9  # tests\n", encoding="utf-8")
+    (folder / "mutate.in").write_text("-c dev.txt\nmutmut>=3\n", encoding="utf-8")
     for name in lock.LOCKS:
         text = f"# Made by `make lock`\n{lock.HEADER}{lock.digest(name)}\ndjango==5.2.1 --hash=sha256:00\n"
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
