@@ -76,7 +76,9 @@ def mutate(copy: Path, project: str, module: str, tests: str) -> int:
     with config.open("a", encoding="utf-8") as file:
         file.write(
             f'\n[tool.mutmut]\nsource_paths = ["{SOURCES}"]\nonly_mutate = ["{module}"]\n'
-            f'also_copy = ["tests"]\npytest_add_cli_args_test_selection = ["{tests}"]\n'
+            # What one run leaves open is noticed in the next: they share a process.
+            'also_copy = ["tests"]\npytest_add_cli_args = ["-p", "no:unraisableexception"]\n'
+            f'pytest_add_cli_args_test_selection = ["{tests}"]\n'
         )
     if status := mutmut(config.parent, copy, "run").returncode:
         return status
