@@ -23,6 +23,7 @@ from pagoda_worker.app import WorkerHost
 from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open
 from pagoda_worker.heartbeat import Heart, HeartThread
+from pagoda_worker.pool import TaskPool
 from pagoda_worker.targets import Target
 
 LOST_WAIT_SECONDS = 1.0  # for the result of a child that died; Celery's default of 10 s delays the next try
@@ -94,7 +95,7 @@ def _worker(app: Celery, node: str, target: Target, concurrency: int) -> Any:
     return app.Worker(
         hostname=node,
         queues=[target.queue],
-        pool="prefork",
+        pool=TaskPool,
         concurrency=concurrency,
         max_memory_per_child=target.memory_mb * 1024,  # KiB
         task_events=True,

@@ -215,3 +215,9 @@ def test_wrong_operation_ids_stop_the_start(deployment: Deployment) -> None:
     )
     assert outcome.returncode == 2
     assert "PLUGIN_OPERATION_ID_CONFIG" in outcome.stderr
+
+
+def test_idle_child_that_is_killed_is_replaced(worker: subprocess.Popen[bytes], console: Console) -> None:
+    idle = console.run("whoami")["result"]["pid"]
+    os.kill(idle, signal.SIGKILL)
+    assert console.run("whoami")["result"]["pid"] != idle
