@@ -1,0 +1,69 @@
+"""The accounts that processes have at the database and at the broker: their names, and their passwords."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from pagoda.errors import SettingsError
+
+API = "pagoda_api"
+DISPATCHER = "pagoda_dispatcher"
+CORE = "pagoda_core"
+FLOWER = "pagoda_flower"  # at the broker alone
+PLUGIN_PREFIX = "pagoda_plugin_"
+
+LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones off in silence
+SHORTEST_PASSWORD = 16
+
+
+def plugin_account(plugin_id: str) -> str:
+    """Return the name of the account of a plugin's workers; a digest stands in for an id that is too long."""
+    name = f"{PLUGIN_PREFIX}{plugin_id}"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = sha256(plugin_id.encode()).hexdigest()
+    return f"{PLUGIN_PREFIX}{digest[: LONGEST_NAME - len(PLUGIN_PREFIX)]}"
+
+
+def read_passwords(folder: Path) -> dict[str, SecretStr]:
+    """Return ``{account: password}`` of a folder with a file per account, called as the account is.
+
+    White space around a password does not count. Hidden files, and what is no file, are left out.
+
+    Raises:
+        SettingsError: passwords are too short, or can't be read; the accounts are named, nothing is shown.
+    """
+    found, faults = {}, []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            password = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"The password of account {path.name!r} can't be read: {type(error).__name__}.")
+            continue
+        if len(password) < SHORTEST_PASSWORD:
+            faults.append(
+                f"The password of account {path.name!r} has {len(password)} characters, expected "
+                f"{SHORTEST_PASSWORD} at least."
+            )
+        found[path.name] = SecretStr(password)
+    if faults:
+        raise SettingsError(faults)
+    return found
+
+
+def account_of(url: SecretStr | None) -> str:
+    """Return the account that a URL of a database or broker logs in with, "" for none."""
+    if url is None:
+        return ""
+    return unquote(urlsplit(url.get_secret_value()).username or "")
+
+
+def is_plugins(account: str) -> bool:
+    """Return whether it is the account of a plugin's workers."""
+    return account.startswith(PLUGIN_PREFIX)
