@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Union, get_type_hints
+from unittest import mock
 from unittest.mock import sentinel
 
 import pytest
@@ -25,6 +27,10 @@ class HostEntry:
 
 
 class HostSpecialEntry(HostEntry): ...
+
+
+def as_any(value: Any) -> Any:
+    return value
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +67,7 @@ def test_use_before_injection_says_what_is_missing(name: str, use: Any) -> None:
 def test_name_imported_at_the_top_of_a_module_works_once_injected() -> None:
     models.inject({"Entry": HostEntry})
 
-    made: Any = Entry("web-1")  # type: ignore[call-arg]  # a stand-in, not the Protocol
+    made: Any = Entry("web-1")  # type: ignore[misc, call-arg]  # a stand-in, not the Protocol
 
     assert type(made) is HostEntry
     assert made.name == "web-1"
@@ -73,7 +79,7 @@ def test_isinstance_and_issubclass_reach_the_model() -> None:
 
     assert isinstance(HostSpecialEntry(), Entry)
     assert not isinstance(object(), Entry)
-    assert issubclass(HostSpecialEntry, Entry)
+    assert issubclass(HostSpecialEntry, Entry)  # type: ignore[misc]  # a class at run time
 
 
 def test_attribute_that_the_model_lacks_is_an_attribute_error() -> None:
@@ -133,7 +139,7 @@ def test_reset_unbinds() -> None:
         Entry.objects.all()
 
 
-def test_job_of_the_tasks_module_is_the_same_proxy() -> None:
+def test_job_of_the_tasks_module_is_the_same() -> None:
     assert tasks.Job is models.Job
 
 
@@ -141,9 +147,34 @@ def test_injected_binds_for_a_block_and_restores_what_was_bound() -> None:
     models.inject({"Entry": HostEntry})
 
     with injected({"Entry": HostSpecialEntry, "Entity": HostEntry}):
-        assert issubclass(HostSpecialEntry, Entry)
-        assert not issubclass(HostEntry, Entry)
-        assert issubclass(HostEntry, Entity)
+        assert issubclass(HostSpecialEntry, Entry)  # type: ignore[misc]
+        assert not issubclass(HostEntry, Entry)  # type: ignore[misc]
+        assert issubclass(HostEntry, Entity)  # type: ignore[misc]
 
     assert models.get_available_models() == ["Entry"]
-    assert issubclass(HostEntry, Entry)
+    assert issubclass(HostEntry, Entry)  # type: ignore[misc]
+
+
+def test_names_are_the_classes_themselves_once_injected() -> None:
+    models.inject({"Entry": HostEntry, "Job": HostEntry})
+
+    from pagoda_plugin_sdk import Job
+    from pagoda_plugin_sdk.models import Entry as Imported
+
+    assert as_any(Imported) is HostEntry
+    assert as_any(Job) is as_any(tasks.Job) is HostEntry
+
+
+def test_what_annotations_copies_and_mocks_do_is_no_use_without_a_host() -> None:
+    def find(entry: Entry | None, other: Entry | None = None) -> Entry | None: ...
+
+    placeholder: Any = Entry
+    assert (placeholder | None) == (None | placeholder) == Union[placeholder, None]  # noqa: UP007
+    assert get_type_hints(find)["entry"] == Union[placeholder, None]  # noqa: UP007
+    assert copy.deepcopy(placeholder) is copy.copy(placeholder) is placeholder
+    assert copy.deepcopy({"of": [placeholder]}) == {"of": [placeholder]}
+    with mock.patch(f"{__name__}.Entry") as patched:
+        assert Entry is patched
+    with mock.patch("pagoda_plugin_sdk.models.Entry", autospec=True):
+        assert models.Entry is not placeholder
+    assert models.Entry is placeholder

@@ -135,6 +135,7 @@ def test_info_is_plain_data_with_each_hook_once() -> None:
         dependencies = ["base"]
         django_apps = ["full_app"]
         api_v2_patterns = "full_app.api"
+        permissions = ["entry:read:Host"]
         task_config = PluginTaskConfig("full", "full.tasks", {"scan": (0, "scan")})
 
         @entry_hook("after_create")
@@ -151,6 +152,7 @@ def test_info_is_plain_data_with_each_hook_once() -> None:
         "url_patterns": None,
         "api_v2_patterns": "full_app.api",
         "hooks": ["entry.after_create", "entry.after_update", "entry.validate"],
+        "permissions": ["entry:read:Host"],
     }
 
 

@@ -1,6 +1,6 @@
 """The contract between Pagoda and its plugins.
 
-Names that need Django REST framework are loaded on first use, as they need configured settings.
+Names that need configured settings (Django REST framework) or a host are looked up when they are used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pagoda_plugin_sdk.exceptions import (
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.tasks import (
-    Job,
     JobOperation,
     JobStatus,
     JobTarget,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from pagoda_plugin_sdk.api.permissions import PluginPermission
     from pagoda_plugin_sdk.api.serializers import PluginSerializerMixin
     from pagoda_plugin_sdk.mixins import PluginAPIViewMixin
+    from pagoda_plugin_sdk.models import Job
 
 __version__ = "1.0.0"
 
@@ -65,7 +65,8 @@ __all__ = [
     "register_plugin_job_task",
 ]
 
-_NEED_SETTINGS = {
+_LATE = {
+    "Job": "models",  # the host's class, once it is there
     "PluginAPIView": "api.base",
     "PluginAPIViewMixin": "mixins",
     "PluginPagination": "api.pagination",
@@ -76,6 +77,6 @@ _NEED_SETTINGS = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _NEED_SETTINGS:
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_NEED_SETTINGS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from pagoda_plugin_sdk.permissions import permission_faults
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
@@ -19,7 +20,7 @@ LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
 
 DECLARED = (
     *("id", *LONGEST, "dependencies", "django_apps", "url_patterns", "api_v2_patterns"),
-    *("settings_model", "task_config", "fail_closed"),
+    *("settings_model", "task_config", "fail_closed", "permissions"),
 )
 """What a plugin class declares, beside its handlers."""
 
@@ -41,6 +42,7 @@ def declared_faults(values: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(values["fail_closed"], bool):
         yield f"`fail_closed` is {values['fail_closed']!r}, expected True or False"
     yield from _settings_model_faults(values["settings_model"])
+    yield from permission_faults(values["permissions"])
     if values["task_config"] is not None and not isinstance(values["task_config"], PluginTaskConfig):
         yield f"`task_config` is {values['task_config']!r}, expected a PluginTaskConfig or None"
 

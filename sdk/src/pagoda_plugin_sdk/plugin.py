@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
+from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.decorators import HookMark, hook_marks
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
@@ -39,6 +41,7 @@ class PluginInfo(TypedDict):
     url_patterns: str | None
     api_v2_patterns: str | None
     hooks: list[str]  # names of the hooks it handles, sorted
+    permissions: list[str]
 
 
 class Plugin:
@@ -58,6 +61,8 @@ class Plugin:
     api_v2_patterns: str | None = None  # URL module served under /api/v2/plugins/<id>/
     settings_model: type[BaseModel] | None = None  # checked against PLUGIN_SETTINGS before the plugin starts
     task_config: PluginTaskConfig | None = None  # background tasks, registered by the host
+
+    permissions: list[str] = []  # what it needs beside its user's rights, see `pagoda_plugin_sdk.permissions`
 
     fail_closed: bool = False  # its validations refuse a write when they fail or are out of service
 
@@ -100,7 +105,18 @@ class Plugin:
             url_patterns=self.url_patterns,
             api_v2_patterns=self.api_v2_patterns,
             hooks=sorted({handler["hook_name"] for handler in self._hook_handlers}),
+            permissions=list(self.permissions),
         )
+
+    def authority(self) -> AbstractContextManager[None]:
+        """Return a block in which the plugin acts for itself, within the `permissions` that it was granted.
+
+        Elsewhere its code acts for its user, and may do what that user may.
+
+        Raises:
+            PluginSecurityError: inside of it, where the plugin does what it was not granted.
+        """
+        return authority_of(self.id)
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version} ({self.id})"

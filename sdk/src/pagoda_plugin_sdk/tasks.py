@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, overload
 from celery import Celery, shared_task
 from celery.schedules import ParseException, crontab
 
+from pagoda_plugin_sdk import models
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.models import Job
 from pagoda_plugin_sdk.operations import JobOperation, JobStatus, JobTarget
 from pagoda_plugin_sdk.task_config import PluginTaskConfig, is_offset
 from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry, TaskRegistry
 
 if TYPE_CHECKING:
+    from pagoda_plugin_sdk.models import Job
     from pagoda_plugin_sdk.protocols import UserProtocol
 
 __all__ = [
@@ -56,6 +57,12 @@ OPTIONS = "_task_options"
 
 LONGEST_SECONDS = 366 * 24 * 3600
 MOST_ATTEMPTS = 1000
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Job":  # the host's class, once it is there
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return models.Job
 
 
 class CeleryAppProxy:

@@ -73,6 +73,12 @@ class Frame:
         running = self.running
         return running.what if isinstance(running, Mark) else running
 
+    @property
+    def plugin_id(self) -> str:
+        """Whose code runs, "" for the host's."""
+        what = self.what()
+        return "" if what is None else what.plugin_id
+
     def take_savepoints(self) -> list[Savepoint]:
         """Return the savepoints of what ran here, the latest first; they are the caller's to close."""
         savepoints, self.savepoints = self.savepoints, None

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from pagoda.budget import cutting
-from pagoda.budget.frames import Frame, Mark, Running, ThreadState
+from pagoda.budget.frames import Frame, Mark, ThreadState
 from pagoda.budget.guard import QueryGuard
 
 log = structlog.get_logger(__name__)
@@ -106,15 +106,12 @@ class TimeBudget:
         if frame.outer is not None:
             self.local.frame = frame.outer
 
-    def running(self) -> Running | None:
-        """Return the innermost thing that runs in the calling thread, None when nothing does."""
+    def innermost(self) -> Frame | None:
+        """Return the innermost frame of the calling thread in which a plugin's code runs, None without."""
         frame: Frame | None = getattr(self.local, "frame", None)
-        while frame is not None:
-            what = frame.what()
-            if what is not None:
-                return what
+        while frame is not None and not frame.plugin_id:
             frame = frame.outer
-        return None
+        return frame
 
     def strike(self, at: FrameType | None) -> None:
         """Raise `TimeBudgetExceeded` if something in the calling thread is past its budget."""

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+from pagoda import running
 from pagoda.config.settings import Settings
 from pagoda.washing import without_secrets
-
-PluginFinder = Callable[[], str | None]
-"""Returns the id of the plugin whose code runs in the calling thread, None when none does."""
-
-
-class _FinderPort:
-    """Where the hooks, which lie above, say whose code runs."""
-
-    find_plugin: PluginFinder | None = None
-
-
-def set_plugin_finder(finder: PluginFinder | None) -> None:
-    """Have log lines and events of a plugin's code name it, whosever request or job it runs in."""
-    _FinderPort.find_plugin = finder
-
-
-def running_plugin() -> str | None:
-    """Return the plugin whose code runs in the calling thread, None when none does."""
-    return None if _FinderPort.find_plugin is None else _FinderPort.find_plugin()
 
 
 def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
@@ -38,7 +19,7 @@ def name_plugin(_: object, __: str, event: EventDict) -> EventDict:
 
     A context variable per handler would do, and cost more than the handler's call.
     """
-    if "plugin" not in event and (found := running_plugin()):
+    if "plugin" not in event and (found := running.plugin()):
         event["plugin"] = found
     return event
 

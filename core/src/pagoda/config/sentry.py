@@ -13,7 +13,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 from sentry_sdk.types import Event, Hint
 
-from pagoda.config.logging import running_plugin
+from pagoda import running
 from pagoda.config.scrubbing import scrubbed
 from pagoda.config.settings import Settings
 
@@ -100,7 +100,7 @@ def _before_send(event: Event, _hint: Hint) -> Event:
     reports, or code that names a plugin, tags the scope of its own that it opens.
     """
     tags = sentry_sdk.get_current_scope()._tags  # noqa: SLF001 - no other way to read them
-    if "plugin" not in tags and (plugin := running_plugin()):
+    if "plugin" not in tags and (plugin := running.plugin()):
         event.setdefault("tags", {})["plugin"] = plugin
     request = event.get("request")
     if request is not None:

@@ -36,12 +36,29 @@ from pagoda.config.urls import (
     check_path_prefix,
     check_sentry_dsn,
 )
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.permissions import Permission
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
 RateLimit = Annotated[str | None, AfterValidator(check_rate)]
 OptionalBind = Annotated[str | None, AfterValidator(check_optional_bind)]
+
+
+def check_permission(value: str) -> str:
+    """Return the text of a permission, checked.
+
+    Raises:
+        ValueError: there is no such permission; the nearest are given.
+    """
+    try:
+        return str(Permission.parse(value))
+    except PluginValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+GrantedPermission = Annotated[str, AfterValidator(check_permission)]
 
 
 class WorkerConfig(BaseModel):
@@ -92,6 +109,7 @@ class Settings(BaseSettings):
     pagoda_safe_mode: bool = False  # start without plugins
     plugin_operation_id_config: dict[str, Any] = {}  # {plugin: [first id, last id]}; the registry checks it
     plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
+    plugin_permissions: dict[str, tuple[GrantedPermission, ...]] = {}  # {plugin: what it may beside its user}
     plugin_lock: dict[str, PluginPin] = {}  # {plugin: version and hash that alone may be imported}
     plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin, or "core": how its worker runs}
     plugin_load_timeout_seconds: float = Field(default=30.0, gt=0, le=3600)  # of each step of a plugin's load

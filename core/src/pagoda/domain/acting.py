@@ -1,6 +1,7 @@
-"""Who acts: the user on whose behalf the current code runs.
+"""Who acts: the user on whose behalf the current code runs, or a plugin on its own authority.
 
-The API's middleware, the job runner and the write services set it; models, changes and hooks read it.
+The API's middleware, the job runner and the write services set the user; models, changes and hooks read it.
+What they decide by is `pagoda.domain.user.permissions.acting_viewer`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,28 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from pagoda import running
+
 if TYPE_CHECKING:
+    from pagoda.domain.authority import PluginAuthority
     from pagoda.domain.user.models import User
+    from pagoda.running import PluginCode
 
 _acting: ContextVar[User | None] = ContextVar("pagoda_acting_user", default=None)
+_authority: ContextVar[tuple[PluginCode, PluginAuthority] | None] = ContextVar(
+    "pagoda_authority", default=None
+)
 
 
 def acting_user() -> User | None:
     """Return the user who acts in this thread or task; None when nobody does, as in a shell."""
     return _acting.get()
+
+
+def acting_authority() -> PluginAuthority | None:
+    """Return the rights of the plugin whose code runs, or has called, while it acts for itself."""
+    held = _authority.get()
+    return held[1] if held is not None and held[0] is running.innermost() else None
 
 
 @contextmanager
@@ -29,3 +43,13 @@ def acting_as(user: User | None) -> Iterator[User | None]:
         yield user
     finally:
         _acting.reset(token)
+
+
+@contextmanager
+def acting_by(authority: PluginAuthority, code: PluginCode) -> Iterator[None]:
+    """Have a plugin's rights decide in the block, for `code` of it and the host's that it calls."""
+    token = _authority.set((code, authority))
+    try:
+        yield
+    finally:
+        _authority.reset(token)

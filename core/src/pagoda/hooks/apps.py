@@ -7,10 +7,15 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
-from pagoda.config.logging import set_plugin_finder
+from pagoda import running
 from pagoda.fencing.runtime import breaker
 from pagoda.hooks import breaking, runtime
 from pagoda.hooks.manager import HookManager
+from pagoda.running import PluginCode
+
+
+def _innermost() -> PluginCode | None:
+    return runtime.manager().budget.innermost()  # of the manager of this moment: tests have their own
 
 
 class HooksConfig(AppConfig):
@@ -26,5 +31,5 @@ class HooksConfig(AppConfig):
         manager.open()
         breaking.connect(manager, breaker())
         runtime.install(manager)
-        set_plugin_finder(runtime.running_plugin)
+        running.set_finder(_innermost)
         Bridge(manager).connect()

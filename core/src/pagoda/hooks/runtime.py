@@ -35,12 +35,6 @@ def install(new: HookManager | None) -> HookManager | None:
     return replaced
 
 
-def running_plugin() -> str | None:
-    """Return the plugin whose handler or view runs in the calling thread, the innermost; None for none."""
-    running = manager().budget.running()
-    return running.plugin_id or None if running is not None else None
-
-
 def set_deferrer(deferrer: Deferrer | None) -> None:
     """Set what takes the deferred handlers of after-hooks; None: they run at once.
 

@@ -22,6 +22,7 @@ from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.loader import importable, load_plugin
 from pagoda.plugins.lock import check_pin
 from pagoda.plugins.ordering import Node, dependency_skipped, load_order
+from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 from pagoda.plugins.selection import Selected, select
@@ -37,13 +38,13 @@ def boot(registry: PluginRegistry, settings: Settings) -> None:
         PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault; it lists everything.
     """
     tell_interrupts_apart()
+    registry.host.inject(registry.host.apps)  # first: plugin code imports the models
     run = _Boot(registry, settings, discover(settings.plugin_examples_dir))
     run.select()
     steps = (run.check_compatibility, run.order_by_source, run.load, run.order_by_class, run.activate)
     for step in (run.skip_all,) if settings.pagoda_safe_mode else steps:
         step()
         run.drop_skipped()
-    registry.host.inject(registry.host.apps)
     run.check_settings()
     _report(registry, settings)
 
@@ -151,6 +152,7 @@ class _Boot:
         for setting, known in (
             ("plugin_settings", plugins),
             ("plugin_lock", plugins),
+            ("plugin_permissions", plugins),
             ("plugin_worker_config", {*plugins, "core"}),
         ):
             for name in getattr(self.settings, setting):
@@ -251,5 +253,13 @@ def _report(registry: PluginRegistry, settings: Settings) -> None:
         skipped=[record.id for record in registry.records if not record.is_active],
         digest=registry.digest(),
     )
+    for record in registry.active:
+        if missing := record.grants.missing:
+            log.warning(
+                "plugin_permissions_not_granted",
+                plugin=record.id,
+                missing=[str(each) for each in missing],
+                remedy=f"if it may, put into PLUGIN_PERMISSIONS: {line_to_add(record.id, missing)}",
+            )
     if settings.pagoda_plugin_strict and (found := faults(registry)):
         raise PluginBootError(found)

@@ -30,6 +30,7 @@ class Declaration:
     settings_model: type[BaseModel] | None
     task_config: PluginTaskConfig | None
     fail_closed: bool
+    permissions: tuple[str, ...]
     module: str  # that holds the class
 
 

@@ -20,6 +20,7 @@ from pagoda.plugins.handlers import check_handlers
 from pagoda.plugins.injection import inject_models
 from pagoda.plugins.load_watch import watched_load
 from pagoda.plugins.loader import check_names
+from pagoda.plugins.permissions import PluginPermissions, grants_of
 from pagoda.plugins.records import Fault, PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.reports import report_skipped
 from pagoda.plugins.selection import duplicate_name
@@ -51,6 +52,7 @@ class Host:
     tasks: TaskRegistry
     apps: Apps
     plugin_settings: PluginSettings = field(default_factory=dict)
+    plugin_permissions: PluginPermissions = field(default_factory=dict)
     operation_ranges: OperationRanges = field(default_factory=dict)
     inject: Callable[[Apps], None] = inject_models
     load_seconds: float = 30.0  # for each step of a plugin's load
@@ -133,6 +135,7 @@ class PluginRegistry:
         record.move(PluginStatus.LOADED)
         record.id, record.version, record.plugin = own_id, declared.version, plugin
         record.declared = declared
+        record.grants = grants_of(declared.permissions, names, self.host.plugin_permissions)
         self._holders.update(dict.fromkeys(names, record))
 
     def activate(self, record: PluginRecord) -> None:

@@ -30,6 +30,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
             tasks=PluginTaskRegistry,
             apps=apps,
             plugin_settings=settings.plugin_settings,
+            plugin_permissions=settings.plugin_permissions,
             operation_ranges=settings.plugin_operation_id_config,
             load_seconds=settings.plugin_load_timeout_seconds,
         )

@@ -16,7 +16,7 @@ def injected(classes: Mapping[str, type[Any]]) -> Iterator[None]:
     Raises:
         PluginValidationError: a name that is no model's.
     """
-    before = {name: proxy._model for name, proxy in models._proxies().items() if proxy._model is not None}  # noqa: SLF001 - of this module
+    before = models.injected_models()
     try:
         models.inject(classes)
         yield

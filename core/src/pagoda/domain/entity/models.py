@@ -120,7 +120,14 @@ class Entity(TrackedModel):
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it."""
-        return [Guarded(kind="entity", id=self.pk, default=self.default_permission, owner_id=self.owner_id)]
+        own = Guarded(
+            kind="entity",
+            id=self.pk,
+            default=self.default_permission,
+            owner_id=self.owner_id,
+            entity_name=self.name,
+        )
+        return [own]
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:
         """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
@@ -210,7 +217,13 @@ class EntityAttr(StampedModel):
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it: itself and its entity."""
         entity = self.parent_entity
-        own = Guarded(kind="attr", id=self.pk, default=self.default_permission, owner_id=entity.owner_id)
+        own = Guarded(
+            kind="attr",
+            id=self.pk,
+            default=self.default_permission,
+            owner_id=entity.owner_id,
+            entity_name=entity.name,
+        )
         return [own, *entity.permission_chain()]
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:

@@ -146,7 +146,11 @@ class Entry(TrackedModel):
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it: itself and its entity."""
         own = Guarded(
-            kind="entry", id=self.pk, default=self.default_permission, owner_id=self.schema.owner_id
+            kind="entry",
+            id=self.pk,
+            default=self.default_permission,
+            owner_id=self.schema.owner_id,
+            entity_name=self.schema.name,
         )
         return [own, *self.schema.permission_chain()]
 

@@ -17,19 +17,38 @@ from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThanOrEqual
 
+from pagoda import running
+from pagoda.domain.acting import acting_authority, acting_user
+from pagoda.domain.authority import READING, PluginAuthority
 from pagoda.domain.user.models import GroupNesting, Level, Role, RolePermission, User
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
-type Viewer = User | AnonymousUser
+type Viewer = User | AnonymousUser | PluginAuthority
 type Kind = Literal["entity", "attr", "entry"]
 
 
 def viewer(user: Viewer | None) -> Viewer:
     """Return `user`; nobody is an anonymous user."""
     return AnonymousUser() if user is None else user
+
+
+def acting_viewer() -> Viewer | None:
+    """Return whose rights decide what the calling code may see and do; None: the host, which may everything.
+
+    In plugin code, and what it calls, that is the acting user, nobody where nobody acts, and the plugin where
+    it acts for itself.
+    """
+    if running.innermost() is None:
+        return acting_user()
+    return acting_authority() or acting_user() or AnonymousUser()
+
+
+def person(who: Viewer | None) -> User | None:
+    """Return the user that `who` is, as rows name their makers; None for whoever is none."""
+    return who if isinstance(who, User) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +59,7 @@ class Guarded:
     id: int
     default: int  # its default_permission
     owner_id: int | None  # of its entity, or of itself
+    entity_name: str  # of its entity, or its own
 
 
 class _Granted(Func):
@@ -96,6 +116,8 @@ def may(user: Viewer, level: int, kind: Kind, prefix: str = "") -> Q:
 
     It adds neither a query nor a row: grants are looked up by a subquery.
     """
+    if isinstance(user, PluginAuthority):
+        return _authorized(user, level, kind, prefix)
     if not _is_granted(user):
         return Q(Value(_fixed_level(user) >= level))
     allowed = Q(**{f"{prefix}default_permission__gte": level})
@@ -107,6 +129,12 @@ def level_of(user: Viewer | None, kind: Kind, prefix: str = "") -> Combinable:
     """Return the expression of the level that `user` has on the thing at `prefix` itself; None: the host."""
     if user is None:
         return Value(int(Level.FULL), output_field=IntegerField())
+    if isinstance(user, PluginAuthority):
+        levels = [
+            When(_authorized(user, level, kind, prefix), then=Value(int(level)))
+            for level in (Level.FULL, Level.READABLE)
+        ]
+        return Case(*levels, default=Value(int(Level.NOTHING)), output_field=IntegerField())
     if not _is_granted(user):
         return Value(_fixed_level(user), output_field=IntegerField())
     granted = Coalesce(_Granted(user.pk, kind, f"{prefix}pk"), 0)
@@ -121,12 +149,41 @@ _OWNERS: Final[dict[Kind, str]] = {
 }
 
 
+_NAMES: Final[dict[Kind, str]] = {"entity": "name", "attr": "parent_entity__name", "entry": "schema__name"}
+"""The name of a thing's entity."""
+
+
+def _authorizing(kind: Kind, level: int) -> tuple[str, ...]:
+    """Return what gives a plugin the level on things of `kind`.
+
+    Whether it changes entities or entries is asked where a change begins (`pagoda.domain.changes`).
+    """
+    if level > Level.READABLE:
+        return ("entry:write",) if kind == "entry" else ("entry:write", "entity:write")
+    return READING["entry" if kind == "entry" else "entity"]
+
+
+def _authorized(plugin: PluginAuthority, level: int, kind: Kind, prefix: str) -> Q:
+    names = plugin.names(*_authorizing(kind, level))
+    return Q(Value(True)) if names is None else Q(**{f"{prefix}{_NAMES[kind]}__in": sorted(names)})
+
+
+def _authorized_level(plugin: PluginAuthority, thing: Guarded) -> Level:
+    for level in (Level.FULL, Level.READABLE):
+        names = plugin.names(*_authorizing(thing.kind, level))
+        if names is None or thing.entity_name in names:
+            return level
+    return Level.NOTHING
+
+
 def _is_owner(user: User, kind: Kind, prefix: str) -> Q:
     return Q(**{prefix + _OWNERS[kind]: user.pk or 0})  # a user that is not stored owns nothing
 
 
 def effective_level(user: Viewer, chain: Sequence[Guarded]) -> Level:
     """Return the lowest of the levels that `user` has along `chain`, in one query at most."""
+    if isinstance(user, PluginAuthority):
+        return min(_authorized_level(user, thing) for thing in chain)
     if not _is_granted(user):
         return _fixed_level(user)
     granted = _granted_levels(user, chain)
@@ -141,6 +198,8 @@ def effective_level(user: Viewer, chain: Sequence[Guarded]) -> Level:
 
 def may_see(user: Viewer, model: type[Group | Role]) -> Q:
     """Return the condition that `user` may see a group or a role: one they hold, or all that they manage."""
+    if isinstance(user, PluginAuthority):
+        return Q(Value(user.names("user:read") is None))
     if not _is_granted(user):
         return Q() if _fixed_level(user) == Level.FULL else Q(pk__in=[])
     of_model = Q(content_type__app_label=model._meta.app_label, content_type__model=model._meta.model_name)
@@ -151,6 +210,8 @@ def may_see(user: Viewer, model: type[Group | Role]) -> Q:
 
 def may_add_entities(user: Viewer) -> bool:
     """Return whether `user` may make entities: by role, by Django's ``entity.add_entity``, as superuser."""
+    if isinstance(user, PluginAuthority):
+        return user.names("entity:write") != frozenset()  # the name is held against it once it is known
     if not _is_granted(user):
         return _fixed_level(user) == Level.FULL
     is_permission = Q(content_type__app_label="entity", codename="add_entity")

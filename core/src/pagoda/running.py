@@ -1,0 +1,69 @@
+"""Whose code runs in the calling thread: a plugin's, or the host's that a plugin called.
+
+The fences note what they run (`pagoda.budget.frames`); who asks here is below them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class PluginCode(Protocol):
+    """One call of a plugin's code: a handler, a view, a task. Compared by identity."""
+
+    @property
+    def plugin_id(self) -> str: ...
+
+
+type Finder = Callable[[], PluginCode | None]
+
+
+class _Port:
+    """Where the fences, which lie above, say what they run."""
+
+    find: Finder | None = None
+
+
+class _Thread(threading.local):
+    host_in: PluginCode | None = None  # the call of a plugin's code from which the host's own was called
+
+
+_thread = _Thread()
+
+
+def set_finder(finder: Finder | None) -> None:
+    """Set what returns the innermost call of a plugin's code in the calling thread."""
+    _Port.find = finder
+
+
+def innermost() -> PluginCode | None:
+    """Return the innermost call of a plugin's code, the host's that it calls included; None: none runs."""
+    return None if _Port.find is None else _Port.find()
+
+
+def plugin() -> str | None:
+    """Return the id of the plugin that `innermost` is of."""
+    code = innermost()
+    return None if code is None else code.plugin_id
+
+
+def asking() -> PluginCode | None:
+    """Return the plugin's code that the caller is a part of, or was called by; None in `as_host`."""
+    code = innermost()
+    return None if code is _thread.host_in else code
+
+
+@contextmanager
+def as_host() -> Iterator[None]:
+    """Have the block be the host's own code, whoever called it: it sees everything.
+
+    Whose rights decide what it writes stays as it is. Plugin code that it runs is a plugin's again.
+    """
+    before, _thread.host_in = _thread.host_in, innermost()
+    try:
+        yield
+    finally:
+        _thread.host_in = before
