@@ -7,7 +7,7 @@ from pathlib import Path
 LONGEST_MODULE_LINES = 400
 LONGEST_FUNCTION_LINES = 60
 # The SDK's root promises names whose modules need configured settings, and itself must import without them.
-LATE_NAMES = {"sdk/src/pagoda_plugin_sdk/__init__.py": {"__version__", "__getattr__", "_NEED_SETTINGS"}}
+LATE_NAMES = {"sdk/src/pagoda_plugin_sdk/__init__.py": {"__version__", "__getattr__", "_LATE"}}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "lib", "misc"}
 
 
