@@ -49,7 +49,7 @@ def store(request: pytest.FixtureRequest, settings: Any) -> Store:
         return DatabaseStore()
     use_redis(settings, request.getfixturevalue("redis_server").url)
     caches["default"].clear()
-    return RedisStore()
+    return RedisStore(lambda: ["bad"])
 
 
 def test_what_was_put_in_comes_out(store: Store) -> None:
@@ -99,4 +99,4 @@ def test_the_table_is_left_alone_inside_a_transaction() -> None:
 def test_a_redis_that_is_not_there_is_said_so(settings: Any) -> None:
     use_redis(settings, "redis://127.0.0.1:9/0")
     with pytest.raises(StoreDown, match="ConnectionError"):
-        RedisStore().read_all()
+        RedisStore(lambda: ["bad"]).read_all()

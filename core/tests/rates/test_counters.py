@@ -13,8 +13,9 @@ from django.core.cache import caches
 from django.test.utils import override_settings
 
 from pagoda.config.rates import Rate, check_rate, parse_rate
-from pagoda.rates.counters import CounterUnavailable, RedisCounter, Slot
+from pagoda.rates.counters import CounterUnavailable, DatabaseCounter, RedisCounter, Slot
 from pagoda.rates.limits import judge
+from pagoda.rates.models import RateCount
 
 
 @pytest.fixture
@@ -42,6 +43,31 @@ def test_redis_counts_each_slot_atomically_and_forgets_old_windows() -> None:
     assert counter.count([Slot(key="user:1", ends_at=ends_at + 60)]) == {"user:1": 1}
     client = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
     assert 0 < client.ttl(f"pagoda:rate:{ends_at}:user:1") <= 62
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_what_is_no_count_is_dropped_and_harms_no_other() -> None:
+    ends_at = int(time.time()) + 60
+    client = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
+    keys = ["text", "list", "huge", "negative", "good"]
+    name = {key: f"pagoda:rate:{ends_at}:{key}" for key in keys}
+    client.set(name["text"], "many")
+    client.rpush(name["list"], "x")
+    client.set(name["huge"], 2**63 - 1)
+    client.set(name["negative"], -(10**9))
+    client.set(name["good"], 4)
+    counts = RedisCounter().count([Slot(key=key, ends_at=ends_at) for key in keys])
+    assert counts == {"text": 1, "list": 1, "huge": 1, "negative": 1, "good": 5}
+    assert all(client.ttl(name[key]) > 0 for key in keys)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("forged", [-(10**9), 2**63 - 1])
+def test_the_table_s_count_is_one_of_ours(forged: int) -> None:
+    slot = Slot(key="user:1", ends_at=60)
+    RateCount.objects.create(key="user:1", window=60, count=forged)
+    assert DatabaseCounter().count([slot]) == {"user:1": 1}
+    assert DatabaseCounter().count([slot]) == {"user:1": 2}
 
 
 def test_a_redis_that_is_away_turns_nobody_away(redis_server: object) -> None:

@@ -107,6 +107,7 @@ def test_metrics(
     make_job()
     be_present("w1", queue="plugin.shop", digest="d1")
     series.count_request(None, "GET", 200, 0.1)
+    series.count_dropped(table="breaker")
     series.count_request("evil\n", "BREW", 999, 0.1)
     handler = hooks.manager().register_hook("entry.after_create", lambda *_: None, plugin_id="stranger")
     hooks.manager().execute_hook("entry.after_create", "Host", None, None)

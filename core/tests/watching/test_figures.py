@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from pagoda.fencing import Outcome
 from pagoda.hooks import runtime
 from pagoda.hooks.manager import HookManager
 from pagoda.watching import presence, traffic
+from pagoda.watching.alerts.rules import Facts, plugin_skipped
 from pagoda.watching.histogram import BOUNDS, bucket_of, percentile
 from pagoda.watching.hook_figures import HookDelta, HookWatch
 from pagoda.watching.jobs_ended import jobs_ended, last_success
@@ -53,6 +55,32 @@ def test_what_processes_count_is_added_up() -> None:
     assert sum(endpoint.buckets) == 4
     assert figures["shop", "hook"].calls == 1
     assert TrafficMinute.objects.get(surface="endpoint").last_error == "KeyError: x"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("forged", [{"ok": 2**63 - 1}, {"raised": -(10**15)}, {"b0": 10**18}])
+def test_a_row_of_no_process_of_ours_hides_no_other(forged: dict[str, int]) -> None:
+    now = int(time.time() // 60)
+    TrafficMinute.objects.create(plugin="bad", surface="endpoint", minute=now, **forged)
+    TrafficMinute.objects.create(plugin="bad", surface="endpoint", minute=now - 1, **forged)
+    TrafficMinute.objects.create(plugin="bad", surface="hook", minute=2**62, ok=1)
+    counted = Traffic()
+    counted.add("good", "endpoint", {"ok": 2}, seconds=0.02, timed=2)
+    counted.add("bad", "endpoint", {"ok": 1}, seconds=0.02, timed=1)
+    counted.flush()
+    figures = figures_since(5)
+    assert figures["good", "endpoint"].calls == 2
+    assert figures["bad", "endpoint"].failures == 0
+    assert figures["bad", "endpoint"].calls == 1
+    assert ("bad", "hook") not in figures
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("skipped", [["shop"], {"shop": 1}, "shop", None, {"x" * 300: "y"}])
+def test_what_is_no_list_of_the_skipped_hides_no_other(be_present: Callable[..., None], skipped: Any) -> None:
+    be_present("a", skipped={"other": "import_failed"})
+    be_present("b", skipped=skipped if skipped is not None else 7)
+    assert [finding.subject for finding in plugin_skipped(Facts())] == ["other"]
 
 
 @pytest.mark.django_db

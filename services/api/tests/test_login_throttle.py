@@ -269,3 +269,12 @@ class TestEvents:
     @staticmethod
     def _told(action: str) -> list[tuple[str, dict[str, Any]]]:
         return list(AuditEvent.objects.filter(action=action).order_by("pk").values_list("subject", "details"))
+
+
+def test_a_count_that_no_process_of_ours_made_locks_nobody_out(ask: Callable[..., Any]) -> None:
+    ask()
+    far = timezone.now() + timedelta(days=4000)
+    LoginCount.objects.update(failures=2**63 - 1, waits_until=far, forgotten_at=far)
+    assert ask().status_code == 401  # looked at, and counted anew
+    assert set(LoginCount.objects.values_list("failures", flat=True)) == {1}
+    assert ask(RIGHT).status_code == 200

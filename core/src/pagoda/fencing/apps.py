@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 
 from pagoda.fencing import runtime
@@ -19,5 +19,10 @@ class FencingConfig(AppConfig):
 
     def ready(self) -> None:
         host = settings.PAGODA
-        store = DatabaseStore() if host.cache_url is None else RedisStore()
+        store = DatabaseStore() if host.cache_url is None else RedisStore(_plugin_ids)
         runtime.install(CircuitBreaker(store, Policy.of(host)))
+
+
+def _plugin_ids() -> list[str]:
+    registry = getattr(apps.app_configs.get("plugins"), "registry", None)  # of a layer above
+    return [record.id for record in registry.records] if registry is not None else []

@@ -38,7 +38,9 @@ class CircuitBreaker:
     def __init__(self, store: Store, policy: Policy, clock: Callable[[], float] = time.time) -> None:
         self.policy = policy
         self._clock = clock
-        self._rows = SharedRows(store, clock, self._tell_listeners)
+        self._rows = SharedRows(
+            store, clock, self._tell_listeners, lambda row: self.policy.bounded(row, self._clock())
+        )
         self._pending: dict[Key, Batch] = {}
         self._unsent: dict[Key, Batch] = {}  # counted here already, for a store that did not answer
         self._lock = threading.RLock()

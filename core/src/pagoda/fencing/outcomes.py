@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
 
@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 type Surface = Literal["load", "hook", "endpoint", "task"]
 """Where the host runs plugin code; each place has a fence."""
+
+SURFACES: tuple[Surface, ...] = get_args(Surface.__value__)
 
 type Result = Literal["ok", "rejected", "raised", "timeout", "skipped"]
 """How it went; ``rejected`` and ``skipped`` are no failures: the code refused, or was not run."""

@@ -60,9 +60,20 @@ class Policy:
         if row.status == "closed" or now < row.retry_at:
             return row
         taken = replace(row, holder=process, retry_at=now + self.cooldown_seconds)
-        return (
-            taken if row.status == "half_open" else _moved(taken, "half_open", "the cool-down is over", now)
-        )
+        return _moved(taken, "half_open", "the cool-down is over", now)
+
+    def bounded(self, row: Row, now: float) -> Row:
+        """Return a stored row as far as it is believed: no surface is out of service beyond the cool-down.
+
+        Clocks of hosts may differ by a cool-down; a moment beyond that is none, and taken as long ago.
+        """
+        latest = now + self.cooldown_seconds
+        since = row.since if row.since <= latest else 0.0
+        window = row.window if row.window <= latest else 0.0
+        retry_at = min(row.retry_at, since + self.cooldown_seconds)
+        if (since, window, retry_at) == (row.since, row.window, row.retry_at):
+            return row
+        return replace(row, since=since, window=window, retry_at=retry_at)
 
     def admits(self, row: Row, process: str) -> bool:
         """Return whether `process` may run the surface's code."""

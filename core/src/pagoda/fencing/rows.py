@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from pagoda.fencing.foreign_rows import COUNT_MAX, RowReader
 from pagoda.fencing.outcomes import Surface
 from pagoda.fencing.states import BreakerState, Status
 from pagoda.washing import washed
@@ -15,6 +19,11 @@ type Key = tuple[str, Surface]
 
 ERROR_MAX = 500
 
+# What a row may hold that another process wrote
+type Count = Annotated[int, Field(strict=True, ge=0), AfterValidator(lambda count: min(count, COUNT_MAX))]
+type Moment = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+type Words = Annotated[str, AfterValidator(lambda text: washed(text, ERROR_MAX))]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -23,16 +32,16 @@ class Row:
     plugin: str
     surface: Surface
     status: Status = "closed"
-    since: float = 0.0  # when the status began
-    window: float = 0.0  # when the counting began
-    calls: int = 0  # in the window
-    failures: int = 0  # among them
-    streaks: Mapping[str, int] = field(default_factory=dict)  # {name: its failures since it last succeeded}
-    last_error: str = ""
-    reason: str = ""  # for the status
-    retry_at: float = 0.0  # open: when a probe may go; half-open: when the probe counts as lost
-    holder: str = ""  # half-open: the process that probes
-    version: int = 0  # grows with every change, for compare-and-set
+    since: Moment = 0.0  # when the status began; half-open: when the latest probe did
+    window: Moment = 0.0  # when the counting began
+    calls: Count = 0  # in the window
+    failures: Count = 0  # among them
+    streaks: Mapping[str, Count] = field(default_factory=dict)  # {name: its failures since it last succeeded}
+    last_error: Words = ""
+    reason: Words = ""  # for the status
+    retry_at: Moment = 0.0  # open: when a probe may go; half-open: when the probe counts as lost
+    holder: Words = ""  # half-open: the process that probes
+    version: Count = 0  # grows with every change, for compare-and-set
 
     @property
     def key(self) -> Key:
@@ -57,6 +66,9 @@ class Row:
             retry_at=None if self.status == "closed" else datetime.fromtimestamp(self.retry_at, UTC),
             dry_run=dry_run,
         )
+
+
+READER: RowReader[Row] = RowReader("breaker", Row)
 
 
 @dataclass(slots=True, kw_only=True)

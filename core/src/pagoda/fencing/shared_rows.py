@@ -21,11 +21,21 @@ type Change = Callable[[Row], Row]
 
 
 class SharedRows:
-    """Reads and changes rows; `on_change` is called, under the lock, after any of them may have changed."""
+    """Reads and changes rows; `on_change` is called, under the lock, after any of them may have changed.
 
-    def __init__(self, store: Store, clock: Callable[[], float], on_change: Callable[[], None]) -> None:
+    `bounded` makes a row that others wrote one that may be followed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        on_change: Callable[[], None],
+        bounded: Change = lambda row: row,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._bounded = bounded
         self._on_change = on_change
         self._stored: dict[Key, Row] = {}
         self._alone: dict[Key, Row] = {}  # decided without the store, until it answers again
@@ -58,7 +68,7 @@ class SharedRows:
             return False
         self._read_at = now
         try:
-            stored = self._ask(self._store.read_all)
+            stored = self._read_all()
         except StoreUnavailable:
             return False
         with self._changing():
@@ -81,13 +91,16 @@ class SharedRows:
                     self._stored[key] = changed
                     self._alone.pop(key, None)
                 return row, changed
-            row = self._ask(self._store.read_all).get(key) or self._new(key)
+            row = self._read_all().get(key) or self._new(key)
         raise StoreUnavailable(f"others changed it {SWAP_TRIES} times meanwhile")
 
     def decide_alone(self, key: Key, change: Change) -> None:
         """Apply `change` in this process, until the store answers again."""
         with self._changing():
             self._alone[key] = change(self[key])
+
+    def _read_all(self) -> dict[Key, Row]:
+        return {key: self._bounded(row) for key, row in self._ask(self._store.read_all).items()}
 
     def _swap(self, old: Row, new: Row) -> bool:
         return self._ask(lambda: self._store.swap(old, new))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
@@ -12,7 +13,8 @@ from django.core.cache import caches
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Manager
 
-from pagoda.fencing.rows import Key, Row
+from pagoda.fencing.outcomes import SURFACES
+from pagoda.fencing.rows import READER, Key, Row
 
 
 class StoreUnavailable(Exception):
@@ -24,7 +26,7 @@ class StoreDown(StoreUnavailable):
 
 
 class Store(Protocol):
-    """Keeps rows. Every method may raise `StoreUnavailable`."""
+    """Keeps rows. Every method may raise `StoreUnavailable`; a row that can't be read counts as none."""
 
     def read_all(self) -> dict[Key, Row]:
         """Return every row."""
@@ -39,40 +41,77 @@ class Store(Protocol):
 
 
 class RedisStore:
-    """Keeps rows in one hash of the shared cache, `CACHE_URL`."""
+    """Keeps each row under a key of its own in the shared cache, `CACHE_URL`.
 
-    HASH = "pagoda:breakers"
-    # Django's cache has no compare-and-set, Redis does it in a script.
-    SWAP = """
-        local stored = redis.call('HGET', KEYS[1], ARGV[1])
-        local version = 0
-        if stored then version = cjson.decode(stored).version end
-        if version ~= tonumber(ARGV[2]) then return 0 end
-        redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-        return 1"""
+    So the account of a plugin's worker can be given its plugin's rows alone; and no more than that of Redis:
+    no script, no listing of keys.
+    """
 
-    def __init__(self, alias: str = "default") -> None:
+    PREFIX = "pagoda:breaker:"
+    LONGEST = 100_000  # bytes of a row; more is read from none
+
+    def __init__(self, plugins: Callable[[], Iterable[str]], alias: str = "default") -> None:
+        """`plugins` returns the ids of those whose rows are looked at."""
+        self._plugins = plugins
         self._alias = alias
 
     def read_all(self) -> dict[Key, Row]:
         """Return every row."""
-        found = self._ask("hgetall", self.HASH)
-        rows = [_row(json.loads(text)) for text in found.values()]
-        return {row.key: row for row in rows}
+        keys = [(plugin, surface) for plugin in self._plugins() for surface in SURFACES]
+        with self._asking() as client, client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.getrange(self.key_of(key), 0, self.LONGEST)
+            answers = pipeline.execute(raise_on_error=False)
+        rows = [self._row(key, answer) for key, answer in zip(keys, answers, strict=True)]
+        return {row.key: row for row in rows if row is not None}
 
     def swap(self, old: Row, new: Row) -> bool:
         """Put `new` in place of `old`, unless it changed."""
-        text = json.dumps(asdict(replace(new, version=old.version + 1)))
-        arguments = (f"{new.surface}:{new.plugin}", old.version, text)
-        return bool(self._ask("eval", self.SWAP, 1, self.HASH, *arguments))
+        from redis.exceptions import ResponseError, WatchError  # not installed where no Redis is used
 
-    def _ask(self, command: str, *args: Any) -> Any:
-        """Any: what Redis takes and answers."""
-        from redis.exceptions import RedisError  # not installed where no Redis is used
+        name = self.key_of(old.key)
+        text = json.dumps(asdict(replace(new, version=old.version + 1)))
+        with self._asking() as client, client.pipeline() as pipeline:
+            pipeline.watch(name)
+            try:
+                answer = pipeline.getrange(name, 0, self.LONGEST)
+            except ResponseError as error:
+                if type(error) is not ResponseError:  # about more than what is there
+                    raise
+                answer = error
+            stored = self._row(old.key, answer)
+            if (stored.version if stored else 0) != old.version:
+                return False
+            pipeline.multi()
+            pipeline.set(name, text)
+            try:
+                pipeline.execute()
+            except WatchError:
+                return False
+        return True
+
+    @classmethod
+    def key_of(cls, key: Key) -> str:
+        """Return where the row of a surface is."""
+        return f"{cls.PREFIX}{key[0]}:{key[1]}"
+
+    def _row(self, key: Key, answer: object) -> Row | None:
+        if answer == b"":
+            return None
+        name = self.key_of(key)
+        if isinstance(answer, bytes):
+            return READER.of_json(name, answer, {"plugin": key[0], "surface": key[1]})
+        READER.drop(name, f"it is no text: {answer}")
+        return None
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:  # Any: a client of Redis, which is not installed everywhere
+        from redis.exceptions import NoPermissionError, RedisError
 
         try:
-            client = caches[self._alias]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
-            return getattr(client, command)(*args)
+            yield caches[self._alias]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
+        except NoPermissionError as error:
+            raise StoreUnavailable(f"the account of this process may not: {error}") from error
         except (RedisError, OSError) as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
 
@@ -84,23 +123,26 @@ class DatabaseStore:
         """Return every row."""
         self._require_free()
         try:
-            rows = [_row(values) for values in self._rows().values(*_FIELDS)]
+            found = list(self._rows().values(*_FIELDS))
         except DatabaseError as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
-        return {row.key: row for row in rows}
+        rows = [READER.of_values(f"{values['plugin']}:{values['surface']}", values) for values in found]
+        return {row.key: row for row in rows if row is not None}
 
     def swap(self, old: Row, new: Row) -> bool:
         """Put `new` in place of `old`, unless it changed."""
         self._require_free()
         values = asdict(replace(new, version=old.version + 1))
+        mine = self._rows().filter(plugin=old.plugin, surface=old.surface)
         try:
             if old.version:
-                rows = self._rows().filter(plugin=old.plugin, surface=old.surface, version=old.version)
-                return bool(rows.update(**values))
+                return bool(mine.filter(version=old.version).update(**values))
             with transaction.atomic():
                 self._rows().create(**values)
-        except IntegrityError:
-            return False  # another process made the row
+        except IntegrityError:  # another process made the row
+            if old.key in self.read_all():
+                return False
+            return bool(mine.update(**values))  # there is one, and no process can read it
         except DatabaseError as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
         return True
@@ -115,7 +157,3 @@ class DatabaseStore:
 
 
 _FIELDS = tuple(Row.__dataclass_fields__)
-
-
-def _row(values: Mapping[str, Any]) -> Row:
-    return Row(**values)

@@ -6,6 +6,7 @@ Everything comes from the database and from what this process has loaded; nobody
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -191,7 +192,8 @@ def _load(record: PluginRecord) -> SurfaceHealth:
 
 
 def _successes() -> dict[tuple[str, str], datetime]:
-    rows = TrafficMinute.objects.filter(ok__gt=0).order_by().values_list("plugin", "surface")
+    credible = TrafficMinute.objects.filter(ok__gt=0, minute__range=(0, int(time.time() // 60) + 1))
+    rows = credible.order_by().values_list("plugin", "surface")
     return {
         (plugin, surface): datetime.fromtimestamp(minute * 60, UTC)
         for plugin, surface, minute in rows.annotate(Max("minute"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.core.cache import caches
 from django.db import connection
 
+from pagoda.fencing.foreign_rows import COUNT_MAX, Drops
 from pagoda.rates.models import RateCount
+
+DROPS = Drops("rate")
 
 KEPT_SECONDS = 3600
 """How long counts of windows that ended stay in the database."""
@@ -54,10 +57,23 @@ class RedisCounter:
                 key = f"pagoda:rate:{slot.ends_at}:{slot.key}"
                 pipeline.incr(key)
                 pipeline.expireat(key, slot.ends_at + 1)
-            answers = pipeline.execute()
+            answers = pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise CounterUnavailable(f"{type(error).__name__}: {error}") from error
-        return {slot.key: int(count) for slot, count in zip(slots, answers[::2], strict=True)}
+        return {
+            slot.key: self._read(slot.key, count) for slot, count in zip(slots, answers[::2], strict=True)
+        }
+
+    @staticmethod
+    def _read(key: str, answer: Any) -> int:  # Any: what Redis answers, an error of one command too
+        from redis.exceptions import RedisError, ResponseError
+
+        if type(answer) is ResponseError:  # what is there is no count; it expires with its window
+            DROPS.drop(key, str(answer))
+            return 1
+        if isinstance(answer, RedisError):
+            raise CounterUnavailable(f"{type(answer).__name__}: {answer}") from answer
+        return max(1, int(answer))
 
 
 class DatabaseCounter:
@@ -74,7 +90,8 @@ class DatabaseCounter:
         # The alias: `window` is a word of SQL
         sql = f"""INSERT INTO {table} AS known (key, "window", count) VALUES {marks}
             ON CONFLICT (key) DO UPDATE SET "window" = excluded."window",
-                count = CASE WHEN known."window" = excluded."window" THEN known.count + 1 ELSE 1 END
+                count = CASE WHEN known."window" = excluded."window" AND known.count BETWEEN 0 AND {COUNT_MAX}
+                    THEN known.count + 1 ELSE 1 END
             RETURNING key, count"""  # noqa: S608 - constants; values are parameters
         with connection.cursor() as cursor:
             cursor.execute(sql, [value for slot in rows for value in (slot.key, slot.ends_at)])

@@ -28,12 +28,17 @@ from django.utils import timezone
 
 from pagoda.audit.failed_logins import client_network
 from pagoda.domain.user.models import User
+from pagoda.fencing.foreign_rows import COUNT_MAX, Drops
 from pagoda.rates.models import LoginCount
 
 FORGOTTEN = timedelta(hours=1)
 """After the last failure and its wait."""
 KNOWN = timedelta(days=30)
 """So long after a login its network is known for its name."""
+SKEW = timedelta(minutes=5)
+"""Between the clocks of hosts, at most."""
+
+DROPS = Drops("login")
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +87,8 @@ def _admit(name: str, network: str) -> None:
     now = timezone.now()
     pair, known = _key("pair", name, network), _key("known", name, network)
     keys = [pair, known, _key("name", name), _key("network", network)]
-    found = {row.key: row for row in LoginCount.objects.filter(key__in=keys, forgotten_at__gt=now)}
+    rows = LoginCount.objects.filter(key__in=keys, forgotten_at__gt=now)
+    found = {row.key: row for row in rows if _is_credible(row, now)}
     seconds = max(
         (
             ceil((row.waits_until - now).total_seconds())
@@ -96,6 +102,15 @@ def _admit(name: str, network: str) -> None:
         raise LoginThrottled(seconds)
 
 
+def _is_credible(row: LoginCount, now: datetime) -> bool:
+    """Return whether a wait is one that this process could have set; any other would lock people out."""
+    longest = timedelta(seconds=settings.PAGODA.pagoda_login_max_wait_seconds)
+    if row.waits_until <= now + longest + SKEW:
+        return True
+    DROPS.drop(row.key, f"it waits until {row.waits_until}, the longest wait is {longest}")
+    return False
+
+
 def _count_failure(name: str, network: str) -> None:
     limits, now = dict(_limits(name, network)), timezone.now()
     with transaction.atomic():
@@ -103,7 +118,8 @@ def _count_failure(name: str, network: str) -> None:
         # In one order, so that logins don't wait crosswise
         rows = list(LoginCount.objects.select_for_update().filter(key__in=limits).order_by("key"))
         for row in rows:
-            row.failures = 1 if row.forgotten_at <= now else row.failures + 1
+            is_new = row.forgotten_at <= now or not 0 <= row.failures < COUNT_MAX
+            row.failures = 1 if is_new else row.failures + 1
             row.waits_until = now + _wait(row.failures - limits[row.key])
             row.forgotten_at = row.waits_until + FORGOTTEN
         LoginCount.objects.bulk_update(rows, ["failures", "waits_until", "forgotten_at"])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from pydantic import Field
 
+from pagoda.fencing.foreign_rows import RowReader
 from pagoda.jobs import runtime as jobs
 from pagoda.jobs.clock import after
 from pagoda.plugins import runtime as plugins
@@ -17,6 +21,11 @@ from pagoda.watching.models import Presence
 
 RENEW_SECONDS = 5.0
 KEPT_SECONDS = 600.0
+
+type Word = Annotated[str, Field(max_length=200)]
+_SKIPPED: RowReader[dict[Word, Word]] = RowReader(
+    "presence", Annotated[dict[Word, Word], Field(max_length=1000)]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,14 @@ def living(seconds: float | None = None) -> QuerySet[Presence]:
     """Return the processes that said so in the last `seconds`, by default HEALTH_PRESENCE_SECONDS."""
     limit = seconds if seconds is not None else jobs.host_settings().health_presence_seconds
     return Presence.objects.filter(seen_at__gt=after(-limit))
+
+
+def skipped_anywhere() -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the service of each living process with what it left out, ``{plugin: reason code}``."""
+    for node, service, told in living().values_list("node", "service", "skipped"):
+        skipped = _SKIPPED.of_values(node, told)
+        if skipped is not None:
+            yield service, skipped
 
 
 def prune() -> int:

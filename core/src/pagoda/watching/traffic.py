@@ -19,6 +19,8 @@ from pagoda.watching.models import TrafficMinute
 RESULTS = ("ok", "rejected", "raised", "timeout", "skipped")
 BUCKETS = tuple(f"b{number}" for number in range(len(BOUNDS)))
 KEPT_MINUTES = 24 * 60
+CREDIBLE = 10**12
+"""Calls of a surface in a minute; a row with more, or less than none, is of no process of ours."""
 
 type Key = tuple[str, str, int]  # plugin, surface, minute
 
@@ -100,16 +102,18 @@ def traffic() -> Traffic:
 
 def figures_since(minutes: int) -> dict[tuple[str, str], Figures]:
     """Return ``{(plugin, surface): figures}`` of the last `minutes`, of all processes."""
-    since = int(time.time() // 60) - minutes
-    rows = TrafficMinute.objects.filter(minute__gt=since).values("plugin", "surface")
+    now = int(time.time() // 60)
+    credible = {f"{name}__range": (0, CREDIBLE) for name in (*RESULTS, *BUCKETS)}
+    found = TrafficMinute.objects.filter(minute__gt=now - minutes, minute__lte=now + 1, **credible)
+    rows = found.values("plugin", "surface")
     sums = rows.annotate(**{f"{name}_sum": Sum(name) for name in (*RESULTS, *BUCKETS)})
-    found: Iterable[dict[str, Any]] = sums.order_by("plugin", "surface")  # type: ignore[assignment]  # names are made
+    summed: Iterable[dict[str, Any]] = sums.order_by("plugin", "surface")  # type: ignore[assignment]  # names are made
     return {
         (row["plugin"], row["surface"]): Figures(
             results={name: row[f"{name}_sum"] for name in RESULTS},
             buckets=[row[f"{name}_sum"] for name in BUCKETS],
         )
-        for row in found
+        for row in summed
     }
 
 
@@ -123,7 +127,8 @@ def _add(rows: Iterable[tuple[Key, Figures]]) -> None:
     """Upsert, in the order of the keys, so that processes don't wait for each other crosswise."""
     columns = (*RESULTS, *BUCKETS)
     table = TrafficMinute._meta.db_table
-    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns)
+    credible = f"CASE WHEN {table}.%s BETWEEN 0 AND {CREDIBLE} THEN {table}.%s ELSE 0 END"
+    sums = ", ".join(f"{name} = excluded.{name} + {credible % (name, name)}" for name in columns)
     latest = f"CASE WHEN excluded.last_error = '' THEN {table}.last_error ELSE excluded.last_error END"
     marks = ", ".join(["%s"] * (len(columns) + 4))
     sql = f"""INSERT INTO {table} (plugin, surface, minute, {", ".join(columns)}, last_error) VALUES ({marks})

@@ -12,7 +12,7 @@ from pagoda.fencing import breaker_states
 from pagoda.jobs import runtime
 from pagoda.jobs.clock import after
 from pagoda.watching.jobs_ended import jobs_ended
-from pagoda.watching.presence import living
+from pagoda.watching.presence import living, skipped_anywhere
 from pagoda.watching.queues import queues
 from pagoda.watching.thresholds import (
     Exceeded,
@@ -42,7 +42,7 @@ type Rule = Callable[[Facts], Iterable[AlertFinding]]
 def plugin_skipped(_facts: Facts) -> Iterator[AlertFinding]:
     """A plugin was left out by a running process, or is at fault in it."""
     found: dict[str, tuple[str, set[str]]] = {}
-    for service, skipped in living().values_list("service", "skipped"):
+    for service, skipped in skipped_anywhere():
         for plugin, reason in skipped.items():
             found.setdefault(plugin, (reason, set()))[1].add(service)
     for plugin, (reason, services) in sorted(found.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Histogram
 
+from pagoda.fencing.foreign_rows import row_dropped
 from pagoda.jobs.store.endings import Ended, job_ended
 from pagoda.watching.histogram import BOUNDS
 from pagoda.watching.hook_figures import HookDelta
@@ -25,6 +26,9 @@ HOOK_SECONDS = Histogram(
     "Duration of hook handlers, of a sample of the calls.",
     ["plugin", "hook"],
     buckets=BOUNDS,
+)
+ROWS_DROPPED = Counter(
+    "pagoda_shared_rows_dropped", "Rows of other processes that could not be read.", ["table"]
 )
 JOBS = Counter("pagoda_jobs", "Jobs that ended.", ["plugin", "operation", "status"])
 
@@ -51,7 +55,13 @@ def count_job(*, ended: Ended, **_signal: object) -> None:
     JOBS.labels(plugin_label(ended.plugin), operation_label(ended.operation), ended.status.name.lower()).inc()
 
 
+def count_dropped(*, table: str, **_signal: object) -> None:
+    """Count a row that was left out; `table` is one of few names in the code."""
+    ROWS_DROPPED.labels(table).inc()
+
+
 def connect() -> None:
-    """Count the jobs that this process ends, and the hooks that it runs, from now on."""
+    """Count the jobs that this process ends, the hooks that it runs and the rows it drops, from now on."""
     job_ended.connect(count_job, dispatch_uid="pagoda.watching.metrics")
+    row_dropped.connect(count_dropped, dispatch_uid="pagoda.watching.metrics")
     add_hook_receiver(count_hook)
