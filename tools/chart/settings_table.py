@@ -23,6 +23,7 @@ MADE_FROM = {
     "FLOWER_BIND": "port 5555 of the Pod",
     "FLOWER_URL": "`flower.url`",
     "METRICS_BIND": "`metrics.enabled`",
+    "PAGODA_ACCOUNT_PASSWORDS_DIR": "`accounts`",
     "PAGODA_ALLOWED_HOSTS": "`api.allowedHosts`",
     "PAGODA_CSRF_TRUSTED_ORIGINS": "`api.trustedOrigins`",
     "PAGODA_DATA_DIR": "a folder of the Pod",

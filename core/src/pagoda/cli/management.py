@@ -5,17 +5,28 @@ from __future__ import annotations
 import click
 from django.core.management import execute_from_command_line
 
-from pagoda.cli.startup import faults_reported, read_settings, set_up
+from pagoda.cli.startup import BULLET, faults_reported, read_settings, set_up
+from pagoda.config.accounts import read_passwords
+from pagoda.plugins.runtime import registry
 
 PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 """Leaves every option, ``--help`` included, to Django's command."""
+
+LOOKS = frozenset({"--plan", "--check", "--help", "-h", "--version"})
+"""Options with which `migrate` changes nothing."""
 
 
 @click.command(context_settings=PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def migrate(arguments: tuple[str, ...]) -> None:
-    """Bring the database up to date, plugins' tables included."""
+    """Bring the database up to date, plugins' tables included, and the accounts of processes there.
+
+    Accounts are made where PAGODA_ACCOUNT_PASSWORDS_DIR names a folder of passwords.
+    """
     _run("pagoda", ["migrate", *arguments])
+    if read_settings().pagoda_account_passwords_dir is not None and not LOOKS & set(arguments):
+        with faults_reported():
+            _make_accounts()
 
 
 @click.command(context_settings=PASS_THROUGH)
@@ -23,6 +34,20 @@ def migrate(arguments: tuple[str, ...]) -> None:
 def manage(arguments: tuple[str, ...]) -> None:
     """Run a management command of Django, such as `createsuperuser` or `shell`."""
     _run("pagoda manage", list(arguments))
+
+
+def _make_accounts() -> None:
+    from pagoda.database_accounts.applying import apply  # late: models load after Django is set up
+
+    folder = read_settings().pagoda_account_passwords_dir
+    done = apply(registry(), {} if folder is None else read_passwords(folder))
+    click.echo(f"Accounts at the database: {', '.join(done.accounts) or 'none'}")
+    for name in done.revoked:
+        click.echo(f"Account {name!r} lost its rights and its login: its plugin is not enabled")
+    if done.faults:
+        raise click.ClickException(
+            "\n".join(("Accounts at the database:", *map(BULLET.__add__, done.faults)))
+        )
 
 
 def _run(program: str, arguments: list[str]) -> None:

@@ -91,6 +91,22 @@ def lock() -> None:
     click.echo(json.dumps(pins))
 
 
+@plugins.command(name="sql-grants")
+@click.argument("name", metavar="PLUGIN")
+def sql_grants(*, name: str) -> None:
+    """Print the SQL that gives PLUGIN its account at PostgreSQL, for an owner that may not make roles."""
+    from pagoda.database_accounts.applying import plugin_accounts, printed  # late, as below
+
+    with faults_reported():
+        set_up(log_level=QUIET)
+        plugin_id = registry().get(name).id
+    account = next((each for each in plugin_accounts(registry()) if each.plugin_id == plugin_id), None)
+    if account is None:
+        raise click.ClickException(f"Plugin {plugin_id!r} is not active; `pagoda plugins doctor` says why.")
+    for line in printed(account):
+        click.echo(line)
+
+
 @plugins.command()
 @click.argument("hook")
 @click.option("--entity", default=None, help="Name of the entity that the entry or entity would have.")

@@ -22,11 +22,15 @@ SHORTEST_PASSWORD = 16
 
 def plugin_account(plugin_id: str) -> str:
     """Return the name of the account of a plugin's workers; a digest stands in for an id that is too long."""
-    name = f"{PLUGIN_PREFIX}{plugin_id}"
+    return fitted(PLUGIN_PREFIX, plugin_id)
+
+
+def fitted(prefix: str, text: str) -> str:
+    """Return a name that servers take whole: `prefix` with `text`, or with a digest of a longer one."""
+    name = f"{prefix}{text}"
     if len(name.encode()) <= LONGEST_NAME:
         return name
-    digest = sha256(plugin_id.encode()).hexdigest()
-    return f"{PLUGIN_PREFIX}{digest[: LONGEST_NAME - len(PLUGIN_PREFIX)]}"
+    return f"{prefix}{sha256(text.encode()).hexdigest()[: LONGEST_NAME - len(prefix)]}"
 
 
 def read_passwords(folder: Path) -> dict[str, SecretStr]:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pagoda.config.accounts import account_of
 from pagoda.config.production import production_fault
 from pagoda.config.rates import check_rate
 from pagoda.config.secret_file import stored_secret
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
     broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
     cache_url: Annotated[SecretStr | None, AfterValidator(check_cache_url)] = None  # shared by all processes
+    pagoda_account_passwords_dir: DirectoryPath | None = None  # a file per account; `migrate` makes those
 
     # Plugins
     enabled_plugins: Names = ()  # by Plugin.id or entry-point name, in load order
@@ -271,6 +273,11 @@ class Settings(BaseSettings):
         if soft is not None and value <= soft:
             raise ValueError(f"must be above JOB_SOFT_LIMIT_SECONDS ({soft:g})")
         return value
+
+    @property
+    def database_account(self) -> str:
+        """Return the account that this process has at the database, "" where there are none."""
+        return account_of(self.database_url)
 
     @property
     def is_embedded(self) -> bool:

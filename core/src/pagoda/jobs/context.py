@@ -52,7 +52,7 @@ class TaskContext:
 
     @cached_property
     def _job(self) -> Job:
-        return Job.objects.select_related("user", "target_entry", "target_entity").get(pk=self.id)
+        return Job.objects.select_related("user").get(pk=self.id)
 
     @property
     def user(self) -> Any:  # a User, or None; Django's stubs and the SDK's protocol do not meet

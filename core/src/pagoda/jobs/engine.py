@@ -20,6 +20,7 @@ from pagoda.jobs.execution import Execution, executing
 from pagoda.jobs.foreign import checked_result, job_text
 from pagoda.jobs.forking import ending_forks
 from pagoda.jobs.operations import OperationSpec
+from pagoda.jobs.refusals import explained
 from pagoda.washing import washed, washed_error, washed_traceback
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
@@ -54,8 +55,9 @@ def run_attempt(
         except JobTimeLimitExceeded as error:
             ending = _recorded(_end, execution, JobStatus.TIMEOUT, error=washed(error))
         except BaseException as error:  # noqa: BLE001 - the fence around plugin code
-            report(error)
-            ending = _recorded(_fail, execution, error)
+            told = explained(error, attempt.plugin)
+            report(told)
+            ending = _recorded(_fail, execution, told)
         _recorded(execution.log.store)
     return ending
 

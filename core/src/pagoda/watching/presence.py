@@ -37,8 +37,8 @@ class LivingProcess:
 
     @property
     def node(self) -> str:
-        """Return its name among all processes."""
-        return f"{self.service}@{socket.gethostname()}/{os.getpid()}"[:200]
+        """Return its name among all processes; the account of a plugin's worker may not take another's."""
+        return f"{self.queue or self.service}@{socket.gethostname()}/{os.getpid()}"[:200]
 
 
 def renew(process: LivingProcess) -> None:

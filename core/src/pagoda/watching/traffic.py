@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from pagoda.config.accounts import is_plugins, plugin_account
 from pagoda.fencing import Outcome
 from pagoda.washing import washed
 from pagoda.watching.histogram import BOUNDS, bucket_of
@@ -76,6 +77,10 @@ class Traffic:
         """Add what is pending to the shared figures; return how many rows that were. Lost if it fails."""
         with self._lock:
             pending, self._pending = self._pending, {}
+        # Of other plugins' hooks its account may tell nothing.
+        account = connection.settings_dict["USER"]
+        if is_plugins(account):
+            pending = {key: figures for key, figures in pending.items() if plugin_account(key[0]) == account}
         if pending:
             with transaction.atomic():
                 _add(sorted(pending.items()))

@@ -14,6 +14,7 @@ from celery import Celery, signals
 from django.db import DatabaseError, connections
 
 from pagoda.config import limits
+from pagoda.config.accounts import is_plugins
 from pagoda.jobs import store
 from pagoda.watching import presence
 from pagoda.watching.metrics import serving as metrics
@@ -24,9 +25,14 @@ from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open
 from pagoda_worker.heartbeat import Heart, HeartThread
 from pagoda_worker.pool import TaskPool
-from pagoda_worker.targets import Target
+from pagoda_worker.targets import CORE, Target
 
 LOST_WAIT_SECONDS = 1.0  # for the result of a child that died; Celery's default of 10 s delays the next try
+
+NOT_CONFINED = (
+    "its code reaches all that the host's account at the database does; PAGODA_ACCOUNT_PASSWORDS_DIR gives "
+    "each plugin's worker an account of its own, on PostgreSQL"
+)
 
 MAIN_PROCESS = multiprocessing.process.current_process()
 
@@ -60,6 +66,8 @@ def serve(
     if host.settings.metrics_bind is not None:
         metrics.serve(host.settings.metrics_bind)
     log.info("worker_starting", node=node, queue=target.queue, concurrency=worker.concurrency)
+    if target.name != CORE and not is_plugins(host.settings.database_account):
+        log.warning("worker_not_confined", plugin=target.name, reason=NOT_CONFINED)
     try:
         worker.start()
     finally:

@@ -62,6 +62,20 @@ class Deployment:
                 stderr=subprocess.STDOUT,
             )
 
+    @contextmanager
+    def console(self) -> Iterator[Console]:
+        with subprocess.Popen(
+            [sys.executable, str(PROBE / "probe_console.py")],
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            yield Console(process)
+            assert process.stdin is not None
+            process.stdin.close()
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
@@ -180,6 +194,16 @@ def deployment(migrated: Deployment, tmp_path: Path) -> Iterator[Deployment]:
 
 
 @pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Give the tests of a module a deployment without a database of its own."""
+    folder = tmp_path_factory.mktemp("bare")
+    made = Deployment(folder, _environ(folder))
+    yield made
+    for pid in made.processes():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
 def shared_deployment(migrated: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Give the tests of a module one deployment."""
     with _deployed(migrated, tmp_path_factory.mktemp("shared")) as made:
@@ -198,17 +222,8 @@ def _deployed(migrated: Deployment, folder: Path) -> Iterator[Deployment]:
 
 @pytest.fixture
 def console(deployment: Deployment) -> Iterator[Console]:
-    with subprocess.Popen(
-        [sys.executable, str(PROBE / "probe_console.py")],
-        env=deployment.environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        yield Console(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    with deployment.console() as console:
+        yield console
 
 
 def _environ(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from pagoda.audit.actions import Action
 from pagoda.audit.models import AuditEvent
 from pagoda.audit.recording import Record, prepared, record_all
+from pagoda.config.accounts import is_plugins, plugin_account
 from pagoda.jobs import operations, runtime
 from pagoda.jobs.clock import after, parse_moment, sql_after, sql_now
 from pagoda.jobs.errors import JobError
@@ -86,7 +87,8 @@ def submit_many(request: JobRequest, params: Iterable[Mapping[str, Any] | str]) 
     texts = [params_text(item) for item in params]
     template = draft(request, JobStatus.PROCESSING)
     keys = (template.idempotency_key, template.singleton_key, template.serial_key)
-    if any(keys) or template.depend_on_id is not None or not _is_due(template):
+    is_plain = not any(keys) and template.depend_on_id is None and _is_due(template)
+    if not is_plain or _is_of_others(template):
         with transaction.atomic():
             return [submit(replace(request, params=text)) for text in texts]
     with one_transaction():
@@ -128,6 +130,8 @@ def run_here(job: Job) -> bool:
 def _save(job: Job) -> tuple[Job, bool]:
     """Insert the row and return it with True, or the job that has its keys with False."""
     _order_after_others(job)
+    if _is_of_others(job):
+        return job, _hand_over(job)
     goes_out = job.status == JobStatus.PROCESSING and not job.is_waiting and _is_due(job)
     if not job.idempotency_key and not job.singleton_key:
         insert(job, goes_out=goes_out)
@@ -145,6 +149,27 @@ def _save(job: Job) -> tuple[Job, bool]:
         f"Job {job.operation_name!r} with the keys {job.idempotency_key!r}, {job.singleton_key!r} was made "
         f"and ended by others {KEY_TRIES} times while this request tried. Try again."
     )
+
+
+def _is_of_others(job: Job) -> bool:
+    """Return whether the account of this process, a plugin's worker, can't insert the job itself."""
+    account = connection.settings_dict["USER"]
+    return is_plugins(account) and account != plugin_account(job.plugin)
+
+
+def _hand_over(job: Job) -> bool:
+    """Have the database insert the job of another plugin, if this one may submit it; False: there is one.
+
+    The dispatcher publishes it, as this process reaches its own queue alone.
+    """
+    fields = _fields()
+    asked = json.dumps(dict(zip(fields, _values(job, fields), strict=True)), default=str)
+    with one_transaction():
+        row = execute("SELECT id, created_at, is_new FROM pagoda_worker.submit_job(%s::jsonb)", [asked])[0]
+        _inserted(job, row, goes_out=False)
+        if row[2]:
+            record_jobs(Action.JOB_SUBMITTED, [job])
+    return bool(row[2])
 
 
 def _order_after_others(job: Job) -> None:

@@ -15,13 +15,15 @@ from pagoda.config.logging import configure_logging
 configure_logging(load_settings(), service="console")  # to stderr; the answers have stdout for themselves
 django.setup()
 
+from pagoda.domain.user.models import User  # noqa: E402 - the models exist only now
 from pagoda.jobs import store  # noqa: E402 - the models exist only now
 from pagoda.jobs.models import Job  # noqa: E402
 from pagoda_plugin_sdk.operations import JobStatus  # noqa: E402
 
 
-def submit(operation: str, params: dict[str, Any]) -> dict[str, Any]:
-    return show(Job.objects.submit(plugin="", operation_name=operation, user=None, params=params).pk)
+def submit(operation: str, params: dict[str, Any], plugin: str = "", username: str = "") -> dict[str, Any]:
+    user = User.objects.get(username=username) if username else None
+    return show(Job.objects.submit(plugin=plugin, operation_name=operation, user=user, params=params).pk)
 
 
 def show(job_id: int) -> dict[str, Any]:
@@ -34,6 +36,7 @@ def show(job_id: int) -> dict[str, Any]:
         "result": job.result,
         "attempt": job.attempt,
         "progress": job.progress_text,
+        "logs": [str(line) for line in job.logs.all()],
         "hold_reason": job.hold_reason,
     }
 
