@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sentry_sdk
 import structlog
-from celery import signals
 from structlog.testing import capture_logs
 
 from pagoda.domain.user.models import User
@@ -247,15 +246,10 @@ def test_a_job_that_means_something_else_here_stays_queued_with_the_reason(
     assert attempt.tries == 1
 
 
-class Message:
-    def __init__(self, payload: Any) -> None:
-        self.payload = payload
-
-
 def test_a_job_whose_task_is_unknown_stays_queued_with_the_reason(shop: Shop) -> None:
     job = shop.queue()
 
-    runner.hold_unknown(message=Message([[], {"job_id": job.pk}, {}]), name="shop.restock")
+    assert runner.hold_unknown(job.pk, "shop.restock", queue=job.queue)
 
     job.refresh_from_db()
     assert (job.phase, job.hold_reason) == (
@@ -264,23 +258,23 @@ def test_a_job_whose_task_is_unknown_stays_queued_with_the_reason(shop: Shop) ->
     )
 
 
-@pytest.mark.parametrize("payload", [None, [], [[], {}], [[], {"job_id": "x"}], "text"])
-def test_a_message_that_is_not_ours_is_left_to_celery(shop: Shop, payload: Any) -> None:
-    with capture_logs() as records:
-        runner.hold_unknown(message=Message(payload), name="some.task")
+def test_a_job_of_another_queue_is_neither_held_nor_run(shop: Shop) -> None:
+    job = shop.queue()
+    elsewhere = Runner(node="other@host", lease_seconds=30, queue="plugin.other")
 
-    assert records == []
+    assert not runner.hold_unknown(job.pk, "shop.restock", queue="plugin.other")
+    assert shop.run(job, elsewhere).phase == Phase.QUEUED
+    assert (job.hold_reason, job.attempt) == ("", 0)
+    assert shop.run(job, Runner(node="shop@host", lease_seconds=30, queue="plugin.shop")).attempt == 1
 
 
 def test_installing_takes_the_messages_of_this_process(shop: Shop) -> None:
     installed = runner.install(node="shop@host", lease_seconds=30)
     try:
         assert runtime.runner() is installed
-        assert runner.hold_unknown in [receiver for _, receiver in signals.task_unknown.receivers]
         assert not any(logging.getLogger(n).isEnabledFor(logging.INFO) for n in runner.CELERY_TASK_LOGGERS)
     finally:
         runtime.set_runner(None)
-        signals.task_unknown.disconnect(dispatch_uid="pagoda.jobs.unknown")
 
 
 class TestBreaker:

@@ -184,6 +184,7 @@ class Settings(BaseSettings):
     job_params_max_bytes: int = Field(default=1_048_576, ge=1024)  # as JSON
     job_text_max_characters: int = Field(default=10_000, ge=200)  # longer ones are shortened
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
+    pagoda_worker_remote_control: bool = False  # whoever may publish may stop workers and their queues
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection
 
     # Rate limits, such as "600/min" (s, min, h); off unless set

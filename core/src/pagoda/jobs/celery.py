@@ -14,7 +14,7 @@ from kombu import Queue
 
 from pagoda.config.django import broker_url
 from pagoda.config.settings import Settings
-from pagoda.jobs import filebroker
+from pagoda.jobs import amqpbroker, filebroker
 from pagoda.jobs.operations import CORE_QUEUE
 
 REDIS_TRANSPORT = "pagoda.jobs.redisbroker:RedisTransport"
@@ -65,6 +65,7 @@ def make_app(settings: Settings, *, plugin_ids: Iterable[str] = ()) -> Celery:
         task_queues=[_queue(name) for name in queue_names(plugin_ids)],
         worker_soft_shutdown_timeout=settings.job_soft_shutdown_seconds,
         worker_enable_soft_shutdown_on_idle=False,
+        worker_enable_remote_control=settings.pagoda_worker_remote_control,
         worker_proc_alive_timeout=30.0,  # children import every plugin
         timezone="UTC",
         CELERY_DB_REUSE_MAX=settings.celery_db_reuse_max,
@@ -118,4 +119,9 @@ def _broker(settings: Settings) -> dict[str, Any]:
             "broker_transport_options": dict(_REDIS_OPTIONS),
             **secure,
         }
-    return {"broker_url": url, "broker_transport_options": {"confirm_publish": True}, "broker_heartbeat": 30}
+    return {
+        "broker_url": url,
+        "broker_transport": amqpbroker.TRANSPORT,
+        "broker_transport_options": {"confirm_publish": True},
+        "broker_heartbeat": 30,
+    }

@@ -2,7 +2,8 @@
 
 The original shows a message to readers before it is written (a worker that reads it then stops), rewrites
 its binding tables in place, and lists every queue to read one. Here each queue is a folder, messages and
-tables appear by renaming, and event queues that nobody reads any more are emptied.
+tables appear by renaming, event queues that nobody reads any more are emptied, and what is no message of
+ours is dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from uuid import uuid4
 
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
+
+from pagoda.jobs.refusing import MessageRefused, parsed, refuse, require_size
 
 TRANSPORT = f"{__name__}:FileTransport"
 """Its name for Celery's ``broker_transport``."""
@@ -62,9 +65,14 @@ class FileChannel(filesystem.Channel):
         while listed:
             path = folder / listed.popleft()
             with suppress(FileNotFoundError):  # another reader took it
-                content = path.read_bytes()
-                path.unlink()
-                return loads(content.decode())
+                try:
+                    require_size(path.stat().st_size)
+                    content = path.read_bytes()
+                    path.unlink()
+                    return parsed(content)
+                except MessageRefused as error:
+                    path.unlink(missing_ok=True)
+                    refuse(queue, error)
         raise Empty
 
     def _size(self, queue: str) -> int:

@@ -28,6 +28,7 @@ Handler = Callable[..., Any]
 """A task function: ``(job)``, or a Celery task called with the job's id; what it returns is up to it."""
 
 CORE_QUEUE = "core"
+ON_ANY_QUEUE = frozenset({JobOperation.RUN_DEFERRED_HOOK, JobOperation.CANARY})
 
 
 def task_name(number: int, plugin: str, operation_name: str) -> str:
@@ -217,6 +218,13 @@ def all_specs() -> tuple[OperationSpec, ...]:
     host = core_operations.specs | custom_operations.specs
     plugins = [_plugin_spec(operation) for operation in PluginTaskRegistry.operations()]
     return tuple(sorted((*host.values(), *plugins), key=lambda spec: spec.number))
+
+
+def tasks_of(queue: str) -> frozenset[str]:
+    """Return the names of the tasks whose jobs are in a queue: its plugin's, or the host's."""
+    return frozenset(
+        spec.task_name for spec in all_specs() if spec.queue == queue or spec.number in ON_ANY_QUEUE
+    )
 
 
 def hidden_numbers() -> tuple[int, ...]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import sentry_sdk
 import structlog
-from celery import signals
 
 from pagoda.config.sentry import link_user
 from pagoda.fencing.reporting import report_error
@@ -41,11 +40,13 @@ class Runner:
 
     node: str  # names the worker among all; its claims are held as node/pid
     lease_seconds: float
+    queue: str | None = None  # jobs of others are left alone, whatever a message says
 
     def run(self, job_id: int, task_id: str) -> None:
         """Claim the job and run its task to the end; return quietly when it is not to be run now."""
         breaker().refresh()
-        attempt = store.claim(job_id, store.owner_of(self.node, os.getpid()), self.lease_seconds)
+        owner = store.owner_of(self.node, os.getpid())
+        attempt = store.claim(job_id, owner, self.lease_seconds, queue=self.queue)
         if attempt is None:
             log.debug("job_not_claimed", job_id=job_id, task_id=task_id)
             return
@@ -73,24 +74,22 @@ class Runner:
             task_fence.tell(attempt, result, seconds=seconds, error=text)
 
 
-def install(*, node: str, lease_seconds: float) -> Runner:
+def install(*, node: str, lease_seconds: float, queue: str | None = None) -> Runner:
     """Have the jobs that reach this process and those forked from it run here; call it before they start."""
-    runner = Runner(node=node, lease_seconds=lease_seconds)
+    runner = Runner(node=node, lease_seconds=lease_seconds, queue=queue)
     runtime.set_runner(runner)
     for name in CELERY_TASK_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    signals.task_unknown.connect(hold_unknown, weak=False, dispatch_uid="pagoda.jobs.unknown")
     return runner
 
 
-def hold_unknown(*, message: Any, name: str, **_: Any) -> None:
-    """Leave the job of a message queued whose task this worker does not know; a newer worker may."""
-    job_id = _job_id(message)
-    if job_id is None:
-        return
-    reason = f"a worker of its queue does not know task {name!r}"
-    log.error("job_operation_unknown", job_id=job_id, task=name)
-    store.hold(job_id, reason, delay_seconds=HOLD_SECONDS)
+def hold_unknown(job_id: int, task: str, *, queue: str) -> bool:
+    """Leave a job queued whose task this worker does not know, as a newer worker may; False if none is."""
+    reason = f"a worker of its queue does not know task {task!r}"
+    is_held = store.hold(job_id, reason, delay_seconds=HOLD_SECONDS, queue=queue)
+    if is_held:
+        log.error("job_operation_unknown", job_id=job_id, task=task)
+    return is_held
 
 
 def _operation_of(attempt: store.Attempt) -> OperationSpec | None:
@@ -162,10 +161,3 @@ def _bound(attempt: store.Attempt, task_id: str) -> Iterator[None]:
             if attempt.user_id is not None:
                 link_user(attempt.user_id)
             yield
-
-
-def _job_id(message: Any) -> int | None:
-    try:
-        return int(message.payload[1]["job_id"])
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None  # not a message of ours

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections
 
 from pagoda.config import limits
 from pagoda.config.accounts import is_plugins
-from pagoda.jobs import store
+from pagoda.jobs import operations, store
 from pagoda.watching import presence
 from pagoda.watching.metrics import serving as metrics
 from pagoda.watching.watcher import Watcher, traffic_chores
@@ -23,6 +23,7 @@ from pagoda_worker import file_transport, runner
 from pagoda_worker.app import WorkerHost
 from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open
+from pagoda_worker.consumer import consumer_of
 from pagoda_worker.heartbeat import Heart, HeartThread
 from pagoda_worker.pool import TaskPool
 from pagoda_worker.targets import CORE, Target
@@ -48,7 +49,7 @@ def serve(
     runs on then is killed and given back to its queue.
     """
     node = f"{target.name}@{socket.gethostname()}.{os.getpid()}"
-    runner.install(node=node, lease_seconds=host.settings.job_lease_seconds)
+    runner.install(node=node, lease_seconds=host.settings.job_lease_seconds, queue=target.queue)
     children = CeleryChildren()
     heart = Heart(
         node=node,
@@ -89,8 +90,6 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     # After the child's own thread has its stack: the limit is what a job may take on top.
     signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
-    # After the runner's handler, in the parent: a fork must not copy the connection that it used.
-    signals.task_unknown.connect(lambda **_: connections.close_all(), weak=False)
     connections.close_all()
 
 
@@ -104,6 +103,7 @@ def _worker(app: Celery, node: str, target: Target, concurrency: int) -> Any:
         hostname=node,
         queues=[target.queue],
         pool=TaskPool,
+        consumer_cls=consumer_of(target.queue, operations.tasks_of(target.queue)),
         concurrency=concurrency,
         max_memory_per_child=target.memory_mb * 1024,  # KiB
         task_events=True,

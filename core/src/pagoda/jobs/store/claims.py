@@ -139,10 +139,11 @@ class Heartbeat:
     past_hard_limit: tuple[Attempt, ...]  # kill
 
 
-def claim(job_id: int, owner: str, lease_seconds: float) -> Attempt | None:
+def claim(job_id: int, owner: str, lease_seconds: float, *, queue: str | None = None) -> Attempt | None:
     """Take the job for `owner`; None when it is not to be run now: taken, ended, waiting, not due.
 
-    `owner` comes from `owner_of`. The claim lasts for `lease_seconds` unless `heartbeat` renews it.
+    None too for a job of another queue than `queue`, if that is given: the message lied. `owner` comes from
+    `owner_of`. The claim lasts for `lease_seconds` unless `heartbeat` renews it.
     """
     now = sql_now()
     sql = f"""
@@ -150,11 +151,11 @@ def claim(job_id: int, owner: str, lease_seconds: float) -> Attempt | None:
             started_at = {now}, updated_at = {now},
             publish_at = NULL, hold_reason = '', error = ''
         WHERE id = %s AND {allowed(Event.CLAIM, JobStatus.PROCESSING)} AND {UNCLAIMED} AND NOT is_waiting
-            AND cancel_requested_at IS NULL AND (run_at IS NULL OR run_at <= {now})
+            AND cancel_requested_at IS NULL AND (run_at IS NULL OR run_at <= {now}) {_of(queue)}
         RETURNING {COLUMNS}"""
     try:
         with savepoint():
-            rows = execute(sql, (owner, float(lease_seconds), job_id))
+            rows = execute(sql, (owner, float(lease_seconds), job_id, *_given(queue)))
     except IntegrityError:  # of job_serial: another job of its target runs
         _offer_again(job_id, SERIAL_RETRY_SECONDS)
         return None
@@ -204,11 +205,22 @@ def is_asked_to_stop(attempt: Attempt) -> bool | None:
     return rows[0][0] is not None if rows else None
 
 
-def hold(job_id: int, reason: str, *, delay_seconds: float) -> None:
-    """Say why a queued job stays queued, and offer it again after `delay_seconds`."""
+def hold(job_id: int, reason: str, *, delay_seconds: float, queue: str | None = None) -> bool:
+    """Say why a queued job stays queued, and offer it again after `delay_seconds`.
+
+    Return False, and change nothing, when no such job is queued, in `queue` if that is given.
+    """
     sql = f"""UPDATE job_job SET hold_reason = %s, publish_at = {sql_after()}, updated_at = {sql_now()}
-        WHERE id = %s AND {UNCLAIMED}"""
-    changed(sql, (washed(reason, 500), float(delay_seconds), job_id))
+        WHERE id = %s AND {UNCLAIMED} {_of(queue)}"""
+    return changed(sql, (washed(reason, 500), float(delay_seconds), job_id, *_given(queue)))
+
+
+def _of(queue: str | None) -> str:
+    return "" if queue is None else "AND queue = %s"
+
+
+def _given(queue: str | None) -> tuple[str, ...]:
+    return () if queue is None else (queue,)
 
 
 def _offer_again(job_id: int, delay_seconds: float) -> None:
