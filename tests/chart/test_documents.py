@@ -112,7 +112,7 @@ def test_pods_meet_the_restricted_standard(documents: list[Document]) -> None:
         assert context["runAsUser"] in (10001, 999), label(document)
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}, label(document)
         assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC")), label(document)
-        assert {"emptyDir", "configMap", "name"} >= {key for v in pod["volumes"] for key in v}
+        assert {"emptyDir", "configMap", "secret", "name"} >= {key for v in pod["volumes"] for key in v}
         for container in containers(document):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,

@@ -116,15 +116,19 @@ def test_secret_environment_reaches_its_own_worker_alone(rendered: Any) -> None:
     one = environment_of(documents, "Deployment", "pagoda-worker-one").env
     two = environment_of(documents, "Deployment", "pagoda-worker-two").env
     assert (one["DATABASE_URL"], one["TOKEN"]) == ("postgres://one@db/pagoda", "t")
-    assert two["DATABASE_URL"].startswith("postgres://pagoda:")
+    assert two["DATABASE_URL"].startswith("postgres://pagoda_plugin_two:")
     assert "TOKEN" not in two
 
 
 def test_own_secret_takes_the_place_of_the_chart_s(rendered: Any) -> None:
-    documents = rendered(plugins("one", existingSecret="mine"))
+    values = plugins("one", existingSecret="mine", secretEnv={"OTHER": "o"})
+    mine = {"mine": {"TOKEN": "t", "BROKER_URL": "redis://mine"}}
 
-    env = environment_of(documents, "Deployment", "pagoda-worker-one", secrets={"mine": {"TOKEN": "t"}}).env
-    assert env["TOKEN"] == "t"
+    env = environment_of(rendered(values), "Deployment", "pagoda-worker-one", secrets=mine).env
+
+    assert (env["TOKEN"], env["BROKER_URL"]) == ("t", "redis://mine")
+    assert "OTHER" not in env
+    documents = rendered(values | {"accounts": {"mode": "never"}})
     assert "pagoda-worker-one" not in names_of(documents, "Secret")
 
 
@@ -137,7 +141,7 @@ def test_plugin_scales_with_its_queue(everything: list[Document]) -> None:
     (login,) = [d for d in everything if d["kind"] == "TriggerAuthentication"]
     assert trigger["authenticationRef"] == {"name": login["metadata"]["name"]}
     (reference,) = login["spec"]["secretTargetRef"]
-    assert reference == {"parameter": "connection", "name": "pagoda-database", "key": "DATABASE_URL"}
+    assert reference == {"parameter": "connection", "name": "pagoda-accounts", "key": "pagoda_dispatcher.url"}
 
 
 def test_query_of_the_scaler_is_about_columns_that_exist(everything: list[Document]) -> None:

@@ -1,16 +1,18 @@
 """What the chart renders, started on this machine: its Job, its workloads, their probes and `helm test`.
 
-SQLite and files stand in for the servers, so that it runs anywhere; the images are started with the same
-environment by the integration tests.
+A PostgreSQL of this machine and files stand in for the servers, and SQLite, which knows no accounts, where
+none is installed; the images are started with the same environment by the integration tests.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ import pytest
 from pagoda_worker.tether import tethered
 from tools.chart import environment_of, render
 from tools.chart.workloads import pod_spec
+from tools.servers import PostgresServer, missing_programs
 from tools.stack import free_port
 
 Document = dict[str, Any]
@@ -35,13 +38,13 @@ STOP_SECONDS = 40.0
 class Release:
     """A rendered release whose containers are processes of this machine."""
 
-    def __init__(self, documents: list[Document], folder: Path) -> None:
+    def __init__(self, documents: list[Document], folder: Path, postgres: PostgresServer | None) -> None:
         self.documents = documents
+        self.postgres = postgres
         self.folder = folder
         self.api_port, self.flower_port = free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.servers = {
-            "DATABASE_URL": f"sqlite:///{folder}/pagoda.sqlite3",
             "BROKER_URL": f"filesystem:///{folder}/broker",
             "CACHE_URL": "",
         }
@@ -113,12 +116,30 @@ class Release:
     ) -> tuple[list[str], dict[str, str]]:
         process = environment_of(self.documents, kind, name, container=container)
         env = {**process.env, **self.servers, **self._path(), "PAGODA_DATA_DIR": str(self.data(name))}
+        env["DATABASE_URL"] = self._database_url(process.env["DATABASE_URL"])
+        if "PAGODA_ACCOUNT_PASSWORDS_DIR" in env:
+            env["PAGODA_ACCOUNT_PASSWORDS_DIR"] = str(self._mounted(kind, name))
         if "METRICS_BIND" in process.env:
             self.metrics_ports.setdefault(name, free_port())
             env["METRICS_BIND"] = f"127.0.0.1:{self.metrics_ports[name]}"
         env |= {"API_BIND": f"127.0.0.1:{self.api_port}", "FLOWER_BIND": f"127.0.0.1:{self.flower_port}"}
         args = [part.replace(DATA, str(self.data(name))) for part in process.args]
         return args, env | changes
+
+    def _database_url(self, url: str) -> str:
+        if self.postgres is None:
+            return f"sqlite:///{self.folder}/pagoda.sqlite3"
+        return re.sub("@pagoda-postgresql:.*", f"@127.0.0.1:{self.postgres.port}/postgres", url)
+
+    def _mounted(self, kind: str, name: str) -> Path:
+        """Return a folder with the Secret that a Pod mounts."""
+        volumes = pod_spec(self.document(kind, name))["volumes"]
+        (secret,) = [volume["secret"]["secretName"] for volume in volumes if "secret" in volume]
+        folder = self.folder / str(secret)
+        folder.mkdir(exist_ok=True)
+        for key, value in self.document("Secret", secret)["data"].items():
+            (folder / key).write_bytes(base64.b64decode(value))
+        return folder
 
     @staticmethod
     def _path() -> dict[str, str]:
@@ -127,11 +148,20 @@ class Release:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    found = Release(render(), tmp_path_factory.mktemp("release"))
-    yield found
-    for process in found.processes.values():
-        process.kill()
-        process.wait()
+    has_postgres = "postgresql" not in missing_programs()
+    documents = render({} if has_postgres else {"accounts": {"mode": "never"}})
+    with tempfile.TemporaryDirectory(prefix="pagoda-chart-") as name:
+        Path(name).chmod(0o755)  # PostgreSQL runs as a user of its own
+        postgres = PostgresServer(Path(name) / "data") if has_postgres else None
+        if postgres is not None:
+            postgres.start()
+        found = Release(documents, tmp_path_factory.mktemp("release"), postgres)
+        yield found
+        for process in found.processes.values():
+            process.kill()
+            process.wait()
+        if postgres is not None:
+            postgres.stop()
 
 
 def job_of(release: Release) -> str:

@@ -25,7 +25,7 @@ def names(documents: list[Document]) -> set[str]:
         ({"networkPolicy": {"enabled": False}}, {"pagoda-default-deny"}),
         (
             {"postgresql": {"enabled": False}, "database": {"url": "postgres://h/x"}},
-            {"pagoda-postgresql"},
+            {"pagoda-postgresql", "pagoda-accounts"},
         ),
         ({"redis": {"enabled": False}, "broker": {"url": "amqp://h"}}, {"pagoda-redis", "pagoda-cache"}),
     ],

@@ -31,6 +31,7 @@ MADE_FROM = {
     "PAGODA_TRUSTED_PROXIES": "`api.trustedProxies`",
     "PAGODA_ENV": "always `production`",
     "PLUGIN_OPERATION_ID_CONFIG": "`plugins`",
+    "PLUGIN_PERMISSIONS": "`plugins`",
     "PLUGIN_SETTINGS": "`plugins`",
     "PLUGIN_WORKER_CONFIG": "`plugins`, `coreWorker`",
 }

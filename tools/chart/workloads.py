@@ -109,8 +109,16 @@ def _environment(container: Mapping[str, Any], sources: Sources) -> dict[str, st
     for source in container.get("envFrom", []):
         env |= _source(source, sources)
     for variable in container.get("env", []):
-        env[variable["name"]] = _expanded(_value(variable, sources), env)
+        if not _is_left_out(variable, sources):
+            env[variable["name"]] = _expanded(_value(variable, sources), env)
     return env
+
+
+def _is_left_out(variable: Mapping[str, Any], sources: Sources) -> bool:
+    """Tell whether an optional variable has no value, and so is not there."""
+    reference = variable.get("valueFrom", {}).get("secretKeyRef", {})
+    held = sources.get(("Secret", reference.get("name", "")), {})
+    return bool(reference.get("optional")) and reference["key"] not in held
 
 
 def _source(source: Mapping[str, Any], sources: Sources) -> Mapping[str, str]:

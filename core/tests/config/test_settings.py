@@ -151,6 +151,19 @@ def test_production_starts_with_what_is_safe() -> None:
     assert load_settings({**PRODUCTION, **safe}).pagoda_env == "production"
 
 
+def test_the_worker_of_a_plugin_needs_no_key_in_production() -> None:
+    url = "postgres://pagoda_plugin_greeter:hunter2@h/x"
+    without_key = {**PRODUCTION, "PAGODA_SECRET_KEY": ""}
+
+    first, other = (load_settings({**without_key, "DATABASE_URL": url}) for _ in range(2))
+
+    assert first.database_account == "pagoda_plugin_greeter"
+    assert len(first.secret_key()) > 40
+    assert first.secret_key() != other.secret_key()
+    with pytest.raises(SettingsError, match="PAGODA_SECRET_KEY is not set"):
+        load_settings({**without_key, "DATABASE_URL": url.replace("pagoda_plugin_greeter", "pagoda_api")})
+
+
 def test_development_is_not_asked() -> None:
     asked = {name: value for name, value, _ in UNSAFE if value}
     assert load_settings({**PRODUCTION, **asked, "PAGODA_ENV": "development"}).pagoda_debug

@@ -147,6 +147,7 @@ class Starter:
             hooks=hooks,
             tasks=PluginTaskRegistry,
             apps=apps,
+            account=values.database_account,
             plugin_settings=values.plugin_settings,
             operation_ranges=values.plugin_operation_id_config,
             load_seconds=values.plugin_load_timeout_seconds,

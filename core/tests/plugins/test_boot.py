@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from pagoda.plugins.errors import PluginBootError
-from pagoda_plugin_sdk.exceptions import PluginLoadError
+from pagoda_plugin_sdk.exceptions import PluginLoadError, PluginSecurityError
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 Start = Callable[..., Any]
@@ -211,6 +211,24 @@ def test_settings_reach_the_plugin_by_id_or_alias(packages: Any, start: Start) -
     plugin = start("entry", plugin_settings={"entry": {"port": "8080"}}).registry.get("the-id").plugin
 
     assert plugin.settings.port == 8080
+
+
+def test_the_worker_of_another_plugin_has_a_plugin_without_its_settings(packages: Any, start: Start) -> None:
+    source = "from pydantic import BaseModel\nclass Conf(BaseModel):\n    token: str\n" + class_source(
+        "the-id", "settings_model = Conf"
+    )
+    packages.install("the-id", source)
+    url = "postgres://pagoda_plugin_other@h/x"
+
+    started = start("the-id", database_url=url)
+
+    assert started.registry.get("the-id").is_active
+    with pytest.raises(PluginSecurityError, match=r"'token' of plugin 'the-id' is not here.*deferred=True"):
+        _ = started.registry.get("the-id").settings.token
+    own = start(
+        "the-id", database_url=url.replace("other", "the-id"), plugin_settings={"the-id": {"token": "t"}}
+    )
+    assert own.registry.get("the-id").settings.token == "t"
 
 
 def test_settings_of_installed_plugins_that_are_off_are_no_fault(packages: Any, start: Start) -> None:

@@ -41,6 +41,8 @@ def read_passwords(folder: Path) -> dict[str, SecretStr]:
     Raises:
         SettingsError: passwords are too short, or can't be read; the accounts are named, nothing is shown.
     """
+    if not folder.is_dir():
+        raise SettingsError([f"PAGODA_ACCOUNT_PASSWORDS_DIR is {str(folder)!r}, expected a folder."])
     found, faults = {}, []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
@@ -61,11 +63,13 @@ def read_passwords(folder: Path) -> dict[str, SecretStr]:
     return found
 
 
-def account_of(url: SecretStr | None) -> str:
-    """Return the account that a URL of a database or broker logs in with, "" for none."""
-    if url is None:
+def account_of(url: SecretStr | str | None) -> str:
+    """Return the account that a URL of a database or broker logs in with, "" for none, or what is no URL."""
+    text = url.get_secret_value() if isinstance(url, SecretStr) else url or ""
+    try:
+        return unquote(urlsplit(text).username or "")
+    except ValueError:
         return ""
-    return unquote(urlsplit(url.get_secret_value()).username or "")
 
 
 def is_plugins(account: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
+from pagoda.config.accounts import account_of, is_plugins
 from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
 from pagoda_plugin_sdk.exceptions import near_misses
@@ -35,8 +37,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     variables = _environment() if environ is None else dict(environ)
     faults = _unknown(variables)
     source = _Source(Settings, variables)
+    values = source()
+    if not values.get("pagoda_secret_key") and is_plugins(account_of(values.get("database_url"))):
+        values["pagoda_secret_key"] = secrets.token_urlsafe(50)  # a plugin's worker signs nothing
     try:
-        settings = Settings(**source())
+        settings = Settings(**values)
     except ValidationError as error:
         faults += [_describe(detail) for detail in error.errors(include_url=False)]
         raise SettingsError(faults) from None  # the cause would show the values, secrets among them

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
     broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
     cache_url: Annotated[SecretStr | None, AfterValidator(check_cache_url)] = None  # shared by all processes
-    pagoda_account_passwords_dir: DirectoryPath | None = None  # a file per account; `migrate` makes those
+    pagoda_account_passwords_dir: Path | None = None  # a file per account; `migrate` makes those
 
     # Plugins
     enabled_plugins: Names = ()  # by Plugin.id or entry-point name, in load order

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pagoda.plugins.declaration import Declaration
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
-from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.exceptions import PluginSecurityError, near_misses
 
 PluginSettings = Mapping[str, Mapping[str, Any]]
 """``{plugin id or alias: {field: value}}``, the setting PLUGIN_SETTINGS; values are whatever JSON holds."""
@@ -43,6 +43,26 @@ def settings_of(
     if faults:
         raise _refused(label, faults)
     return validated
+
+
+class WithheldSettings:
+    """Stands for the settings of a plugin in the worker of another one, which has not got them."""
+
+    def __init__(self, plugin_id: str) -> None:
+        self._plugin_id = plugin_id
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python itself looks for, such as when it copies
+            raise AttributeError(name)
+        raise PluginSecurityError(
+            f"Setting {name!r} of plugin {self._plugin_id!r} is not here: this is the worker of another "
+            "plugin. Register the handler with deferred=True, so that it runs in the plugin's own."
+        )
+
+
+def withheld_settings(declared: Declaration, plugin_id: str) -> Any:
+    """Return what stands for a plugin's settings where they are not; None for a plugin that takes none."""
+    return None if declared.settings_model is None else WithheldSettings(plugin_id)
 
 
 class _ModelFaults(Exception):

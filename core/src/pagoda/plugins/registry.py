@@ -10,9 +10,10 @@ from functools import partial
 import structlog
 from django.apps.registry import Apps
 
+from pagoda.config.accounts import is_plugins, plugin_account
 from pagoda.hooks.manager import HookManager
 from pagoda.plugins import django_apps, task_declarations
-from pagoda.plugins.configuration import PluginSettings, settings_of
+from pagoda.plugins.configuration import PluginSettings, settings_of, withheld_settings
 from pagoda.plugins.declaration import Declaration, declaration_of
 from pagoda.plugins.digest import OperationRanges, digest_lines, registry_digest
 from pagoda.plugins.fence import plugin_fence
@@ -52,6 +53,9 @@ class Host:
     tasks: TaskRegistry
     apps: Apps
     plugin_settings: PluginSettings = field(default_factory=dict)
+    account: str = (
+        ""  # of this process at the database; a plugin's worker has the settings of its plugin alone
+    )
     plugin_permissions: PluginPermissions = field(default_factory=dict)
     operation_ranges: OperationRanges = field(default_factory=dict)
     inject: Callable[[Apps], None] = inject_models
@@ -128,7 +132,10 @@ class PluginRegistry:
         for name in names:
             if (holder := self._holders.get(name)) is not None:
                 raise duplicate_name(name, holder.label, record.label)
-        values = settings_of(declared, record.label, names, self.host.plugin_settings)
+        if is_plugins(self.host.account) and self.host.account != plugin_account(own_id):
+            values = withheld_settings(declared, own_id)
+        else:
+            values = settings_of(declared, record.label, names, self.host.plugin_settings)
         with plugin_fence(ReasonCode.INVALID_PLUGIN, f"{record.label} is invalid", "Correct its class."):
             plugin.settings = values
             check_handlers(plugin, record.label)

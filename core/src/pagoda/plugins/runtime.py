@@ -29,6 +29,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
             hooks=manager(),
             tasks=PluginTaskRegistry,
             apps=apps,
+            account=settings.database_account,
             plugin_settings=settings.plugin_settings,
             plugin_permissions=settings.plugin_permissions,
             operation_ranges=settings.plugin_operation_id_config,

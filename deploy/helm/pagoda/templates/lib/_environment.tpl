@@ -13,9 +13,11 @@
 {{- define "pagoda.settings" -}}
 {{- $plugins := include "pagoda.plugins" . | fromJson -}}
 {{- $ranges := dict -}}
+{{- $permissions := dict -}}
 {{- $sizes := dict "core" (dict "concurrency" .Values.coreWorker.concurrency "memory_mb" .Values.coreWorker.memoryMb) -}}
 {{- range $id, $plugin := $plugins.values -}}
 {{- if $plugin.operationIds -}}{{- $_ := set $ranges $id $plugin.operationIds -}}{{- end -}}
+{{- if $plugin.permissions -}}{{- $_ := set $permissions $id $plugin.permissions -}}{{- end -}}
 {{- $_ := set $sizes $id (dict "concurrency" $plugin.concurrency "memory_mb" $plugin.memoryMb) -}}
 {{- end -}}
 {{- $settings := dict
@@ -23,6 +25,7 @@
   "PAGODA_DATA_DIR" "/var/lib/pagoda"
   "ENABLED_PLUGINS" (join "," $plugins.order)
   "PLUGIN_OPERATION_ID_CONFIG" (toJson $ranges)
+  "PLUGIN_PERMISSIONS" (toJson $permissions)
   "PLUGIN_WORKER_CONFIG" (toJson $sizes)
 -}}
 {{- with include "pagoda.trustedOrigins" . -}}{{- $_ := set $settings "PAGODA_CSRF_TRUSTED_ORIGINS" . -}}{{- end -}}

@@ -22,6 +22,12 @@
 {{- $faults = append $faults (printf "%s is set beside the server of the chart. Set %s.enabled to false, or %s.existingSecret to a Secret with its password." .secret .server .server) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq $v.accounts.mode "always") $v.database.existingSecret (not $v.accounts.existingSecret) -}}
+{{- $faults = append $faults "accounts.mode is always, and database.existingSecret hides the URL that accounts would log in with. Set accounts.existingSecret to a Secret with a password per account." -}}
+{{- end -}}
+{{- if and $v.accounts.existingSecret (ne $v.accounts.mode "always") -}}
+{{- $faults = append $faults (printf "accounts.existingSecret is set, and accounts.mode is %s. Set it to always." $v.accounts.mode) -}}
+{{- end -}}
 {{- $slugs := dict -}}
 {{- $plugins := (include "pagoda.plugins" . | fromJson).values -}}
 {{- range $id, $plugin := $plugins -}}
@@ -30,6 +36,9 @@
 {{- $faults = append $faults (printf "plugins.%s and plugins.%s give objects of the same name (%s). Rename one of the plugins." (get $slugs $slug) $id $slug) -}}
 {{- end -}}
 {{- $_ := set $slugs $slug $id -}}
+{{- if and $v.accounts.existingSecret (not $plugin.existingSecret) (not $plugin.secretEnv.DATABASE_URL) -}}
+{{- $faults = append $faults (printf "accounts.existingSecret hides the password of %s. Give its DATABASE_URL in plugins.%s.existingSecret or secretEnv." (include "pagoda.pluginAccount" $id) $id) -}}
+{{- end -}}
 {{- $scaling := $plugin.autoscaling -}}
 {{- if and (ne $scaling.kind "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- $faults = append $faults (printf "plugins.%s.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." $id (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}

@@ -1,6 +1,6 @@
 {{/* A worker of one queue, and the dispatcher, which is watched in the same way. */}}
 
-{{/* (root, component, values, args[, plugin, replicas, scaled, envFrom]) -> the objects of `pagoda.workload`. */}}
+{{/* (root, component, values, args[, plugin, replicas, scaled, env, envFrom]) -> the objects of `pagoda.workload`. */}}
 {{- define "pagoda.worker" -}}
 {{- $root := .root -}}
 {{- $env := list -}}
@@ -15,8 +15,8 @@
   "containerName" "worker"
   "image" (include "pagoda.image" (dict "root" $root "which" "worker"))
   "args" (concat .args (list "--alive-file" (include "pagoda.aliveFile" $root)))
-  "env" $env
-  "envFrom" (concat (include "pagoda.envFrom" $root | fromYamlArray) (default (list) .envFrom))
+  "env" (concat $env (default (list) .env))
+  "envFrom" (default (include "pagoda.envFrom" $root | fromYamlArray) .envFrom)
   "ports" $ports
   "ingress" $ingress
   "probes" (include "pagoda.workerProbes" . | fromYaml)

@@ -1,0 +1,94 @@
+{{/* Accounts at the database: who has which, and the Secrets that say so. */}}
+
+{{/* A plugin's id -> its account, as `pagoda.config.accounts` names it. */}}
+{{- define "pagoda.pluginAccount" -}}
+{{- $name := printf "pagoda_plugin_%s" . -}}
+{{- if gt (len $name) 63 -}}{{- printf "pagoda_plugin_%s" (sha256sum . | trunc 49) -}}{{- else -}}{{- $name -}}{{- end -}}
+{{- end -}}
+
+{{/* root -> "yes" when processes have accounts of their own. A server of the user's may be others', too, or keep its owner
+     from making roles, so that it takes a word. */}}
+{{- define "pagoda.hasAccounts" -}}
+{{- $isOwn := and .Values.postgresql.enabled (not .Values.postgresql.existingSecret) (not .Values.database.existingSecret) -}}
+{{- if or (eq .Values.accounts.mode "always") (and $isOwn (eq .Values.accounts.mode "auto")) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* root -> "yes" when the chart makes their passwords, and so knows their URLs. */}}
+{{- define "pagoda.makesAccounts" -}}
+{{- if and (include "pagoda.hasAccounts" .) (not .Values.accounts.existingSecret) -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "pagoda.accountsSecret" -}}
+{{- include "pagoda.secretName" (dict "root" . "component" "accounts" "existing" .Values.accounts.existingSecret) -}}
+{{- end -}}
+
+{{/* (root, account) -> its password. */}}
+{{- define "pagoda.accountPassword" -}}
+{{- include "pagoda.random" (dict "root" .root "component" "accounts" "key" .account "length" 32) -}}
+{{- end -}}
+
+{{/* (root, account) -> the database's URL for it. */}}
+{{- define "pagoda.accountUrl" -}}
+{{- $login := printf "${1}%s:%s@" .account (include "pagoda.accountPassword" .) -}}
+{{- regexReplaceAll "^(postgres(?:ql)?://)(?:[^@/]*@)?" (include "pagoda.databaseUrl" .root) $login -}}
+{{- end -}}
+
+{{/* root -> JSON of the data of the Secret of all accounts: `<account>`, a password, for the Job that makes them, and of the host's
+     processes `<account>.url`. */}}
+{{- define "pagoda.accounts" -}}
+{{- $data := dict -}}
+{{- range list "pagoda_api" "pagoda_dispatcher" "pagoda_core" -}}
+{{- $_ := set $data . (include "pagoda.accountPassword" (dict "root" $ "account" .)) -}}
+{{- $_ := set $data (print . ".url") (include "pagoda.accountUrl" (dict "root" $ "account" .)) -}}
+{{- end -}}
+{{- range (include "pagoda.plugins" . | fromJson).order -}}
+{{- $account := include "pagoda.pluginAccount" . -}}
+{{- $_ := set $data $account (include "pagoda.accountPassword" (dict "root" $ "account" $account)) -}}
+{{- end -}}
+{{- toJson $data -}}
+{{- end -}}
+
+{{/* (root, account) -> JSON of `{"env": [...]}` with the URL of a process of the host's. */}}
+{{- define "pagoda.accountEnv" -}}
+{{- $env := list -}}
+{{- if include "pagoda.makesAccounts" .root -}}
+{{- $reference := dict "name" (include "pagoda.accountsSecret" .root) "key" (print .account ".url") -}}
+{{- $env = list (dict "name" "DATABASE_URL" "valueFrom" (dict "secretKeyRef" $reference)) -}}
+{{- end -}}
+{{- dict "env" $env | toJson -}}
+{{- end -}}
+
+{{/* (root, id, values, secret) -> JSON of `{"env", "envFrom", "data"}` of a plugin's worker: what it reads, and its Secret's data.
+     With an account of its own it gets nothing of the host's but where errors are reported to. */}}
+{{- define "pagoda.pluginEnvironment" -}}
+{{- $root := .root -}}
+{{- $v := $root.Values -}}
+{{- $env := list -}}
+{{- $envFrom := include "pagoda.envFrom" $root | fromYamlArray -}}
+{{- $data := dict -}}
+{{- if include "pagoda.hasAccounts" $root -}}
+{{- $envFrom = list (dict "configMapRef" (dict "name" (include "pagoda.objectName" (dict "root" $root "component" "config")))) -}}
+{{- if $v.broker.existingSecret -}}
+{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" $v.broker.existingSecret)) -}}
+{{- else -}}
+{{- $_ := set $data "BROKER_URL" (include "pagoda.brokerUrl" $root) -}}
+{{- end -}}
+{{- if include "pagoda.hasCache" $root -}}
+{{- $cache := include "pagoda.secretName" (dict "root" $root "component" "cache" "existing" $v.cache.existingSecret) -}}
+{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" $cache)) -}}
+{{- end -}}
+{{- $_ := set $data "PLUGIN_SETTINGS" (toJson (ternary (dict .id .values.settings) (dict) (not (empty .values.settings)))) -}}
+{{- if include "pagoda.makesAccounts" $root -}}
+{{- $account := include "pagoda.pluginAccount" .id -}}
+{{- $_ := set $data "DATABASE_URL" (include "pagoda.accountUrl" (dict "root" $root "account" $account)) -}}
+{{- end -}}
+{{- $secrets := include "pagoda.secretName" (dict "root" $root "component" "secrets" "existing" $v.secrets.existingSecret) -}}
+{{- $env = list (dict "name" "SENTRY_DSN" "valueFrom" (dict "secretKeyRef" (dict "name" $secrets "key" "SENTRY_DSN" "optional" true))) -}}
+{{- end -}}
+{{- if not .values.existingSecret -}}{{- $data = mergeOverwrite $data .values.secretEnv -}}{{- end -}}
+{{- if or $data (not .values.existingSecret) -}}
+{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" .secret)) -}}
+{{- end -}}
+{{- with .values.existingSecret -}}{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" .)) -}}{{- end -}}
+{{- dict "env" $env "envFrom" $envFrom "data" $data | toJson -}}
+{{- end -}}
