@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class PluginCode(Protocol):
@@ -67,3 +67,15 @@ def as_host() -> Iterator[None]:
         yield
     finally:
         _thread.host_in = before
+
+
+class Hosted:
+    """The functions of a module, each the host's own code, whoever calls it. Any: they are of every kind."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        function = as_host()(getattr(self._module, name))
+        setattr(self, name, function)
+        return function

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils.functional import SimpleLazyObject
 
+from pagoda import running
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.services import update_entity
@@ -181,7 +182,7 @@ def test_a_user_that_is_read_when_first_used(bridged: HookManager, user: User, e
 
     bridged.register_hook("entry.after_update", spoil_user, plugin_id="bad")
     bridged.register_hook("entry.after_update", look, plugin_id="good")
-    lazy: Any = SimpleLazyObject(lambda: User.objects.get(pk=user.pk))
+    lazy: Any = SimpleLazyObject(running.as_host()(lambda: User.objects.get(pk=user.pk)))
     bridged.execute_hook("entry.after_update", "customer", lazy, entry)
     assert seen.values == ["stored@example.com"]
 

@@ -12,6 +12,7 @@ import pytest
 from celery import shared_task
 from django.db import OperationalError, connection, transaction
 
+from pagoda import running
 from pagoda.domain.acting import acting_user
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
@@ -26,6 +27,11 @@ from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.tasks import plugin_task
 
 Task = Callable[[Any], Any]
+
+
+@running.as_host()  # another process's doing
+def cancel(job_id: int) -> None:
+    store.cancel(Job.objects.get(pk=job_id))
 
 
 class Bench:
@@ -236,7 +242,7 @@ def test_a_forked_child_ends_where_the_task_ends(bench: Bench, end: Callable[[],
                 return {"code": -1}
             return {"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
 
-    job = bench.run(work)
+    job = bench.run(work, user=User.objects.create(username="root", is_superuser=True))
 
     assert (job.status, job.result, job.error) == (JobStatus.DONE, {"code": code}, "")
     assert Entity.objects.count() == 1
@@ -264,7 +270,7 @@ def test_a_result_that_cannot_be_stored_is_an_error_that_says_so(bench: Bench) -
 
 def test_a_task_that_was_told_to_stop_is_canceled(bench: Bench) -> None:
     def stop(job: Any) -> None:
-        store.cancel(Job.objects.get(pk=job.id))
+        cancel(job.id)
         job.checkpoint()
 
     job = bench.run(stop)
@@ -280,7 +286,7 @@ def test_a_task_may_stop_by_itself(bench: Bench) -> None:
 
 
 def test_a_task_that_finished_its_work_before_it_looked_is_done(bench: Bench) -> None:
-    job = bench.run(lambda job: store.cancel(Job.objects.get(pk=job.id)) and None)
+    job = bench.run(lambda job: cancel(job.id))
 
     assert job.status == JobStatus.DONE
 
@@ -309,6 +315,7 @@ def test_the_guard_is_around_the_task_alone(bench: Bench) -> None:
     assert events == ["on", "task", "off running"]
 
 
+@running.as_host()  # another process's doing
 def take_over(job_id: int) -> None:
     store.requeue(Job.objects.get(pk=job_id))
     assert store.claim(job_id, "other/1", 30) is not None
@@ -404,7 +411,7 @@ def test_a_raw_task_that_lets_an_exception_escape_ends_in_error(bench: Bench) ->
 def test_a_raw_task_that_sees_it_was_cancelled_and_returns_is_canceled(bench: Bench) -> None:
     def work(job_id: int) -> None:
         job = Job.objects.get(pk=job_id)
-        store.cancel(Job.objects.get(pk=job_id))
+        cancel(job_id)
         assert job.is_canceled()
         assert not job.proceed_if_ready()
 

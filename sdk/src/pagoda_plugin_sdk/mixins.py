@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rest_framework.exceptions import APIException
@@ -9,6 +10,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginError, PluginSecurityError
 
 
@@ -53,6 +55,10 @@ class PluginContextMixin:
     def get_plugin_version(self) -> str | None:
         """Return the plugin's version when the view names it."""
         return self.plugin_version
+
+    def authority(self) -> AbstractContextManager[None]:
+        """Return a block in which the plugin acts for itself, see `Plugin.authority`."""
+        return authority_of(self.get_plugin_id())
 
     def get_plugin_context(self) -> dict[str, Any]:
         """Return ``{"plugin_id", "plugin_version", "plugin_view", "user"}`` of the current request."""

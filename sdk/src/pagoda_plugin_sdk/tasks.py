@@ -168,6 +168,10 @@ class JobContext(Protocol):
 
     @property
     def log(self) -> JobLogger: ...
+    def authority(self) -> AbstractContextManager[None]:
+        """Return a block in which the plugin acts for itself, see `Plugin.authority`."""
+        ...
+
     def progress(self, percent: float, text: str = "") -> None:
         """Tell how far the work is: 0 to 100, and what it does now. Cheap: stored at most twice a second."""
         ...

@@ -85,6 +85,13 @@ def api(ann: Any, client_of: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
+def superuser_api(db: None, client_of: Callable[..., Any]) -> Any:
+    from pagoda.domain.user.models import User
+
+    return client_of(User.objects.create_superuser("root"))
+
+
+@pytest.fixture
 def anonymous() -> Any:
     from rest_framework.test import APIClient
 

@@ -83,8 +83,8 @@ class TestFaults:
         assert [outcome[3] for outcome in told(outcomes)] == ["timeout"]
         assert [log["event"] for log in logs if log["log_level"] == "error"] == ["endpoint_timed_out"]
 
-    def test_what_it_has_not_committed_is_undone(self, anonymous: Any) -> None:
-        assert anonymous.get(f"{URL}writes_and_hangs/").status_code == 504
+    def test_what_it_has_not_committed_is_undone(self, superuser_api: Any) -> None:
+        assert superuser_api.get(f"{URL}writes_and_hangs/").status_code == 504
         assert not Group.objects.exists()
 
     @pytest.mark.parametrize(
@@ -268,10 +268,10 @@ class TestBreaker:
         assert anonymous.get(f"{URL}fine/").status_code == 200
 
     def test_a_transaction_that_a_view_leaves_open_is_dropped(
-        self, anonymous: Any, fence: EndpointFence
+        self, superuser_api: Any, fence: EndpointFence
     ) -> None:
         with capture_logs() as logs:
-            assert anonymous.get(f"{URL}leaves_a_transaction/").status_code == 200
+            assert superuser_api.get(f"{URL}leaves_a_transaction/").status_code == 200
         assert "transaction_left_open" in [log["event"] for log in logs]
-        assert anonymous.get(f"{URL}fine/").status_code == 200
+        assert superuser_api.get(f"{URL}fine/").status_code == 200
         assert not Group.objects.exists()

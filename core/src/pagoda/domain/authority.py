@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, NoReturn
 
 from django.core.exceptions import PermissionDenied
+from django.dispatch import Signal
 
-from pagoda.washing import shown
+from pagoda import running
+from pagoda.domain.acting import acting_user
 from pagoda_plugin_sdk.exceptions import PluginSecurityError
 from pagoda_plugin_sdk.permissions import Permission
 
@@ -23,13 +25,46 @@ class BeyondAuthority(PluginSecurityError, PermissionDenied):
     """A plugin did what neither its user's rights nor its own allow: 403."""
 
 
+used = Signal()
+"""Sent for each use of a permission, with ``plugin``, its id, and ``what`` it used."""
+
+refused = Signal()
+"""Sent for each refusal, with ``plugin``, its id, and ``what`` it wanted: a permission, or a few words."""
+
+
+def beyond(plugin_id: str, what: str, text: str) -> NoReturn:
+    """Refuse what a plugin may not do; `text` goes on after its name.
+
+    Raises:
+        BeyondAuthority: always.
+    """
+    refused.send(BeyondAuthority, plugin=plugin_id, what=what)
+    raise BeyondAuthority(f"Plugin {plugin_id!r} {text}.")
+
+
+def require_acting_for(user: object) -> None:
+    """Refuse where plugin code does something in the name of somebody else than who acts; None names nobody.
+
+    Raises:
+        BeyondAuthority: it does.
+    """
+    plugin_id, acting = running.plugin(), acting_user()
+    if (
+        plugin_id is not None
+        and user is not None
+        and getattr(user, "pk", None) is not None
+        and user != acting
+    ):
+        whom = "nobody" if acting is None else repr(acting.get_username())
+        beyond(plugin_id, "act for another user", f"acts for {whom} here, and for no other user")
+
+
 @dataclass(frozen=True, slots=True)
 class PluginAuthority:
     """The rights of a plugin: what it asked for and was granted. It stands where a user does."""
 
     plugin_id: str
     permissions: frozenset[Permission] = field(default_factory=frozenset)
-    used: Callable[[Permission], None] = lambda _permission: None  # told of each kind that it uses
 
     is_authenticated: ClassVar[bool] = False
     is_active: ClassVar[bool] = True
@@ -63,7 +98,7 @@ class PluginAuthority:
         if not found:
             self.refuse(Permission(kinds[0], name))
         for each in found:
-            self.used(each)
+            used.send(type(self), plugin=self.plugin_id, what=str(each))
 
     def refuse(self, wanted: Permission) -> NoReturn:
         """Refuse a use of what was not granted.
@@ -71,8 +106,9 @@ class PluginAuthority:
         Raises:
             BeyondAuthority: always; it says what would grant it.
         """
-        raise BeyondAuthority(
-            f"Plugin {self.plugin_id!r} acts for itself and was not granted {str(wanted)!r}. Declare it in "
-            f"`Plugin.permissions` and grant it: add {shown(str(wanted))} to "
-            f"PLUGIN_PERMISSIONS[{self.plugin_id!r}]."
+        beyond(
+            self.plugin_id,
+            str(wanted),
+            f"acts for itself and was not granted {str(wanted)!r}. Declare it in `Plugin.permissions`, and "
+            f"grant it in PLUGIN_PERMISSIONS",
         )

@@ -23,6 +23,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.dispatch import Signal
 
+from pagoda.domain.acting import acting_authority
 from pagoda.domain.stamped import TrackedModel
 from pagoda.domain.user.models import User
 
@@ -172,9 +173,25 @@ def is_storing(instance: TrackedModel) -> bool:
 
 
 def send_changing(change: Change) -> dict[str, Any]:
-    """Tell the receivers what is about to change and return the data as they leave it; one may raise."""
+    """Tell the receivers what is about to change and return the data as they leave it; one may raise.
+
+    Raises:
+        BeyondAuthority: see `require_granted`.
+    """
+    require_granted(change.subject, change.entity_name)
     changing.send(sender=_sender(change), change=change)
     return change.data
+
+
+def require_granted(subject: Subject, entity_name: str) -> None:
+    """Refuse what a plugin on its own authority was not granted: to write the subject, of that entity.
+
+    Raises:
+        BeyondAuthority: it was not.
+    """
+    authority = acting_authority()
+    if authority is not None:
+        authority.require(f"{subject}:write", entity_name)
 
 
 def send_validating(change: Change) -> None:

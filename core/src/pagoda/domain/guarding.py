@@ -14,9 +14,11 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, QuerySet
 from django.db.models.signals import m2m_changed, pre_delete, pre_save
 
+from pagoda import running
 from pagoda.domain.access import accounts
-from pagoda.domain.acting import acting_user
+from pagoda.domain.authority import beyond
 from pagoda.domain.user.models import ApiToken, GroupNesting, Role, RolePermission, User, updating
+from pagoda.domain.user.permissions import acting_viewer
 
 MODELS: Final[tuple[type[Model], ...]] = (User, Group, GroupNesting, Role, RolePermission, ApiToken)
 _LINKS: Final[tuple[tuple[Any, type[Model]], ...]] = (  # Any: the models that Django makes for them
@@ -48,8 +50,14 @@ def _asked(instance: object = None) -> User | None:
     """Return who is to be asked for a right; None: nobody acts, or a superuser.
 
     Where they change their own object, `instance`, what they are is what is stored of them.
+
+    Raises:
+        BeyondAuthority: plugin code, for nobody or on its own authority, which includes no such right.
     """
-    user = acting_user()
+    user = acting_viewer()
+    if user is not None and not isinstance(user, User):
+        why = "can't change users, groups, roles and tokens on its own, nor for somebody who is not logged in"
+        beyond(running.plugin() or "", "change users", why)
     if user is not None and user is instance:
         user = User.objects.filter(pk=user.pk).first() or user
     return None if user is None or (user.is_superuser and user.is_active) else user
@@ -58,7 +66,9 @@ def _asked(instance: object = None) -> User | None:
 def _before_save(
     *, sender: type[Model], instance: Any, raw: bool, update_fields: Collection[str] | None, **_signal: object
 ) -> None:
-    user = None if raw else _asked(instance)
+    if raw or (update_fields is not None and not set(update_fields) - _NOT_ASKED):
+        return
+    user = _asked(instance)
     if user is None:
         return
     stored = sender._base_manager.filter(pk=instance.pk).first() if instance.pk else None
@@ -80,8 +90,9 @@ def _before_save(
 
 
 def _before_update(*, users: QuerySet[User], values: Mapping[str, Any], **_signal: object) -> None:
-    user, changed = _asked(), values.keys() - _NOT_ASKED
-    if user is None or not changed:
+    changed = values.keys() - _NOT_ASKED
+    user = _asked() if changed else None
+    if user is None:
         return
     for stored in users:
         row = copy(stored)
@@ -99,8 +110,10 @@ def _before_delete(*, sender: type[Model], instance: Model, origin: Any, **_sign
 
 def _linking(giving: type[Model]) -> Any:  # Any: a receiver
     def changing(*, instance: Model, action: str, pk_set: Collection[Any] | None, **_signal: object) -> None:
+        if not action.startswith("pre_") or (action != "pre_clear" and not pk_set):
+            return
         user = _asked()
-        if user is None or not action.startswith("pre_") or (action != "pre_clear" and not pk_set):
+        if user is None:
             return
         accounts.require_one_of(user, type(instance), "add", "change")
         if action == "pre_add":

@@ -8,8 +8,11 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 
+from pagoda import running
+from pagoda.domain.bound import BoundModel, BoundQuerySet
 
-class StampedQuerySet[M: "StampedModel"](models.QuerySet[M]):
+
+class StampedQuerySet[M: "StampedModel"](BoundQuerySet[M]):
     """Rows that are switched off instead of removed; deleted ones are included."""
 
     def active(self) -> Self:
@@ -27,7 +30,7 @@ class StampedQuerySet[M: "StampedModel"](models.QuerySet[M]):
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
 
 
-class StampedModel(models.Model):
+class StampedModel(BoundModel):
     """A row that knows its maker and that is switched off instead of removed."""
 
     is_active = models.BooleanField(default=True, editable=False)
@@ -88,7 +91,8 @@ class TrackedModel(StampedModel):
         Raises:
             ValidationError: it can't be deleted now.
         """
-        self.refuse_deletion()  # here, as Django deletes what hangs on the row before it asks the row
+        with running.as_host():
+            self.refuse_deletion()  # here, as Django deletes what hangs on the row before it asks the row
         # Django deletes without a savepoint of its own: a refusal would break the block around it.
         with transaction.atomic():
             super().hard_delete()

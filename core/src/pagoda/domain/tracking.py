@@ -19,10 +19,10 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from pagoda.domain import changes
 from pagoda.domain.access.checks import refuse_hidden, require_creating, require_level
 from pagoda.domain.access.querysets import readable_with_levels
-from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.stamped import TrackedModel
 from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import acting_viewer, person
 from pagoda_plugin_sdk.exceptions import near_misses
 
 type ModelField = Field[Any, Any]  # Any: the value's types, which differ from field to field
@@ -46,16 +46,17 @@ def _before_save(
     if raw:
         return
     if instance._state.adding and instance.created_user_id is None:
-        instance.made_by(acting_user())
+        instance.made_by(person(acting_viewer()))
     if not changes.is_storing(instance):
         _begin(instance, _SavedFields(instance, update_fields))
 
 
 def _require(action: Action, instance: TrackedModel, changed: Collection[str] = ()) -> None:
     """Refuse a write of the `changed` fields that the acting user may not do; without one the host writes."""
-    user = acting_user()
+    user = acting_viewer()
     if user is None:
         return
+    changes.require_granted(instance.SUBJECT, instance.entity_name)
     if action == "create" or "schema" in changed:
         require_creating(user, instance)
     if action == "create":
@@ -65,7 +66,7 @@ def _require(action: Action, instance: TrackedModel, changed: Collection[str] = 
     rows: QuerySet[Any] = type(instance)._base_manager.filter(pk=instance.pk)  # as stored, not as it is to be
     found = next(readable_with_levels(rows, user), None)
     if found is None:
-        refuse_hidden()
+        refuse_hidden(user)
     require_level(user, found[0], needed, found[1])
 
 
@@ -120,7 +121,7 @@ def _begin(instance: TrackedModel, fields: _SavedFields) -> None:
         subject=instance.SUBJECT,
         action=action,
         instance=None if action == "create" else instance,
-        user=acting_user(),
+        user=person(acting_viewer()),
         data=fields.data() if action in ("create", "update") else {},
         entity_name=fields.entity_name(),
     )
@@ -159,7 +160,7 @@ def _before_hard_delete(instance: TrackedModel, **_signal: object) -> None:
         subject=instance.SUBJECT,
         action="delete",
         instance=copy(instance),  # Django takes the key from the instance it deletes
-        user=acting_user(),
+        user=person(acting_viewer()),
         data={},
         entity_name=instance.entity_name,
     )

@@ -9,22 +9,29 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError
 from django.db.models import ProtectedError, RestrictedError
 
+from pagoda import running
 from pagoda.domain.acting import acting_as, acting_user
+from pagoda.domain.authority import require_acting_for
 from pagoda.domain.changes import change_scope
-from pagoda.domain.user.models import User
+from pagoda.domain.user.permissions import Viewer, acting_viewer, person
 
 
 @contextmanager
-def writing(user: User | None) -> Iterator[User | None]:
-    """Write as `user` in one change scope and yield who that is: without a user it is whoever acts.
+def writing(user: Viewer | None) -> Iterator[Viewer | None]:
+    """Write as `user` in one change scope and yield whose rights decide: without a user, of whoever acts.
+
+    Plugin code writes as the acting user, or on its own authority.
 
     Raises:
+        BeyondAuthority: it names another user.
         ValidationError: somebody else wrote the same thing at the same moment; nothing is stored.
     """
-    actor = user if isinstance(user, User) else acting_user()
+    acting = person(user) or acting_user()
+    if is_of_plugin := running.innermost() is not None:
+        require_acting_for(user)
     try:
-        with acting_as(actor), change_scope():
-            yield actor
+        with running.as_host(), acting_as(acting), change_scope():
+            yield acting_viewer() if is_of_plugin else acting
     except (ProtectedError, RestrictedError):  # somebody's hard delete: no clash
         raise
     except IntegrityError as err:

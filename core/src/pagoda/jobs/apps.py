@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import cast
 
 from django.apps import AppConfig
 
+from pagoda import running
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 from pagoda_plugin_sdk.tasks import celery_app
 
@@ -21,7 +23,7 @@ class JobConfig(AppConfig):
         # Late: these modules use models, which exist once Django has loaded the apps
         from pagoda.jobs import deferred, interface, models, operations, plugin_host, runtime, starting
 
-        models.Job.services = interface
+        models.Job.services = cast("models.JobServices", running.Hosted(interface))
         import_module("pagoda.jobs.core_tasks")  # registers the host's operations
         PluginTaskRegistry.validate_all(known_plugins=plugin_host.known_plugin_names())
         operations.load_custom_tasks()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from django.db import transaction
 
+from pagoda import running
 from pagoda.jobs import operations, plugin_host, store
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
 from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
 from pagoda.jobs.models import Job
 from pagoda.washing import shown
+from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -50,7 +52,12 @@ class TaskContext:
         """Return the number of this try, from 1."""
         return self.execution.attempt.number
 
+    def authority(self) -> AbstractContextManager[None]:
+        """Return a block in which the plugin acts for itself, as `Plugin.authority` does."""
+        return authority_of(self.execution.attempt.plugin)
+
     @cached_property
+    @running.as_host()
     def _job(self) -> Job:
         return Job.objects.select_related("user").get(pk=self.id)
 
@@ -94,6 +101,7 @@ class TaskContext:
             self._reported = now
             self.report()
 
+    @running.as_host()
     def report(self) -> None:
         """Store the progress that was told last.
 
@@ -144,7 +152,7 @@ class TaskContext:
                 f"File {shown(name)} of job {self.id} has {len(content)} bytes, "
                 f"expected {FILE_MAX_BYTES} at most."
             )
-        with transaction.atomic():
+        with running.as_host(), transaction.atomic():
             if not store.attach_file(
                 self.execution.attempt, name=name, content=content, content_type=content_type
             ):
@@ -181,7 +189,9 @@ class TaskContext:
             JobLost: another worker has it; nothing of the block is stored.
         """
         with transaction.atomic():
-            if not store.lock(self.execution.attempt):
+            with running.as_host():
+                has_it = store.lock(self.execution.attempt)
+            if not has_it:
                 raise lost(self.execution.attempt)
             yield
 

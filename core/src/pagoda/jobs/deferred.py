@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 
+from pagoda import running
 from pagoda.hooks import runtime as hooks
 from pagoda.hooks.records import HandlerRecord
 from pagoda.jobs import operations, store
@@ -23,6 +24,7 @@ def install() -> None:
     hooks.set_deferrer(defer)
 
 
+@running.as_host()
 def defer(record: HandlerRecord, spec: HookSpec, args: Sequence[Any]) -> None:
     """Queue a run of the handler: it goes out when the change is committed, and never if it is undone."""
     named = dict(zip(spec.arguments, args, strict=False))
@@ -53,7 +55,8 @@ def run(params: Mapping[str, Any], user: Any) -> None:
     spec = HOOK_SPECS[params["hook"]]
     record = _record(spec, params["handler"])
     model = apps.get_model(_MODELS[spec.subject])
-    subject = model._base_manager.filter(pk=params["object"]).first()  # deleted ones, too
+    with running.as_host():
+        subject = model._base_manager.filter(pk=params["object"]).first()  # deleted ones, too
     if subject is None:
         raise JobError(
             f"{model.__name__} {params['object']!r} of deferred hook {spec.name!r} does not exist any more."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import structlog
@@ -12,7 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.functional import SimpleLazyObject
 
+from pagoda import running
 from pagoda.domain.acting import acting_as
+from pagoda.hooks.runtime import manager
 from pagoda.jobs import store
 from pagoda.jobs.context import TaskContext
 from pagoda.jobs.errors import InvalidParams, JobLost
@@ -65,7 +68,9 @@ def run_attempt(
 def _run(execution: Execution, spec: OperationSpec, guard: Guard) -> str:
     context = None if spec.options is None else TaskContext(execution)
     with ending_forks(), guard(execution.attempt):
-        returned = spec.handler(execution.attempt.job_id if context is None else context)
+        returned = _called(
+            spec, execution.attempt.plugin, execution.attempt.job_id if context is None else context
+        )
     if execution.is_ended:
         return "ended"
     if execution.saw_cancel:
@@ -74,6 +79,13 @@ def _run(execution: Execution, spec: OperationSpec, guard: Guard) -> str:
     if outcome.target is not None:
         store.point_at(execution.attempt, outcome.target)
     return _recorded(_end, execution, outcome.status, text=outcome.text, result=outcome.result)
+
+
+def _called(spec: OperationSpec, plugin_id: str, argument: Any) -> Any:
+    """Call the task, noted as the plugin's code that it is; its time limits are the worker's to keep."""
+    if not plugin_id:
+        return spec.handler(argument)
+    return manager().budget.run_within(inf, plugin_id, spec.handler, argument)
 
 
 def _end(execution: Execution, status: JobStatus, **details: Any) -> str:
@@ -115,7 +127,12 @@ def _user(user_id: int | None) -> Any:
     """Return the user with this id, read when it is first used; None for None."""
     if user_id is None:
         return None
-    return SimpleLazyObject(lambda: get_user_model().objects.get(pk=user_id))
+
+    @running.as_host()
+    def read() -> Any:
+        return get_user_model().objects.get(pk=user_id)
+
+    return SimpleLazyObject(read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

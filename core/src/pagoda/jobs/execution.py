@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from pagoda import running
 from pagoda.jobs import store
 from pagoda.jobs.errors import JobLost
 from pagoda.washing import washed, washed_json
@@ -55,6 +56,7 @@ class JobLogWriter:
         if transaction_depth() == self.depth:
             self.store()
 
+    @running.as_host()
     def store(self) -> None:
         """Store the waiting lines."""
         if not self.waiting:
@@ -83,6 +85,7 @@ class Execution:
     def __post_init__(self) -> None:
         self.log = JobLogWriter(self.attempt.job_id, self.attempt.number)
 
+    @running.as_host()
     def end(self, status: JobStatus, *, text: str | None = None, error: str = "", result: Any = None) -> None:
         """End the job; inside a transaction, together with it.
 
@@ -103,6 +106,7 @@ class Execution:
         """Return whether the task has a transaction open."""
         return transaction_depth() > self.depth
 
+    @running.as_host()
     def is_asked_to_stop(self) -> bool:
         """Return whether somebody cancelled the job; reads the database.
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from pagoda import running
+from pagoda.domain.acting import acting_authority
+from pagoda.domain.authority import PluginAuthority, beyond, require_acting_for
 from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import InvalidParams, JobLost
@@ -34,7 +37,7 @@ def submit(*, plugin: str, operation_name: str, user: Any, **options: Any) -> Jo
         UnknownOperation: the plugin has no such operation.
         InvalidParams: params or target can't be stored.
     """
-    operation = operations.resolve_name(plugin, operation_name)
+    operation = _submittable(operations.resolve_name(plugin, operation_name), user)
     return store.submit(store.JobRequest(operation=operation, user=user, **options))
 
 
@@ -47,7 +50,7 @@ def submit_many(
         UnknownOperation: the plugin has no such operation.
         InvalidParams: some params can't be stored; no job is made then.
     """
-    operation = operations.resolve_name(plugin, operation_name)
+    operation = _submittable(operations.resolve_name(plugin, operation_name), user)
     return store.submit_many(store.JobRequest(operation=operation, user=user), params)
 
 
@@ -74,7 +77,7 @@ def create_new_job(
     if number is None:
         raise InvalidParams("A job needs an operation: give its id, see PluginTaskRegistry.get_operation_id.")
     request = store.JobRequest(
-        operation=operations.resolve(number),
+        operation=_submittable(operations.resolve(number), user),
         user=user,
         params={} if params is None else params,
         target=target,
@@ -87,6 +90,7 @@ def create_new_job(
 
 def run(job: Job, *, will_delay: bool) -> str | None:
     """Queue the job on commit, or run it here and now and return how it ended in a word."""
+    _require_own(job)
     if will_delay:
         store.run(job)
         return None
@@ -138,6 +142,7 @@ def is_canceled(job: Job) -> bool:
 
 def proceed_if_ready(job: Job) -> bool:
     """Return whether the calling task may do the work now."""
+    _require_own(job)
     execution = _execution(job)
     if execution is not None:
         try:
@@ -159,6 +164,7 @@ def update(job: Job, *, status: int | None, text: str | None, target: Any, opera
     Raises:
         JobLost: the claim is gone, or a worker has the job; nothing is stored.
     """
+    _require_own(job)
     execution = _execution(job)
     _store_details(job, execution, target, operation)
     wanted = None if status is None else JobStatus(status)
@@ -202,6 +208,24 @@ def register_method_table(operation: int, method: Any) -> None:
 def method_table() -> Mapping[int, Any]:
     """Return ``{operation id: task}`` of core, custom and plugin tasks."""
     return operations.method_table()
+
+
+def _submittable(operation: operations.OperationSpec, user: Any) -> operations.OperationSpec:
+    """Return the operation if the calling code may submit it for `user`: its own, or granted."""
+    require_acting_for(user)
+    code, whose = running.innermost(), operation.plugin_id or "core"
+    if code is None or code.plugin_id == whose:
+        return operation
+    authority = acting_authority() or PluginAuthority(code.plugin_id)
+    authority.require("job:submit", whose)
+    return operation
+
+
+def _require_own(job: Job) -> None:
+    code = running.innermost()
+    if code is not None and code.plugin_id != job.plugin:
+        whose = job.plugin or "core"
+        beyond(code.plugin_id, "change another's job", f"can't change job {job.pk}, which is of {whose!r}")
 
 
 def _execution(job: Job) -> Execution | None:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.jobs import operations
 from pagoda.jobs.transitions import Phase, phase_of
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
@@ -38,7 +39,7 @@ class JobServices(Protocol):
     def register_method_table(self, operation: int, method: Any) -> None: ...
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(BoundQuerySet["Job"]):
     """Jobs."""
 
     def listed(self) -> JobQuerySet:
@@ -107,7 +108,7 @@ class JobManager(models.Manager["Job"]):
         )
 
 
-class Job(models.Model):
+class Job(BoundModel):
     """One request to run a task, and the truth about it. What changes it goes through `pagoda.jobs.store`."""
 
     # What is to be done, and for whom
@@ -321,7 +322,7 @@ class Job(models.Model):
         return cls.services.create_new_job(user, *args, **kwargs)  # type: ignore[return-value]  # Job has no subclasses
 
 
-class JobLog(models.Model):
+class JobLog(BoundModel):
     """A line that a task, or the host, wrote about a job."""
 
     job = models.ForeignKey(Job, models.CASCADE, db_index=False, related_name="logs")
@@ -330,6 +331,8 @@ class JobLog(models.Model):
     level = models.CharField(max_length=10)  # debug, info, warning, error
     message = models.TextField()
     extra = models.JSONField(default=dict)
+
+    objects = BoundQuerySet["JobLog"].as_manager()
 
     class Meta:
         app_label = "job"
@@ -340,11 +343,13 @@ class JobLog(models.Model):
         return f"{self.level}: {self.message}"
 
 
-class JobFile(models.Model):
+class JobFile(BoundModel):
     """The file that a job carries; kept here, as workers and API share no disk."""
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="file")
     content = models.BinaryField()
+
+    objects = BoundQuerySet["JobFile"].as_manager()
 
     class Meta:
         app_label = "job"

@@ -9,8 +9,10 @@ from django.conf import settings
 
 from pagoda.audit.context import set_plugin_finder
 from pagoda.plugins import runtime
+from pagoda.plugins.authority import acting_for_itself
 from pagoda.plugins.calling import calling_plugin
 from pagoda.plugins.registry import PluginRegistry
+from pagoda_plugin_sdk.authority import set_authority
 
 
 class PluginsConfig(AppConfig):
@@ -25,3 +27,4 @@ class PluginsConfig(AppConfig):
     def ready(self) -> None:
         self.registry = runtime.start(settings.PAGODA, apps)
         set_plugin_finder(partial(calling_plugin, self.registry))
+        set_authority(partial(acting_for_itself, self.registry))

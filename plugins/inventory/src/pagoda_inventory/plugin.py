@@ -7,7 +7,7 @@ from typing import Any
 
 from pagoda_inventory.formats import address_faults, version_faults
 from pagoda_inventory.last_scan import LastScans, age_seconds
-from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE
+from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE, SCHEMA
 from pagoda_inventory.settings import InventorySettings
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginTaskConfig
 from pagoda_plugin_sdk.decorators import get_attrs_hook, validation_hook
@@ -32,6 +32,7 @@ class InventoryPlugin(Plugin):
     api_v2_patterns = "pagoda_inventory.api.urls"
     settings_model = InventorySettings
     task_config = TASK_CONFIG
+    permissions = [f"{kind}:{entity}" for entity in SCHEMA for kind in ("entity:write", "entry:write")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +69,8 @@ class InventoryPlugin(Plugin):
         self, entry: EntryProtocol, attrinfo: list[dict[str, Any]], is_retrieve: bool, **_context: Any
     ) -> list[dict[str, Any]]:
         """Show how old the facts of a host are; None when no scan is known."""
-        last_scan = self._last_scans.of(entry.name)
+        with self.authority():  # whoever asked for the scan
+            last_scan = self._last_scans.of(entry.name)
         return [
             *attrinfo,
             {

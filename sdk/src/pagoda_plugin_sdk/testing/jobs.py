@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,10 @@ class FakeJob:
         """Keep what is asked for in `submitted`; nothing is run."""
         job = SubmittedJob(operation_name=operation_name, params=dict(params or {}), options=options)
         self.submitted.append(job)
+
+    def authority(self) -> AbstractContextManager[None]:
+        """Return a block in which, as everywhere here, nothing is refused."""
+        return nullcontext()
 
     @contextmanager
     def fence(self) -> Iterator[None]:

@@ -18,11 +18,12 @@ from django.db.models.lookups import GreaterThan
 
 from pagoda.domain.access.checks import require
 from pagoda.domain.access.querysets import readable
+from pagoda.domain.authority import PluginAuthority
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.text import listed
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
-from pagoda.domain.user.permissions import Kind, groups_of, level_of, may_add_entities, roles_of
+from pagoda.domain.user.permissions import Kind, Viewer, groups_of, level_of, may_add_entities, roles_of
 
 type Changed = Collection[str]
 
@@ -53,15 +54,17 @@ def require_managing(user: User | None, model: type[Model], verb: str) -> None:
         _refuse(f"To {verb} a {meta.verbose_name} takes a right that {_called(user)} has not", needed)
 
 
-def visible[M: Model](rows: QuerySet[M], user: User | AnonymousUser | None) -> QuerySet[M]:
+def visible[M: Model](rows: QuerySet[M], user: Viewer | None) -> QuerySet[M]:
     """Return those of `rows` that `user` may see: all that they manage; else themselves and what they hold.
 
     Raises:
         KeyError: `rows` are no users, groups, roles, permissions of roles or tokens.
     """
+    model: type[Model] = rows.model
+    if isinstance(user, PluginAuthority) and user.names("user:read") is None and model is not ApiToken:
+        return rows
     if not isinstance(user, User):
         return rows.none()
-    model: type[Model] = rows.model
     if user.is_superuser or (model is not RolePermission and manages(user, model, *_VERBS)):
         return rows
     if model is RolePermission:

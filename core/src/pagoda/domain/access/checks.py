@@ -7,11 +7,13 @@ from typing import NoReturn
 
 from django.core.exceptions import PermissionDenied
 
+from pagoda.domain.authority import PluginAuthority, beyond
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities
+from pagoda_plugin_sdk.permissions import Permission
 
 
 def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -> None:
@@ -32,16 +34,19 @@ def require_level(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: 
     """
     if user is not None and has < level:
         if has < Level.READABLE:
-            refuse_hidden()
-        raise PermissionDenied(_refusal(user, called(obj), level, has))
+            refuse_hidden(user)
+        _refuse(user, called(obj), level, has)
 
 
-def refuse_hidden() -> NoReturn:
-    """Refuse without naming what it is about.
+def refuse_hidden(user: Viewer | None) -> NoReturn:
+    """Refuse `user` without naming what it is about.
 
     Raises:
         PermissionDenied: always.
     """
+    if isinstance(user, PluginAuthority):
+        text = "acts for itself and may not see what this would change; grant it in PLUGIN_PERMISSIONS"
+        beyond(user.plugin_id, "change what it may not see", text)
     raise PermissionDenied("You may not see what this would change, or it does not exist.")
 
 
@@ -55,7 +60,7 @@ def require_attributes(user: Viewer | None, entity_name: str, levels: dict[str, 
     if refused:
         names = listed([repr(name) for name in sorted(refused)])
         called_so = f"attribute {names} of entity {entity_name!r}"
-        raise PermissionDenied(_refusal(user, called_so, level, min(refused.values())))
+        _refuse(user, called_so, level, min(refused.values()))
 
 
 def require_deleting(user: Viewer | None, entries: Sequence[tuple[Entry, int]]) -> None:
@@ -68,7 +73,7 @@ def require_deleting(user: Viewer | None, entries: Sequence[tuple[Entry, int]]) 
     if refused:
         names = listed([called(entry) for entry, _ in refused])
         also = ", which goes with it," if len(entries) > len(refused) else ""
-        raise PermissionDenied(_refusal(user, names + also, Level.FULL, min(has for _, has in refused)))
+        _refuse(user, names + also, Level.FULL, min(has for _, has in refused))
 
 
 def require_creating(user: Viewer | None, obj: object) -> None:
@@ -90,6 +95,8 @@ def require_adding_entities(user: Viewer | None) -> None:
         PermissionDenied: says who may.
     """
     if user is not None and not may_add_entities(user):
+        if isinstance(user, PluginAuthority):
+            user.refuse(Permission("entity:write"))
         raise PermissionDenied(
             f"Adding entities takes a right that {_who(user)} has not. Ask for a role or a group that has it "
             "(`can_add_entities`, `entity.add_entity`)."
@@ -107,15 +114,19 @@ def called(obj: Entity | EntityAttr | Entry) -> str:
             return f"entity {obj.name!r}"
 
 
-def _refusal(user: Viewer | None, what: str, level: int, has: int) -> str:
+def _refuse(user: Viewer | None, what: str, level: int, has: int) -> NoReturn:
     needed, having = Level(level).label, Level(has).label
-    return (
-        f"{needed.capitalize()} permission on {what} is needed; {_who(user)} has {having!r}. "
-        "Ask for a role that grants it."
-    )
+    text = f"{needed.capitalize()} permission on {what} is needed; {_who(user)} has {having!r}."
+    if isinstance(user, PluginAuthority):
+        beyond(
+            user.plugin_id, f"{needed} on {what}", f"acts for itself. {text} Grant it in PLUGIN_PERMISSIONS"
+        )
+    raise PermissionDenied(f"{text} Ask for a role that grants it.")
 
 
 def _who(user: Viewer | None) -> str:
+    if isinstance(user, PluginAuthority):
+        return user.get_username()
     if user is None or not user.is_authenticated:
         return "somebody not logged in"
     return f"user {user.get_username()!r}"

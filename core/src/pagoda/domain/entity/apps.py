@@ -1,7 +1,10 @@
 """Entities and their attributes as a Django app."""
 
+from typing import cast
+
 from django.apps import AppConfig
 
+from pagoda import running
 from pagoda.domain import hard_deletes
 
 
@@ -18,7 +21,7 @@ class EntityConfig(AppConfig):
         from pagoda.domain import tracking
         from pagoda.domain.entity import models, services
 
-        models.Entity.services = services
+        models.Entity.services = cast("models.EntityServices", running.Hosted(services))
         hard_deletes.refuse_referenced(models.Entity)
         hard_deletes.refuse_referenced(models.EntityAttr)
         tracking.track(models.Entity)

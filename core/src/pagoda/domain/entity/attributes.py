@@ -17,8 +17,8 @@ from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import AttrSpec, Referral
 from pagoda.domain.faults import Faults
-from pagoda.domain.user.models import Level, User
-from pagoda.domain.user.permissions import level_of, may
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, level_of, may, person
 from pagoda_plugin_sdk.exceptions import near_misses
 
 _BATCH_SIZE: Final = 500
@@ -29,7 +29,7 @@ class AttributeChanges:
     """The specs of one write against the attributes that the entity has."""
 
     def __init__(
-        self, existing: Mapping[int, EntityAttr], specs: Sequence[AttrSpec], user: User | None
+        self, existing: Mapping[int, EntityAttr], specs: Sequence[AttrSpec], user: Viewer | None
     ) -> None:
         self._existing = existing
         self._targets = _find_entities(specs, user)
@@ -69,7 +69,7 @@ class AttributeChanges:
         ]
         return any(level >= Level.READABLE for level in levels)
 
-    def store(self, entity: Entity, user: User | None) -> list[dict[str, Any]]:
+    def store(self, entity: Entity, user: Viewer | None) -> list[dict[str, Any]]:
         """Store the changes and return them, ``[{"id", "name", what changed...}]``.
 
         The number of queries does not grow with the number of attributes, but for batches of rows.
@@ -119,10 +119,10 @@ class AttributeChanges:
         for batch in batched(renamed if len(renamed) > 1 else (), _BATCH_SIZE):
             EntityAttr.objects.filter(pk__in=batch).update(name=aside)
 
-    def _changed(self, spec: AttrSpec, entity: Entity, user: User | None) -> EntityAttr:
+    def _changed(self, spec: AttrSpec, entity: Entity, user: Viewer | None) -> EntityAttr:
         """Return the attribute as the spec wants it, not stored yet."""
         if spec.id is None:
-            return EntityAttr(parent_entity=entity, created_user=user, **spec.fields)
+            return EntityAttr(parent_entity=entity, created_user=person(user), **spec.fields)
         attr = self._existing[spec.id]
         for key, value in ({"is_active": False} if spec.is_deleted else spec.fields).items():
             setattr(attr, key, value)
@@ -153,7 +153,7 @@ class AttributeChanges:
         return [self._targets[_key(referral)] for referral in spec.referral or ()]
 
 
-def existing_attributes(entity: Entity, viewer: User | None) -> dict[int, EntityAttr]:
+def existing_attributes(entity: Entity, viewer: Viewer | None) -> dict[int, EntityAttr]:
     """Return the active attributes of `entity` by id.
 
     Each has ``user_level``, and the entities it may point to, of which ``is_seen`` tells whether `viewer` may
@@ -174,7 +174,7 @@ def _too_many(entity_name: str, most: int) -> str:
     )
 
 
-def _find_entities(specs: Iterable[AttrSpec], user: User | None) -> dict[int | str, Entity]:
+def _find_entities(specs: Iterable[AttrSpec], user: Viewer | None) -> dict[int | str, Entity]:
     """Return the entities that the specs point to, by the id or name that is used for them."""
     wanted = {spec.name: [_key(referral) for referral in spec.referral or ()] for spec in specs}
     keys = {key for of_spec in wanted.values() for key in of_spec}
@@ -201,12 +201,12 @@ def _find_entities(specs: Iterable[AttrSpec], user: User | None) -> dict[int | s
     return found
 
 
-def _pointable(user: User | None) -> QuerySet[Entity]:
+def _pointable(user: Viewer | None) -> QuerySet[Entity]:
     entities = Entity.objects.active()
     return entities if user is None else entities.filter(may(user, Level.READABLE, "entity"))
 
 
-def _unknown_entity(attr_name: str, key: int | str, user: User | None) -> str:
+def _unknown_entity(attr_name: str, key: int | str, user: Viewer | None) -> str:
     known = _pointable(user).values_list("name", flat=True)
     misses = near_misses(key, known) if isinstance(key, str) else ""
     noun = "named" if isinstance(key, str) else "with the id"

@@ -11,7 +11,7 @@ from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.specs import read_level, read_note
 from pagoda.domain.text import name_fault
-from pagoda.domain.user.models import User
+from pagoda.domain.user.permissions import Viewer, person
 from pagoda_plugin_sdk.exceptions import near_misses
 
 
@@ -49,10 +49,12 @@ def refuse_taken(name: str, *, exclude: int | None) -> None:
 
 
 def entity_change(
-    entity: Entity | None, action: Action, user: User | None, data: dict[str, Any], name: str
+    entity: Entity | None, action: Action, user: Viewer | None, data: dict[str, Any], name: str
 ) -> Change:
     """Return the change of an entity that is, or is to be, stored as `name`."""
-    return Change(subject="entity", action=action, instance=entity, user=user, data=data, entity_name=name)
+    return Change(
+        subject="entity", action=action, instance=entity, user=person(user), data=data, entity_name=name
+    )
 
 
 def _name(raw: object) -> str:

@@ -14,13 +14,13 @@ from pagoda.domain.entity.fields import differing, entity_change, read_fields, r
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entity.specs import read_specs
 from pagoda.domain.stamped import updated_stamp
-from pagoda.domain.user.models import Level, User, default_level
-from pagoda.domain.user.permissions import level_of
+from pagoda.domain.user.models import Level, default_level
+from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
 
 
 def create_entity(
-    user: User | None,
+    user: Viewer | None,
     *,
     name: str,
     attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key
@@ -48,7 +48,7 @@ def create_entity(
         sent = {key: value for key, value in data.items() if key != "attrs"}
         fields = read_fields(given | sent, exclude=None)
         specs = read_specs(data.get("attrs", []), {})
-        entity = Entity(created_user=actor, owner=actor, **fields)
+        entity = Entity(created_user=person(actor), owner=person(actor), **fields)
         change = entity_change(entity, "create", actor, fields, entity.name)
         changes.store(change, force_insert=True)
         attributes = AttributeChanges({}, specs, actor)  # so late, as one may point to it
@@ -59,7 +59,7 @@ def create_entity(
 
 def update_entity(
     entity: Entity,
-    user: User | None,
+    user: Viewer | None,
     *,
     name: str | None = None,
     note: str | None = None,
@@ -88,20 +88,20 @@ def update_entity(
     return entity
 
 
-def add_attribute(entity: Entity, user: User | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
+def add_attribute(entity: Entity, user: Viewer | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
     """Add an attribute, ``add_attribute(entity, user, name=..., type=...)``, as a change of the entity."""
     update_entity(entity, user, attrs=[spec])
     return EntityAttr.objects.active().get(parent_entity=entity, name=spec["name"])
 
 
-def rename_attribute(attr: EntityAttr, user: User | None, name: str) -> EntityAttr:
+def rename_attribute(attr: EntityAttr, user: Viewer | None, name: str) -> EntityAttr:
     """Rename an attribute, as a change of its entity; its values keep their history."""
     update_entity(attr.parent_entity, user, attrs=[{"id": attr.pk, "name": name}])
     attr.refresh_from_db()
     return attr
 
 
-def remove_attribute(attr: EntityAttr, user: User | None) -> None:
+def remove_attribute(attr: EntityAttr, user: Viewer | None) -> None:
     """Remove an attribute softly, as a change of its entity; its values stay in the history.
 
     Removing a removed one does nothing.
@@ -111,7 +111,7 @@ def remove_attribute(attr: EntityAttr, user: User | None) -> None:
     attr.is_active = False
 
 
-def delete_entity(entity: Entity, user: User | None) -> None:
+def delete_entity(entity: Entity, user: Viewer | None) -> None:
     """Delete `entity` softly; deleting a deleted one does nothing.
 
     Raises:
@@ -132,7 +132,7 @@ def delete_entity(entity: Entity, user: User | None) -> None:
     entity.is_active = False
 
 
-def restore_entity(entity: Entity, user: User | None) -> None:
+def restore_entity(entity: Entity, user: Viewer | None) -> None:
     """Undo the deletion of `entity`; restoring an active one does nothing.
 
     Raises:
@@ -152,7 +152,7 @@ def restore_entity(entity: Entity, user: User | None) -> None:
     entity.is_active = True
 
 
-def _stored(entity: Entity, user: User | None) -> Entity:
+def _stored(entity: Entity, user: Viewer | None) -> Entity:
     # Locked against another write of its attributes; entries may be made meanwhile.
     rows = Entity.objects.select_for_update(no_key=True).annotate(user_level=level_of(user, "entity"))
     stored = rows.get(pk=entity.pk)
@@ -163,7 +163,9 @@ def _stored(entity: Entity, user: User | None) -> Entity:
     return stored
 
 
-def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]], user: User | None) -> dict[str, Any]:
+def _differing_attrs(
+    entity: Entity, attrs: Sequence[Mapping[str, Any]], user: Viewer | None
+) -> dict[str, Any]:
     """Return ``{"attrs": [...]}`` with the items that change something, ``{}`` when none does."""
     if not attrs:
         return {}
@@ -177,7 +179,7 @@ def _differing_attrs(entity: Entity, attrs: Sequence[Mapping[str, Any]], user: U
     return {"attrs": items} if items else {}
 
 
-def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: User | None) -> None:
+def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: Viewer | None) -> None:
     sent = {key: value for key, value in data.items() if key != "attrs"}
     fields = read_fields(differing(stored, sent), exclude=entity.pk)
     existing = existing_attributes(entity, user)

@@ -1,7 +1,10 @@
 """Entries and their values as a Django app."""
 
+from typing import cast
+
 from django.apps import AppConfig
 
+from pagoda import running
 from pagoda.domain import hard_deletes
 
 
@@ -15,13 +18,14 @@ class EntryConfig(AppConfig):
     def ready(self) -> None:
         """Give the models their services, have plain writes of entries told, and those of users guarded."""
         # Models, and what needs them, load after the apps
-        from pagoda.domain import guarding, tracking
+        from pagoda.domain import binding, guarding, tracking
         from pagoda.domain.entry import models, services
 
-        models.Entry.services = services
+        models.Entry.services = cast("models.EntryServices", running.Hosted(services))
         hanging = {models.Attribute: "parent_entry", models.AttributeValue: "parent_entry"}
         hard_deletes.refuse_referenced(
             models.Entry, hanging | {models.AttributeReference: "value__parent_entry"}
         )
         tracking.track(models.Entry)
         guarding.guard()
+        binding.bind()

@@ -20,7 +20,8 @@ from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda.washing import shown
 
@@ -41,7 +42,7 @@ class _Draft:
 
 
 def create_entry(
-    user: User | None, schema: Entity, *, name: str, attrs: GivenAttrs | None = None, note: str = ""
+    user: Viewer | None, schema: Entity, *, name: str, attrs: GivenAttrs | None = None, note: str = ""
 ) -> Entry:
     """Create an entry with its values as one change of `user`.
 
@@ -55,7 +56,7 @@ def create_entry(
     return _create(user, schema, [{"name": name, "note": note, "attrs": attrs or {}}], is_bulk=False)[0]
 
 
-def create_entries(user: User | None, schema: Entity, rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
+def create_entries(user: Viewer | None, schema: Entity, rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """Create an entry for each row, ``{"name", "note", "attrs"}``, all or none, each with its hooks.
 
     The rows are written in batches, so that Django's ``post_save`` is not sent for them.
@@ -68,7 +69,7 @@ def create_entries(user: User | None, schema: Entity, rows: Iterable[Mapping[str
 
 
 def _create(
-    user: User | None, schema: Entity, rows: Sequence[Mapping[str, Any]], *, is_bulk: bool
+    user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], *, is_bulk: bool
 ) -> list[Entry]:
     if not rows:
         return []
@@ -90,7 +91,7 @@ def _create(
     return entries
 
 
-def _definitions(schema: Entity, viewer: User | None) -> tuple[Definition, ...]:
+def _definitions(schema: Entity, viewer: Viewer | None) -> tuple[Definition, ...]:
     stored = read_schema(schema.pk, viewer)
     require_level(viewer, schema, Level.WRITABLE, stored.level)
     if not stored.is_active:
@@ -105,7 +106,7 @@ def _drafts(
     schema: Entity,
     definitions: Sequence[Definition],
     rows: Sequence[object],
-    user: User | None,
+    user: Viewer | None,
     *,
     is_bulk: bool,
 ) -> list[_Draft]:
@@ -126,7 +127,7 @@ def _drafts(
     return drafts
 
 
-def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
+def _transform(draft: _Draft, schema: Entity, user: Viewer | None) -> None:
     given = {"name": draft.name, "schema": schema, "note": draft.note, "attrs": draft.intake.items(draft.raw)}
     data = changes.send_changing(_change(schema, user, given))
     draft.intake.check_keys(data, _DATA_FIELDS)
@@ -140,7 +141,7 @@ def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
 
 
 def _check(
-    drafts: Sequence[_Draft], schema: Entity, definitions: Sequence[Definition], user: User | None
+    drafts: Sequence[_Draft], schema: Entity, definitions: Sequence[Definition], user: Viewer | None
 ) -> None:
     faults = drafts[0].intake.faults
     for draft in drafts:
@@ -176,9 +177,11 @@ def _taken_names(schema: Entity, names: Collection[str]) -> set[str]:
 
 
 def _insert(
-    schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], user: User | None
+    schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], user: Viewer | None
 ) -> list[Entry]:
-    entries = [Entry(schema=schema, name=draft.name, note=draft.note, created_user=user) for draft in drafts]
+    entries = [
+        Entry(schema=schema, name=draft.name, note=draft.note, created_user=person(user)) for draft in drafts
+    ]
     told = [_stored(entry, state, user) for entry, state in zip(entries, states, strict=True)]
     if len(entries) == 1:
         changes.store(told[0], force_insert=True)
@@ -197,12 +200,17 @@ def _insert(
     return entries
 
 
-def _stored(entry: Entry, state: EntryState, user: User | None) -> Change:
+def _stored(entry: Entry, state: EntryState, user: Viewer | None) -> Change:
     data = {"name": entry.name, "schema": entry.schema, "note": entry.note, "attrs": items_of(state)}
     return _change(entry.schema, user, data, entry)
 
 
-def _change(schema: Entity, user: User | None, data: dict[str, Any], entry: Entry | None = None) -> Change:
+def _change(schema: Entity, user: Viewer | None, data: dict[str, Any], entry: Entry | None = None) -> Change:
     return Change(
-        subject="entry", action="create", instance=entry, user=user, data=data, entity_name=schema.name
+        subject="entry",
+        action="create",
+        instance=entry,
+        user=person(user),
+        data=data,
+        entity_name=schema.name,
     )

@@ -17,13 +17,14 @@ from pagoda.domain.access.querysets import readable, readable_with_levels
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query, PostgreSQL 65,535
 
 
-def delete_entry(entry: Entry, user: User | None) -> list[Entry]:
+def delete_entry(entry: Entry, user: Viewer | None) -> list[Entry]:
     """Delete `entry` softly with what its attributes say is deleted in a chain; return all that were deleted.
 
     An entry that something else still refers to stays. Deleting what is deleted does nothing. Each has its
@@ -36,7 +37,7 @@ def delete_entry(entry: Entry, user: User | None) -> list[Entry]:
     return delete_entries([entry], user)
 
 
-def delete_entries(entries: Sequence[Entry], user: User | None) -> list[Entry]:
+def delete_entries(entries: Sequence[Entry], user: Viewer | None) -> list[Entry]:
     """Delete many as `delete_entry` deletes one, all or none; ``post_save`` is sent for one alone.
 
     Raises:
@@ -52,7 +53,7 @@ def delete_entries(entries: Sequence[Entry], user: User | None) -> list[Entry]:
     return deleted
 
 
-def _delete(roots: Collection[int], given: dict[int, Entry], user: User | None) -> list[Entry]:
+def _delete(roots: Collection[int], given: dict[int, Entry], user: Viewer | None) -> list[Entry]:
     rows = [given.get(row.pk, row) for row in _doomed(roots, user)]
     told = [_change(row, "delete", user) for row in rows]
     for change in told:
@@ -70,7 +71,7 @@ def _delete(roots: Collection[int], given: dict[int, Entry], user: User | None) 
     return rows
 
 
-def restore_entry(entry: Entry, user: User | None) -> Entry:
+def restore_entry(entry: Entry, user: Viewer | None) -> Entry:
     """Undo the deletion of `entry` and return it; what was deleted with it stays deleted.
 
     Raises:
@@ -137,7 +138,7 @@ _TABLES: Final = {
 }
 
 
-def _doomed(roots: Collection[int], user: User | None) -> list[Entry]:
+def _doomed(roots: Collection[int], user: Viewer | None) -> list[Entry]:
     """Return what is deleted with the entries `roots`, these first, then step by step.
 
     What `user` may not see stays, as if it were not there, and so does what an attribute leads to that `user`
@@ -158,7 +159,7 @@ def _doomed(roots: Collection[int], user: User | None) -> list[Entry]:
             seen[row.pk], levels[row.pk] = row, level
     hidden = set(roots) - seen.keys()
     if hidden and Entry.objects.active().filter(pk__in=hidden).exists():
-        refuse_hidden()
+        refuse_hidden(user)
     visible = _visible(references, seen.keys(), user)
     followed = [each for each in visible if each.is_part and each.target in seen]
     told = [pk for pk in _chain(roots, followed, visible) if pk in seen]
@@ -174,7 +175,7 @@ def _references(roots: Collection[int]) -> list[_Reference]:
 
 
 def _visible(
-    references: Sequence[_Reference], seen: Collection[int], user: User | None
+    references: Sequence[_Reference], seen: Collection[int], user: Viewer | None
 ) -> Sequence[_Reference]:
     """Return the references of which `user` may see the attribute and who refers, `seen` or not yet."""
     if user is None or user.is_superuser or not references:
@@ -222,7 +223,12 @@ def _steps(roots: Iterable[int], parts: dict[int, list[int]]) -> list[int]:
     return list(reached)
 
 
-def _change(entry: Entry, action: Action, user: User | None) -> Change:
+def _change(entry: Entry, action: Action, user: Viewer | None) -> Change:
     return Change(
-        subject="entry", action=action, instance=entry, user=user, data={}, entity_name=entry.entity_name
+        subject="entry",
+        action=action,
+        instance=entry,
+        user=person(user),
+        data={},
+        entity_name=entry.entity_name,
     )

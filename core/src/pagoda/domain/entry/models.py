@@ -9,15 +9,17 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
+from pagoda import running
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
+from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.changes import Subject
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.state import EntryState
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, Role, User
-from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
+from pagoda.domain.user.permissions import Guarded, Viewer, effective_level, reader
 from pagoda_plugin_sdk.exceptions import near_misses
 
 
@@ -31,7 +33,7 @@ class EntryServices(Protocol):
     def delete_entries(self, entries: Sequence[Entry], user: User | None) -> list[Entry]: ...
     def restore_entry(self, entry: Entry, user: User | None) -> Entry: ...
     def validate_entry(self, entry: Entry, user: User | None) -> None: ...
-    def read_attrs(self, entries: Sequence[Entry]) -> dict[int, dict[str, Any]]: ...
+    def read_attrs(self, entries: Sequence[Entry], viewer: Viewer | None) -> dict[int, dict[str, Any]]: ...
     def differs(self, entry: Entry, definition_id: int, raw: object) -> bool: ...
 
 
@@ -52,7 +54,7 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
 
     def read_attrs(self, entries: Iterable[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
         """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in one query."""
-        return Entry.services.read_attrs(list(entries))
+        return Entry.services.read_attrs(list(entries), reader())
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete each that is active softly with its chain, all or none; return how many, as Django does."""
@@ -81,6 +83,7 @@ class Entry(TrackedModel):
     class Meta:
         ordering = ["name", "id"]
         verbose_name_plural = "entries"
+        base_manager_name = "objects"  # so that a reference to it is bound as well
         constraints = [
             models.UniqueConstraint(
                 name="entry_unique_active_name",
@@ -121,12 +124,13 @@ class Entry(TrackedModel):
         """Return ``{attribute name: current value}``, of all attributes or of `names`.
 
         Dates and instants are Python objects, references ``{"id", "name"}`` (of an entry also ``"schema"``),
-        a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query, whoever asks.
+        a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query. The host gets all,
+        plugin code what the acting user may see.
 
         Raises:
             KeyError: one of `names` is no attribute of the entity.
         """
-        attrs = self.services.read_attrs([self])[self.pk]
+        attrs = self.services.read_attrs([self], reader())[self.pk]
         for name in names or ():
             if name not in attrs:
                 misses = near_misses(name, attrs)
@@ -156,7 +160,8 @@ class Entry(TrackedModel):
 
     def may_permitted(self, user: Viewer, permission: int) -> bool:
         """Return whether `user` has at least the level: 1 nothing, 2 readable, 4 writable, 8 full."""
-        return effective_level(user, self.permission_chain()) >= permission
+        with running.as_host():
+            return effective_level(user, self.permission_chain()) >= permission
 
 
 class Attribute(StampedModel):
@@ -217,7 +222,7 @@ class AttributeValue(StampedModel):
         return f"{self.parent_attr}: {self.value!r}"
 
 
-class AttributeReference(models.Model):
+class AttributeReference(BoundModel):
     """One entry, group or role that a value points to; none of them: a name alone, or one removed since."""
 
     value = models.ForeignKey(AttributeValue, on_delete=models.CASCADE, related_name="references")
@@ -228,6 +233,8 @@ class AttributeReference(models.Model):
     )
     group = models.ForeignKey(Group, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     role = models.ForeignKey(Role, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    objects = BoundQuerySet["AttributeReference"].as_manager()
 
     class Meta:
         ordering = ["ordinal"]

@@ -51,14 +51,21 @@ def read_schema(entity_id: int, viewer: Viewer | None) -> Schema:
     )
 
 
-def read_attrs(entries: Sequence[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
-    """Return ``{entry id: {attribute name: value}}`` in Python, as the host sees them, in one query."""
-    return {pk: attrs_of(state) for pk, state in read_states(entries).items()}
+def read_attrs(
+    entries: Sequence[Entry], viewer: Viewer | None = None
+) -> dict[int, dict[str, Any]]:  # Any: values of every type
+    """Return ``{entry id: {attribute name: value}}`` in Python, in one query; see `read_states`."""
+    return {pk: attrs_of(state) for pk, state in read_states(entries, viewer).items()}
 
 
 def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attribute's type
-    """Return ``{attribute name: value}`` with Python values."""
-    return {each.name: as_python(each, state.value(each)) for each in state.definitions}
+    """Return ``{attribute name: value}`` with Python values, as far as the state's viewer may read them."""
+    is_limited = state.viewer is not None
+    return {
+        each.name: as_python(each, state.value(each), is_limited=is_limited)
+        for each in state.definitions
+        if not is_limited or each.level >= Level.READABLE
+    }
 
 
 def items_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value

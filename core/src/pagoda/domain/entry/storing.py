@@ -10,7 +10,7 @@ from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.state import Definition, EntryState, Link, Value
 from pagoda.domain.entry.value_types import to_storage
-from pagoda.domain.user.models import User
+from pagoda.domain.user.permissions import Viewer, person
 
 _BATCH_SIZE: Final = 500
 
@@ -25,7 +25,7 @@ class NewVersion:
 
 
 def add_attributes(
-    entries: Iterable[Entry], definitions: Sequence[Definition], user: User | None
+    entries: Iterable[Entry], definitions: Sequence[Definition], user: Viewer | None
 ) -> dict[tuple[int, int], Attribute]:
     """Give new entries their attributes; return them by entry id and definition id."""
     rows = [_attribute(entry, definition, user) for entry in entries for definition in definitions]
@@ -33,7 +33,7 @@ def add_attributes(
     return {(row.parent_entry_id, row.schema_id): row for row in rows}
 
 
-def add_versions(versions: Sequence[NewVersion], user: User | None) -> None:
+def add_versions(versions: Sequence[NewVersion], user: Viewer | None) -> None:
     """Store values as the latest versions of attributes that have none."""
     rows = [_value(version, user) for version in versions]
     AttributeValue.objects.bulk_create(rows, batch_size=_BATCH_SIZE)
@@ -46,7 +46,9 @@ def add_versions(versions: Sequence[NewVersion], user: User | None) -> None:
         AttributeReference.objects.bulk_create(references, batch_size=_BATCH_SIZE)
 
 
-def replace_versions(entry: Entry, state: EntryState, values: Mapping[int, Value], user: User | None) -> None:
+def replace_versions(
+    entry: Entry, state: EntryState, values: Mapping[int, Value], user: Viewer | None
+) -> None:
     """Make `values` the latest versions of attributes of `entry`; the caller holds the lock on its row."""
     definitions = [state.definition(key) for key in values]
     attributes = _attributes(entry, state, definitions, user)
@@ -60,7 +62,7 @@ def replace_versions(entry: Entry, state: EntryState, values: Mapping[int, Value
 
 
 def _attributes(
-    entry: Entry, state: EntryState, definitions: Sequence[Definition], user: User | None
+    entry: Entry, state: EntryState, definitions: Sequence[Definition], user: Viewer | None
 ) -> list[Attribute]:
     rows = [_attribute(entry, each, user) for each in definitions]
     for row in rows:
@@ -77,16 +79,18 @@ def _attributes(
     return rows
 
 
-def _attribute(entry: Entry, definition: Definition, user: User | None) -> Attribute:
-    return Attribute(parent_entry=entry, schema_id=definition.id, name=definition.name, created_user=user)
+def _attribute(entry: Entry, definition: Definition, user: Viewer | None) -> Attribute:
+    return Attribute(
+        parent_entry=entry, schema_id=definition.id, name=definition.name, created_user=person(user)
+    )
 
 
-def _value(version: NewVersion, user: User | None) -> AttributeValue:
+def _value(version: NewVersion, user: Viewer | None) -> AttributeValue:
     return AttributeValue(
         parent_attr=version.attribute,
         parent_entry_id=version.attribute.parent_entry_id,
         value=to_storage(version.definition.type, version.value),
-        created_user=user,
+        created_user=person(user),
     )
 
 

@@ -20,7 +20,8 @@ from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
 from pagoda.domain.stamped import updated_stamp
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 
@@ -29,7 +30,7 @@ _FIELDS: Final = ("name", "note")
 
 def update_entry(
     entry: Entry,
-    user: User | None,
+    user: Viewer | None,
     *,
     name: str | None = None,
     note: str | None = None,
@@ -67,7 +68,7 @@ def differs(entry: Entry, definition_id: int, raw: object) -> bool:
     return values[definition_id] != state.value(state.definition(definition_id))
 
 
-def validate_entry(entry: Entry, user: User | None) -> None:
+def validate_entry(entry: Entry, user: Viewer | None) -> None:
     """Ask the validators of the complete entry, as forms do through ``full_clean()``; nothing is stored.
 
     Raises:
@@ -77,7 +78,7 @@ def validate_entry(entry: Entry, user: User | None) -> None:
         subject="entry",
         action="update" if entry.pk else "create",
         instance=entry if entry.pk else None,
-        user=user,
+        user=person(user),
         data={"name": entry.name, "attrs": items_of(read_state(entry))},
         entity_name=entry.entity_name,
     )
@@ -90,7 +91,7 @@ def validate_entry(entry: Entry, user: User | None) -> None:
 class _Update:
     """One update on its way into the database."""
 
-    def __init__(self, entry: Entry, state: EntryState, user: User | None) -> None:
+    def __init__(self, entry: Entry, state: EntryState, user: Viewer | None) -> None:
         self._entry = entry
         self._user = user
         self._state = state
@@ -174,7 +175,7 @@ class _Update:
             subject="entry",
             action="update",
             instance=self._entry,
-            user=self._user,
+            user=person(self._user),
             data=data,
             entity_name=self._entry.entity_name,
         )

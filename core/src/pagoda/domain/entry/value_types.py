@@ -61,9 +61,9 @@ def parse(definition: Definition, raw: object, stored: Value = NOTHING) -> Value
     return Value(tuple(element for element in elements if element != Link()))
 
 
-def as_python(definition: Definition, value: Value) -> Shown:
-    """Return `value` as Python objects, as ``Entry.get_attrs()`` gives them."""
-    return _show(definition, value, VALUE_TYPES[definition.type.element].as_python, is_limited=False)
+def as_python(definition: Definition, value: Value, *, is_limited: bool = False) -> Shown:
+    """Return `value` as Python objects, as ``Entry.get_attrs()`` gives them; `is_limited` as in `as_json`."""
+    return _show(definition, value, VALUE_TYPES[definition.type.element].as_python, is_limited=is_limited)
 
 
 def as_json(definition: Definition, value: Value, *, is_limited: bool) -> Shown:

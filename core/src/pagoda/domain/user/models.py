@@ -17,6 +17,8 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from pagoda import running
+from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.networks import are_within, is_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
@@ -45,12 +47,19 @@ updating = Signal()
 """Sent before users are changed at once, with ``users``, the queryset, and ``values``: none is saved then."""
 
 
-class UserQuerySet(models.QuerySet["User"]):
+class UserQuerySet(BoundQuerySet["User"]):
     """Users; an update that gives a password or switches off ends what they are logged in with."""
 
     def update(self, **values: Any) -> int:  # Any: values of every field
         """Change the rows at once."""
-        updating.send(User, users=self, values=values)
+        self._bind()
+        with running.as_host():
+            updating.send(User, users=self, values=values)
+            return self._update_and_end(values)
+
+    update.alters_data = True  # type: ignore[attr-defined]  # as Django's own: not for templates
+
+    def _update_and_end(self, values: dict[str, Any]) -> int:
         if not values.keys() & {"password", "is_active"}:
             return super().update(**values)
         with transaction.atomic():
@@ -61,8 +70,6 @@ class UserQuerySet(models.QuerySet["User"]):
             _end_tokens(ended)
             models.QuerySet.update(ended, session_salt=_new_salt())
         return rows
-
-    update.alters_data = True  # type: ignore[attr-defined]  # as Django's own: not for templates
 
 
 class Users(UserManager["User"]):
@@ -75,12 +82,15 @@ class Users(UserManager["User"]):
         return UserQuerySet(self.model, using=self._db)
 
 
-class User(AbstractUser):
+class User(BoundModel, AbstractUser):
     """Somebody who logs in. A new password, and being switched off, end their API tokens and sessions."""
 
     session_salt = models.CharField(max_length=32, default="", blank=True, editable=False)
 
     objects: ClassVar[Users] = Users()
+
+    class Meta(AbstractUser.Meta):
+        base_manager_name = "objects"  # so that whoever a row refers to is bound as well
 
     is_rehashing = False  # while Django stores the password that it has, hashed as it now hashes
 
@@ -186,7 +196,7 @@ def nest(group: Group, parent: Group | None) -> None:
         nesting.delete()
 
 
-class Role(models.Model):
+class Role(BoundModel):
     """A named set of users and groups that permissions are granted to."""
 
     name = models.CharField(max_length=MAX_NAME_LENGTH, unique=True, validators=[validate_name])
@@ -196,6 +206,8 @@ class Role(models.Model):
     created_time = models.DateTimeField(auto_now_add=True)
     users = models.ManyToManyField(User, blank=True, related_name="roles")
     groups = models.ManyToManyField(Group, blank=True, related_name="roles")
+
+    objects = BoundQuerySet["Role"].as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -244,7 +256,7 @@ class Scope(models.TextChoices):
     READ_ONLY = "read-only"  # those that change nothing: GET, HEAD, OPTIONS
 
 
-class ApiToken(models.Model):
+class ApiToken(BoundModel):
     """A user's key to the API; only its digest is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
@@ -257,6 +269,8 @@ class ApiToken(models.Model):
     created_time = models.DateTimeField(auto_now_add=True)
     expires_time = models.DateTimeField(null=True, blank=True)  # None: never
     last_used_time = models.DateTimeField(null=True, blank=True, editable=False)  # to a minute
+
+    objects = BoundQuerySet["ApiToken"].as_manager()
 
     class Meta:
         ordering = ["-created_time"]
@@ -295,7 +309,7 @@ class ApiToken(models.Model):
         if made_with is not None:
             made_with.refuse_more(expires_time, allowed)
         with transaction.atomic():  # with the event that the audit log makes of it
-            token = cls.objects.create(
+            token: Self = cls.objects.create(  # type: ignore[assignment]  # it has no subclasses
                 user=user,
                 name=name,
                 digest=_digest(plain),

@@ -46,6 +46,11 @@ def acting_viewer() -> Viewer | None:
     return acting_authority() or acting_user() or AnonymousUser()
 
 
+def reader() -> Viewer | None:
+    """Return for whom the calling code reads: plugin code as `acting_viewer`, the host, None, all."""
+    return None if running.asking() is None else acting_viewer()
+
+
 def person(who: Viewer | None) -> User | None:
     """Return the user that `who` is, as rows name their makers; None for whoever is none."""
     return who if isinstance(who, User) else None

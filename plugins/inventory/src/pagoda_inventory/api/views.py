@@ -42,12 +42,14 @@ class SummaryView(InventoryView):
 
     def get(self, request: Request) -> Response:
         counts = self._counts(request.user)
+        with self.authority():  # whoever asked for them
+            scans = last_scans()
         summary = {
             "entries": sum(count["entries"] for count in counts),
             "entities": counts,
             "last_scans": [
                 {"host": host, "scanned_at": moment, "age_seconds": age_seconds(moment)}
-                for host, moment in sorted(last_scans().items(), key=lambda item: item[1], reverse=True)
+                for host, moment in sorted(scans.items(), key=lambda item: item[1], reverse=True)
             ],
         }
         return Response(InventorySummarySerializer(summary).data)
