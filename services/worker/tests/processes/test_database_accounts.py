@@ -35,6 +35,7 @@ PERMISSIONS = {
     "neighbour": ["entry:write:Open"],
     "inventory": ["entry:write", "entity:write"],
     "trial": ["entry:write:Traced", "job:submit:neighbour"],
+    "hello-world-plugin": ["entry:read"],
 }
 HELLO = "hello-world-plugin"
 TRIALS: dict[str, dict[str, Any]] = {
@@ -255,6 +256,21 @@ class TestWorkers:
         assert ended["scan"]["result"]["refused"] == {}
         assert "worker_not_confined" not in confined.owner.log("pagoda_plugin_trial")
         assert confined.refusals()[before:] == []
+
+    def test_the_deferred_hook_of_another_plugin_becomes_its_job(
+        self, console: Console, processes: Processes
+    ) -> None:
+        processes.start("pagoda_plugin_trial", "run", "--plugin", "trial")
+        processes.start(f"pagoda_plugin_{HELLO}", "run", "--plugin", "hello-world")
+        named = {"entity": "Traced", "name": "to be deleted"}
+        for task in ("write_entry", "delete_entry"):
+            job = console.ask("submit", task, named, "trial", "boss")
+            assert console.ended(job["id"])["status"] == "DONE"
+
+        hook = console.ask("latest", HELLO)
+
+        assert hook["text"] == "entry.after_delete: HelloWorldPlugin.log_entry_delete"
+        assert console.ended(hook["id"])["status"] == "DONE"
 
     def test_a_worker_that_was_granted_nothing_says_what_would_help(
         self, confined: Confined, console: Console, processes: Processes

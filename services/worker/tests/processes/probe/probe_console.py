@@ -30,6 +30,7 @@ def show(job_id: int) -> dict[str, Any]:
     job = Job.objects.get(pk=job_id)
     return {
         "id": job.pk,
+        "text": job.text,
         "status": JobStatus(job.status).name,
         "phase": job.phase.value,
         "error": job.error,
@@ -41,12 +42,21 @@ def show(job_id: int) -> dict[str, Any]:
     }
 
 
+def latest(plugin: str) -> dict[str, Any]:
+    return show(Job.objects.filter(plugin=plugin).latest("pk").pk)
+
+
 def cancel(job_id: int) -> dict[str, Any]:
     store.cancel(Job.objects.get(pk=job_id))
     return show(job_id)
 
 
-COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"submit": submit, "show": show, "cancel": cancel}
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "submit": submit,
+    "show": show,
+    "latest": latest,
+    "cancel": cancel,
+}
 
 for line in sys.stdin:
     command, *arguments = json.loads(line)

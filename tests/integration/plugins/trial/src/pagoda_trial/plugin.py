@@ -33,6 +33,7 @@ TASKS = (
     "break_off",
     "eat_memory",
     "walk",
+    "delete_entry",
 )
 """By offset."""
 

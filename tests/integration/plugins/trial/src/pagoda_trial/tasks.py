@@ -147,3 +147,10 @@ def walk(self: Any, job_id: int) -> None:
         job.update(JobStatus.ERROR, text=str(error))
     else:
         job.update(JobStatus.DONE, text="walked")
+
+
+@plugin_task(15)
+def delete_entry(job: JobContext) -> None:
+    """Delete an entry: the deferred hooks of other plugins become their jobs."""
+    entry: Any = Entry.objects.get(name=job.params["name"], schema__name=job.params["entity"])
+    entry.delete()
