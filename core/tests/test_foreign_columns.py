@@ -164,6 +164,17 @@ def counted(error: str) -> str:
     return TrafficMinute.objects.get().last_error
 
 
+def refused(what: Any) -> str:
+    from pagoda.watching.models import PermissionUse
+    from pagoda.watching.permission_use import Uses
+
+    PermissionUse.objects.all().delete()
+    uses = Uses()
+    uses.note_refusal(plugin="feed", what=what)
+    uses.flush()
+    return PermissionUse.objects.get().what
+
+
 def alerted(text: str) -> str:
     from pagoda.watching.alerts.evaluation import _change, _create
     from pagoda.watching.alerts.rules import AlertFinding
@@ -249,6 +260,8 @@ COLUMNS: dict[str, Feed | str] = {
     "watching.TrafficMinute.plugin": HOST,
     "watching.TrafficMinute.surface": HOST,
     "watching.TrafficMinute.last_error": Feed(lambda shop, v: counted(v), 300),
+    "watching.PermissionUse.plugin": HOST,
+    "watching.PermissionUse.what": Feed(lambda shop, v: refused(v), 200),
     "watching.AlertState.rule": HOST,
     "watching.AlertState.subject": HOST,
     "watching.AlertState.text": Feed(lambda shop, v: alerted(v), 2_000),

@@ -24,6 +24,7 @@ from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.models import AuditEvent
 from pagoda.audit.sealing import seal_all
 from pagoda.config.settings import Settings
+from pagoda.domain.authority import BeyondAuthority, PluginAuthority
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
@@ -36,7 +37,8 @@ from pagoda.watching.alerts.evaluation import evaluate
 from pagoda.watching.alerts.rules import RULES, THRESHOLDS
 from pagoda.watching.metrics import collector, series
 from pagoda.watching.metrics.serving import exposition
-from pagoda.watching.models import AlertState, Presence, TrafficMinute
+from pagoda.watching.models import AlertState, PermissionUse, Presence, TrafficMinute
+from pagoda.watching.permission_use import uses
 from pagoda.watching.traffic import traffic
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -113,6 +115,7 @@ def test_metrics(
     hooks.manager().execute_hook("entry.after_create", "Host", None, None)
     with django_capture_on_commit_callbacks(execute=True):
         store.cancel(make_job())
+    refuse()
     text = exposition().decode()
     hooks.manager().unregister_plugin(handler.plugin_id)
     found, values = shown(text)
@@ -125,6 +128,13 @@ def test_metrics(
 
 
 # --- alerts
+
+
+def refuse() -> None:
+    """As a plugin's code is refused."""
+    with pytest.raises(BeyondAuthority):
+        PluginAuthority("shop").require("entry:read")
+    uses().flush()
 
 
 @pytest.fixture
@@ -151,6 +161,7 @@ def cause(make_job: Any, be_present: Any, monkeypatch: pytest.MonkeyPatch) -> di
 
     return {
         "plugin_skipped": lambda: be_present("a", skipped={"shop": "import_failed"}),
+        "plugin_refused": refuse,
         "breaker_open": lambda: monkeypatch.setattr(rules, "breaker_states", lambda: [BREAKER]),
         "queue_age": lambda: (make_job(created_at=400), be_present("w", queue="plugin.shop")),
         "queue_depth": deep_queue,
@@ -206,7 +217,7 @@ def test_every_threshold_of_health_has_its_alert(
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back what a cause did."""
-    for model in (Job, Presence, TrafficMinute):
+    for model in (Job, Presence, TrafficMinute, PermissionUse):
         model.objects.all().delete()
     monkeypatch.undo()
 
@@ -328,6 +339,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "job.requeued": lambda: store.requeue(make_job()),
         "audit.pruned": prune,
         "plugin.skipped": skip,
+        "plugin.refused": refuse,
         "breaker.changed": lambda: breaker_changed.send(None, **transition, reason="failed", dry_run=False),
     }
 

@@ -49,4 +49,5 @@ class Action(enum.StrEnum):
     AUDIT_PRUNED = "audit.pruned"  # old events were removed; what they were, by numbers
 
     PLUGIN_SKIPPED = "plugin.skipped"
+    PLUGIN_REFUSED = "plugin.refused"  # beyond its user's rights and its own; with how many since the last
     BREAKER_CHANGED = "breaker.changed"

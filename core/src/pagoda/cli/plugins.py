@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from pagoda.plugins.description import describe_all, explain_hook
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
 from pagoda.plugins.migrations import left_behind
+from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.runtime import registry
 from pagoda.plugins.selection import select
 from pagoda_plugin_sdk.exceptions import UnknownHook
@@ -23,8 +25,11 @@ from pagoda_plugin_sdk.hooks import resolve_hook_name
 
 if TYPE_CHECKING:
     from pagoda.plugins.description import Description
+    from pagoda.watching.models import PermissionUse
 
 COLUMNS = ("PLUGIN", "VERSION", "STATUS", "REASON", "HOOKS", "TASKS", "QUEUE")
+
+PERMISSION_COLUMNS = ("PERMISSION", "ASKED", "GRANTED", "LAST USED", "LAST REFUSED")
 
 EXPLAIN_COLUMNS = ("RUNS", "PLUGIN", "HANDLER", "WHY")
 
@@ -105,6 +110,53 @@ def sql_grants(*, name: str) -> None:
         raise click.ClickException(f"Plugin {plugin_id!r} is not active; `pagoda plugins doctor` says why.")
     for line in printed(account):
         click.echo(line)
+
+
+@plugins.command()
+@click.argument("name", metavar="PLUGIN")
+def permissions(name: str) -> None:
+    """Show what PLUGIN asks for beside its user's rights, what it was granted, and what it used of that."""
+    with faults_reported():
+        set_up(log_level=QUIET)
+        record = registry().get(name)
+    from pagoda.watching.models import PermissionUse  # models load after Django is set up
+
+    uses: dict[str, PermissionUse] = {}
+    with suppress(DatabaseError):  # there is none yet, or it can't be asked
+        uses = {row.what: row for row in PermissionUse.objects.filter(plugin=record.id)}
+    grants = record.grants
+    known = {str(each): each for each in (*grants.asked, *grants.granted, *grants.effective)}
+    show_table(
+        PERMISSION_COLUMNS,
+        (
+            (
+                text,
+                _yes(each in grants.asked),
+                "yes"
+                if each in grants.effective or each in grants.granted
+                else "no"
+                if each in grants.asked
+                else "-",
+                _when(uses.get(text), "used_time"),
+                _when(uses.get(text), "refused_time"),
+            )
+            for text, each in sorted((known | {text: None for text in uses if text not in known}).items())
+        ),
+    )
+    if grants.missing:
+        line = line_to_add(record.id, grants.missing)
+        click.echo(f"\nTo grant what is missing, put into PLUGIN_PERMISSIONS: {line}")
+    if grants.unused:
+        click.echo(f"\nGranted, though it does not ask for it: {', '.join(map(str, grants.unused))}")
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "-"
+
+
+def _when(use: PermissionUse | None, field: str) -> str:
+    moment = None if use is None else getattr(use, field)
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 @plugins.command()

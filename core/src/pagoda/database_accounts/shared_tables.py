@@ -104,6 +104,7 @@ SHARED = (
         own="service = 'worker' AND queue = {queue} AND starts_with(node, {queue} || '@')",
     ),
     SharedTable(model="watching.TrafficMinute", update=None, own="plugin = {plugin}"),
+    SharedTable(model="watching.PermissionUse", update=None, own="plugin = {plugin}"),
     # What Django and the store of jobs get back of a row that they insert
     SharedTable(
         model="audit.AuditEvent", select=("id", "happened_at"), own="plugin = {plugin}", made=_EVENTS

@@ -15,7 +15,10 @@ class WatchingConfig(AppConfig):
 
     def ready(self) -> None:
         # Late: they use models, which exist once the apps are loaded
-        from pagoda.watching import breaker_events, traffic
+        from pagoda.domain import authority
+        from pagoda.watching import breaker_events, permission_use, traffic
 
         add_observer(traffic.count)
         breaker_changed.connect(breaker_events.record_change, dispatch_uid="pagoda.watching")
+        authority.used.connect(permission_use.uses().note_use, dispatch_uid="pagoda.watching")
+        authority.refused.connect(permission_use.uses().note_refusal, dispatch_uid="pagoda.watching")

@@ -61,6 +61,26 @@ class TrafficMinute(models.Model):
         return f"{self.plugin} {self.surface} in minute {self.minute}"
 
 
+class PermissionUse(models.Model):
+    """When a plugin last used a permission on its own authority, and when it was last refused something."""
+
+    plugin = models.CharField(max_length=100)
+    what = models.CharField(max_length=200)  # the permission, or a few words
+    used_time = models.DateTimeField(null=True, blank=True)
+    refused_time = models.DateTimeField(null=True, blank=True)
+    refusals = models.BigIntegerField(default=0)
+    # The last event of the audit log
+    told = models.BigIntegerField(default=0)  # of the refusals, by events up to it
+    told_time = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        app_label = "watching"
+        constraints = [models.UniqueConstraint(fields=["plugin", "what"], name="watching_permission_use")]
+
+    def __str__(self) -> str:
+        return f"{self.plugin}: {self.what}"
+
+
 class AlertState(models.Model):
     """Whether an alert fires; who changes the row, compare-and-set, is who tells of it."""
 

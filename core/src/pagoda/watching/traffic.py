@@ -77,14 +77,17 @@ class Traffic:
         """Add what is pending to the shared figures; return how many rows that were. Lost if it fails."""
         with self._lock:
             pending, self._pending = self._pending, {}
-        # Of other plugins' hooks its account may tell nothing.
-        account = connection.settings_dict["USER"]
-        if is_plugins(account):
-            pending = {key: figures for key, figures in pending.items() if plugin_account(key[0]) == account}
+        pending = {key: figures for key, figures in pending.items() if may_tell_of(key[0])}
         if pending:
             with transaction.atomic():
                 _add(sorted(pending.items()))
         return len(pending)
+
+
+def may_tell_of(plugin: str) -> bool:
+    """Return whether this process's account may store figures of the plugin: a plugin's, of itself alone."""
+    account = connection.settings_dict["USER"]
+    return not is_plugins(account) or plugin_account(plugin) == account
 
 
 _traffic = Traffic()

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from pagoda.watching import presence
 from pagoda.watching.hook_figures import HookDelta, HookWatch, Receiver
+from pagoda.watching.permission_use import uses
 from pagoda.watching.traffic import traffic
 
 FLUSH_SECONDS = 2.0
@@ -81,7 +82,7 @@ def process_chores(process: presence.LivingProcess) -> Chores:
 
 def traffic_chores() -> Chores:
     """Return the chores of any process that runs plugin code."""
-    return {"traffic": (FLUSH_SECONDS, _gather_and_flush)}
+    return {"traffic": (FLUSH_SECONDS, _gather_and_flush), "permissions": (FLUSH_SECONDS, uses().flush)}
 
 
 def _gather_and_flush() -> None:

@@ -12,6 +12,7 @@ from pagoda.fencing import breaker_states
 from pagoda.jobs import runtime
 from pagoda.jobs.clock import after
 from pagoda.watching.jobs_ended import jobs_ended
+from pagoda.watching.models import PermissionUse
 from pagoda.watching.presence import living, skipped_anywhere
 from pagoda.watching.queues import queues
 from pagoda.watching.thresholds import (
@@ -137,6 +138,21 @@ def digest_mismatch(_facts: Facts) -> Iterator[AlertFinding]:
         yield AlertFinding(subject="registry", text=text)
 
 
+def plugin_refused(facts: Facts) -> Iterator[AlertFinding]:
+    """A plugin did what neither its user's rights nor its own allow."""
+    window = after(-60.0 * facts.settings.health_window_minutes)
+    recent = PermissionUse.objects.filter(refused_time__gt=window)
+    wishes: dict[str, list[str]] = {}
+    for plugin, what in recent.order_by("plugin", "what").values_list("plugin", "what"):
+        wishes.setdefault(plugin, []).append(what)
+    for plugin, refused in wishes.items():
+        text = (
+            f"Plugin {plugin!r} was refused: {', '.join(refused)}. Grant what it may have in "
+            f"PLUGIN_PERMISSIONS (`pagoda plugins permissions {plugin}`), or take it out of service."
+        )
+        yield AlertFinding(subject=plugin, text=text, plugin=plugin)
+
+
 THRESHOLDS = (
     *("endpoint_errors", "endpoint_p95", "endpoint_refused", "hook_errors", "hook_p95", "job_errors"),
     *("queue_depth", "queue_age", "no_consumer"),
@@ -144,7 +160,7 @@ THRESHOLDS = (
 """Names of the alerts of health's thresholds."""
 
 RULES: Mapping[str, Rule] = MappingProxyType(
-    {rule.__name__: rule for rule in (plugin_skipped, breaker_open, digest_mismatch)}
+    {rule.__name__: rule for rule in (plugin_skipped, breaker_open, digest_mismatch, plugin_refused)}
     | {alert: _threshold(alert) for alert in THRESHOLDS}
 )
 """``{name: rule}``"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Histogram
 
+from pagoda.domain.authority import refused
 from pagoda.fencing.foreign_rows import row_dropped
 from pagoda.jobs.store.endings import Ended, job_ended
 from pagoda.watching.histogram import BOUNDS
@@ -31,6 +32,17 @@ ROWS_DROPPED = Counter(
     "pagoda_shared_rows_dropped", "Rows of other processes that could not be read.", ["table"]
 )
 JOBS = Counter("pagoda_jobs", "Jobs that ended.", ["plugin", "operation", "status"])
+
+PLUGIN_REFUSALS = Counter(
+    "pagoda_plugin_refusals",
+    "What plugins were refused beyond rights of their own and their users.",
+    ["plugin"],
+)
+
+
+def count_refusal(*, plugin: str, **_signal: object) -> None:
+    """Count what a plugin was refused."""
+    PLUGIN_REFUSALS.labels(plugin_label(plugin)).inc()
 
 
 def count_request(plugin_id: str | None, method: str | None, status: int, seconds: float) -> None:
@@ -63,5 +75,6 @@ def count_dropped(*, table: str, **_signal: object) -> None:
 def connect() -> None:
     """Count the jobs that this process ends, the hooks that it runs and the rows it drops, from now on."""
     job_ended.connect(count_job, dispatch_uid="pagoda.watching.metrics")
+    refused.connect(count_refusal, dispatch_uid="pagoda.watching.metrics")
     row_dropped.connect(count_dropped, dispatch_uid="pagoda.watching.metrics")
     add_hook_receiver(count_hook)
