@@ -13,6 +13,7 @@ from pagoda.config.ending import run_and_end
 PARTS = {
     "alerts": "pagoda.cli.alerts:alerts",
     "audit": "pagoda.cli.audit:audit",
+    "broker": "pagoda.cli.broker:broker",
     "health": "pagoda.cli.health:health",
     "jobs": "pagoda.cli.jobs:jobs",
     "manage": "pagoda.cli.management:manage",

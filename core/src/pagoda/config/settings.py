@@ -276,6 +276,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def broker_account(self) -> str:
+        """Return the account that this process has at the broker, "" where there are none."""
+        return account_of(self.broker_url)
+
+    @property
     def database_account(self) -> str:
         """Return the account that this process has at the database, "" where there are none."""
         return account_of(self.database_url)

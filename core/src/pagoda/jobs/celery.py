@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from celery.events.event import event_exchange
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Queue
+from kombu import Exchange, Queue
 
+from pagoda.config.accounts import account_of, is_plugins
 from pagoda.config.django import broker_url
 from pagoda.config.settings import Settings
 from pagoda.jobs import amqpbroker, filebroker
@@ -71,6 +73,10 @@ def make_app(settings: Settings, *, plugin_ids: Iterable[str] = ()) -> Celery:
         CELERY_DB_REUSE_MAX=settings.celery_db_reuse_max,
         **_broker(settings),
     )
+    for queue in app.amqp.queues.values():
+        queue.exchange = Exchange("")  # the default one: no bindings to be kept, or forged
+    if is_plugins(account_of(settings.broker_url)) and app.conf.broker_transport == amqpbroker.TRANSPORT:
+        event_exchange.no_declare = True  # who may declare it may drop it; Flower and the host do
     return app
 
 

@@ -16,6 +16,8 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
+from pagoda.config.accounts import is_plugins, plugin_account
+
 log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 1.0
@@ -52,7 +54,7 @@ class MessagePublisher(Protocol):
     """Where messages go out."""
 
     def publish(self, messages: Sequence[Message]) -> list[Message]:
-        """Send messages and return those sent, the first ones; never raise."""
+        """Send messages and return those sent; never raise."""
         ...
 
     def depth(self, queue: str) -> int | None:
@@ -70,6 +72,7 @@ class Publisher:
 
     app: Celery
     clock: Callable[[], float] = time.monotonic
+    may_publish: Callable[[str], bool] = lambda _queue: True
     _pool: ProducerPool | None = None
     _pool_lock: Lock = field(default_factory=Lock)
     _closed_until: float = float("-inf")
@@ -78,9 +81,10 @@ class Publisher:
     def publish(self, messages: Sequence[Message]) -> list[Message]:
         """Send messages over one connection and return them, or none of them after a failure.
 
-        A failure is logged and never raised: the dispatcher publishes later what did not go out; what goes
-        out twice is claimed once.
+        Messages to queues that this process's account may not send to are left out. A failure is logged and
+        never raised: the dispatcher publishes later what did not go out; what goes out twice is claimed once.
         """
+        messages = [message for message in messages if self.may_publish(message.queue)]
         if not messages or self.clock() < self._closed_until:
             return []
         try:
@@ -159,3 +163,14 @@ class Publisher:
             connect_timeout=CONNECT_SECONDS,
         )
         return ProducerPool(connection.Pool(limit=POOL_SIZE), limit=POOL_SIZE)
+
+
+def may_publish(account: str, queue: str, *, scheme: str) -> bool:
+    """Return whether a process with this account may send messages to a queue.
+
+    RabbitMQ's default exchange leads to all queues or none, so a plugin's worker publishes nothing there.
+    """
+    if not is_plugins(account):
+        return True
+    is_own = queue.startswith("plugin.") and plugin_account(queue.removeprefix("plugin.")) == account
+    return is_own and not scheme.startswith("amqp")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from celery import Celery
 from django.conf import settings
+from pydantic import SecretStr
 
+from pagoda.config.accounts import account_of
 from pagoda.config.settings import Settings
 from pagoda.jobs.errors import JobError, NoRunner
-from pagoda.jobs.publisher import MessagePublisher, Publisher
+from pagoda.jobs.publisher import MessagePublisher, Publisher, may_publish
 
 
 class JobRunner(Protocol):
@@ -34,7 +37,9 @@ _runtime = _JobsRuntime()
 
 def start(app: Celery, *, registry_digest: str = "") -> None:
     """Have this process's jobs go through `app`; again, it replaces the app."""
-    _runtime.app, _runtime.publisher = app, Publisher(app)
+    url = app.conf.broker_write_url
+    may = partial(may_publish, account_of(SecretStr(url)), scheme=url.partition(":")[0])
+    _runtime.app, _runtime.publisher = app, Publisher(app, may_publish=may)
     _runtime.registry_digest = registry_digest
 
 

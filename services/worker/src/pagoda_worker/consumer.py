@@ -58,7 +58,7 @@ class JobMessage:
             seen={"job_id": job_id, "plugin": washed(plugin, 200), "user": user},
         )
 
-    def write_over(self, message: Any, queue: Any) -> None:
+    def write_over(self, message: Any, queue: str) -> None:
         """Leave in kombu's message what was read of it, addressed to the queue that it came from."""
         message.headers = {
             "lang": "py",
@@ -72,7 +72,7 @@ class JobMessage:
         }
         message.body = json.dumps([[], self.seen, {}])
         kept = ("delivery_tag", "body_encoding")  # for a broker without a protocol of its own
-        info = message.delivery_info | {"exchange": queue.exchange.name, "routing_key": queue.routing_key}
+        info = message.delivery_info | {"exchange": "", "routing_key": queue}
         message.delivery_info = info
         message.properties = {name: message.properties[name] for name in kept if name in message.properties}
         message.properties |= {"correlation_id": self.task_id, "delivery_info": info}
@@ -102,7 +102,7 @@ def consumer_of(queue: str, tasks: Collection[str]) -> type[Consumer]:
                     said = JobMessage.of(message)
                     if said.task not in self.strategies:
                         raise MessageRefused(_unknown(said, queue))
-                    said.write_over(message, self.app.amqp.queues[queue])
+                    said.write_over(message, queue)
                     handle(message)
                 except broken:
                     raise

@@ -35,6 +35,11 @@ NOT_CONFINED = (
     "each plugin's worker an account of its own, on PostgreSQL"
 )
 
+BROKER_NOT_CONFINED = (
+    "its code reads, forges and drops every message; with Redis or RabbitMQ `pagoda broker acl` gives each "
+    "plugin's worker an account of its own"
+)
+
 MAIN_PROCESS = multiprocessing.process.current_process()
 
 log = structlog.get_logger(__name__)
@@ -69,6 +74,8 @@ def serve(
     log.info("worker_starting", node=node, queue=target.queue, concurrency=worker.concurrency)
     if target.name != CORE and not is_plugins(host.settings.database_account):
         log.warning("worker_not_confined", plugin=target.name, reason=NOT_CONFINED)
+    if target.name != CORE and not is_plugins(host.settings.broker_account):
+        log.warning("worker_broker_not_confined", plugin=target.name, reason=BROKER_NOT_CONFINED)
     try:
         worker.start()
     finally:

@@ -212,9 +212,9 @@ def publish_on_commit(jobs: Sequence[Job]) -> None:
 
 def publish(messages: Sequence[Message]) -> int:
     """Publish messages, unmark the jobs of those that are left, and return how many went out."""
-    sent = len(runtime.publisher().publish(messages))
-    give_back([message.job_id for message in messages[sent:]])
-    return sent
+    sent = {message.job_id for message in runtime.publisher().publish(messages)}
+    give_back([message.job_id for message in messages if message.job_id not in sent])
+    return len(sent)
 
 
 def give_back(job_ids: Sequence[int], *, delay_seconds: float = 1.0) -> None:
