@@ -95,6 +95,15 @@ def test_depth_counts_what_waits(app: Celery) -> None:
     assert publisher.depth(QUEUE) == 2
 
 
+def test_what_the_account_may_not_send_is_left_out_and_the_rest_goes(app: Celery) -> None:
+    publisher = Publisher(app, may_publish=lambda queue: queue == QUEUE)
+
+    sent = publisher.publish([message(1, "core"), message(2), message(3, "plugin.other")])
+
+    assert sent == [message(2)]
+    assert [got.headers["id"] for got in received(app)] == ["task-2"]
+
+
 def test_nothing_to_send_needs_no_broker(dead_app: Celery) -> None:
     assert Publisher(dead_app).publish([]) == []
 

@@ -49,7 +49,10 @@ def _acl(settings: Settings, *, is_applied: bool) -> None:
         [record.id for record in registry().active], database=url.path.strip("/") or "0"
     )
     if url.scheme == "filesystem":
-        raise click.ClickException(NOT_CONFINED)
+        if is_applied:
+            raise click.ClickException(NOT_CONFINED)
+        click.echo(NOT_CONFINED)
+        return
     if url.scheme.startswith("amqp"):
         if is_applied:
             raise click.ClickException(

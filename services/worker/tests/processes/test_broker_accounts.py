@@ -15,6 +15,10 @@ import pytest
 import redis
 import requests
 
+from pagoda.fencing.breaker import CircuitBreaker
+from pagoda.fencing.policy import Policy
+from pagoda.fencing.rows import Row
+from pagoda.fencing.store import RedisStore, StoreUnavailable
 from tools.escape_broker import succeeded
 from tools.servers import RedisServer
 from tools.stack import free_port
@@ -157,3 +161,20 @@ def test_a_plugin_that_is_taken_out_loses_its_account(accounts: Accounts) -> Non
     with pytest.raises(redis.AuthenticationError):
         accounts.client(f"pagoda_plugin_{OTHER}").ping()
     assert accounts.client(f"pagoda_plugin_{HELLO}").ping()
+
+
+def test_breakers_of_its_plugin_are_shared_and_of_others_decided_alone(
+    accounts: Accounts, settings: Any
+) -> None:
+    accounts.acl("--apply")
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": accounts.url(f"pagoda_plugin_{HELLO}")}}
+    store = RedisStore(lambda: [HELLO, OTHER])
+    breaker = CircuitBreaker(store, Policy(consecutive_failures=1))
+    for plugin in (HELLO, OTHER):
+        breaker.fail(plugin, "hook", "handler", "oops")
+        assert not breaker.admits(plugin, "hook")
+    assert [row.plugin for row in store.read_all().values()] == [HELLO]
+    with pytest.raises(StoreUnavailable, match="may not") as caught:
+        store.swap(*[Row(plugin=OTHER, surface="hook")] * 2)
+    assert type(caught.value) is StoreUnavailable  # it answers, and goes on to be asked
