@@ -37,11 +37,14 @@ def manage(arguments: tuple[str, ...]) -> None:
 
 
 def _make_accounts() -> None:
-    from pagoda.database_accounts.applying import apply  # late: models load after Django is set up
+    from pagoda.database_accounts.applying import apply, without_password  # late: models load after set-up
 
     folder = read_settings().pagoda_account_passwords_dir
-    done = apply(registry(), {} if folder is None else read_passwords(folder))
+    passwords = {} if folder is None else read_passwords(folder)
+    done = apply(registry(), passwords)
     click.echo(f"Accounts at the database: {', '.join(done.accounts) or 'none'}")
+    for line in without_password(done.accounts, passwords):
+        click.echo(line, err=True)
     for name in done.revoked:
         click.echo(f"Account {name!r} lost its rights and its login: its plugin is not enabled")
     if done.faults:

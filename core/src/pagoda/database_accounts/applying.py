@@ -27,7 +27,7 @@ from pagoda.database_accounts.statements import (
     shared,
 )
 from pagoda.plugins.migrations import plugin_labels
-from pagoda.plugins.records import PluginRecord
+from pagoda.plugins.records import PluginRecord, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 from pagoda_plugin_sdk.exceptions import PagodaError
 
@@ -91,8 +91,10 @@ def apply(registry: PluginRegistry, passwords: Mapping[str, SecretStr]) -> Appli
         AccountsError: the server is no PostgreSQL 15 or newer, or its accounts are another Pagoda's.
         DatabaseError: the server refuses; nothing is changed then.
     """
-    enabled = None if not registry.records else {plugin_account(record.id) for record in registry.records}
-    return apply_accounts(plugin_accounts(registry), passwords, enabled=enabled)
+    enabled = {plugin_account(name) for record in registry.records for name in record.names}
+    # Its id is not known here, so that its account can't be told from a former plugin's
+    is_unknown = any(record.reason_code is ReasonCode.NOT_FOUND for record in registry.records)
+    return apply_accounts(plugin_accounts(registry), passwords, enabled=None if is_unknown else enabled)
 
 
 def apply_accounts(
@@ -111,8 +113,11 @@ def apply_accounts(
         may_make_roles = _scalar(
             "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user", bool
         )
-        faults = _make_roles(names, passwords) if may_make_roles else [*_missing(names)]
-        faults += _excess(names)
+        faults = [*_excess(names)]
+        if may_make_roles:
+            _make_roles(names, passwords)
+        else:
+            faults += _missing(names)
         if not (_has_role(HOST_GROUP) and _has_role(GROUP)):
             return Applied(accounts=(), revoked=(), faults=tuple(faults))
         gone = [name for name in _members() if enabled is not None and name not in enabled]
@@ -120,7 +125,7 @@ def apply_accounts(
         statements = [*shared()]
         statements += [each for account in made for each in plugin_statements(account)]
         statements += [each for name in gone for each in revoked(name)]
-        kept = (enabled or {*_members()}) - {account.role for account in made}
+        kept = ({*_members()} if enabled is None else enabled) - {account.role for account in made}
         _bring_up_to_date(statements, kept=kept)
         if may_make_roles:
             _run(each for name in gone for each in logged_out(name))
@@ -135,20 +140,24 @@ def _logout(name: str) -> str:
     return "; ".join(each.text for each in logged_out(name))
 
 
-def _make_roles(names: Sequence[str], passwords: Mapping[str, SecretStr]) -> list[str]:
-    """Make the roles and set their passwords; return a sentence for each that is missing."""
+def without_password(names: Iterable[str], passwords: Mapping[str, SecretStr]) -> Iterator[str]:
+    """Yield a sentence for each account that nobody can log in with, unless it has an earlier password."""
+    for name in names:
+        if name not in passwords:
+            yield (
+                f"Account {name!r} is given no password: put one of {accounts.SHORTEST_PASSWORD} characters "
+                f"or more into a file {name!r} in PAGODA_ACCOUNT_PASSWORDS_DIR."
+            )
+
+
+def _make_roles(names: Sequence[str], passwords: Mapping[str, SecretStr]) -> None:
+    """Make the roles and set their passwords."""
     _refuse_others()
     _run(roles(names))
     _run([Statement(f"COMMENT ON ROLE {GROUP} IS {literal(_mark())}")])
     for name in names:
         if name in passwords:
             _set_password(name, passwords[name].get_secret_value())
-    return [
-        f"Account {name!r} has no password: put one of {accounts.SHORTEST_PASSWORD} characters or more "
-        f"into a file {name!r} in PAGODA_ACCOUNT_PASSWORDS_DIR."
-        for name in names
-        if name not in passwords
-    ]
 
 
 def _missing(names: Iterable[str]) -> Iterator[str]:

@@ -31,8 +31,9 @@ SETTINGS = {
     "PLUGIN_WORKER_CONFIG": "{}",
     "PAGODA_LOG_LEVEL": "INFO",
 }
+ODD = 'It\'s {odd}, \\ %s and "quoted" $$'
 PERMISSIONS = {
-    "neighbour": ["entry:write:Open"],
+    "neighbour": ["entry:write:Open", f"entry:read:{ODD}"],
     "inventory": ["entry:write", "entity:write"],
     "trial": ["entry:write:Traced", "job:submit:neighbour"],
     "hello-world-plugin": ["entry:read"],
@@ -73,6 +74,7 @@ ALLOWED = (
     "SELECT 1 FROM entry_attributevalue v WHERE v.value::text LIKE '%open to all%'",
     "UPDATE entry_entry SET note = 'x'",
     "SELECT 1 FROM fencing_breaker",
+    "SELECT 1 FROM entity_entity WHERE name LIKE 'It''s%'",
 )
 # As the owner: not to be done to this machine, or nothing that an owner does
 _SKIPPED = (
@@ -352,6 +354,19 @@ class TestMaking:
 
         assert '\\password "pagoda_plugin_neighbour"' in printed
         assert "PASSWORD" not in printed
+
+    def test_the_last_plugin_that_goes_loses_its_account_too(self, confined: Confined) -> None:
+        none = {"ENABLED_PLUGINS": "", "PLUGIN_OPERATION_ID_CONFIG": "{}"}
+        passwords = {"PAGODA_ACCOUNT_PASSWORDS_DIR": str(PLUGINS.parent)}  # none for any account
+        try:
+            done = confined.owner.run("pagoda.cli", "migrate", "--no-input", **none, **passwords)
+            assert done.returncode == 0, done.stderr
+            assert "Account 'pagoda_plugin_trial' lost its rights and its login" in done.stdout
+            assert "Account 'pagoda_api' is given no password: put one of 16 characters" in done.stderr
+            with pytest.raises(psycopg.OperationalError, match="is not permitted to log in"):
+                confined.connect("pagoda_plugin_trial")
+        finally:
+            confined.make_accounts(PERMISSIONS)
 
     def test_accounts_of_another_pagoda_are_left_alone(self, confined: Confined) -> None:
         with confined.connect("pagoda") as owner:

@@ -71,6 +71,9 @@ def fill() -> dict[str, object]:
     }
     for name, value in (("Open", "open to all"), ("Secret", "top secret")):
         Entry.objects.create_entry(user=boss, schema=kinds[name], name=f"of {name}", attrs={"text": value})
+    for text in PERMISSIONS["neighbour"]:
+        if text.startswith("entry:read:"):
+            Entity.objects.create_entity(user=boss, name=text.removeprefix("entry:read:"))
     own, ended, other = (
         job_of("neighbour", "whereabouts", ann),
         job_of("neighbour", "whereabouts", ann),
