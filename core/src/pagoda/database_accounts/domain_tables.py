@@ -36,6 +36,14 @@ _CONDITIONS = {
 }
 
 
+# To read, a row's parent that is seen is enough: no row is written whose parents are of different entities.
+_SEEN = _CONDITIONS | {
+    "entry.Attribute": "schema_id = ANY ({attrs})",
+    "entry.AttributeValue": "EXISTS (SELECT FROM public.entry_entry e WHERE e.id = parent_entry_id)",
+    "entry.AttributeReference": "EXISTS (SELECT FROM public.entry_attributevalue v WHERE v.id = value_id)",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Entities by name; with `all`, every one."""
@@ -55,13 +63,13 @@ class Reach:
     def __bool__(self) -> bool:
         return self.all or bool(self.names)
 
-    def condition(self, model: str) -> str:
+    def condition(self, model: str, *, to_read: bool = False) -> str:
         """Return the condition of the rows of a model that belong to these entities."""
         if self.all:
             return "true"
         names = ", ".join(map(literal, sorted(self.names)))
         ids = _IDS.format(names=names)
-        return _CONDITIONS[model].format(names=names, ids=ids, attrs=self.attributes)
+        return (_SEEN if to_read else _CONDITIONS)[model].format(names=names, ids=ids, attrs=self.attributes)
 
     @property
     def attributes(self) -> str:
@@ -97,7 +105,7 @@ def _rights(model: str, plugin_id: str, role: str, *, reads: Reach, writes: Reac
     if not rights:
         return
     yield Statement(f"GRANT {', '.join(rights)} ON public.{ident(table)} TO {ident(role)}")
-    seen = reads.condition(model)
+    seen = reads.condition(model, to_read=True)
     yield policy(table, fitted("pagoda_select_", plugin_id), role, "SELECT", using=seen)
     if writes:
         own = writes.condition(model)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from pagoda_inventory.plugin import InventoryPlugin
 from tools.escape_database import ATTEMPTS, EscapeAttempt, outcome, own_job_statement
 from tools.servers import PostgresServer, RedisServer, missing_programs
 
@@ -34,7 +35,7 @@ SETTINGS = {
 ODD = 'It\'s {odd}, \\ %s and "quoted" $$'
 PERMISSIONS = {
     "neighbour": ["entry:write:Open", f"entry:read:{ODD}"],
-    "inventory": ["entry:write", "entity:write"],
+    "inventory": InventoryPlugin.permissions,
     "trial": ["entry:write:Traced", "job:submit:neighbour"],
     "hello-world-plugin": ["entry:read"],
 }
