@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import amqp
 import redis
 from redis.exceptions import NoPermissionError
 
@@ -80,4 +81,27 @@ def attempts(own: str, other: str) -> dict[str, Callable[[redis.Redis], Any]]:
         "load a module": lambda client: client.module_load("/x.so"),
         "debug": lambda client: client.execute_command("DEBUG", "SLEEP", "5"),
         "swap databases": lambda client: client.swapdb(0, 1),
+    }
+
+
+def amqp_attempts(own: str, other: str) -> dict[str, Callable[[Any], Any]]:
+    """Return the same for a channel of RabbitMQ."""
+
+    def publish(key: str, exchange: str = "") -> Callable[[Any], Any]:
+        return lambda channel: channel.basic_publish_confirm(amqp.Message("{}"), exchange, key)
+
+    return {
+        "take from the host's queue": lambda channel: channel.basic_get("core"),
+        "consume another queue": lambda channel: channel.basic_consume(f"plugin.{other}"),
+        "purge another queue": lambda channel: channel.queue_purge(f"plugin.{other}"),
+        "drop another queue": lambda channel: channel.queue_delete(f"plugin.{other}"),
+        "declare another queue": lambda channel: channel.queue_declare(f"plugin.{other}", durable=True),
+        "listen to events": lambda channel: channel.queue_bind(f"plugin.{own}", "celeryev", "#"),
+        "declare an exchange": lambda channel: channel.exchange_declare("x", "topic"),
+        "drop the exchange of events": lambda channel: channel.exchange_delete("celeryev"),
+        "forge a job of the host": publish("core"),
+        "forge a job of another plugin": publish(f"plugin.{other}"),
+        "flood its own queue": publish(f"plugin.{own}"),
+        "control workers": publish("", "celery.pidbox"),
+        "send what is no event": publish("other.x", "celeryev"),
     }
