@@ -74,6 +74,7 @@ def rabbit(deployment: Deployment) -> Iterator[Rabbit]:
             server.ctl("stop")
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            subprocess.run(["epmd", "-kill"], env=environ, capture_output=True, check=False, timeout=30)
 
 
 def test_workers_run_jobs_and_a_plugin_s_account_is_held(deployment: Deployment, rabbit: Rabbit) -> None:
