@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from pagoda.cli.doctor import doctor
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
+from pagoda.database_accounts.applying import plugin_accounts, printed
 from pagoda.plugins.description import describe_all, explain_hook
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
@@ -100,8 +101,6 @@ def lock() -> None:
 @click.argument("name", metavar="PLUGIN")
 def sql_grants(*, name: str) -> None:
     """Print the SQL that gives PLUGIN its account at PostgreSQL, for an owner that may not make roles."""
-    from pagoda.database_accounts.applying import plugin_accounts, printed  # late, as below
-
     with faults_reported():
         set_up(log_level=QUIET)
         plugin_id = registry().get(name).id
