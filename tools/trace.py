@@ -23,6 +23,8 @@ from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+_PLUMBING = ("BoundQuerySet.query", "BoundQuerySet._clone", "BoundQuerySet._result_cache", "is_plain")
+"""What Django asks of each queryset dozens of times: nobody who follows a request looks at it."""
 MOST_FILES = 54
 MOST_MOVES = 191
 _SOURCES = tuple(str(ROOT / folder) for folder in ("core/src", "sdk/src", "services/api/src"))
@@ -40,6 +42,8 @@ class Trace:
         """Note an event of `sys.setprofile`."""
         name = frame.f_code.co_filename
         if event not in ("call", "return") or not name.startswith(_SOURCES):
+            return
+        if frame.f_code.co_qualname in _PLUMBING:
             return
         if event == "return":
             if len(self._stack) > 1:

@@ -71,5 +71,5 @@ def test_wrong_declarations_are_faults(declared: object) -> None:
 
 
 def test_without_a_host_authority_refuses_nothing() -> None:
-    with Asking().authority():
-        pass
+    with Asking().authority() as given:
+        assert given is None

@@ -42,6 +42,8 @@ NOT_RUN = {
     "pagoda-worker up": "`make up` runs it",
     "pagoda-worker run --plugin inventory --concurrency 1": "it runs on; `make up` runs one per plugin",
     "pagoda plugins doctor": "its name alone; it is run with a plugin's",
+    "pagoda plugins permissions": "its name alone; it is run with a plugin's",
+    "pagoda broker acl --apply": "files have no accounts; the tests of the worker's processes run it",
     "pagoda audit verify --head": "its name alone; core/tests/cli/test_audit.py gives it a head",
     "pagoda audit prune": "its name alone",
     "pagoda audit prune --before 2026-01-31 --export old.jsonl": "it writes; test_audit.py runs it",
@@ -60,6 +62,8 @@ MAKE = ("make", "python3 docker/make_env.py")
 prerequisites are there."""
 PUT_IN = {
     "<id>": "1",
+    "permissions scanner": "permissions inventory",
+    "sql-grants <plugin>": "sql-grants inventory",
     "doctor P": "doctor inventory",
     "doctor 1": "doctor inventory",
     "plugins/1": "plugins/inventory",

@@ -6,48 +6,56 @@ The fences note what they run (`pagoda.budget.frames`); who asks here is below t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 
 class PluginCode(Protocol):
-    """One call of a plugin's code: a handler, a view, a task. Compared by identity."""
+    """One call of a plugin's code, a handler, a view, a task: a frame of the fences. Compared by identity."""
 
+    @property
+    def running(self) -> object: ...  # None: the host's own code, as between two handlers
+    @property
+    def outer(self) -> PluginCode | None: ...
     @property
     def plugin_id(self) -> str: ...
 
 
-type Finder = Callable[[], PluginCode | None]
+class _Fences:
+    """Where the fences, which lie above, note what they run."""
+
+    local: threading.local | None = None  # ``local.frame``: the innermost; absent where nothing ever ran
 
 
-class _Port:
-    """Where the fences, which lie above, say what they run."""
-
-    find: Finder | None = None
+fences = _Fences()
 
 
-class _Thread(threading.local):
+class _HostCode(threading.local):
     host_in: PluginCode | None = None  # the call of a plugin's code from which the host's own was called
 
 
-_thread = _Thread()
-
-
-def set_finder(finder: Finder | None) -> None:
-    """Set what returns the innermost call of a plugin's code in the calling thread."""
-    _Port.find = finder
+_thread = _HostCode()
 
 
 def innermost() -> PluginCode | None:
     """Return the innermost call of a plugin's code, the host's that it calls included; None: none runs."""
-    return None if _Port.find is None else _Port.find()
+    frame: PluginCode | None = getattr(fences.local, "frame", None)
+    while frame is not None and (frame.running is None or not frame.plugin_id):
+        frame = frame.outer
+    return frame
 
 
 def plugin() -> str | None:
     """Return the id of the plugin that `innermost` is of."""
     code = innermost()
     return None if code is None else code.plugin_id
+
+
+def is_plain() -> bool:
+    """Return whether no plugin's code runs in the thread at all: quick, as it is asked often."""
+    frame: PluginCode | None = getattr(fences.local, "frame", None)
+    return frame is None or (frame.running is None and frame.outer is None)
 
 
 def asking() -> PluginCode | None:

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, Subquery
 from django.test.utils import CaptureQueriesContext
 
 from core.tests.access.conftest import World
@@ -133,14 +134,46 @@ class TestReading:
             ],
             lambda: [row.name for row in Entity.objects.exclude(name="x").reverse()],
             lambda: Entity.objects.filter(pk__in=Entity.objects.all()).values_list("name", flat=True),
+            lambda: [row.name for row in Entity.objects.order_by() | Entity.objects.order_by()],
             lambda: [Entry.objects.filter(schema__in=Entity.objects.all()).get().schema.name],
             lambda: [EntityAttr.objects.select_related("parent_entity")[0].parent_entity.name],
             lambda: [Entity.objects.prefetch_related("attrs").first().name],  # type: ignore[union-attr]
         ],
-        ids=range(11),
+        ids=range(12),
     )
     def test_every_form_of_a_query_is_bound(self, hidden: World, rows: Callable[[], Any]) -> None:
         assert list(as_plugin(lambda: list(rows()), user=hidden.user)) == ["Host"]
+
+    def test_one_made_at_import_is_bound_inside_of_another_query(self, hidden: World, root: User) -> None:
+        networks = Entity.objects.filter(name="Network")
+        ids, union = networks.values("pk"), networks.order_by().union(Entity.objects.order_by())
+
+        def found() -> list[Any]:
+            return [
+                Entity.objects.filter(Exists(networks)).count(),
+                Entity.objects.filter(pk__in=ids).count(),
+                Entry.objects.filter(schema__in=networks).count(),
+                list(Entity.objects.annotate(seen=Exists(networks)).values_list("seen", flat=True)),
+                list(Entity.objects.annotate(seen=Subquery(ids[:1])).values_list("seen", flat=True)),
+            ]
+
+        assert as_plugin(found, user=hidden.user) == [0, 0, 0, [False], [None]]
+        with pytest.raises(BeyondAuthority, match="a part or union that was made for somebody else"):
+            as_plugin(list, union, user=hidden.user)
+        with pytest.raises(BeyondAuthority, match="a part or union that was made for somebody else"):
+            as_plugin(list, networks[:5], user=hidden.user)
+        assert as_plugin(found, user=root)[:3] == [2, 1, 1]  # of root's own, though alice's came first
+
+    def test_rows_that_were_read_for_one_are_not_shown_to_another(self, hidden: World, root: User) -> None:
+        shared = Entity.objects.order_by("name")
+
+        def read() -> tuple[list[str], int, bool]:
+            return [row.name for row in shared], len(shared), shared.filter(name="Network").exists()
+
+        assert as_plugin(read, user=root) == (["Host", "Network"], 2, True)
+        assert as_plugin(read, user=hidden.user) == (["Host"], 1, False)
+        assert as_plugin(read) == ([], 0, False)
+        assert as_plugin(read, user=root) == (["Host", "Network"], 2, True)
 
     def test_what_a_reference_points_to_is_bound(self, hidden: World) -> None:
         link = AttributeReference.objects.filter(entry=hidden.lan)[0]

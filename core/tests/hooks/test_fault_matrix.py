@@ -107,7 +107,7 @@ def assert_contained(hooks: HookManager, hook: str, fault: Fault, *, in_atomic: 
         assert seen == [before]
     if is_failure:
         assert result == (before[spec.arguments.index(RESULT[spec.kind])] if spec.kind in RESULT else None)
-    assert hooks.budget.innermost() is None
+    assert hooks.budget.local.frame.running is None
     assert connection.needs_rollback is False
 
 

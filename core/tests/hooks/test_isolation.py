@@ -92,7 +92,7 @@ def test_whatever_is_raised_in_any_hook_is_contained(
     hooks.execute_hook(hook, *[[] for _ in HOOK_SPECS[hook].arguments])
     assert calls.names == ["later"]
     assert hooks.statistics(record).failures == 1
-    assert hooks.budget.innermost() is None
+    assert hooks.budget.local.frame.running is None
 
 
 class Mute(Exception):
@@ -130,7 +130,7 @@ def test_what_the_host_interrupts_is_interrupted(
         dispatch(hooks)
     assert calls.names == []
     assert hooks.statistics(record).failures == 0
-    assert hooks.budget.innermost() is None
+    assert hooks.budget.local.frame.running is None
     assert hooks.statistics(later).calls == hooks.statistics(record).calls - 1
 
 

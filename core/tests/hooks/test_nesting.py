@@ -37,8 +37,8 @@ def test_a_handlers_write_runs_its_own_handlers_at_once(
     hooks.register_hook("entity.after_create", calls.handler("inner"))
     dispatch(hooks)
     assert calls.names == ["outer begins", "inner", "outer ends", "after outer"]
-    assert hooks.budget.innermost() is None
-    assert hooks.budget.innermost() is None
+    assert hooks.budget.local.frame.running is None
+    assert hooks.budget.local.frame.running is None
 
 
 def test_an_inner_failure_is_the_inner_handlers(hooks: HookManager, calls: Calls) -> None:
@@ -72,7 +72,7 @@ def test_a_handler_that_starts_itself_is_stopped_and_contained(hooks: HookManage
     assert logs[0]["error"].endswith("let it write only what differs, or skip what it wrote itself.")
     figures = hooks.statistics(record)
     assert (figures.calls, figures.failures) == (MAX_DEPTH, 1)
-    assert hooks.budget.innermost() is None
+    assert hooks.budget.local.frame.running is None
 
 
 @pytest.mark.django_db

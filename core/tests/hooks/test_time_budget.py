@@ -93,7 +93,7 @@ def test_the_outer_handlers_budget_holds_for_what_it_starts(impatient: HookManag
     assert calls.names == ["later"]
     assert impatient.statistics(record).timeouts == 1
     assert impatient.statistics(inner).failures == 0
-    assert impatient.budget.innermost() is None
+    assert impatient.budget.local.frame.running is None
 
 
 def test_an_inner_handler_that_hangs_uses_up_the_outer_budget(impatient: HookManager, calls: Calls) -> None:
@@ -106,7 +106,7 @@ def test_an_inner_handler_that_hangs_uses_up_the_outer_budget(impatient: HookMan
     impatient.execute_hook("entry.after_create", "customer", None, None)
     assert calls.names == ["later"]
     assert impatient.statistics(record).timeouts <= 1
-    assert impatient.budget.innermost() is None
+    assert impatient.budget.local.frame.running is None
 
 
 def test_many_short_calls_are_not_one_long_one(impatient: HookManager) -> None:
@@ -187,5 +187,5 @@ def test_other_code_has_a_budget_of_its_own_around_those_of_handlers(
         impatient.budget.run_within(0.5, "p", view)
     assert calls.names == ["went on"]
     assert impatient.statistics(record).timeouts == 1
-    assert impatient.budget.innermost() is None
+    assert impatient.budget.local.frame.running is None
     assert impatient.budget.run_within(0.5, "p", lambda: "done") == "done"

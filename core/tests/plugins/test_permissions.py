@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pagoda.plugins.permissions import Grants, grants_of, line_to_add
+from pagoda.plugins.permissions import PluginGrants, grants_of, line_to_add
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_the_line_to_add_is_what_the_setting_takes() -> None:
 
 
 def test_nothing_asked_is_nothing_granted() -> None:
-    assert Grants().effective == frozenset()
+    assert PluginGrants().effective == frozenset()

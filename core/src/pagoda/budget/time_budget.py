@@ -106,13 +106,6 @@ class TimeBudget:
         if frame.outer is not None:
             self.local.frame = frame.outer
 
-    def innermost(self) -> Frame | None:
-        """Return the innermost frame of the calling thread in which a plugin's code runs, None without."""
-        frame: Frame | None = getattr(self.local, "frame", None)
-        while frame is not None and not frame.plugin_id:
-            frame = frame.outer
-        return frame
-
     def strike(self, at: FrameType | None) -> None:
         """Raise `TimeBudgetExceeded` if something in the calling thread is past its budget."""
         frame = getattr(self.local, "frame", None)

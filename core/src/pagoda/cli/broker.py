@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -10,10 +11,14 @@ import click
 from pagoda.cli.startup import QUIET, HostGroup, faults_reported, read_settings, set_up
 from pagoda.config.accounts import read_passwords
 from pagoda.config.django import broker_url
+from pagoda.config.redis_package import redis_package
+from pagoda.plugins.runtime import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pagoda.config.settings import Settings
-    from pagoda.jobs.broker_accounts import BrokerAccount
+    from pagoda.jobs.broker_accounts import BrokerAccountsMade
 
 NOT_CONFINED = (
     "The broker is a folder of files: whoever runs as its user reads, forges and drops every message, and "
@@ -42,7 +47,6 @@ def acl(*, is_applied: bool) -> None:
 
 def _acl(settings: Settings, *, is_applied: bool) -> None:
     from pagoda.jobs import broker_accounts  # late: models load after Django is set up
-    from pagoda.plugins.runtime import registry
 
     url = urlsplit(broker_url(settings))
     wanted = broker_accounts.accounts(
@@ -61,17 +65,14 @@ def _acl(settings: Settings, *, is_applied: bool) -> None:
         for line in broker_accounts.rabbitmq_lines(wanted, unquote(url.path[1:]) or "/"):
             click.echo(line)
     elif is_applied:
-        _apply(settings, wanted)
+        _apply(settings, partial(broker_accounts.apply, wanted=wanted))
     else:
         for line in broker_accounts.redis_lines(wanted):
             click.echo(line)
 
 
-def _apply(settings: Settings, wanted: list[BrokerAccount]) -> None:
-    import redis  # not installed where no Redis is used
-
-    from pagoda.jobs import broker_accounts
-
+def _apply(settings: Settings, apply: Callable[..., BrokerAccountsMade]) -> None:
+    redis = redis_package()
     folder = settings.pagoda_account_passwords_dir
     if folder is None:
         raise click.ClickException(
@@ -79,7 +80,7 @@ def _apply(settings: Settings, wanted: list[BrokerAccount]) -> None:
         )
     client = redis.Redis.from_url(broker_url(settings), socket_connect_timeout=5, socket_timeout=5)
     try:
-        done = broker_accounts.apply(client, wanted, read_passwords(folder))
+        done = apply(client, passwords=read_passwords(folder))
     except (redis.RedisError, OSError) as error:
         raise click.ClickException(
             f"The accounts could not be made: {type(error).__name__}: {error}. BROKER_URL must name a "

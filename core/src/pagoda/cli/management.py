@@ -7,7 +7,6 @@ from django.core.management import execute_from_command_line
 
 from pagoda.cli.startup import BULLET, faults_reported, read_settings, set_up
 from pagoda.config.accounts import read_passwords
-from pagoda.database_accounts.applying import apply, without_password
 from pagoda.plugins.runtime import registry
 
 PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
@@ -38,6 +37,8 @@ def manage(arguments: tuple[str, ...]) -> None:
 
 
 def _make_accounts() -> None:
+    from pagoda.database_accounts.applying import apply, without_password  # late: models load after set-up
+
     folder = read_settings().pagoda_account_passwords_dir
     passwords = {} if folder is None else read_passwords(folder)
     done = apply(registry(), passwords)

@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
+from django.apps import apps
 from django.db import DatabaseError
 
 from pagoda.cli.doctor import doctor
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
-from pagoda.database_accounts.applying import plugin_accounts, printed
 from pagoda.plugins.description import describe_all, explain_hook
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
@@ -101,6 +101,8 @@ def lock() -> None:
 @click.argument("name", metavar="PLUGIN")
 def sql_grants(*, name: str) -> None:
     """Print the SQL that gives PLUGIN its account at PostgreSQL, for an owner that may not make roles."""
+    from pagoda.database_accounts.applying import plugin_accounts, printed  # late, as below
+
     with faults_reported():
         set_up(log_level=QUIET)
         plugin_id = registry().get(name).id
@@ -118,11 +120,11 @@ def permissions(name: str) -> None:
     with faults_reported():
         set_up(log_level=QUIET)
         record = registry().get(name)
-    from pagoda.watching.models import PermissionUse  # models load after Django is set up
-
     uses: dict[str, PermissionUse] = {}
     with suppress(DatabaseError):  # there is none yet, or it can't be asked
-        uses = {row.what: row for row in PermissionUse.objects.filter(plugin=record.id)}
+        uses = {
+            row.what: row for row in apps.get_model("watching.PermissionUse").objects.filter(plugin=record.id)
+        }
     grants = record.grants
     known = {str(each): each for each in (*grants.asked, *grants.granted, *grants.effective)}
     show_table(

@@ -45,7 +45,7 @@ class AccountsError(PagodaError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountsMade:
+class DatabaseAccountsMade:
     """What became of the accounts."""
 
     accounts: tuple[str, ...]
@@ -82,7 +82,7 @@ def printed(account: PluginAccount) -> Iterator[str]:
     yield from (f"{statement.full_text};" for statement in (*shared(), *plugin_statements(account)))
 
 
-def apply(registry: PluginRegistry, passwords: Mapping[str, SecretStr]) -> AccountsMade:
+def apply(registry: PluginRegistry, passwords: Mapping[str, SecretStr]) -> DatabaseAccountsMade:
     """Bring the accounts of the host and of all active plugins up to date; run it as the tables' owner.
 
     An owner that may not make roles has the existing ones checked, and the rest made.
@@ -99,7 +99,7 @@ def apply(registry: PluginRegistry, passwords: Mapping[str, SecretStr]) -> Accou
 
 def apply_accounts(
     plugins: Sequence[PluginAccount], passwords: Mapping[str, SecretStr], *, enabled: Set[str] | None
-) -> AccountsMade:
+) -> DatabaseAccountsMade:
     """As `apply`; `enabled` are all accounts that keep what they have, None: whatever there is."""
     if connection.vendor != "postgresql" or _scalar("SHOW server_version_num", int) < OLDEST_VERSION:
         raise AccountsError(
@@ -119,7 +119,7 @@ def apply_accounts(
         else:
             faults += _missing(names)
         if not (_has_role(HOST_GROUP) and _has_role(GROUP)):
-            return AccountsMade(accounts=(), revoked=(), faults=tuple(faults))
+            return DatabaseAccountsMade(accounts=(), revoked=(), faults=tuple(faults))
         gone = [name for name in _members() if enabled is not None and name not in enabled]
         made = [account for account in plugins if _has_role(account.role)]
         statements = [*shared()]
@@ -133,7 +133,9 @@ def apply_accounts(
             faults += [
                 f"Account {name!r} may still log in: have a superuser run `{_logout(name)}`." for name in gone
             ]
-    return AccountsMade(accounts=tuple(filter(_has_role, names)), revoked=tuple(gone), faults=tuple(faults))
+    return DatabaseAccountsMade(
+        accounts=tuple(filter(_has_role, names)), revoked=tuple(gone), faults=tuple(faults)
+    )
 
 
 def _logout(name: str) -> str:

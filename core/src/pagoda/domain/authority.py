@@ -9,8 +9,6 @@ from typing import ClassVar, Final, NoReturn
 from django.core.exceptions import PermissionDenied
 from django.dispatch import Signal
 
-from pagoda import running
-from pagoda.domain.acting import acting_user
 from pagoda_plugin_sdk.exceptions import PluginSecurityError
 from pagoda_plugin_sdk.permissions import Permission
 
@@ -40,23 +38,6 @@ def beyond(plugin_id: str, what: str, text: str) -> NoReturn:
     """
     refused.send(BeyondAuthority, plugin=plugin_id, what=what)
     raise BeyondAuthority(f"Plugin {plugin_id!r} {text}.")
-
-
-def require_acting_for(user: object) -> None:
-    """Refuse where plugin code does something in the name of somebody else than who acts; None names nobody.
-
-    Raises:
-        BeyondAuthority: it does.
-    """
-    plugin_id, acting = running.plugin(), acting_user()
-    if (
-        plugin_id is not None
-        and user is not None
-        and getattr(user, "pk", None) is not None
-        and user != acting
-    ):
-        whom = "nobody" if acting is None else repr(acting.get_username())
-        beyond(plugin_id, "act for another user", f"acts for {whom} here, and for no other user")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ sees everything, also where a plugin called it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, Self, cast
 
 from django.db import models
@@ -38,62 +38,46 @@ def bind_to(rights: Rights) -> None:
 class BoundQuerySet[M: models.Model](models.QuerySet[M]):
     """Rows that plugin code gets as far as it may see them. Any below: Django's arguments."""
 
-    _bound_to: object = None  # whose rights limit it
+    _bound_to: object = None  # whose rights its own query is limited to
+    _bound: tuple[object, Any] | None = None  # whoever asked last, and the query limited to what they may see
+    _rows: list[Any] | None = None
+    _rows_of: object = None  # for whom they were read
 
-    def __init__(self, model: Any = None, query: Any = None, using: Any = None, hints: Any = None) -> None:
-        super().__init__(model, query, using, hints)
-        if model is not None and query is None:
-            self._bind()
+    # A queryset may be made at import and used by one request after another, so each gets its own query and
+    # rows. All that Django does with a queryset goes by these two.
+
+    @property
+    def query(self) -> Any:
+        """Django's query, limited to what whoever asks may see."""
+        if running.is_plain():
+            return super().query
+        viewer = _viewer()
+        if viewer is None or viewer == self._bound_to:
+            return super().query
+        if self._bound is None or self._bound[0] != viewer:
+            query = super().query
+            if query.is_sliced or query.combinator:
+                _refuse(f"uses {self.model.__name__} rows of a part or union that was made for somebody else")
+            with running.as_host():
+                self._bound = viewer, _rights().limited(self, viewer).query
+        return self._bound[1]
+
+    @query.setter
+    def query(self, query: Any) -> None:
+        models.QuerySet.query.fset(self, query)  # type: ignore[attr-defined]  # a property
+
+    @property
+    def _result_cache(self) -> list[Any] | None:
+        return self._rows if running.is_plain() or _viewer() in (None, self._rows_of) else None
+
+    @_result_cache.setter
+    def _result_cache(self, rows: list[Any] | None) -> None:
+        self._rows, self._rows_of = rows, None if running.is_plain() else _viewer()
 
     def _clone(self) -> Self:
         clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
-        clone._bound_to = self._bound_to  # noqa: SLF001 - of this class
-        clone._bind()  # noqa: SLF001
+        clone._bound_to = self._bound_to if running.is_plain() else _viewer() or self._bound_to  # noqa: SLF001
         return clone
-
-    def _bind(self) -> None:
-        """Limit it to what whoever asks may see, unless it is: one made at import is when it is used."""
-        if running.asking() is None or _Port.rights is None:
-            return
-        viewer = _Port.rights.viewer()
-        if viewer == self._bound_to:
-            return
-        if self.query.is_sliced or self.query.combinator:
-            _refuse(f"uses {self.model.__name__} rows of a part or union that was made for somebody else")
-        self._bound_to = viewer
-        with running.as_host():
-            self.query = _Port.rights.limited(self, viewer).query
-
-    # What runs the query without a clone
-
-    def _fetch_all(self) -> None:
-        self._bind()
-        super()._fetch_all()
-
-    def iterator(self, chunk_size: int | None = None) -> Iterator[M]:
-        """Yield the rows without keeping them."""
-        self._bind()
-        return super().iterator(chunk_size)
-
-    def count(self) -> int:
-        """Return how many there are."""
-        self._bind()
-        return super().count()
-
-    def exists(self) -> bool:
-        """Return whether there are any."""
-        self._bind()
-        return super().exists()
-
-    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return figures of all rows."""
-        self._bind()
-        return super().aggregate(*args, **kwargs)
-
-    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
-        """Return it as a part of another query."""
-        self._bind()
-        return super().resolve_expression(*args, **kwargs)
 
     # What writes rows past `Model.save()`, and so past rights, history and hooks
 
@@ -122,9 +106,9 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows, each as the rights say."""
-        self._bind()
+        rows = self.all()
         with running.as_host():
-            return super().delete()
+            return models.QuerySet.delete(rows)
 
     delete.alters_data = delete.queryset_only = True  # type: ignore[attr-defined]
 
@@ -138,38 +122,53 @@ class BoundModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store the row."""
         _require_writing(self)
-        with running.as_host():
-            super().save(*args, **kwargs)
+        _as_host(super().save, *args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Remove the row, and what hangs on it."""
         _require_writing(self)
-        with running.as_host():
-            return super().delete(*args, **kwargs)
+        return _as_host(super().delete, *args, **kwargs)
+
+    # Against all rows, also those that whoever asks may not see
 
     def full_clean(self, *args: Any, **kwargs: Any) -> None:
-        """Check the row, also against those that whoever asks may not see."""
-        with running.as_host():
-            super().full_clean(*args, **kwargs)
+        """Check the row."""
+        _as_host(super().full_clean, *args, **kwargs)
 
     def validate_unique(self, *args: Any, **kwargs: Any) -> None:
-        """Check the row against all others."""
-        with running.as_host():
-            super().validate_unique(*args, **kwargs)
+        """Check the row against the others."""
+        _as_host(super().validate_unique, *args, **kwargs)
 
     def validate_constraints(self, *args: Any, **kwargs: Any) -> None:
-        """Check the row against all others."""
-        with running.as_host():
-            super().validate_constraints(*args, **kwargs)
+        """Check the row against the others."""
+        _as_host(super().validate_constraints, *args, **kwargs)
+
+
+def _as_host[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    if running.is_plain():
+        return function(*args, **kwargs)
+    with running.as_host():
+        return function(*args, **kwargs)
+
+
+def _viewer() -> Any:
+    """Return whose rights limit what the caller sees; None: the host, which sees everything."""
+    return None if running.asking() is None or _Port.rights is None else _Port.rights.viewer()
+
+
+def _rights() -> Rights:
+    if _Port.rights is None:
+        raise RuntimeError("The models are not bound to rights yet: Django is not set up")
+    return _Port.rights
 
 
 def _require_writing(row: models.Model) -> None:
-    if running.asking() is not None and _Port.rights is not None:
+    if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
         _Port.rights.require_writing(row)
 
 
 def _require_host(what: str) -> None:
-    if running.asking() is not None:
+    if not running.is_plain() and running.asking() is not None:
         _refuse(f"calls {what}, which passes by rights, history and hooks: change and save each row instead")
 
 

@@ -11,9 +11,8 @@ from django.db.models import ProtectedError, RestrictedError
 
 from pagoda import running
 from pagoda.domain.acting import acting_as, acting_user
-from pagoda.domain.authority import require_acting_for
 from pagoda.domain.changes import change_scope
-from pagoda.domain.user.permissions import Viewer, acting_viewer, person
+from pagoda.domain.user.permissions import Viewer, acting_viewer, person, require_acting_for
 
 
 @contextmanager
@@ -27,11 +26,13 @@ def writing(user: Viewer | None) -> Iterator[Viewer | None]:
         ValidationError: somebody else wrote the same thing at the same moment; nothing is stored.
     """
     acting = person(user) or acting_user()
-    if is_of_plugin := running.innermost() is not None:
+    viewer: Viewer | None = acting
+    if not running.is_plain():
         require_acting_for(user)
+        viewer = acting_viewer()
     try:
-        with running.as_host(), acting_as(acting), change_scope():
-            yield acting_viewer() if is_of_plugin else acting
+        with acting_as(acting), change_scope():
+            yield viewer
     except (ProtectedError, RestrictedError):  # somebody's hard delete: no clash
         raise
     except IntegrityError as err:

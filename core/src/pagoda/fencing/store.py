@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Manager
 
+from pagoda.config.redis_package import redis_package
 from pagoda.fencing.outcomes import SURFACES
 from pagoda.fencing.rows import READER, Key, Row
 
@@ -67,7 +68,7 @@ class RedisStore:
 
     def swap(self, old: Row, new: Row) -> bool:
         """Put `new` in place of `old`, unless it changed."""
-        from redis.exceptions import ResponseError, WatchError  # not installed where no Redis is used
+        errors = redis_package().exceptions
 
         name = self.key_of(old.key)
         text = json.dumps(asdict(replace(new, version=old.version + 1)))
@@ -75,8 +76,8 @@ class RedisStore:
             pipeline.watch(name)
             try:
                 answer = pipeline.getrange(name, 0, self.LONGEST)
-            except ResponseError as error:
-                if type(error) is not ResponseError:  # about more than what is there
+            except errors.ResponseError as error:
+                if type(error) is not errors.ResponseError:  # about more than what is there
                     raise
                 answer = error
             stored = self._row(old.key, answer)
@@ -86,7 +87,7 @@ class RedisStore:
             pipeline.set(name, text)
             try:
                 pipeline.execute()
-            except WatchError:
+            except errors.WatchError:
                 return False
         return True
 
@@ -106,13 +107,13 @@ class RedisStore:
 
     @contextmanager
     def _asking(self) -> Iterator[Any]:  # Any: a client of Redis, which is not installed everywhere
-        from redis.exceptions import NoPermissionError, RedisError
+        errors = redis_package().exceptions
 
         try:
             yield caches[self._alias]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
-        except NoPermissionError as error:
+        except errors.NoPermissionError as error:
             raise StoreUnavailable(f"the account of this process may not: {error}") from error
-        except (RedisError, OSError) as error:
+        except (errors.RedisError, OSError) as error:
             raise StoreDown(f"{type(error).__name__}: {error}") from error
 
 

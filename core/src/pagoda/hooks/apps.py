@@ -7,15 +7,9 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
-from pagoda import running
 from pagoda.fencing.runtime import breaker
 from pagoda.hooks import breaking, runtime
 from pagoda.hooks.manager import HookManager
-from pagoda.running import PluginCode
-
-
-def _innermost() -> PluginCode | None:
-    return runtime.manager().budget.innermost()  # of the manager of this moment: tests have their own
 
 
 class HooksConfig(AppConfig):
@@ -31,5 +25,4 @@ class HooksConfig(AppConfig):
         manager.open()
         breaking.connect(manager, breaker())
         runtime.install(manager)
-        running.set_finder(_innermost)
         Bridge(manager).connect()

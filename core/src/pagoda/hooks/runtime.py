@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pagoda import running
 from pagoda.hooks.errors import HooksNotStarted
 from pagoda.hooks.manager import Deferrer, HookManager
 
@@ -32,6 +33,7 @@ def manager() -> HookManager:
 def install(new: HookManager | None) -> HookManager | None:
     """Make `new` the process's manager and return the one it replaces."""
     replaced, _runtime.manager = _runtime.manager, new
+    running.fences.local = None if new is None else new.budget.local
     return replaced
 
 

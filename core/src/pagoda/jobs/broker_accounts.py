@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from pagoda.config.accounts import API, CORE, DISPATCHER, FLOWER, PLUGIN_PREFIX, plugin_account
+from pagoda.config.redis_package import redis_package
 from pagoda.fencing.store import RedisStore
 from pagoda.jobs.operations import CORE_QUEUE
 
@@ -126,7 +127,7 @@ def rabbitmq_lines(wanted: Iterable[BrokerAccount], vhost: str) -> Iterator[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class BrokerAccountsMade:
     """What was done at a Redis."""
 
     made: list[str]
@@ -136,14 +137,14 @@ class Applied:
     is_open: bool  # anybody may log in as `default`, without a password
 
 
-def apply(client: Any, wanted: Iterable[BrokerAccount], passwords: Mapping[str, SecretStr]) -> Applied:
+def apply(
+    client: Any, wanted: Iterable[BrokerAccount], passwords: Mapping[str, SecretStr]
+) -> BrokerAccountsMade:
     """Make the accounts at a Redis, and remove those of plugins that are not among them. Any: its client.
 
     Raises:
         RedisError: it does not answer, or the client's own account may not.
     """
-    from redis.exceptions import ResponseError  # not installed where no Redis is used
-
     wanted = list(wanted)
     made = []
     for account in wanted:
@@ -164,12 +165,12 @@ def apply(client: Any, wanted: Iterable[BrokerAccount], passwords: Mapping[str, 
         client.execute_command("ACL", "DELUSER", *removed)
     try:
         client.execute_command("ACL", "SAVE")
-    except ResponseError:  # it has no file of accounts
+    except redis_package().ResponseError:  # it has no file of accounts
         is_kept = False
     else:
         is_kept = True
     default = client.execute_command("ACL", "GETUSER", "default") or {}
-    return Applied(
+    return BrokerAccountsMade(
         made=made,
         removed=removed,
         without_password=sorted(names - set(made)),

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from pagoda import running
 from pagoda.domain.acting import acting_authority
-from pagoda.domain.authority import PluginAuthority, beyond, require_acting_for
+from pagoda.domain.authority import PluginAuthority, beyond
+from pagoda.domain.user.permissions import require_acting_for
 from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import InvalidParams, JobLost

@@ -13,7 +13,7 @@ type PluginPermissions = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Grants:
+class PluginGrants:
     """The permissions of one plugin."""
 
     asked: tuple[Permission, ...] = ()
@@ -41,10 +41,10 @@ class Grants:
         )
 
 
-def grants_of(asked: Iterable[str], names: Iterable[str], configured: PluginPermissions) -> Grants:
+def grants_of(asked: Iterable[str], names: Iterable[str], configured: PluginPermissions) -> PluginGrants:
     """Return the permissions of the plugin that is known by `names`."""
     granted = [text for name in names for text in configured.get(name, ())]
-    return Grants(_parsed(asked), _parsed(granted))
+    return PluginGrants(_parsed(asked), _parsed(granted))
 
 
 def line_to_add(plugin_id: str, missing: Sequence[Permission]) -> str:

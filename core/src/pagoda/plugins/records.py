@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pagoda.plugins.permissions import Grants
+from pagoda.plugins.permissions import PluginGrants
 from pagoda_plugin_sdk.exceptions import PluginError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class PluginRecord:
     faults: list[Fault] = field(default_factory=list)  # what is wrong although it is active
     plugin: Plugin | None = None  # for its handlers; what it declares is in `declared`
     declared: Declaration | None = None
-    grants: Grants = field(default_factory=Grants)
+    grants: PluginGrants = field(default_factory=PluginGrants)
 
     @property
     def names(self) -> tuple[str, ...]:

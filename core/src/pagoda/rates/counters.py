@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from django.core.cache import caches
 from django.db import connection
 
+from pagoda.config.redis_package import redis_package
 from pagoda.fencing.foreign_rows import COUNT_MAX, Drops
 from pagoda.rates.models import RateCount
 
@@ -48,7 +49,7 @@ class RedisCounter:
         Raises:
             CounterUnavailable: Redis does not answer.
         """
-        from redis.exceptions import RedisError  # not installed where no Redis is used
+        errors = redis_package().exceptions
 
         try:
             client = caches["default"]._cache.get_client(write=True)  # type: ignore[attr-defined]  # of RedisCache  # noqa: SLF001
@@ -58,7 +59,7 @@ class RedisCounter:
                 pipeline.incr(key)
                 pipeline.expireat(key, slot.ends_at + 1)
             answers = pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+        except (errors.RedisError, OSError) as error:
             raise CounterUnavailable(f"{type(error).__name__}: {error}") from error
         return {
             slot.key: self._read(slot.key, count) for slot, count in zip(slots, answers[::2], strict=True)
@@ -66,12 +67,12 @@ class RedisCounter:
 
     @staticmethod
     def _read(key: str, answer: Any) -> int:  # Any: what Redis answers, an error of one command too
-        from redis.exceptions import RedisError, ResponseError
+        errors = redis_package().exceptions
 
-        if type(answer) is ResponseError:  # what is there is no count; it expires with its window
+        if type(answer) is errors.ResponseError:  # what is there is no count; it expires with its window
             DROPS.drop(key, str(answer))
             return 1
-        if isinstance(answer, RedisError):
+        if isinstance(answer, errors.RedisError):
             raise CounterUnavailable(f"{type(answer).__name__}: {answer}") from answer
         return max(1, int(answer))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from pagoda.domain import authority
 from pagoda.fencing import add_observer, breaker_changed
 
 
@@ -15,7 +16,6 @@ class WatchingConfig(AppConfig):
 
     def ready(self) -> None:
         # Late: they use models, which exist once the apps are loaded
-        from pagoda.domain import authority
         from pagoda.watching import breaker_events, permission_use, traffic
 
         add_observer(traffic.count)

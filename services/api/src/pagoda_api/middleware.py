@@ -278,7 +278,8 @@ class RateLimitMiddleware:
         self._counter = DatabaseCounter() if settings.PAGODA.cache_url is None else RedisCounter()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        verdict = judge(self._counter, dict(_scopes(request)))
+        scopes = dict(_scopes(request))
+        verdict = judge(self._counter, scopes) if scopes else None
         if verdict is None:
             return self.get_response(request)
         response = _refusal(verdict) if verdict.is_exceeded else self.get_response(request)
@@ -289,9 +290,11 @@ class RateLimitMiddleware:
 
 
 def _scopes(request: HttpRequest) -> Iterator[tuple[str, tuple[str, Rate]]]:
-    if not request.path_info.startswith(COUNTED):
+    limits = settings.PAGODA
+    is_limited = limits.rate_limit_user or limits.rate_limit_token or limits.rate_limit_plugin_user
+    if not is_limited or not request.path_info.startswith(COUNTED):
         return
-    limits, user = settings.PAGODA, acting_user()
+    user = acting_user()
     who = str(user.pk) if user is not None else f"address {request.META.get('REMOTE_ADDR', '')}"
     if limits.rate_limit_user is not None:
         yield "user", (who, parse_rate(limits.rate_limit_user))

@@ -66,6 +66,7 @@ def test_probes_and_metrics_need_no_login(flower: Flower) -> None:
 
 def test_worker_is_seen_by_its_events(flower: Flower, shared_deployment: Deployment) -> None:
     shared_deployment.wait_until(lambda: "core@" in flower.ask("/workers")[1], "the worker in Flower")
+    assert flower.ask("/workers")[0] == 200
 
 
 @pytest.mark.parametrize(

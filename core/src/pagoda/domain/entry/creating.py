@@ -20,7 +20,7 @@ from pagoda.domain.entry.state import Definition, EntryState, Value
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.faults import Faults
-from pagoda.domain.user.models import Level
+from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda.washing import shown
@@ -74,15 +74,16 @@ def _create(
     if not rows:
         return []
     with writing(user) as actor:
+        maker = person(actor)
         definitions = _definitions(schema, actor)
         drafts = _drafts(schema, definitions, rows, actor, is_bulk=is_bulk)
         for draft in drafts:
-            _transform(draft, schema, actor)
+            _transform(draft, schema, maker)
         _check(drafts, schema, definitions, actor)
         states = [EntryState(definitions=definitions, values=draft.values, viewer=actor) for draft in drafts]
         for draft, state in zip(drafts, states, strict=True):
-            changes.send_validating(_change(schema, actor, {"name": draft.name, "attrs": items_of(state)}))
-        entries = _insert(schema, drafts, states, actor)
+            changes.send_validating(_change(schema, maker, {"name": draft.name, "attrs": items_of(state)}))
+        entries = _insert(schema, drafts, states, maker)
         count = changes.count()
     # What hooks changed after that is not in the states.
     if changes.count() == count:
@@ -127,7 +128,7 @@ def _drafts(
     return drafts
 
 
-def _transform(draft: _Draft, schema: Entity, user: Viewer | None) -> None:
+def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
     given = {"name": draft.name, "schema": schema, "note": draft.note, "attrs": draft.intake.items(draft.raw)}
     data = changes.send_changing(_change(schema, user, given))
     draft.intake.check_keys(data, _DATA_FIELDS)
@@ -150,7 +151,7 @@ def _check(
         draft.values = draft.intake.parse(draft.intake.with_defaults(draft.raw))
     faults.raise_if_any()
     targets = look_up(
-        (pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)), user
+        [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)], user
     )
     ids = [definition.id for definition in definitions]
     for draft in drafts:
@@ -177,40 +178,38 @@ def _taken_names(schema: Entity, names: Collection[str]) -> set[str]:
 
 
 def _insert(
-    schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], user: Viewer | None
+    schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], maker: User | None
 ) -> list[Entry]:
-    entries = [
-        Entry(schema=schema, name=draft.name, note=draft.note, created_user=person(user)) for draft in drafts
-    ]
-    told = [_stored(entry, state, user) for entry, state in zip(entries, states, strict=True)]
+    entries = [Entry(schema=schema, name=draft.name, note=draft.note, created_user=maker) for draft in drafts]
+    told = [_stored(entry, state, maker) for entry, state in zip(entries, states, strict=True)]
     if len(entries) == 1:
         changes.store(told[0], force_insert=True)
     else:
         Entry.objects.bulk_create(entries, batch_size=_BATCH_SIZE)
         for change in told:
             changes.mark(change)
-    attributes = add_attributes(entries, states[0].definitions, user)
+    attributes = add_attributes(entries, states[0].definitions, maker)
     versions = [
         NewVersion(attribute=attributes[entry.pk, each.id], definition=each, value=state.values[each.id])
         for entry, state in zip(entries, states, strict=True)
         for each in state.definitions
         if state.value(each).elements
     ]
-    add_versions(versions, user)
+    add_versions(versions, maker)
     return entries
 
 
-def _stored(entry: Entry, state: EntryState, user: Viewer | None) -> Change:
+def _stored(entry: Entry, state: EntryState, user: User | None) -> Change:
     data = {"name": entry.name, "schema": entry.schema, "note": entry.note, "attrs": items_of(state)}
     return _change(entry.schema, user, data, entry)
 
 
-def _change(schema: Entity, user: Viewer | None, data: dict[str, Any], entry: Entry | None = None) -> Change:
+def _change(schema: Entity, user: User | None, data: dict[str, Any], entry: Entry | None = None) -> Change:
     return Change(
         subject="entry",
         action="create",
         instance=entry,
-        user=person(user),
+        user=user,
         data=data,
         entity_name=schema.name,
     )

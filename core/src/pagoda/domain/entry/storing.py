@@ -10,7 +10,7 @@ from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.state import Definition, EntryState, Link, Value
 from pagoda.domain.entry.value_types import to_storage
-from pagoda.domain.user.permissions import Viewer, person
+from pagoda.domain.user.models import User
 
 _BATCH_SIZE: Final = 500
 
@@ -25,17 +25,17 @@ class NewVersion:
 
 
 def add_attributes(
-    entries: Iterable[Entry], definitions: Sequence[Definition], user: Viewer | None
+    entries: Iterable[Entry], definitions: Sequence[Definition], maker: User | None
 ) -> dict[tuple[int, int], Attribute]:
     """Give new entries their attributes; return them by entry id and definition id."""
-    rows = [_attribute(entry, definition, user) for entry in entries for definition in definitions]
+    rows = [_attribute(entry, definition, maker) for entry in entries for definition in definitions]
     Attribute.objects.bulk_create(rows, batch_size=_BATCH_SIZE)
     return {(row.parent_entry_id, row.schema_id): row for row in rows}
 
 
-def add_versions(versions: Sequence[NewVersion], user: Viewer | None) -> None:
+def add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
     """Store values as the latest versions of attributes that have none."""
-    rows = [_value(version, user) for version in versions]
+    rows = [_value(version, maker) for version in versions]
     AttributeValue.objects.bulk_create(rows, batch_size=_BATCH_SIZE)
     references = [
         _reference(row, version.definition, ordinal, link)
@@ -47,24 +47,24 @@ def add_versions(versions: Sequence[NewVersion], user: Viewer | None) -> None:
 
 
 def replace_versions(
-    entry: Entry, state: EntryState, values: Mapping[int, Value], user: Viewer | None
+    entry: Entry, state: EntryState, values: Mapping[int, Value], maker: User | None
 ) -> None:
     """Make `values` the latest versions of attributes of `entry`; the caller holds the lock on its row."""
     definitions = [state.definition(key) for key in values]
-    attributes = _attributes(entry, state, definitions, user)
+    attributes = _attributes(entry, state, definitions, maker)
     superseded = AttributeValue.objects.filter(parent_attr__in=[row.pk for row in attributes], is_latest=True)
     superseded.update(is_latest=False)
     versions = [
         NewVersion(attribute=row, definition=each, value=values[each.id])
         for row, each in zip(attributes, definitions, strict=True)
     ]
-    add_versions(versions, user)
+    add_versions(versions, maker)
 
 
 def _attributes(
-    entry: Entry, state: EntryState, definitions: Sequence[Definition], user: Viewer | None
+    entry: Entry, state: EntryState, definitions: Sequence[Definition], maker: User | None
 ) -> list[Attribute]:
-    rows = [_attribute(entry, each, user) for each in definitions]
+    rows = [_attribute(entry, each, maker) for each in definitions]
     for row in rows:
         row.pk = state.attribute_ids.get(row.schema_id)
     unseen = [row for row in rows if row.schema_id not in state.attribute_ids]
@@ -79,18 +79,16 @@ def _attributes(
     return rows
 
 
-def _attribute(entry: Entry, definition: Definition, user: Viewer | None) -> Attribute:
-    return Attribute(
-        parent_entry=entry, schema_id=definition.id, name=definition.name, created_user=person(user)
-    )
+def _attribute(entry: Entry, definition: Definition, maker: User | None) -> Attribute:
+    return Attribute(parent_entry=entry, schema_id=definition.id, name=definition.name, created_user=maker)
 
 
-def _value(version: NewVersion, user: Viewer | None) -> AttributeValue:
+def _value(version: NewVersion, maker: User | None) -> AttributeValue:
     return AttributeValue(
         parent_attr=version.attribute,
         parent_entry_id=version.attribute.parent_entry_id,
         value=to_storage(version.definition.type, version.value),
-        created_user=person(user),
+        created_user=maker,
     )
 
 

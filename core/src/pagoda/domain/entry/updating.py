@@ -167,7 +167,7 @@ class _Update:
             self._change(fields | ({"attrs": told} if told else {})), update_fields=[*fields, stamp]
         )
         if values:
-            replace_versions(self._entry, state, values, self._user)
+            replace_versions(self._entry, state, values, person(self._user))
         return state
 
     def _change(self, data: dict[str, Any]) -> Change:

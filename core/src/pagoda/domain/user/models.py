@@ -52,10 +52,10 @@ class UserQuerySet(BoundQuerySet["User"]):
 
     def update(self, **values: Any) -> int:  # Any: values of every field
         """Change the rows at once."""
-        self._bind()
+        rows = self.all()
         with running.as_host():
-            updating.send(User, users=self, values=values)
-            return self._update_and_end(values)
+            updating.send(User, users=rows, values=values)
+            return rows._update_and_end(values)  # noqa: SLF001 - of this class
 
     update.alters_data = True  # type: ignore[attr-defined]  # as Django's own: not for templates
 

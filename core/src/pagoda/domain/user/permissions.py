@@ -19,7 +19,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from pagoda import running
 from pagoda.domain.acting import acting_authority, acting_user
-from pagoda.domain.authority import READING, PluginAuthority
+from pagoda.domain.authority import READING, PluginAuthority, beyond
 from pagoda.domain.user.models import GroupNesting, Level, Role, RolePermission, User
 
 if TYPE_CHECKING:
@@ -44,6 +44,23 @@ def acting_viewer() -> Viewer | None:
     if running.innermost() is None:
         return acting_user()
     return acting_authority() or acting_user() or AnonymousUser()
+
+
+def require_acting_for(user: object) -> None:
+    """Refuse where plugin code does something in the name of somebody else than who acts; None names nobody.
+
+    Raises:
+        BeyondAuthority: it does.
+    """
+    plugin_id, acting = running.plugin(), acting_user()
+    if (
+        plugin_id is not None
+        and user is not None
+        and getattr(user, "pk", None) is not None
+        and user != acting
+    ):
+        whom = "nobody" if acting is None else repr(acting.get_username())
+        beyond(plugin_id, "act for another user", f"acts for {whom} here, and for no other user")
 
 
 def reader() -> Viewer | None:

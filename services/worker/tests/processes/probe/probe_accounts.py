@@ -40,7 +40,7 @@ from pagoda_plugin_sdk.operations import JobStatus  # noqa: E402
 PERMISSIONS = json.loads(sys.argv[1])
 
 
-def made() -> applying.AccountsMade:
+def made() -> applying.DatabaseAccountsMade:
     accounts = [
         replace(account, permissions=frozenset(PERMISSIONS.get(account.plugin_id, ())))
         for account in applying.plugin_accounts(registry())
