@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.contrib.auth.models import Permission as DjangoPermission
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, Subquery
@@ -20,7 +21,7 @@ from pagoda.domain.acting import acting_as, acting_by
 from pagoda.domain.authority import BeyondAuthority, PluginAuthority, refused, used
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
-from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
+from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
 from pagoda.hooks.runtime import manager
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.exceptions import PluginSecurityError
@@ -314,6 +315,25 @@ class TestWriting:
             as_plugin(lambda: Entity.objects.create_entity(user=user, name="Network"), user=user)
         with pytest.raises(ValidationError):
             as_plugin(lambda: Entity(name="Network").full_clean(), user=user)
+
+    def test_what_decides_sees_what_the_user_may_not(self, hidden: World) -> None:
+        """Who manages groups alone gives nobody a role that they neither hold nor see."""
+        group, role = Group.objects.create(name="staff"), Role.objects.create(name="hidden")
+        role.groups.add(group)
+        RolePermission.objects.create(role=role, entity=hidden.network, level=Level.FULL)
+        hidden.user.user_permissions.add(*DjangoPermission.objects.filter(content_type__model="group"))
+        manager = User.objects.get(pk=hidden.user.pk)
+        assert as_plugin(Role.objects.filter(name="hidden").exists, user=manager) is False
+
+        for take in (
+            lambda: group.user_set.add(manager),
+            lambda: manager.groups.add(group),
+            lambda: manager.groups.set([group]),
+            lambda: GroupNesting.objects.create(group=Group.objects.create(name="mine"), parent=group),
+        ):
+            with pytest.raises((PermissionDenied, ValidationError)), transaction.atomic():
+                as_plugin(take, user=manager)
+        assert not group.user_set.exists()
 
 
 class TestAuthority:

@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.http import HttpRequest
 
+from pagoda import running
 from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.recording import Record, record, record_all
@@ -99,21 +100,25 @@ def _changed_names(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"fields": fields} | ({"attrs": attrs} if attrs else {})
 
 
+@running.as_host()
 def _logged_in(*, user: User, **_signal: object) -> None:
     record(Action.LOGIN_SUCCEEDED, **_subject(user), user=user)
 
 
+@running.as_host()
 def _logged_out(*, user: User | None, **_signal: object) -> None:
     if user is not None:
         record(Action.LOGOUT, **_subject(user), user=user)
 
 
+@running.as_host()
 def _login_failed(
     *, credentials: Mapping[str, Any], request: HttpRequest | None = None, **_signal: object
 ) -> None:
     count_failure(Action.LOGIN_FAILED, request, str(credentials.get("username", "")))
 
 
+@running.as_host()
 def _row_saved(
     *,
     sender: type[Model],
@@ -134,11 +139,13 @@ def _row_saved(
         record(action, **_subject(instance), details=details | _granted(instance), user=user)
 
 
+@running.as_host()
 def _row_deleted(*, sender: type[Model], instance: Model, **_signal: object) -> None:
     record(_KINDS[sender][1]["delete"], **_subject(instance), details=_granted(instance))
 
 
 def _members(told: Action, field: str) -> Callable[..., None]:
+    @running.as_host()
     def changed(
         *,
         instance: Model,

@@ -1,7 +1,7 @@
 """The receivers behind every write of users, groups, roles and tokens: they have the rights decided.
 
 As signals they hold for API, admin, plugins and jobs alike. Rows that go along with another one are not asked
-for: that one was.
+for: that one was. They decide as the host, who sees all rows, also where plugin code writes.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def _asked(instance: object = None) -> User | None:
     return None if user is None or (user.is_superuser and user.is_active) else user
 
 
+@running.as_host()
 def _before_save(
     *, sender: type[Model], instance: Any, raw: bool, update_fields: Collection[str] | None, **_signal: object
 ) -> None:
@@ -89,6 +90,7 @@ def _before_save(
         accounts.require_storing(user, instance, changed, stored)
 
 
+@running.as_host()
 def _before_update(*, users: QuerySet[User], values: Mapping[str, Any], **_signal: object) -> None:
     changed = values.keys() - _NOT_ASKED
     user = _asked() if changed else None
@@ -101,6 +103,7 @@ def _before_update(*, users: QuerySet[User], values: Mapping[str, Any], **_signa
         accounts.require_storing(user, row, changed, stored)
 
 
+@running.as_host()
 def _before_delete(*, sender: type[Model], instance: Model, origin: Any, **_signal: object) -> None:
     user = _asked()
     begun_with = origin.model if isinstance(origin, QuerySet) else type(origin)
@@ -109,6 +112,7 @@ def _before_delete(*, sender: type[Model], instance: Model, origin: Any, **_sign
 
 
 def _linking(giving: type[Model]) -> Any:  # Any: a receiver
+    @running.as_host()
     def changing(*, instance: Model, action: str, pk_set: Collection[Any] | None, **_signal: object) -> None:
         if not action.startswith("pre_") or (action != "pre_clear" and not pk_set):
             return

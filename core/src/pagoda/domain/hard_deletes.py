@@ -19,6 +19,8 @@ from django.db.models import DO_NOTHING, PROTECT, RESTRICT, Field, Model, Protec
 from django.db.models.expressions import RawSQL
 from django.db.models.signals import pre_delete
 
+from pagoda import running
+
 _KEYS_SQL: Final = {
     "postgresql": (
         "SELECT key.conrelid::regclass::text, of.attname, at.attname FROM pg_constraint key"
@@ -103,6 +105,7 @@ def _field(model: type[Model], key: ForeignKey) -> Field[Any, Any]:  # Any: the 
     return next(field for field in model._meta.concrete_fields if field.column == key.target)
 
 
+@running.as_host()
 def _before_delete(
     *, instance: Model, using: str, origin: Any, hanging: Mapping[type[Model], str], **_signal: object
 ) -> None:
