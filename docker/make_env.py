@@ -12,14 +12,13 @@ ACCOUNTS = ("API", "DISPATCHER", "CORE", "HELLO_WORLD", "INVENTORY")
 
 def variables() -> dict[str, str]:
     """Return the variables with new secrets."""
-    redis, rabbitmq = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     return {
         "PAGODA_SECRET_KEY": secrets.token_urlsafe(48),
         "POSTGRES_PASSWORD": secrets.token_urlsafe(24),
         **{f"{account}_DATABASE_PASSWORD": secrets.token_urlsafe(24) for account in ACCOUNTS},
-        "REDIS_PASSWORD": redis,
-        "RABBITMQ_PASSWORD": rabbitmq,
-        "PAGODA_BROKER_URL": f"redis://:{redis}@redis:6379/0",
+        "FLOWER_BROKER_PASSWORD": secrets.token_urlsafe(24),
+        "REDIS_PASSWORD": secrets.token_urlsafe(24),
+        "RABBITMQ_PASSWORD": secrets.token_urlsafe(24),
         "FLOWER_BASIC_AUTH": f"pagoda:{secrets.token_urlsafe(18)}",
     }
 
@@ -46,12 +45,23 @@ def main() -> None:
 
 
 def complete() -> None:
-    """Add the accounts' passwords that a file of an earlier release lacks."""
-    held = {line.partition("=")[0] for line in TARGET.read_text(encoding="utf-8").splitlines()}
-    added = [f"{name}={value}\n" for name, value in variables().items() if name not in held]
-    with TARGET.open("a", encoding="utf-8") as file:
-        file.writelines(added)
-    print(f"{TARGET} is there already, " + (f"{len(added)} variables added" if added else "nothing changed"))
+    """Add what a file of an earlier release lacks, and take out a broker's URL that all had in common."""
+    lines = TARGET.read_text(encoding="utf-8").splitlines()
+    held = dict(line.split("=", 1) for line in lines if "=" in line)
+    shared = f"PAGODA_BROKER_URL=redis://:{held.get('REDIS_PASSWORD')}@redis:6379/0"
+    kept = [line for line in lines if line != shared]
+    added = [f"{name}={value}" for name, value in variables().items() if name not in held]
+    if added or kept != lines:
+        new = TARGET.with_name(".env.new")
+        with os.fdopen(
+            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write("\n".join([*kept, *added]) + "\n")
+        new.replace(TARGET)
+    changes = [f"{len(added)} variables added"] if added else []
+    if kept != lines:
+        changes.append("PAGODA_BROKER_URL taken out, as each process has its own account")
+    print(f"{TARGET} is there already, {'; '.join(changes) or 'nothing changed'}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the chart renders, started on this machine: its Job, its workloads, their probes and `helm test`.
 
-A PostgreSQL of this machine and files stand in for the servers, and SQLite, which knows no accounts, where
-none is installed; the images are started with the same environment by the integration tests.
+PostgreSQL and Redis of this machine stand in for the servers, and SQLite and files, which know no accounts,
+where those are not installed; the images are started with the same environment by the integration tests.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from pagoda_worker.tether import tethered
 from tools.chart import environment_of, render
-from tools.chart.workloads import pod_spec
+from tools.chart.workloads import containers, pod_spec
 from tools.servers import PostgresServer, missing_programs
 from tools.stack import free_port
 
@@ -31,6 +32,7 @@ Document = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = "/var/lib/pagoda"
+REDIS = "pagoda-redis"
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
 
@@ -44,10 +46,7 @@ class Release:
         self.folder = folder
         self.api_port, self.flower_port = free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.servers = {
-            "BROKER_URL": f"filesystem:///{folder}/broker",
-            "CACHE_URL": "",
-        }
+        self.redis_port = free_port()
         self.metrics_ports: dict[str, int] = {}
 
     def run(self, kind: str, name: str, container: str, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +62,32 @@ class Release:
             self.processes[deployment] = subprocess.Popen(
                 tethered(args), env=env, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
+
+    def start_redis(self) -> None:
+        """Start the Redis of the chart in an empty folder, as a new Pod has it."""
+        secret, data = self._mounted("StatefulSet", REDIS), tempfile.mkdtemp(dir=self.folder)
+        process = environment_of(self.documents, "StatefulSet", REDIS)
+        args = [part.replace("/etc/pagoda", str(secret)).replace("/data", data) for part in process.args]
+        args += ["--port", str(self.redis_port), "--bind", "127.0.0.1"]
+        log = (self.folder / "redis.log").open("wb")
+        with log:
+            self.processes[REDIS] = subprocess.Popen(
+                args, env=dict(process.env) | self._path(), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.may_log_in(process.env["REDIS_PASSWORD"]):
+            assert time.monotonic() < deadline, (self.folder / "redis.log").read_text()
+            time.sleep(0.1)
+
+    def may_log_in(self, password: str, account: str = "default") -> bool:
+        """Return whether the Redis of the chart knows an account by a password."""
+        client = redis.Redis(port=self.redis_port, username=account, password=password)
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:  # an unknown account or password is one, too
+            return False
+        finally:
+            client.close()
 
     def probe(self, deployment: str, which: str) -> str | None:
         """Return why a probe of a Deployment does not pass, None when it does."""
@@ -115,8 +140,8 @@ class Release:
         self, kind: str, name: str, container: str | None, changes: dict[str, str]
     ) -> tuple[list[str], dict[str, str]]:
         process = environment_of(self.documents, kind, name, container=container)
-        env = {**process.env, **self.servers, **self._path(), "PAGODA_DATA_DIR": str(self.data(name))}
-        env["DATABASE_URL"] = self._database_url(process.env["DATABASE_URL"])
+        env = {**process.env, **self._path(), "PAGODA_DATA_DIR": str(self.data(name))}
+        env |= self._servers(process.env)
         if "PAGODA_ACCOUNT_PASSWORDS_DIR" in env:
             env["PAGODA_ACCOUNT_PASSWORDS_DIR"] = str(self._mounted(kind, name))
         if "METRICS_BIND" in process.env:
@@ -126,10 +151,19 @@ class Release:
         args = [part.replace(DATA, str(self.data(name))) for part in process.args]
         return args, env | changes
 
-    def _database_url(self, url: str) -> str:
+    def _servers(self, env: Mapping[str, str]) -> dict[str, str]:
         if self.postgres is None:
-            return f"sqlite:///{self.folder}/pagoda.sqlite3"
-        return re.sub("@pagoda-postgresql:.*", f"@127.0.0.1:{self.postgres.port}/postgres", url)
+            database, broker = (
+                f"sqlite:///{self.folder}/pagoda.sqlite3",
+                f"filesystem:///{self.folder}/broker",
+            )
+            return {"DATABASE_URL": database, "BROKER_URL": broker, "CACHE_URL": ""}
+        database = f"@127.0.0.1:{self.postgres.port}/postgres"
+        at_redis = {
+            name: env[name].replace("@pagoda-redis:6379", f"@127.0.0.1:{self.redis_port}")
+            for name in ("BROKER_URL", "CACHE_URL")
+        }
+        return at_redis | {"DATABASE_URL": re.sub("@pagoda-postgresql:.*", database, env["DATABASE_URL"])}
 
     def _mounted(self, kind: str, name: str) -> Path:
         """Return a folder with the Secret that a Pod mounts."""
@@ -148,14 +182,16 @@ class Release:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    has_postgres = "postgresql" not in missing_programs()
-    documents = render({} if has_postgres else {"accounts": {"mode": "never"}})
+    has_servers = not missing_programs()
+    documents = render({} if has_servers else {"accounts": {"mode": "never"}})
     with tempfile.TemporaryDirectory(prefix="pagoda-chart-") as name:
         Path(name).chmod(0o755)  # PostgreSQL runs as a user of its own
-        postgres = PostgresServer(Path(name) / "data") if has_postgres else None
+        postgres = PostgresServer(Path(name) / "data") if has_servers else None
         if postgres is not None:
             postgres.start()
         found = Release(documents, tmp_path_factory.mktemp("release"), postgres)
+        if postgres is not None:
+            found.start_redis()
         yield found
         for process in found.processes.values():
             process.kill()
@@ -175,22 +211,74 @@ WORKLOADS = ["api", "core-worker", "dispatcher", "flower", "worker-hello-world-p
 def test_release_from_migrations_to_the_end(release: Release) -> None:
     """One test, as each part needs the one before; `helm test` itself is in the middle."""
     migrate(release)
+    if release.postgres is not None:  # and Redis
+        lose_the_pod_of_redis(release)
     start(release)
     run_helm_test(release)
     run_load(release)
     read_metrics(release)
-    assert release.stop() == dict.fromkeys((f"pagoda-{name}" for name in WORKLOADS), 0)
+    if release.postgres is not None:
+        upgrade_plugins(release)
+    redis_server = release.processes.pop(REDIS, None)  # it goes last
+    try:
+        assert release.stop() == dict.fromkeys((f"pagoda-{name}" for name in WORKLOADS), 0)
+    finally:
+        if redis_server is not None:
+            redis_server.kill()
+            redis_server.wait()
 
 
 def migrate(release: Release) -> None:
     name = job_of(release)
-    for container in ("check", "wait", "migrate", "admin"):
+    for container in [c["name"] for c in containers(release.document("Job", name))]:
         done = release.run("Job", name, container)
         assert done.returncode == 0, f"{container}: {done.stdout}{done.stderr}"
     assert "account 'admin' made" in done.stdout
     again = release.run("Job", name, "admin")
     assert again.returncode == 0
     assert "account 'admin' is there" in again.stdout
+
+
+def accounts_of(release: Release) -> dict[str, str]:
+    data = release.document("Secret", "pagoda-accounts")["data"]
+    return {name: base64.b64decode(value).decode() for name, value in data.items() if "." not in name}
+
+
+def lose_the_pod_of_redis(release: Release) -> None:
+    """Start another in its place, with a disk of its own: nobody makes the accounts anew."""
+    release.processes[REDIS].kill()
+    release.processes[REDIS].wait()
+    release.start_redis()
+    passwords = accounts_of(release)
+    assert [name for name, password in passwords.items() if not release.may_log_in(password, name)] == []
+    assert not release.may_log_in("", "default")
+    assert not any(map(release.may_log_in, passwords.values())), "they are no password of `default`"
+
+
+def upgrade_plugins(release: Release) -> None:
+    """Take a plugin away from the running Redis, and give it back: the Job does it, and no restart."""
+    before = accounts_of(release)["pagoda_plugin_inventory"]
+    account = "pagoda_plugin_inventory"
+    client = redis.Redis(port=release.redis_port, username=account, password=before)
+    assert client.ping()
+    installed = release.documents
+    release.documents = render({"plugins": {"inventory": {"enabled": False}}}, existing=installed)
+    told = release.run("Job", job_of(release), "accounts")
+    assert told.returncode == 0, told.stderr
+    assert "Account 'pagoda_plugin_inventory' is gone" in told.stdout
+    assert "run this again" not in told.stderr
+    assert not release.may_log_in(before, "pagoda_plugin_inventory")
+    with pytest.raises(redis.RedisError):
+        client.ping()
+    client.close()
+    without = release.documents
+    release.documents = render(existing=without)
+    after = accounts_of(release)["pagoda_plugin_inventory"]
+    assert after != before
+    told = release.run("Job", job_of(release), "accounts")
+    assert told.returncode == 0, told.stderr
+    assert release.may_log_in(after, "pagoda_plugin_inventory")
+    assert not release.may_log_in(before, "pagoda_plugin_inventory")
 
 
 def start(release: Release) -> None:

@@ -25,9 +25,12 @@ def names(documents: list[Document]) -> set[str]:
         ({"networkPolicy": {"enabled": False}}, {"pagoda-default-deny"}),
         (
             {"postgresql": {"enabled": False}, "database": {"url": "postgres://h/x"}},
-            {"pagoda-postgresql", "pagoda-accounts"},
+            {"pagoda-postgresql", "pagoda-accounts", "pagoda-redis-accounts"},
         ),
-        ({"redis": {"enabled": False}, "broker": {"url": "amqp://h"}}, {"pagoda-redis", "pagoda-cache"}),
+        (
+            {"redis": {"enabled": False}, "broker": {"url": "amqp://h"}},
+            {"pagoda-redis", "pagoda-cache", "pagoda-redis-accounts"},
+        ),
     ],
     ids=["Flower", "account", "test", "network policies", "PostgreSQL", "Redis"],
 )
@@ -43,7 +46,8 @@ def test_migrations_run_without_an_account_too(rendered: Any) -> None:
     (job,) = [d for d in rendered({"admin": {"enabled": False}}) if d["kind"] == "Job"]
 
     main = containers(job)[-1]
-    assert [container["name"] for container in containers(job)] == ["check", "wait", "migrate"]
+    names = [container["name"] for container in containers(job)]
+    assert names == ["check", "wait", "wait-redis", "accounts", "migrate"]
     assert main["args"] == ["pagoda", "migrate", "--no-input"]
 
 

@@ -1,4 +1,4 @@
-"""`make chart-docs`: write what is made from values.yaml and the settings; --check says whether it is old."""
+"""`make chart-docs`: write what is made from values.yaml, settings, accounts; --check tells what is old."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+from pagoda.jobs import broker_accounts
 from tools.chart.readme import filled, tables
 from tools.chart.rendering import CHART
 from tools.chart.schema import schema
 from tools.chart.values_file import ValuesFault, read
 
 ROOT = CHART.parents[2]
+PLUGIN_ID = "PLUGIN_ID"
 
 
 def made() -> dict[Path, str]:
@@ -23,9 +25,16 @@ def made() -> dict[Path, str]:
     values = read(CHART / "values.yaml")
     readme = CHART / "README.md"
     return {
+        CHART / "files" / "redis_accounts.json": json.dumps(redis_accounts(), indent=2) + "\n",
         CHART / "values.schema.json": json.dumps(schema(values), indent=2) + "\n",
         readme: filled(readme.read_text(encoding="utf-8"), tables(values)),
     }
+
+
+def redis_accounts() -> dict[str, str]:
+    """Return ``{account: its rules at Redis}``; all plugins have one, with a mark in place of the id."""
+    *hosts, plugin = broker_accounts.accounts([PLUGIN_ID])
+    return {account.name: " ".join(account.redis) for account in hosts} | {"plugin": " ".join(plugin.redis)}
 
 
 def old() -> list[str]:

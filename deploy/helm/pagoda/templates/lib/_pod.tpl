@@ -2,7 +2,7 @@
 
 {{/* (root, component, values, image[, plugin, args, command, env, envFrom, ports, probes, graceSeconds, init, volumes, mounts,
      clients, labels, annotations, restartPolicy, preStop, checksum]) -> metadata and spec of a Pod.
-     `init` are init containers of the same image, as `{name: arguments}` in a list; `clients` are the servers it talks to. */}}
+     `init` are init containers of the same image, a list of (name, args[, env]); `clients` are the servers it talks to. */}}
 {{- define "pagoda.pod" -}}
 metadata:
   labels:
@@ -54,7 +54,7 @@ spec:
     - name: {{ .name }}
       args: {{- toYaml .args | nindent 8 }}
       {{- include "pagoda.containerBasics" $ | nindent 6 }}
-      {{- include "pagoda.containerEnv" $ | nindent 6 }}
+      {{- include "pagoda.containerEnv" (merge (dict "env" (concat (default (list) $.env) (default (list) .env))) $) | nindent 6 }}
     {{- end }}
     {{- with .values.extraInitContainers }}
     {{- toYaml . | nindent 4 }}

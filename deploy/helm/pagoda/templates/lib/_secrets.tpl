@@ -45,10 +45,10 @@ data:
 {{- end -}}
 {{- end -}}
 
-{{/* (root, number) -> URL of a database of the chart's own Redis. */}}
+{{/* (root, number[, login]) -> URL of a database of the chart's own Redis, by default for its operator. */}}
 {{- define "pagoda.redisUrl" -}}
 {{- $password := include "pagoda.random" (dict "root" .root "component" "redis" "key" "REDIS_PASSWORD" "length" 32) -}}
-{{- printf "redis://:%s@%s:6379/%d" $password (include "pagoda.objectName" (dict "root" .root "component" "redis")) (int .number) -}}
+{{- printf "redis://%s@%s:6379/%d" (.login | default (print ":" $password)) (include "pagoda.objectName" (dict "root" .root "component" "redis")) (int .number) -}}
 {{- end -}}
 
 {{- define "pagoda.brokerUrl" -}}
@@ -58,6 +58,11 @@ data:
 {{/* "yes" when there is a cache besides the database. */}}
 {{- define "pagoda.hasCache" -}}
 {{- if or .Values.cache.url .Values.cache.existingSecret (and .Values.redis.enabled (not .Values.redis.existingSecret)) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* "yes" when the Redis of the chart is the cache, with a password that the chart knows. */}}
+{{- define "pagoda.hasOwnCache" -}}
+{{- if and (include "pagoda.hasCache" .) (not .Values.cache.url) (not .Values.cache.existingSecret) -}}yes{{- end -}}
 {{- end -}}
 
 {{- define "pagoda.cacheUrl" -}}

@@ -20,7 +20,7 @@
   "ports" $ports
   "ingress" $ingress
   "probes" (include "pagoda.workerProbes" . | fromYaml)
-  "init" (include "pagoda.initContainers" $root | fromYamlArray)
+  "init" (include "pagoda.initContainers" (dict "root" $root "isWorker" true) | fromYamlArray)
   "clients" (include "pagoda.clients" $root | fromJson).all
   "graceSeconds" (include "pagoda.drainSeconds" $root | int)
   "checksum" (include "pagoda.configChecksum" $root)
