@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup mutate trace bench-sizes bench-fences chaos zoo clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup mutate trace bench-sizes bench-fences chaos zoo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ plugins-lock: setup ## Pin what PLUGINS="acme==1.2 plugins/mine" need beyond the
 
 test-integration: setup ## Test the images on real servers, with Docker (SMOKE=1 for the short part, ARGS for pytest)
 	@$(BIN)/python -m tools.integration $(if $(SMOKE),--smoke) $(ARGS)
+
+escape: setup ## Have a plugin try to reach what is not its own, in containers, and print what held each attempt
+	@CI=true $(BIN)/python -m tools.integration --only test_escape $(ARGS)
 
 test-chart: setup ## Render, validate and test the Helm chart, without a cluster
 	@$(BIN)/python -m tools.run_tests chart

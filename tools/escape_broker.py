@@ -12,18 +12,20 @@ from redis.exceptions import NoPermissionError
 
 def succeeded(client: redis.Redis, own: str, other: str) -> list[str]:
     """Try all, and return the names of what was not refused."""
-    found = []
-    for name, attempt in attempts(own, other).items():
-        try:
-            attempt(client)
-        except NoPermissionError:
-            continue
-        except redis.ResponseError as error:
-            if "command not allowed" in str(error):  # of the server's own configuration, to anybody
-                continue
-            raise
-        found.append(name)
-    return found
+    tried = {name: outcome(client, attempt) for name, attempt in attempts(own, other).items()}
+    return [name for name, told in tried.items() if told != "held"]
+
+
+def outcome(client: redis.Redis, attempt: Callable[[redis.Redis], Any]) -> str:
+    """Return ``held`` or what became of an attempt; a wrong command is refused as wrong, first."""
+    try:
+        attempt(client)
+    except NoPermissionError:
+        return "held"
+    except redis.ResponseError as error:
+        # Of the server's own configuration, to anybody
+        return "held" if "command not allowed" in str(error) else f"failed: {error}"
+    return "reached"
 
 
 def attempts(own: str, other: str) -> dict[str, Callable[[redis.Redis], Any]]:

@@ -178,6 +178,12 @@ ATTEMPTS = (
     EscapeAttempt("install an extension", "CREATE EXTENSION dblink", SERVER),
     EscapeAttempt("bend the sequence of jobs", "SELECT setval('job_job_id_seq', 1)", RIGHT),
 )  # fmt: skip
+# As the owner: not to be done to this machine, or nothing that an owner does
+_SKIPPED = (
+    "LOAD", "COPY", "CREATE", "ALTER", "SET", "SELECT pg_", "SELECT lo_", "SELECT setval",
+    "SELECT * FROM pagoda_worker",
+)  # fmt: skip
+HARMLESS = [each for each in ATTEMPTS if not each.statement.startswith(_SKIPPED)]
 
 
 def outcome(connection: psycopg.Connection, attempt: EscapeAttempt, facts: Mapping[str, object]) -> str:

@@ -35,10 +35,12 @@ def main() -> None:
     """Run the command line; further arguments go to pytest. The exit status is pytest's."""
     parser = argparse.ArgumentParser(prog="integration", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="the part that takes minutes")
+    parser.add_argument("--only", metavar="MODULE", help="one module of the tests, such as test_escape")
     arguments, further = parser.parse_known_args()
     if subprocess.run(("docker", "info"), capture_output=True, check=False).returncode == 0:
         build_images()
-    command = [sys.executable, "-m", "pytest", "tests/integration", "--durations=10"]
+    tests = f"tests/integration/{arguments.only}.py" if arguments.only else "tests/integration"
+    command = [sys.executable, "-m", "pytest", tests, "--durations=10"]
     command += ["-m", "smoke and not rabbitmq"] if arguments.smoke else []
     environment = {**ENVIRONMENT, **os.environ}
     sys.exit(subprocess.run([*command, *further], cwd=images.ROOT, env=environment, check=False).returncode)

@@ -19,6 +19,7 @@ from tests.integration.stage.stack import Stack
 TEMPLATE = "migrated"
 BROKERS = ["redis", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)]
 PROMISES = pytest.StashKey[Promises]()
+ATTEMPTS = pytest.StashKey[Promises]()
 STARTED = pytest.StashKey[datetime]()
 
 MakeStack = Callable[..., Stack]
@@ -27,6 +28,7 @@ MakeStack = Callable[..., Stack]
 @pytest.hookimpl
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROMISES] = Promises()
+    config.stash[ATTEMPTS] = Promises()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # pytest cleans up after ctrl-c
 
 
@@ -50,17 +52,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash[PROMISES].lines()
-    if lines:
-        terminalreporter.section("promises")
-        for line in lines:
-            terminalreporter.write_line(line)
+    for title, key in (("attempts to escape", ATTEMPTS), ("promises", PROMISES)):
+        if lines := config.stash[key].lines():
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def promise(pytestconfig: pytest.Config) -> Promises:
     """Note a promise and its figure for the table at the end."""
     return pytestconfig.stash[PROMISES]
+
+
+@pytest.fixture(scope="session")
+def attempted(pytestconfig: pytest.Config) -> Promises:
+    """Note an attempt to escape and what held it, for a table at the end."""
+    return pytestconfig.stash[ATTEMPTS]
 
 
 @pytest.fixture(scope="session", autouse=True)

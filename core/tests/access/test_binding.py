@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.models import Permission as DjangoPermission
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, Subquery
+from django.db.models import Exists, F, Max, Subquery
 from django.test.utils import CaptureQueriesContext
 
 from core.tests.access.conftest import World
@@ -264,11 +264,12 @@ class TestWriting:
             lambda w: Role.objects.create(name="mine"),
             lambda w: Role.objects.all().update(can_add_entities=True),
             lambda w: RolePermission.objects.create(role=w.role, entity=w.network, level=Level.FULL),
+            lambda w: ApiToken.objects.create(user=w.user, name="mine", digest="x"),
             lambda w: Job.objects.create(user=w.user, plugin="other", operation=200),
             lambda w: Job.objects.all().update(status=2),
             lambda w: Job.objects.bulk_create([Job(operation=200)]),
         ],
-        ids=range(37),
+        ids=range(38),
     )
     @pytest.mark.parametrize("who", ["user", "nobody"])
     def test_what_the_user_may_not_is_refused_and_nothing_is_stored(
@@ -452,3 +453,83 @@ class TestHostCode:
         assert running.innermost() is None
         assert running.asking() is None
         assert Entity.objects.count() == 2
+
+
+class TestHidden:
+    """What the SDK's models are asked for in ways around the rights."""
+
+    def test_no_user_is_made_a_superuser_by_a_row_that_was_read(self, world: World) -> None:
+        def escalate() -> None:
+            changed(User.objects.get(pk=world.user.pk), is_superuser=True).save()
+
+        with pytest.raises(PermissionDenied):
+            as_plugin(escalate, user=world.user)
+        assert not User.objects.filter(is_superuser=True).exists()
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda w: User.objects.get(pk=w.user.pk).password,
+            lambda w: [user.password for user in User.objects.only("password")],
+            lambda w: [user.password for user in User.objects.only("username").defer("username")],
+            lambda w: [user.password for user in User.objects.defer(None)],
+            lambda w: list(User.objects.values_list("password")),
+            lambda w: list(User.objects.annotate(it=F("password")).values("it")),
+            lambda w: list(User.objects.filter(password__startswith="!")),
+            lambda w: list(User.objects.order_by("password")),
+            lambda w: User.objects.aggregate(it=Max("session_salt")),
+            lambda w: list(Entry.objects.values("created_user__password")),
+            lambda w: User.objects.get(pk=w.user.pk).refresh_from_db(fields=["password"]),
+            lambda w: list(User.objects.values_list("api_tokens__digest")),
+            lambda w: list(Entry.objects.raw("SELECT * FROM entry_entry")),
+            lambda w: list(Entry.objects.extra(where=["1 = 1"])),
+        ],
+        ids=range(14),
+    )
+    @pytest.mark.parametrize("who", ["user", "root"])
+    def test_hashes_and_sql_are_for_nobody(
+        self, world: World, root: User, look: Callable[[World], Any], who: str
+    ) -> None:
+        with pytest.raises(BeyondAuthority):
+            as_plugin(look, world, user=root if who == "root" else world.user)
+
+    def test_others_are_not_seen_through_rows(self, hidden: World, root: User) -> None:
+        Entry.objects.filter(pk=hidden.web.pk).update(created_user=root)
+
+        def through_rows() -> list[str]:
+            return list(Entry.objects.filter(name="web").values_list("created_user__username", flat=True))
+
+        def along() -> str:
+            maker = Entry.objects.select_related("schema", "created_user").get(name="web").created_user
+            return "" if maker is None else maker.username
+
+        with pytest.raises(BeyondAuthority, match="look at"):
+            as_plugin(through_rows, user=hidden.user)
+        with pytest.raises(User.DoesNotExist):
+            as_plugin(along, user=hidden.user)
+        assert (as_plugin(through_rows, user=root), as_plugin(along, user=root)) == (["root"], "root")
+        mine = as_plugin(lambda: list(Entry.objects.filter(created_user=root.pk)), user=hidden.user)
+        assert [entry.name for entry in mine] == ["web"]
+
+    def test_what_a_plugin_writes_into_a_row_decides_nothing(self, hidden: World) -> None:
+        def forged() -> Entity:
+            return Entity(pk=hidden.network.pk, name="Network", default_permission=Level.FULL)
+
+        for write in (
+            lambda: Entry.objects.create(name="mine", schema=forged()),
+            lambda: EntityAttr.objects.create(name="mine", type=2, parent_entity=forged()),
+            lambda: forged().refresh_from_db(),
+        ):
+            with pytest.raises((PermissionDenied, ObjectDoesNotExist)):
+                as_plugin(write, user=hidden.user)
+
+    def test_the_job_of_another_is_not_loaded_into_a_row(self, world: World, root: User) -> None:
+        job = Job.objects.create(
+            user=root, plugin="other", operation=200, soft_limit_seconds=1, hard_limit_seconds=2
+        )
+        with pytest.raises(Job.DoesNotExist):
+            as_plugin(lambda: Job(pk=job.pk).refresh_from_db(), user=world.user)
+
+    def test_a_superuser_s_change_is_stored(self, world: World, root: User) -> None:
+        as_plugin(lambda: changed(User.objects.get(pk=world.user.pk), first_name="Al").save(), user=root)
+        assert User.objects.get(pk=world.user.pk).first_name == "Al"

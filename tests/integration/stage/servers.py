@@ -42,11 +42,11 @@ class Broker(Protocol):
 class Postgres(PostgresContainer):
     """A PostgreSQL."""
 
-    def __init__(self, network: Network, alias: str = "postgres") -> None:
+    def __init__(self, network: Network, alias: str = "postgres", *, password: str = PASSWORD) -> None:
         super().__init__(
             POSTGRES_IMAGE,
             username=USER,
-            password=PASSWORD,
+            password=password,
             dbname="postgres",
             name=new_name(alias),
             network=network,
@@ -60,7 +60,7 @@ class Postgres(PostgresContainer):
 
     def url(self, database: str) -> str:
         """Return DATABASE_URL, for containers of the same network."""
-        return f"postgres://{USER}:{PASSWORD}@{self.alias}:5432/{database}"
+        return f"postgres://{USER}:{self.password}@{self.alias}:5432/{database}"
 
     def copy_of(self, template: str) -> str:
         """Make a database like `template`, and return its name."""
@@ -78,7 +78,7 @@ class Postgres(PostgresContainer):
             host=self.get_container_host_ip(),
             port=self.get_exposed_port(5432),
             user=USER,
-            password=PASSWORD,
+            password=self.password,
             dbname=database,
             autocommit=True,
             connect_timeout=5,
@@ -106,11 +106,21 @@ class Postgres(PostgresContainer):
 class Redis(RedisContainer):
     """A Redis; a place is one of its numbered databases."""
 
-    def __init__(self, network: Network, alias: str = "redis", *, options: Sequence[str] = ()) -> None:
-        super().__init__(REDIS_IMAGE, name=new_name(alias), network=network, network_aliases=[alias])
+    def __init__(
+        self,
+        network: Network,
+        alias: str = "redis",
+        *,
+        password: str | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            REDIS_IMAGE, password=password, name=new_name(alias), network=network, network_aliases=[alias]
+        )
         self.alias = alias
         publish(self, 6379)
-        self.with_command(["redis-server", "--databases", str(REDIS_DATABASES), *options])
+        login = ["--requirepass", password] if password else []
+        self.with_command(["redis-server", "--databases", str(REDIS_DATABASES), *login, *options])
         self.with_kwargs(labels=LABELS)
 
     def place(self) -> str:

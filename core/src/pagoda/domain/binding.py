@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from django.db.models import Model, Q, QuerySet
+from django.db.models.sql import Query
 
 from pagoda import running
 from pagoda.domain import bound
@@ -17,10 +19,13 @@ from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeV
 from pagoda.domain.user.models import ApiToken, Level, Role, User
 from pagoda.domain.user.permissions import Viewer, acting_viewer
 
-_HIDDEN: Final = ("password", "session_salt")
-"""Fields of a user that no plugin code gets."""
+_HIDDEN: Final[Mapping[object, frozenset[str]]] = {
+    User: frozenset({"password", "session_salt"}),
+    ApiToken: frozenset({"digest"}),
+}
+"""Fields that no plugin code gets."""
 
-_DECIDED: Final = (Entity, Entry, User, Role, ApiToken)
+_DECIDED: Final = (Entity, Entry, User, Role)
 """Models about whose writes the receivers behind them decide (`tracking`, `guarding`)."""
 
 _INSTEAD: Final = {
@@ -50,10 +55,38 @@ class ModelRights:
         if model in (Entity, EntityAttr, Entry):
             return readable(rows, viewer)
         if model is User:
-            return accounts.visible(rows, viewer).defer(*_HIDDEN)
+            return accounts.visible(rows, viewer).defer(*_HIDDEN[User])
         if model in (Role, ApiToken):
             return accounts.visible(rows, viewer)
         return rows.filter(_of_what_is_seen(model, viewer))
+
+    def require_naming(self, path: Sequence[Any], field: Any) -> None:
+        """Refuse a query of plugin code that names what it may not see; Any: Django's parts of a path.
+
+        Raises:
+            BeyondAuthority: a hash, or a field of users, or behind them, where not all users are seen.
+        """
+        self.require_loading(field.model, [field.name])
+        users = {info.from_opts.model for info in path[1:]} | ({field.model} if path else set())
+        if User in users and not field.primary_key and not _sees_all_users(acting_viewer()):
+            beyond(running.plugin() or "", "look through users", f"may not look at {field} from other rows")
+
+    def require_loading(self, model: type[Model], fields: Collection[str]) -> None:
+        """Refuse plugin code that loads fields which no plugin's code gets.
+
+        Raises:
+            BeyondAuthority: it does.
+        """
+        if not _HIDDEN.get(model, frozenset()).isdisjoint(fields):
+            beyond(running.plugin() or "", "read hashes", "can't read hashes of passwords and tokens")
+
+    def hide(self, query: Query) -> None:
+        """Have `query` load no such fields, and no rows along that a reference would not lead to."""
+        names, is_deferring = query.deferred_loading
+        if query.model in _HIDDEN and (is_deferring or not names):
+            query.deferred_loading = (frozenset(names) | _HIDDEN[query.model], True)
+        if query.model is not None and isinstance(query.select_related, dict):
+            query.select_related = _followed(query.model, query.select_related)
 
     def require_writing(self, row: Model) -> None:
         """Refuse plugin code that stores or removes a row about which nothing else decides.
@@ -73,6 +106,22 @@ class ModelRights:
             return
         instead = _INSTEAD.get(name, "what the SDK offers")
         beyond(running.plugin() or "", f"write {name} rows", f"can't write {name} rows itself: use {instead}")
+
+
+def _followed(model: type[Model], tree: Mapping[str, Any]) -> dict[str, Any] | bool:
+    """Return `tree` without the references that are bound: those load their row themselves."""
+    kept = {}
+    for name, below in tree.items():
+        related = model._meta.get_field(name).related_model
+        if isinstance(related, type) and related._meta.base_manager_name is None:
+            kept[name] = _followed(related, below) or {}
+    return kept or False
+
+
+def _sees_all_users(viewer: Viewer | None) -> bool:
+    if isinstance(viewer, PluginAuthority):
+        return viewer.names("user:read") is None
+    return isinstance(viewer, User) and (viewer.is_superuser or accounts.manages(viewer, User, "view"))
 
 
 def _require_reading(plugin: PluginAuthority, model: type[Model]) -> None:

@@ -7,10 +7,11 @@ sees everything, also where a plugin called it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn, Protocol, Self, cast
 
 from django.db import models
+from django.db.models import sql
 
 from pagoda import running
 from pagoda.domain.authority import beyond
@@ -22,6 +23,9 @@ class Rights(Protocol):
     def viewer(self) -> object: ...
     def limited(self, rows: models.QuerySet[Any], viewer: Any) -> models.QuerySet[Any]: ...
     def require_writing(self, row: models.Model) -> None: ...
+    def require_naming(self, path: Sequence[Any], field: Any) -> None: ...
+    def require_loading(self, model: type[models.Model], fields: Collection[str]) -> None: ...
+    def hide(self, query: sql.Query) -> None: ...
 
 
 class _Port:
@@ -35,6 +39,23 @@ def bind_to(rights: Rights) -> None:
     _Port.rights = rights
 
 
+class BoundQuery(sql.Query):
+    """Names no field, and loads none, that plugin code may not see. Any below: Django's arguments."""
+
+    def names_to_path(self, names: Any, opts: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what leads to a field: filters, values, orders and expressions all ask for it here."""
+        found = super().names_to_path(names, opts, *args, **kwargs)
+        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
+            _Port.rights.require_naming(found[0], found[1])
+        return found
+
+    def get_select_mask(self) -> Any:
+        """Return which fields of the rows are loaded."""
+        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
+            _Port.rights.hide(self)
+        return super().get_select_mask()
+
+
 class BoundQuerySet[M: models.Model](models.QuerySet[M]):
     """Rows that plugin code gets as far as it may see them. Any below: Django's arguments."""
 
@@ -42,6 +63,11 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
     _bound: tuple[object, Any] | None = None  # whoever asked last, and the query limited to what they may see
     _rows: list[Any] | None = None
     _rows_of: object = None  # for whom they were read
+
+    def __init__(self, model: Any = None, query: Any = None, using: Any = None, hints: Any = None) -> None:
+        super().__init__(
+            model, BoundQuery(model) if query is None and model is not None else query, using, hints
+        )
 
     # A queryset may be made at import and used by one request after another, so each gets its own query and
     # rows. All that Django does with a queryset goes by these two.
@@ -78,6 +104,18 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
         clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
         clone._bound_to = self._bound_to if running.is_plain() else _viewer() or self._bound_to  # noqa: SLF001
         return clone
+
+    # What reads past the rights
+
+    def raw(self, *args: Any, **kwargs: Any) -> Any:
+        """Return rows by SQL: for the host alone."""
+        _require_host("raw()")
+        return super().raw(*args, **kwargs)
+
+    def extra(self, *args: Any, **kwargs: Any) -> Self:
+        """Return rows with SQL in the query: for the host alone."""
+        _require_host("extra()")
+        return cast("Self", super().extra(*args, **kwargs))
 
     # What writes rows past `Model.save()`, and so past rights, history and hooks
 
@@ -131,6 +169,17 @@ class BoundModel(models.Model):
 
     # Against all rows, also those that whoever asks may not see
 
+    def refresh_from_db(
+        self, using: str | None = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        """Load the row again, or fields that were not loaded, as far as whoever asks sees them."""
+        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
+            _Port.rights.require_loading(type(self), fields or ())
+            from_queryset = (
+                type(self)._default_manager.using(using) if from_queryset is None else from_queryset
+            )
+        super().refresh_from_db(using, fields, from_queryset)
+
     def full_clean(self, *args: Any, **kwargs: Any) -> None:
         """Check the row."""
         _as_host(super().full_clean, *args, **kwargs)
@@ -169,7 +218,7 @@ def _require_writing(row: models.Model) -> None:
 
 def _require_host(what: str) -> None:
     if not running.is_plain() and running.asking() is not None:
-        _refuse(f"calls {what}, which passes by rights, history and hooks: change and save each row instead")
+        _refuse(f"calls {what}, which passes by rights, history and hooks: use managers, and save each row")
 
 
 def _refuse(what: str) -> NoReturn:

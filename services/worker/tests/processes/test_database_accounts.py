@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from pagoda_inventory.plugin import InventoryPlugin
-from tools.escape_database import ATTEMPTS, EscapeAttempt, outcome, own_job_statement
+from tools.escape_database import ATTEMPTS, HARMLESS, EscapeAttempt, outcome, own_job_statement
 from tools.servers import PostgresServer, RedisServer, missing_programs
 
 if TYPE_CHECKING:
@@ -77,12 +77,6 @@ ALLOWED = (
     "SELECT 1 FROM fencing_breaker",
     "SELECT 1 FROM entity_entity WHERE name LIKE 'It''s%'",
 )
-# As the owner: not to be done to this machine, or nothing that an owner does
-_SKIPPED = (
-    "LOAD", "COPY", "CREATE", "ALTER", "SET", "SELECT pg_", "SELECT lo_", "SELECT setval",
-    "SELECT * FROM pagoda_worker",
-)  # fmt: skip
-HARMLESS = [each for each in ATTEMPTS if not each.statement.startswith(_SKIPPED)]
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,10 @@ class User(BoundModel, AbstractUser):
         """Store the row; tokens and sessions go with the password that they were given for."""
         fields = kwargs.get("update_fields")
         with transaction.atomic():
-            is_ending = self._is_ending({"password", "is_active"} & set(fields or ("password", "is_active")))
+            with running.as_host():
+                is_ending = self._is_ending(
+                    {"password", "is_active"} & set(fields or ("password", "is_active"))
+                )
             if is_ending:
                 self.session_salt = _new_salt()
                 kwargs |= {} if fields is None else {"update_fields": {*fields, "session_salt"}}
@@ -112,7 +115,8 @@ class User(BoundModel, AbstractUser):
         )
         if stored is None:
             return False
-        is_new = "password" in fields and stored[0] != self.password and not self.is_rehashing
+        is_loaded = "password" in self.__dict__  # else it is as stored
+        is_new = "password" in fields and is_loaded and stored[0] != self.password and not self.is_rehashing
         return is_new or ("is_active" in fields and not self.is_active)
 
     def check_password(self, raw_password: str | None) -> bool:

@@ -1,0 +1,1 @@
+"""A plugin of the integration tests; see `pagoda_escapee.plugin`."""
