@@ -23,7 +23,10 @@ from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-_PLUMBING = ("BoundQuerySet.query", "BoundQuerySet._clone", "BoundQuerySet._result_cache", "is_plain")
+_PLUMBING = (
+    *("BoundQuery.names_to_path", "BoundQuery.get_select_mask", "BoundQuerySet.__init__"),
+    *("BoundQuerySet.query", "BoundQuerySet._clone", "BoundQuerySet._result_cache", "is_plain"),
+)
 """What Django asks of each queryset dozens of times: nobody who follows a request looks at it."""
 MOST_FILES = 54
 MOST_MOVES = 191
