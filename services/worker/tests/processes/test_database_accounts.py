@@ -155,9 +155,14 @@ class TestAttempts:
 
     @pytest.mark.parametrize("attempt", HARMLESS, ids=[each.name for each in HARMLESS])
     def test_nothing_else_holds_it(
-        self, attempt: EscapeAttempt, confined: Confined, facts: dict[str, Any]
+        self,
+        attempt: EscapeAttempt,
+        confined: Confined,
+        account: psycopg.Connection,
+        facts: dict[str, Any],
     ) -> None:
         """As the owner the statement reaches something, so that it was the account that held it."""
+        account.execute("SELECT 1")  # somebody else's statement
         with confined.connect("pagoda") as owner:
             assert outcome(owner, attempt, facts) != "held"
 
