@@ -25,7 +25,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 _PLUMBING = (
     *("BoundQuery.names_to_path", "BoundQuery.get_select_mask", "BoundQuerySet.__init__"),
-    *("BoundQuerySet.query", "BoundQuerySet._clone", "BoundQuerySet._result_cache", "is_plain"),
+    *("BoundQuerySet.query", "BoundQuerySet._clone", "BoundQuerySet._result_cache"),
+    *("_asked", "_viewer", "is_plain"),
 )
 """What Django asks of each queryset dozens of times: nobody who follows a request looks at it."""
 MOST_FILES = 54

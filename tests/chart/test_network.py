@@ -71,6 +71,20 @@ def test_plugin_worker_reaches_dns_database_broker_and_what_its_values_name(rend
     assert reached(policies(documents)["pagoda-worker-hello-world-plugin"]) == DNS | servers
 
 
+def test_plugin_that_may_reach_the_network_reaches_what_is_outside(rendered: Any) -> None:
+    documents = rendered({"plugins": {"inventory": {"permissions": ["entry:write", "network"]}}})
+
+    (rule,) = [
+        rule for rule in policies(documents)["pagoda-worker-inventory"]["egress"] if "ports" not in rule
+    ]
+    everywhere = {peer["ipBlock"]["cidr"]: peer["ipBlock"]["except"] for peer in rule["to"]}
+    assert everywhere.keys() == {"0.0.0.0/0", "::/0"}
+    # Not the cluster's own Pods and Services, nor the cloud's metadata
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(everywhere["0.0.0.0/0"])
+    others = policies(documents)["pagoda-worker-hello-world-plugin"]["egress"]
+    assert all("ports" in rule for rule in others)
+
+
 def test_worker_takes_nothing_but_a_look_at_its_metrics(rendered: Any) -> None:
     policy = policies(rendered())["pagoda-worker-inventory"]
 

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pytest
 
+from pagoda import running
+from pagoda.domain.acting import acting_as, acting_by
+from pagoda.domain.authority import PluginAuthority
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
+from pagoda.hooks.runtime import manager
+from pagoda_plugin_sdk.permissions import Permission
 
 
 @dataclass
@@ -60,3 +68,46 @@ def world(db: None) -> World:
         attrs={"address": "192.0.2.1", "networks": [lan], "uplink": {"name": "eth0", "object": lan}},
     )
     return World(user=user, role=role, host=host, network=network, lan=lan, web=web)
+
+
+PLUGIN = "stock"
+
+
+def changed(row: Any, **fields: Any) -> Any:
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return row
+
+
+def as_plugin[T](function: Callable[..., T], *args: Any, user: User | None = None) -> T:
+    """Call `function` as the fences call a view of a plugin."""
+    with acting_as(user):
+        return manager().budget.run_within(inf, PLUGIN, function, *args)
+
+
+@contextmanager
+def authority(*permissions: str) -> Iterator[None]:
+    code = running.innermost()
+    assert code is not None, "only plugin code has authority"
+    with acting_by(PluginAuthority(PLUGIN, frozenset(map(Permission.parse, permissions))), code):
+        yield
+
+
+def with_authority[T](function: Callable[..., T], *permissions: str, user: User | None = None) -> T:
+    def act() -> T:
+        with authority(*permissions):
+            return function()
+
+    return as_plugin(act, user=user)
+
+
+@pytest.fixture
+def hidden(world: World) -> World:
+    """The networks, their entry and an attribute of hosts are hidden from alice."""
+    world.close(world.network, world.attr("uplink"))
+    return world
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_superuser("root", password="Se-cret-1")

@@ -18,7 +18,7 @@ KINDS: Final = {
     "entity:write": "create, change, delete and restore entities",
     "user:read": "read users, groups and roles",
     "job:submit": "submit jobs of another plugin, which is named: `job:submit:<plugin>`",
-    "network": "reach the network outside, which the chart opens for its worker",
+    "network": "reach the network outside from its worker, on Kubernetes, by the chart's NetworkPolicy",
 }
 """``{kind: what it lets a plugin do}``"""
 

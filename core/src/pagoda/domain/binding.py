@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Model, Q, QuerySet
@@ -28,12 +29,13 @@ _HIDDEN: Final[Mapping[object, frozenset[str]]] = {
 _DECIDED: Final = (Entity, Entry, User, Role)
 """Models about whose writes the receivers behind them decide (`tracking`, `guarding`)."""
 
-_INSTEAD: Final = {
-    "Attribute": "Entry.set_attrs()",
-    "AttributeValue": "Entry.set_attrs()",
-    "AttributeReference": "Entry.set_attrs()",
-    "Job": "Job.objects.submit()",
-}
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What plugin code sees of a model whose rows services alone write."""
+
+    seen: Callable[[Viewer], Q]  # the condition for the rows that somebody sees
+    instead: str  # of storing a row
 
 
 class ModelRights:
@@ -58,7 +60,7 @@ class ModelRights:
             return accounts.visible(rows, viewer).defer(*_HIDDEN[User])
         if model in (Role, ApiToken):
             return accounts.visible(rows, viewer)
-        return rows.filter(_of_what_is_seen(model, viewer))
+        return rows.filter(_RULES[model].seen(viewer))
 
     def require_naming(self, path: Sequence[Any], field: Any) -> None:
         """Refuse a query of plugin code that names what it may not see; Any: Django's parts of a path.
@@ -104,7 +106,8 @@ class ModelRights:
                     viewer.require("entity:write", row.parent_entity.name)
                 require(viewer, row.parent_entity if row._state.adding else row, Level.FULL)
             return
-        instead = _INSTEAD.get(name, "what the SDK offers")
+        rule = _RULES.get(type(row))
+        instead = rule.instead if rule else "what the SDK offers"
         beyond(running.plugin() or "", f"write {name} rows", f"can't write {name} rows itself: use {instead}")
 
 
@@ -133,34 +136,38 @@ def _require_reading(plugin: PluginAuthority, model: type[Model]) -> None:
         plugin.require_one_of(READING["entry"])
 
 
-def _of_what_is_seen(model: type[Model], viewer: Viewer) -> Q:
-    """Return the condition for rows that hang on others: on what `viewer` may see."""
-    entries = readable(Entry.objects.order_by(), viewer).values("pk")
-    attrs = readable(EntityAttr.objects.order_by(), viewer).values("pk")
-    match model.__name__:
-        case "Attribute":
-            return Q(parent_entry__in=entries, schema__in=attrs)
-        case "AttributeValue":
-            return Q(parent_entry__in=entries, parent_attr__schema__in=attrs)
-        case "AttributeReference":
-            of_value = Q(value__parent_entry__in=entries, value__parent_attr__schema__in=attrs)
-            return of_value & (Q(entry__isnull=True) | Q(entry__in=entries))
-        case "Job":
-            return _jobs("", viewer)
-        case _:
-            return _jobs("job__", viewer)
+def _seen_entries(viewer: Viewer) -> QuerySet[Entry, Any]:
+    return readable(Entry.objects.order_by(), viewer).values("pk")
 
 
-def _jobs(prefix: str, viewer: Viewer) -> Q:
-    """Return the condition for the jobs of a user, or, for the plugin that asks, its own without a user."""
-    own = Q(**{f"{prefix}plugin": running.plugin() or ""})
-    if isinstance(viewer, PluginAuthority):
-        return own
-    if not isinstance(viewer, User):
-        return own & Q(**{f"{prefix}user": None})
-    if viewer.is_superuser and viewer.is_active:
-        return Q()
-    return Q(**{f"{prefix}user": viewer.pk}) | (own & Q(**{f"{prefix}user": None}))
+def _seen_attrs(viewer: Viewer) -> QuerySet[EntityAttr, Any]:
+    return readable(EntityAttr.objects.order_by(), viewer).values("pk")
+
+
+def _attributes(viewer: Viewer) -> Q:
+    return Q(parent_entry__in=_seen_entries(viewer), schema__in=_seen_attrs(viewer))
+
+
+def _values(viewer: Viewer) -> Q:
+    return Q(parent_entry__in=_seen_entries(viewer), parent_attr__schema__in=_seen_attrs(viewer))
+
+
+def _references(viewer: Viewer) -> Q:
+    entries = _seen_entries(viewer)
+    of_value = Q(value__parent_entry__in=entries, value__parent_attr__schema__in=_seen_attrs(viewer))
+    return of_value & (Q(entry__isnull=True) | Q(entry__in=entries))
+
+
+_RULES: dict[type[Model], Rule] = {
+    Attribute: Rule(_attributes, "Entry.set_attrs()"),
+    AttributeValue: Rule(_values, "Entry.set_attrs()"),
+    AttributeReference: Rule(_references, "Entry.set_attrs()"),
+}
+
+
+def add_rules(rules: Mapping[type[Model], Rule]) -> None:
+    """Bind models of a layer above by rules of its own."""
+    _RULES.update(rules)
 
 
 def bind() -> None:

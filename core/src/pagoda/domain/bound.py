@@ -45,14 +45,14 @@ class BoundQuery(sql.Query):
     def names_to_path(self, names: Any, opts: Any, *args: Any, **kwargs: Any) -> Any:
         """Return what leads to a field: filters, values, orders and expressions all ask for it here."""
         found = super().names_to_path(names, opts, *args, **kwargs)
-        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
-            _Port.rights.require_naming(found[0], found[1])
+        if (rights := _asked()) is not None:
+            rights.require_naming(found[0], found[1])
         return found
 
     def get_select_mask(self) -> Any:
         """Return which fields of the rows are loaded."""
-        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
-            _Port.rights.hide(self)
+        if (rights := _asked()) is not None:
+            rights.hide(self)
         return super().get_select_mask()
 
 
@@ -75,17 +75,16 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
     @property
     def query(self) -> Any:
         """Django's query, limited to what whoever asks may see."""
-        if running.is_plain():
-            return super().query
-        viewer = _viewer()
-        if viewer is None or viewer == self._bound_to:
+        rights = _asked()
+        viewer = None if rights is None else rights.viewer()
+        if rights is None or viewer == self._bound_to:
             return super().query
         if self._bound is None or self._bound[0] != viewer:
             query = super().query
             if query.is_sliced or query.combinator:
                 _refuse(f"uses {self.model.__name__} rows of a part or union that was made for somebody else")
             with running.as_host():
-                self._bound = viewer, _rights().limited(self, viewer).query
+                self._bound = viewer, rights.limited(self, viewer).query
         return self._bound[1]
 
     @query.setter
@@ -94,15 +93,15 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
 
     @property
     def _result_cache(self) -> list[Any] | None:
-        return self._rows if running.is_plain() or _viewer() in (None, self._rows_of) else None
+        return self._rows if _viewer() in (None, self._rows_of) else None
 
     @_result_cache.setter
     def _result_cache(self, rows: list[Any] | None) -> None:
-        self._rows, self._rows_of = rows, None if running.is_plain() else _viewer()
+        self._rows, self._rows_of = rows, _viewer()
 
     def _clone(self) -> Self:
         clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
-        clone._bound_to = self._bound_to if running.is_plain() else _viewer() or self._bound_to  # noqa: SLF001
+        clone._bound_to = _viewer() or self._bound_to  # noqa: SLF001
         return clone
 
     # What reads past the rights
@@ -167,18 +166,17 @@ class BoundModel(models.Model):
         _require_writing(self)
         return _as_host(super().delete, *args, **kwargs)
 
-    # Against all rows, also those that whoever asks may not see
-
     def refresh_from_db(
         self, using: str | None = None, fields: Any = None, from_queryset: Any = None
     ) -> None:
         """Load the row again, or fields that were not loaded, as far as whoever asks sees them."""
-        if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
-            _Port.rights.require_loading(type(self), fields or ())
-            from_queryset = (
-                type(self)._default_manager.using(using) if from_queryset is None else from_queryset
-            )
+        if (rights := _asked()) is not None:
+            rights.require_loading(type(self), fields or ())
+            if from_queryset is None:
+                from_queryset = type(self)._default_manager.using(using)
         super().refresh_from_db(using, fields, from_queryset)
+
+    # Against all rows, also those that whoever asks may not see
 
     def full_clean(self, *args: Any, **kwargs: Any) -> None:
         """Check the row."""
@@ -200,24 +198,24 @@ def _as_host[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         return function(*args, **kwargs)
 
 
+def _asked() -> Rights | None:
+    """Return what decides for the plugin's code that asks; None for the host, which sees everything."""
+    return None if running.is_plain() or running.asking() is None else _Port.rights
+
+
 def _viewer() -> Any:
-    """Return whose rights limit what the caller sees; None: the host, which sees everything."""
-    return None if running.asking() is None or _Port.rights is None else _Port.rights.viewer()
-
-
-def _rights() -> Rights:
-    if _Port.rights is None:
-        raise RuntimeError("The models are not bound to rights yet: Django is not set up")
-    return _Port.rights
+    """Return whose rights limit what the caller sees; None: the host's."""
+    rights = _asked()
+    return None if rights is None else rights.viewer()
 
 
 def _require_writing(row: models.Model) -> None:
-    if not running.is_plain() and running.asking() is not None and _Port.rights is not None:
-        _Port.rights.require_writing(row)
+    if (rights := _asked()) is not None:
+        rights.require_writing(row)
 
 
 def _require_host(what: str) -> None:
-    if not running.is_plain() and running.asking() is not None:
+    if _asked() is not None:
         _refuse(f"calls {what}, which passes by rights, history and hooks: use managers, and save each row")
 
 

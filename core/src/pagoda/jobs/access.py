@@ -7,15 +7,20 @@ declared shared shows what it gave to whoever may read the target.
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 
+from pagoda import running
 from pagoda.domain.access import readable
+from pagoda.domain.authority import PluginAuthority
+from pagoda.domain.binding import Rule, add_rules
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs import operations
-from pagoda.jobs.models import Job
+from pagoda.jobs.models import Job, JobFile, JobLog
 
 _READS_TARGET = "viewer_reads_target"
 
@@ -51,3 +56,26 @@ def may_read_output(user: Viewer, job: Job) -> bool:
     """Return whether `user` may see what the job gave: result, texts, error, log and file."""
     spec = operations.of_job(job.plugin, job.operation, job.operation_name)
     return may_control(user, job) or (spec is not None and spec.is_shared)
+
+
+def _asked_for_by(prefix: str, viewer: Viewer) -> Q:
+    """Return the condition for the jobs of `viewer`, and those of the plugin that asks which are nobody's."""
+    own = Q(**{f"{prefix}plugin": running.plugin() or ""})
+    if isinstance(viewer, PluginAuthority):
+        return own
+    if not isinstance(viewer, User):
+        return own & Q(**{f"{prefix}user": None})
+    if viewer.is_superuser and viewer.is_active:
+        return Q()
+    return Q(**{f"{prefix}user": viewer.pk}) | (own & Q(**{f"{prefix}user": None}))
+
+
+def bind() -> None:
+    """Bind what plugin code gets of jobs: less than people are shown of them, as it gets whole rows."""
+    add_rules(
+        {
+            Job: Rule(partial(_asked_for_by, ""), "Job.objects.submit()"),
+            JobLog: Rule(partial(_asked_for_by, "job__"), "job.log"),
+            JobFile: Rule(partial(_asked_for_by, "job__"), "job.attach_file()"),
+        }
+    )

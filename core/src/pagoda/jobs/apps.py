@@ -21,8 +21,18 @@ class JobConfig(AppConfig):
 
     def ready(self) -> None:
         # Late: these modules use models, which exist once Django has loaded the apps
-        from pagoda.jobs import deferred, interface, models, operations, plugin_host, runtime, starting
+        from pagoda.jobs import (
+            access,
+            deferred,
+            interface,
+            models,
+            operations,
+            plugin_host,
+            runtime,
+            starting,
+        )
 
+        access.bind()
         models.Job.services = cast("models.JobServices", running.Hosted(interface))
         import_module("pagoda.jobs.core_tasks")  # registers the host's operations
         PluginTaskRegistry.validate_all(known_plugins=plugin_host.known_plugin_names())

@@ -77,6 +77,17 @@ to: {{- toYaml . | nindent 2 }}
 {{- include "pagoda.serverEgress" (dict "root" . "server" "redis" "ownPort" 6379 "isOwn" $isOwn "port" .Values.cache.port "peers" .Values.cache.peers) -}}
 {{- end -}}
 
+{{/* The network outside, for a plugin that may reach it; private networks are named in its `networkPolicy`. */}}
+{{- define "pagoda.outsideEgress" -}}
+to:
+  - ipBlock:
+      cidr: 0.0.0.0/0
+      except: [10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+  - ipBlock:
+      cidr: ::/0
+      except: ["::1/128", "fc00::/7", "fe80::/10"]
+{{- end -}}
+
 {{- define "pagoda.apiEgress" -}}
 ports: [{port: 8000, protocol: TCP}]
 to:
