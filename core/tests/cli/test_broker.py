@@ -26,6 +26,11 @@ def test_rabbitmq_takes_what_is_printed(pagoda: Any) -> None:
     assert "rabbitmqctl" in pagoda("broker", "acl", "--apply", status=1)
 
 
+def redis_says(server: RedisServer, *command: str) -> str:
+    asked = ("redis-cli", "-p", str(server.port), *command)
+    return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
 def test_redis_cli_takes_what_is_printed(pagoda: Any, tmp_path: Path) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
@@ -46,5 +51,13 @@ def test_redis_cli_takes_what_is_printed(pagoda: Any, tmp_path: Path) -> None:
         printed = pagoda("broker", "acl", "--apply")
         assert "Accounts at the broker: pagoda_plugin_shop" in printed
         assert "sixteen" not in printed
+        # A plugin that is at fault at this moment keeps its account, one that is taken out does not
+        (pagoda.folder / "generated_shop" / "plugin.py").write_text("raise RuntimeError('closed')")
+        assert "import_failed" in pagoda("plugins", "list")
+        assert "pagoda_plugin_shop" not in pagoda("broker", "acl", "--apply")
+        assert "pagoda_plugin_shop" in redis_says(server, "ACL", "USERS")
+        pagoda.set(ENABLED_PLUGINS="")
+        assert "Account 'pagoda_plugin_shop' is gone" in pagoda("broker", "acl", "--apply")
+        assert "pagoda_plugin_shop" not in redis_says(server, "ACL", "USERS")
     finally:
         server.stop()

@@ -65,7 +65,8 @@ def _acl(settings: Settings, *, is_applied: bool) -> None:
         for line in broker_accounts.rabbitmq_lines(wanted, unquote(url.path[1:]) or "/"):
             click.echo(line)
     elif is_applied:
-        _apply(settings, partial(broker_accounts.apply, wanted=wanted))
+        enabled = registry().enabled_accounts()
+        _apply(settings, partial(broker_accounts.apply, wanted=wanted, enabled=enabled))
     else:
         for line in broker_accounts.redis_lines(wanted):
             click.echo(line)

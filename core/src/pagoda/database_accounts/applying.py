@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from pydantic import SecretStr
 
 from pagoda.config import accounts
-from pagoda.config.accounts import plugin_account
 from pagoda.database_accounts.doors import GROUP
 from pagoda.database_accounts.sql import Made, Statement, ident, literal
 from pagoda.database_accounts.statements import (
@@ -27,7 +26,7 @@ from pagoda.database_accounts.statements import (
     shared,
 )
 from pagoda.plugins.migrations import plugin_labels
-from pagoda.plugins.records import PluginRecord, ReasonCode
+from pagoda.plugins.records import PluginRecord
 from pagoda.plugins.registry import PluginRegistry
 from pagoda_plugin_sdk.exceptions import PagodaError
 
@@ -91,10 +90,7 @@ def apply(registry: PluginRegistry, passwords: Mapping[str, SecretStr]) -> Datab
         AccountsError: the server is no PostgreSQL 15 or newer, or its accounts are another Pagoda's.
         DatabaseError: the server refuses; nothing is changed then.
     """
-    enabled = {plugin_account(name) for record in registry.records for name in record.names}
-    # Its id is not known here, so that its account can't be told from a former plugin's
-    is_unknown = any(record.reason_code is ReasonCode.NOT_FOUND for record in registry.records)
-    return apply_accounts(plugin_accounts(registry), passwords, enabled=None if is_unknown else enabled)
+    return apply_accounts(plugin_accounts(registry), passwords, enabled=registry.enabled_accounts())
 
 
 def apply_accounts(

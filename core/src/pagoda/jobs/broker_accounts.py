@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -138,9 +138,15 @@ class BrokerAccountsMade:
 
 
 def apply(
-    client: Any, wanted: Iterable[BrokerAccount], passwords: Mapping[str, SecretStr]
+    client: Any,
+    wanted: Iterable[BrokerAccount],
+    passwords: Mapping[str, SecretStr],
+    *,
+    enabled: Set[str] | None,
 ) -> BrokerAccountsMade:
-    """Make the accounts at a Redis, and remove those of plugins that are not among them. Any: its client.
+    """Make the accounts at a Redis, and remove those of plugins that are not enabled. Any: its client.
+
+    `enabled` are the accounts of plugins that stay, also of one that is skipped at this moment; None: all.
 
     Raises:
         RedisError: it does not answer, or the client's own account may not.
@@ -160,7 +166,8 @@ def apply(
     known = [
         name.decode() if isinstance(name, bytes) else name for name in client.execute_command("ACL", "USERS")
     ]
-    removed = [name for name in known if name.startswith(PLUGIN_PREFIX) and name not in names]
+    kept = names | (set(known) if enabled is None else enabled)
+    removed = [name for name in known if name.startswith(PLUGIN_PREFIX) and name not in kept]
     if removed:
         client.execute_command("ACL", "DELUSER", *removed)
     try:

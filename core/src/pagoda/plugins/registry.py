@@ -113,6 +113,15 @@ class PluginRegistry:
         """Return every id and alias of the enabled plugins, whatever their status."""
         return frozenset(name for record in self._records for name in record.names)
 
+    def enabled_accounts(self) -> frozenset[str] | None:
+        """Return the accounts that enabled plugins may have, whatever their status.
+
+        None: any, as the id of one is not known here, which may have been another's account.
+        """
+        if any(record.reason_code is ReasonCode.NOT_FOUND for record in self._records):
+            return None
+        return frozenset(map(plugin_account, self.known_names()))
+
     def add(self, record: PluginRecord) -> PluginRecord:
         """Hold an enabled plugin that is discovered."""
         self._records.append(record)
