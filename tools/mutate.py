@@ -1,8 +1,8 @@
 """Change a module bit by bit and show which changes its tests do not notice.
 
-`make mutate ARGS="core/src/pagoda/washing.py core/tests/test_washing.py"`; it works on a copy of what git
-tracks. What it prints is to be read, not to be brought to nothing: many a change means the same, or is one of
-words.
+`make mutate ARGS="sdk/src/pagoda_plugin_sdk/washing.py sdk/tests/test_washing.py"`; it works on a copy of
+what git tracks. What it prints is to be read, not to be brought to nothing: many a change means the same, or
+is one of words.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LOCK = ROOT / "requirements" / "mutate.txt"
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="mutate", description=__doc__.splitlines()[0])
-    parser.add_argument("module", nargs="?", default="core/src/pagoda/washing.py")
-    parser.add_argument("tests", nargs="?", default="core/tests/test_washing.py", help="what should notice")
+    parser.add_argument("module", nargs="?", default="sdk/src/pagoda_plugin_sdk/washing.py")
+    parser.add_argument("tests", nargs="?", default="sdk/tests/test_washing.py", help="what should notice")
     arguments = parser.parse_args()
     for path in (arguments.module, arguments.tests):
         if not (ROOT / path).exists():

@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
-from pagoda.washing import NotJson, json_value, washed
 from pagoda_plugin_sdk.tasks import plugin_task
+from pagoda_plugin_sdk.washing import NotJson, json_value, washed
 from tools.servers import PostgresServer, missing_programs
 
 if TYPE_CHECKING:

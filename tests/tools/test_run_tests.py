@@ -104,7 +104,7 @@ def test_fast_names_what_it_leaves_out(
 @pytest.mark.parametrize(
     "target",
     [
-        "core/tests/domain/test_text.py",
+        "core/tests/domain/test_users.py",
         "core/tests/access",
         "core",
         "services/worker/tests/test_targets.py::test_core_is_sized_by_its_name",

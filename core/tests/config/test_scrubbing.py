@@ -5,7 +5,7 @@ import pytest
 from pagoda.config.logging import scrub_line
 from pagoda.config.scrubbing import scrubbed
 from pagoda.fencing.reporting import described
-from pagoda.washing import washed_error, washed_traceback, without_secrets
+from pagoda_plugin_sdk.washing import washed_error, washed_traceback, without_secrets
 
 TOKEN = "pagoda_" + "x" * 43
 

@@ -199,7 +199,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 SOURCES = [
     path.read_text(encoding="utf-8")
-    for folder in ("core/src", "services/api/src", "services/worker/src")
+    for folder in ("sdk/src", "core/src", "services/api/src", "services/worker/src")
     for path in (ROOT / folder).rglob("*.py")
 ]
 

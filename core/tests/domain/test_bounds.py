@@ -14,8 +14,8 @@ from pagoda.domain.entity import services as entities
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeReference, Entry
-from pagoda.domain.faults import MAX_FAULTS, AttributeTypeError
 from pagoda.domain.user.models import User
+from pagoda_plugin_sdk.rules.faults import MAX_FAULTS, AttributeTypeError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
@@ -118,8 +118,8 @@ def test_faults_beyond_what_a_reader_can_use_are_counted_and_cost_no_work(
         asked.append(name)
         return ""
 
-    for module in ("entry.incoming", "entity.attributes"):
-        monkeypatch.setattr(f"pagoda.domain.{module}.near_misses", near_misses)
+    for module in ("pagoda_plugin_sdk.rules.incoming", "pagoda.domain.entity.attributes"):
+        monkeypatch.setattr(f"{module}.near_misses", near_misses)
     with pytest.raises(ValidationError) as caught:
         services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5_000)})
     assert len(caught.value.messages) == MAX_FAULTS + 1

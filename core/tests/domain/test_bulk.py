@@ -14,8 +14,8 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Attribute, Entry
 from pagoda.domain.entry.reading import read_states
-from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Role, User
+from pagoda_plugin_sdk.rules.faults import AttributeTypeError
 
 if TYPE_CHECKING:
     from core.tests.domain.conftest import Receiver

@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 
 from pagoda.domain.changes import Change
 from pagoda.domain.entity import services
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Attribute, Entry
 from pagoda.domain.user.models import Level, User
+from pagoda_plugin_sdk.rules.attr_types import AttrType
 
 if TYPE_CHECKING:
     from core.tests.domain.conftest import Receiver

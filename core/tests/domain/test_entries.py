@@ -14,8 +14,8 @@ from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
-from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Role, User
+from pagoda_plugin_sdk.rules.faults import AttributeTypeError
 
 if TYPE_CHECKING:
     from core.tests.domain.conftest import Receiver

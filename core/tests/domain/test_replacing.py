@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from pagoda.domain.access import attrinfo_for
 from pagoda.domain.entity import services as entities
-from pagoda.domain.entity.attr_types import TYPES
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeValue, Entry
-from pagoda.domain.entry.replacing import read_replacement
-from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
-from pagoda.domain.entry.value_types import as_json
-from pagoda.domain.faults import AttributeTypeError
 from pagoda.domain.user.models import Level, Role, RolePermission, User
+from pagoda_plugin_sdk.rules.attr_types import TYPES
+from pagoda_plugin_sdk.rules.faults import AttributeTypeError
+from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.value_types import as_json
 
 pytestmark = pytest.mark.django_db
 

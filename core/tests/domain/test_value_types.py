@@ -13,11 +13,12 @@ from django.contrib.auth.models import Group
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagoda.domain.entity.attr_types import TYPES, AttrType
-from pagoda.domain.entity.scalar_types import SCALAR_TYPES, ValueFault
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
-from pagoda.domain.entry.value_types import (
+from pagoda.domain.user.models import Level, Role
+from pagoda_plugin_sdk.rules.attr_types import TYPES, AttrType
+from pagoda_plugin_sdk.rules.scalar_types import SCALAR_TYPES, ValueFault
+from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.value_types import (
     VALUE_TYPES,
     as_json,
     as_python,
@@ -25,7 +26,6 @@ from pagoda.domain.entry.value_types import (
     parse,
     to_storage,
 )
-from pagoda.domain.user.models import Level, Role
 
 CHOICES = ("metal", "virtual")
 

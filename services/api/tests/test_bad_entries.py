@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pagoda.domain.entity.attr_types import TYPES
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import Level
+from pagoda_plugin_sdk.rules.attr_types import TYPES
 
 pytestmark = pytest.mark.django_db
 

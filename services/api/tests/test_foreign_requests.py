@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pagoda.domain.entity.attr_types import TYPES
 from pagoda.domain.entity.models import Entity
 from pagoda.jobs.testing import recording_publisher
+from pagoda_plugin_sdk.rules.attr_types import TYPES
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from structlog.contextvars import get_contextvars
 
 from pagoda.domain.acting import acting_user
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 HOST = "host"
 JOB = "job"

@@ -17,7 +17,7 @@ from django.utils import timezone
 from pagoda.audit.actions import Action
 from pagoda.audit.models import FailedLogins
 from pagoda.audit.recording import record
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 WINDOW = timedelta(hours=1)
 NETWORKS_MAX = 100

@@ -11,7 +11,7 @@ from pagoda.audit.actions import Action
 from pagoda.audit.context import Origin, origin
 from pagoda.audit.models import AuditEvent
 from pagoda.domain.user.models import User
-from pagoda.washing import washed, washed_json
+from pagoda_plugin_sdk.washing import washed, washed_json
 
 NAME_MAX = 250
 SUBJECT_ID_MAX = 100

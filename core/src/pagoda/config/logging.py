@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor
 
 from pagoda import running
 from pagoda.config.settings import Settings
-from pagoda.washing import without_secrets
+from pagoda_plugin_sdk.washing import without_secrets
 
 
 def name_plugin(_: object, __: str, event: EventDict) -> EventDict:

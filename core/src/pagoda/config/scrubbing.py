@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pagoda.washing import without_secrets
+from pagoda_plugin_sdk.washing import without_secrets
 
 
 def scrubbed(value: Any) -> Any:  # Any: JSON values, and what Sentry's client turns into them

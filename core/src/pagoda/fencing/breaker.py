@@ -22,7 +22,7 @@ from pagoda.fencing.rows import Batch, Key, Row
 from pagoda.fencing.shared_rows import Change, SharedRows
 from pagoda.fencing.states import BreakerState, breaker_changed
 from pagoda.fencing.store import Store, StoreUnavailable
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from django.dispatch import Signal
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 COUNT_MAX = 2**31 - 1
 KEYS_TOLD_MAX = 1000

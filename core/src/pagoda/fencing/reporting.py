@@ -6,7 +6,7 @@ import sentry_sdk
 
 from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda.fencing.outcomes import Surface
-from pagoda.washing import washed_error
+from pagoda_plugin_sdk.washing import washed_error
 
 
 def described(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from pagoda.fencing.foreign_rows import COUNT_MAX, RowReader
 from pagoda.fencing.outcomes import Surface
 from pagoda.fencing.states import BreakerState, Status
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 type Key = tuple[str, Surface]
 """Plugin and surface."""

@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.hooks.errors import Messages
 from pagoda.hooks.records import HandlerRecord
-from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
+from pagoda_plugin_sdk.washing import washed
 
 
 def is_rejection(spec: HookSpec, error: BaseException) -> bool:

@@ -16,8 +16,8 @@ from django.utils.functional import Promise
 
 from pagoda.hooks.copies import snapshot
 from pagoda.hooks.errors import UnusableResult
-from pagoda.washing import NotJson, json_value, shown, washed
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
+from pagoda_plugin_sdk.washing import NotJson, json_value, shown, washed
 
 _DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
     {

@@ -18,10 +18,10 @@ from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
 from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
 from pagoda.jobs.models import Job
-from pagoda.washing import shown
 from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import shown
 
 REPORT_SECONDS = 0.5
 """Progress is stored, and the wish to cancel looked for, at most this often."""

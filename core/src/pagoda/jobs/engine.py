@@ -24,9 +24,9 @@ from pagoda.jobs.foreign import checked_result, job_text
 from pagoda.jobs.forking import ending_forks
 from pagoda.jobs.operations import OperationSpec
 from pagoda.jobs.refusals import explained
-from pagoda.washing import washed, washed_error, washed_traceback
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import washed, washed_error, washed_traceback
 
 log = structlog.get_logger(__name__)
 

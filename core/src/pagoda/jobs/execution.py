@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from pagoda import running
 from pagoda.jobs import store
 from pagoda.jobs.errors import JobLost
-from pagoda.washing import washed, washed_json
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import washed, washed_json
 
 MESSAGE_MAX = 10_000
 EXTRA_MAX_BYTES = 20_000

@@ -8,7 +8,7 @@ from typing import Any
 
 from pagoda.jobs import runtime
 from pagoda.jobs.errors import InvalidParams
-from pagoda.washing import NotJson, json_value, shown, storable_fault, washed
+from pagoda_plugin_sdk.washing import NotJson, json_value, shown, storable_fault, washed
 
 KEY_MAX = 200
 FILE_NAME_MAX = 255

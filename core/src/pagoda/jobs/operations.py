@@ -18,11 +18,11 @@ from django.utils.module_loading import import_string
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
-from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import CORE_OPERATIONS, CUSTOM_OPERATIONS, PLUGIN_OPERATIONS, JobOperation
 from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry
 from pagoda_plugin_sdk.tasks import TaskOptions, task_options
+from pagoda_plugin_sdk.washing import washed
 
 Handler = Callable[..., Any]
 """A task function: ``(job)``, or a Celery task called with the job's id; what it returns is up to it."""

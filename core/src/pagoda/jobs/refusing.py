@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from kombu.utils.json import loads
 
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 
 MESSAGE_MAX_BYTES = 1024 * 1024
 """A job's message has less than 1 KiB; Flower's events come up to 200 in one."""

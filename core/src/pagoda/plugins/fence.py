@@ -14,8 +14,8 @@ import pagoda
 import pagoda_plugin_sdk
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.plugins.records import PluginRefused, ReasonCode
-from pagoda.washing import washed
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
+from pagoda_plugin_sdk.washing import washed
 
 _OURS = tuple(Path(str(module.__file__)).parent for module in (pagoda, pagoda_plugin_sdk, importlib, django))
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import record
-from pagoda.washing import washed
 from pagoda.watching.models import PermissionUse
 from pagoda.watching.traffic import may_tell_of
+from pagoda_plugin_sdk.washing import washed
 
 TOLD_EVERY: Final = timedelta(hours=1)
 WISHES_MAX: Final = 50

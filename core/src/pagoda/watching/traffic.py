@@ -13,9 +13,9 @@ from django.db.models import Sum
 
 from pagoda.config.accounts import is_plugins, plugin_account
 from pagoda.fencing import Outcome
-from pagoda.washing import washed
 from pagoda.watching.histogram import BOUNDS, bucket_of
 from pagoda.watching.models import TrafficMinute
+from pagoda_plugin_sdk.washing import washed
 
 RESULTS = ("ok", "rejected", "raised", "timeout", "skipped")
 BUCKETS = tuple(f"b{number}" for number in range(len(BOUNDS)))

@@ -12,10 +12,10 @@ from rest_framework.exceptions import NotFound, ValidationError
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.text import name_fault
 from pagoda.domain.user.permissions import Viewer
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.washing import shown
 
 COMPARED_NAMES = 1_000
 """How many entities an unknown name is compared with."""

@@ -21,9 +21,9 @@ from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.config.oidc import PROVIDER_ID
 from pagoda.domain.user.models import User
-from pagoda.washing import washed, washed_error, washed_json
 from pagoda_api.claims import claims_of, follow_claims
 from pagoda_api.problems import refused
+from pagoda_plugin_sdk.washing import washed, washed_error, washed_json
 
 CLAIMS_MAX_BYTES = 100_000
 NAME_MAX = 150

@@ -34,11 +34,11 @@ from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.jobs.errors import InvalidParams
 from pagoda.plugins.runtime import registry
 from pagoda.rates.logins import LoginThrottled
-from pagoda.washing import shown
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginLoadError, PluginSecurityError
+from pagoda_plugin_sdk.washing import shown
 
 DATABASE_RETRY_SECONDS = 5
 

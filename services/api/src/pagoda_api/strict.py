@@ -13,8 +13,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.washing import shown
 
 MAX_FAULTS = 20
 """How many unknown keys one answer names."""

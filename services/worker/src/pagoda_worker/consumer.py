@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections
 from vine import promise as vine_promise
 
 from pagoda.jobs.refusing import MessageRefused, refuse
-from pagoda.washing import washed
+from pagoda_plugin_sdk.washing import washed
 from pagoda_worker import runner
 
 LONGEST_ID = 2**63 - 1

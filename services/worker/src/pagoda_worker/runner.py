@@ -20,8 +20,8 @@ from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.operations import OperationSpec
-from pagoda.washing import washed_error
 from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
+from pagoda_plugin_sdk.washing import washed_error
 from pagoda_worker import task_fence
 from pagoda_worker.soft_limit import soft_limit
 

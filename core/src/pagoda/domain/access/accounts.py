@@ -21,9 +21,9 @@ from pagoda.domain.access.querysets import readable
 from pagoda.domain.authority import PluginAuthority
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.text import listed
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
 from pagoda.domain.user.permissions import Kind, Viewer, groups_of, level_of, may_add_entities, roles_of
+from pagoda_plugin_sdk.rules.text import listed
 
 type Changed = Collection[str]
 

@@ -11,10 +11,10 @@ from pagoda import running
 from pagoda.domain.authority import PluginAuthority, beyond
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities
 from pagoda_plugin_sdk.permissions import Permission
+from pagoda_plugin_sdk.rules.text import listed
 
 
 def require(user: Viewer | None, obj: Entity | EntityAttr | Entry, level: int) -> None:

@@ -13,13 +13,13 @@ from django.db.models import Case, CharField, OuterRef, Prefetch, Q, QuerySet, S
 from django.db.models import Value as Constant
 from django.db.models.functions import Cast, Concat
 
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entity.specs import AttrSpec, Referral
-from pagoda.domain.faults import Faults
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, level_of, may, person
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.specs import AttrSpec, Referral
 
 _BATCH_SIZE: Final = 500
 _ASIDE: Final = "\x01"  # no name has a control character

@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.entity.specs import read_level, read_note
-from pagoda.domain.text import name_fault
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.specs import read_level, read_note
+from pagoda_plugin_sdk.rules.text import name_fault
 
 
 def differing(stored: Entity, given: Mapping[str, Any]) -> dict[str, Any]:

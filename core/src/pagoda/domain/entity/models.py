@@ -11,11 +11,11 @@ from django.db.models import Q
 from pagoda import running
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Subject
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
-from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
 
 class EntityServices(Protocol):
@@ -46,7 +46,7 @@ class EntityQuerySet(StampedQuerySet["Entity"]):
         *,
         user: User | None,
         name: str,
-        attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key, see entity.specs
+        attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key, see rules.specs
         note: str = "",
         default_permission: int | None = None,
     ) -> Entity:

@@ -12,11 +12,11 @@ from pagoda.domain.access.checks import require, require_adding_entities, requir
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entity.specs import read_specs
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.rules.specs import read_specs
 
 
 def create_entity(

@@ -15,12 +15,12 @@ from pagoda.domain.acting import acting_user
 from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.changes import Subject
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entry.state import EntryState
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
-from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level, reader
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.state import EntryState
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
 
 class EntryServices(Protocol):

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import batched
 from typing import Any, Final
 
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.rows import UnionRow, definition_rows, entity_rows, own_rows, value_rows
-from pagoda.domain.entry.state import Definition, EntryState, Link, LinkTarget, OwnFields, Schema, Value
-from pagoda.domain.entry.value_types import as_json, as_python, from_storage
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, OwnFields, Schema, Value
+from pagoda_plugin_sdk.rules.value_types import as_json, as_python, from_storage
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query
 

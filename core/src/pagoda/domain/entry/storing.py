@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
-from pagoda.domain.entry.state import Definition, EntryState, Link, Value
-from pagoda.domain.entry.value_types import to_storage
 from pagoda.domain.user.models import User
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, Value
+from pagoda_plugin_sdk.rules.value_types import to_storage
 
 _BATCH_SIZE: Final = 500
 

@@ -25,15 +25,15 @@ from django.db.models import Value as Constant
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 
-from pagoda.domain.entity.attr_types import AttrType
 from pagoda.domain.entity.models import EntityAttr
-from pagoda.domain.entity.scalar_types import ValueFault
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.rows import Rows
-from pagoda.domain.entry.state import Definition, Link, LinkTarget, Value
-from pagoda.domain.text import listed
 from pagoda.domain.user.models import Level, Role
 from pagoda.domain.user.permissions import Viewer, may, may_see
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.text import listed
 
 _BATCH_SIZE: Final = 300  # ids of one query: SQLite takes 999 parameters
 

@@ -10,20 +10,20 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
-from pagoda.domain.entity.scalar_types import ValueFault
-from pagoda.domain.entry.incoming import GivenAttrs, Intake, RawValues
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import items_of, read_for_update, read_state
-from pagoda.domain.entry.replacing import read_replacement
-from pagoda.domain.entry.state import EntryState, OwnFields, Value
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
-from pagoda.domain.faults import Faults
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
+from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
+from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import EntryState, OwnFields, Value
 
 _FIELDS: Final = ("name", "note")
 

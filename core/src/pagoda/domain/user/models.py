@@ -19,9 +19,9 @@ from django.utils.crypto import salted_hmac
 
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
-from pagoda.domain.text import MAX_NAME_LENGTH, validate_name
 from pagoda.domain.user.networks import are_within, is_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
 _TOKEN_BYTES = 32

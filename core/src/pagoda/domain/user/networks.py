@@ -8,7 +8,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
-from pagoda.washing import shown
+from pagoda_plugin_sdk.washing import shown
 
 MAX_NETWORKS: Final = 100
 

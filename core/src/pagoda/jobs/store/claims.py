@@ -16,8 +16,8 @@ from django.db import IntegrityError, connection, transaction
 
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.transitions import Event, sources
-from pagoda.washing import washed
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import washed
 
 LONGEST_BACKOFF_SECONDS = 6 * 3600.0
 

@@ -15,9 +15,9 @@ from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import checked_key, job_text, params_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec
-from pagoda.washing import shown, washed
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 from pagoda_plugin_sdk.tasks import TaskOptions
+from pagoda_plugin_sdk.washing import shown, washed
 
 REQUEST_ID_MAX = 100
 

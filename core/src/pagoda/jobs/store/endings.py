@@ -20,8 +20,8 @@ from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.store.claims import FENCE, RELEASED, Attempt, allowed, changed, lock
 from pagoda.jobs.store.drafts import target_fields
 from pagoda.jobs.transitions import Event
-from pagoda.washing import washed
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import washed
 
 job_ended = Signal()
 """Sent with ``ended``, once per job and run, when the end is committed."""

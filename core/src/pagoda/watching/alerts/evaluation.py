@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 from pagoda.audit.actions import Action
 from pagoda.audit.recording import record
-from pagoda.washing import washed
 from pagoda.watching.alerts.rules import RULES, AlertFinding, Facts, Rule
 from pagoda.watching.models import AlertState
+from pagoda_plugin_sdk.washing import washed
 
 log = structlog.get_logger(__name__)
 

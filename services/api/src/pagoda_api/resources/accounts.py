@@ -17,7 +17,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.validators import UniqueValidator
 
 from pagoda.domain.access.accounts import visible
-from pagoda.domain.text import validate_name
 from pagoda.domain.user.models import Role, User, nest, parent_of
 from pagoda_api.fields import NamedSerializer
 from pagoda_api.resources.managed import (
@@ -29,6 +28,7 @@ from pagoda_api.resources.managed import (
     id_of,
     search_in,
 )
+from pagoda_plugin_sdk.rules.text import validate_name
 
 
 class UsernameField(serializers.CharField):

@@ -18,7 +18,6 @@ from pagoda.domain.access import entity_attrinfo, entity_attrinfo_for, readable
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
 from pagoda.hooks.bridge import filter_entity_attrs
-from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import (
     NamedSerializer,
@@ -30,6 +29,7 @@ from pagoda_api.fields import (
 )
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 

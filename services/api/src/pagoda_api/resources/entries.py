@@ -19,7 +19,6 @@ from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.hooks.bridge import filter_entry_attrs
-from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import (
     IdOrName,
@@ -33,6 +32,7 @@ from pagoda_api.fields import (
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 

@@ -11,10 +11,10 @@ from rest_framework import serializers
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
-from pagoda.domain.entry.state import Link, LinkTarget
-from pagoda.domain.entry.value_types import VALUE_TYPES
 from pagoda.domain.user.permissions import Viewer
 from pagoda_api.fields import UserSerializer
+from pagoda_plugin_sdk.rules.state import Link, LinkTarget
+from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES
 
 _LINKS = "shown_references"
 """Where a version keeps its references, loaded without the entries that the user may not read."""

@@ -14,10 +14,10 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.access import may_control, may_read_output, may_read_target
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
-from pagoda.washing import washed, washed_json
 from pagoda_api.fields import NamedSerializer
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.washing import washed, washed_json
 
 SHOWN_MAX_BYTES = 20_000_000
 

@@ -18,14 +18,14 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from pagoda.domain.access.accounts import replace_links, require_managing, visible
-from pagoda.domain.text import listed
-from pagoda.washing import shown
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.text import listed
+from pagoda_plugin_sdk.washing import shown
 
 MAX_LINKS = 10_000
 

@@ -17,11 +17,11 @@ from pagoda.domain.access.accounts import visible
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
-from pagoda.washing import shown
 from pagoda_api.fields import MAX_ID, NamedSerializer, find_entity
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.resources.managed import LinkFilter, Links, ManagedSerializer, ManagedViewSet, id_of
 from pagoda_api.strict import refuse_unknown
+from pagoda_plugin_sdk.washing import shown
 
 MAX_GRANTS = 10_000
 TARGETS: Mapping[str, type[Entity | EntityAttr | Entry]] = {

@@ -4,7 +4,7 @@ import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
 import django.utils.timezone
-import pagoda.domain.text
+import pagoda_plugin_sdk.rules.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             name='Role',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True, validators=[pagoda.domain.text.validate_name])),
+                ('name', models.CharField(max_length=200, unique=True, validators=[pagoda_plugin_sdk.rules.text.validate_name])),
                 ('note', models.TextField(blank=True, default='')),
                 ('is_active', models.BooleanField(default=True)),
                 ('created_time', models.DateTimeField(auto_now_add=True)),

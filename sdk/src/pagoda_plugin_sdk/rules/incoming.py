@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
-from pagoda.domain.entity.scalar_types import ValueFault
-from pagoda.domain.entry.replacing import read_replacement
-from pagoda.domain.entry.state import NOTHING, Definition, Value
-from pagoda.domain.entry.targets import Targets
-from pagoda.domain.faults import Faults
-from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
-from pagoda.domain.user.models import Level
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Value
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda_plugin_sdk.washing import shown
 
 MAX_NOTE_LENGTH = 65_535
 
@@ -23,6 +22,18 @@ type GivenAttrs = (
     Mapping[str, Any] | Sequence[Mapping[str, Any]]
 )  # {name: value}, or [{"id" or "name", "value"}]
 type RawValues = dict[int, Any]  # by definition id
+
+
+class TargetSource(Protocol):
+    """Knows what references point to."""
+
+    def resolve(self, definition: Definition, value: Value) -> Value:
+        """Return `value` with the targets of its links.
+
+        Raises:
+            ValueFault: a target does not exist, or is an entry of an entity that is not allowed.
+        """
+        ...
 
 
 class Intake:
@@ -34,15 +45,15 @@ class Intake:
         self._entity_name = entity_name
         self._by_id = {definition.id: definition for definition in definitions}
         self._by_name = {definition.name: definition for definition in definitions}
-        self._seen = [each.name for each in definitions if each.level >= Level.READABLE]
+        self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix
 
     def sent(self, given: object) -> RawValues:
         """Return what the writer sent as `raw` does; for them there is no attribute that they may not see."""
-        return self.raw(given, least=Level.READABLE)
+        return self.raw(given, least=PermissionLevel.READABLE)
 
-    def raw(self, given: object, *, least: Level = Level.NOTHING) -> RawValues:
+    def raw(self, given: object, *, least: int = PermissionLevel.NOTHING) -> RawValues:
         """Return the given values (`GivenAttrs`, unchecked) by definition id; the last of several counts.
 
         An attribute of which the writer has not the `least` level is unknown.
@@ -79,7 +90,7 @@ class Intake:
         """Return each value with its attribute."""
         return [(self._by_id[key], value) for key, value in values.items()]
 
-    def resolve(self, values: Mapping[int, Value], targets: Targets) -> dict[int, Value]:
+    def resolve(self, values: Mapping[int, Value], targets: TargetSource) -> dict[int, Value]:
         """Return the values with the targets of their references."""
         resolved: dict[int, Value] = {}
         for definition, value in self.with_definitions(values):
@@ -95,7 +106,7 @@ class Intake:
             definition = self._by_id[key]
             if not definition.is_mandatory or not values.get(key, NOTHING).is_blank:
                 continue
-            if definition.level >= Level.READABLE:
+            if definition.level >= PermissionLevel.READABLE:
                 message = f"Attribute {definition.name!r} is mandatory; give it a value."
                 self._add(definition.name, message, "required")
             else:
@@ -135,7 +146,7 @@ class Intake:
         """Return the writer's level on each of these attributes, by name."""
         return {self._by_id[key].name: self._by_id[key].level for key in keys}
 
-    def _found(self, given: Iterable[tuple[object, str, Any] | None], least: Level) -> RawValues:
+    def _found(self, given: Iterable[tuple[object, str, Any] | None], least: int) -> RawValues:
         raw: RawValues = {}
         for item in given:
             if item is None:

@@ -16,8 +16,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pagoda.domain.entry.state import Definition, Link, Value
-from pagoda.domain.entry.value_types import parse
+from pagoda_plugin_sdk.rules.state import Definition, Link, Value
+from pagoda_plugin_sdk.rules.value_types import parse
 
 
 def read_replacement(definition: Definition, raw: object, stored: Value) -> Value:

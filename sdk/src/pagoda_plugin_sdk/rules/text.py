@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 
-from pagoda.washing import shown, storable_fault
+from pagoda_plugin_sdk.washing import shown, storable_fault
 
 MAX_NAME_LENGTH = 200
 _LISTED = 30  # names that a message lists

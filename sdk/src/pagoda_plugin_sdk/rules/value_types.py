@@ -1,6 +1,6 @@
 """Values of every type: read from input, kept as JSON or links, shown to programs and people.
 
-The plain types are in `pagoda.domain.entity.scalar_types`; this adds the references.
+The plain types are in `pagoda_plugin_sdk.rules.scalar_types`; this adds the references.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib.auth.models import Group
-from django.db.models import Model
-
-from pagoda.domain.entity.attr_types import AttrType
-from pagoda.domain.entity.scalar_types import (
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.scalar_types import (
     MAX_INTEGER,
     SCALAR_TYPES,
     Scalar,
@@ -21,11 +18,9 @@ from pagoda.domain.entity.scalar_types import (
     ValueFault,
     parse_elements,
 )
-from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.state import NOTHING, Definition, Element, Link, LinkTarget, Value
-from pagoda.domain.text import MAX_NAME_LENGTH, text_fault
-from pagoda.domain.user.models import Role
-from pagoda.washing import shown
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, text_fault
+from pagoda_plugin_sdk.washing import shown
 
 type Shown = Any  # Any: a JSON value, or a date or datetime in Python form
 
@@ -104,11 +99,17 @@ def _for_reader(element: Element, *, is_limited: bool) -> Element:
     return element
 
 
-def _link(model: type[Model]) -> Callable[[Definition, object], Link]:
-    noun = model._meta.verbose_name
+def is_a(thing: object, noun: str) -> bool:
+    """Return whether `thing` is a model's object, of the model that is called `noun`."""
+    meta = getattr(getattr(thing, "__class__", None), "_meta", None)
+    return getattr(meta, "verbose_name", None) == noun
 
+
+def _link(noun: str) -> Callable[[Definition, object], Link]:
     def parse_link(_definition: Definition, raw: object) -> Link:
-        given = raw.get("id") if isinstance(raw, dict) else raw.pk if isinstance(raw, model) else raw
+        given: Any = raw.get("id") if isinstance(raw, dict) else raw
+        if is_a(raw, noun):
+            given = raw.pk  # type: ignore[attr-defined]  # as every model's object
         if isinstance(given, bool) or not isinstance(given, int):
             raise ValueFault(f"expected the {noun}, its id or {{'id': ...}}, got {shown(raw)}")
         if not 0 < given <= MAX_INTEGER:
@@ -118,7 +119,7 @@ def _link(model: type[Model]) -> Callable[[Definition, object], Link]:
     return parse_link
 
 
-_entry_link = _link(Entry)
+_entry_link = _link("entry")
 
 
 def _named_link(definition: Definition, raw: object) -> Link:
@@ -163,16 +164,16 @@ def _scalar(scalar_type: ScalarType) -> ValueType:
     )
 
 
-def _reference(model: type[Model]) -> ValueType:
-    return ValueType(parse=_link(model), as_python=_show_link, as_json=_show_link)
+def _reference(noun: str) -> ValueType:
+    return ValueType(parse=_link(noun), as_python=_show_link, as_json=_show_link)
 
 
 VALUE_TYPES: Final[dict[AttrType, ValueType]] = {
     **{attr_type: _scalar(scalar_type) for attr_type, scalar_type in SCALAR_TYPES.items()},
-    AttrType.OBJECT: _reference(Entry),
+    AttrType.OBJECT: _reference("entry"),
     AttrType.OBJECT | AttrType.NAMED: ValueType(
         parse=_named_link, as_python=_show_named_link, as_json=_show_named_link
     ),
-    AttrType.GROUP: _reference(Group),
-    AttrType.ROLE: _reference(Role),
+    AttrType.GROUP: _reference("group"),
+    AttrType.ROLE: _reference("role"),
 }

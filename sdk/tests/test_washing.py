@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagoda.washing import MAX_DEPTH, NotJson, json_value, shown, washed, washed_json, washed_traceback
+from pagoda_plugin_sdk.washing import (
+    MAX_DEPTH,
+    NotJson,
+    json_value,
+    shown,
+    washed,
+    washed_json,
+    washed_traceback,
+)
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None, exclude_categories=()), max_size=50)
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from django.conf import settings
-
-from pagoda.domain.entity.attr_types import AttrType
-from pagoda.domain.text import text_fault
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.text import text_fault
+from pagoda_plugin_sdk.washing import shown
 
 MAX_STRING_LENGTH: Final = 65_535
 MAX_TEXT_LENGTH: Final = 1_048_576
@@ -66,7 +65,7 @@ def parse_elements[T](
         return (parse(raw),)
     if not isinstance(raw, list | tuple):
         raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
-    most = settings.PAGODA.domain_max_array_items
+    most = limits().domain_max_array_items
     if len(raw) > max(most, stored):
         raise ValueFault(
             f"has {len(raw):,} elements, at most {most:,} are allowed; split it up, or ask the operator "

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pagoda.domain.entity.attr_types import AttrType
-from pagoda.domain.entity.scalar_types import Scalar
-from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.scalar_types import Scalar
 
 type Element = Scalar | Link
 
@@ -26,7 +24,7 @@ class Definition:
     index: int  # position among the entity's attributes
     default_value: Any  # Any: raw JSON of the type; None for none
     choices: tuple[str, ...]  # of a select
-    level: Level  # what the viewer may do with the attribute on any entry of the entity
+    level: int  # what the viewer may do with the attribute on any entry of the entity
     is_open: bool  # whether everybody may read it who may read the entity
 
 
@@ -35,7 +33,7 @@ class Schema:
     """An entity as writing an entry of it needs it."""
 
     is_active: bool  # False: deleted, or not stored at all
-    level: Level  # what the viewer may do with the entity
+    level: int  # what the viewer may do with the entity
     definitions: tuple[Definition, ...]  # in the entity's order
 
 
@@ -88,7 +86,7 @@ class OwnFields:
     name: str
     note: str
     is_active: bool
-    level: Level  # what the viewer may do with the entry
+    level: int  # what the viewer may do with the entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +96,7 @@ class EntryState:
     definitions: tuple[Definition, ...]
     values: Mapping[int, Value]  # by definition id; what was never set is missing
     attribute_ids: Mapping[int, int] = field(default_factory=dict)  # definition id -> id of the Attribute row
-    viewer: Viewer | None = (
-        None  # for whom levels and visibility hold; None: for the host itself, which sees all
-    )
+    viewer: Any = None  # for whom levels and visibility hold; None: for the host itself, which sees all
     entry: OwnFields | None = None  # only when it was read for an update
 
     def value(self, definition: Definition) -> Value:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from pagoda.domain.text import name_fault, validate_name
-from pagoda.washing import shown
+from pagoda_plugin_sdk.rules.text import name_fault, validate_name
+from pagoda_plugin_sdk.washing import shown
 
 
 @pytest.mark.parametrize("name", ["a", " padded ", "ホスト　一", "x" * 200, "tab-less", "naïve\u00a0name"])

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from pagoda.domain.entity.attr_types import AttrType, parse_type
-from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entity.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
-from pagoda.domain.faults import Faults
-from pagoda.domain.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
-from pagoda.domain.user.models import Level
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.rules.attr_types import AttrType, parse_type
+from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.value_types import is_a
+from pagoda_plugin_sdk.washing import shown
 
-type Referral = Entity | int | str  # an entity, its id or its name
+type Referral = Any  # an entity of the host, its id or its name
+
+
+class StoredAttr(Protocol):
+    """What an attribute that is there already shows of itself."""
+
+    pk: Any  # its id
+    name: str
+    choices: Any  # list of texts
+    default_value: Any  # JSON of its type
+
+    @property
+    def attr_type(self) -> AttrType: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +45,7 @@ class AttrSpec:
     referral: list[Referral] | None = None  # None: as it is
 
 
-def read_specs(given: object, existing: Mapping[int, EntityAttr]) -> list[AttrSpec]:
+def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSpec]:
     """Return the specs in `given`; an attribute is found by ``id``, anything without one is to be added.
 
     Raises:
@@ -41,7 +53,7 @@ def read_specs(given: object, existing: Mapping[int, EntityAttr]) -> list[AttrSp
     """
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
         raise ValidationError({"attrs": [f"expected a list of {{'name', 'type', ...}}, got {shown(given)}."]})
-    most = 2 * max(settings.PAGODA.domain_max_attributes, len(existing))  # all removed, and as many added
+    most = 2 * max(limits().domain_max_attributes, len(existing))  # all removed, and as many added
     if len(given) > most:
         message = (
             f"has {len(given):,} items, at most {most:,} are allowed in one write; send several, or ask the "
@@ -69,7 +81,7 @@ def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
         raise ValidationError({doubles[0].name: [message]}, code="twice")
 
 
-def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
+def _read_spec(item: object, existing: Mapping[int, StoredAttr]) -> AttrSpec:
     if not isinstance(item, Mapping):
         raise ValidationError(f"expected {{'name', 'type', ...}}, got {shown(item)}.", code="type")
     unknown = item.keys() - {*_FIELDS, *_KEYS}
@@ -94,7 +106,7 @@ def _read_spec(item: object, existing: Mapping[int, EntityAttr]) -> AttrSpec:
     )
 
 
-def _existing(item: Mapping[str, Any], existing: Mapping[int, EntityAttr]) -> EntityAttr | None:
+def _existing(item: Mapping[str, Any], existing: Mapping[int, StoredAttr]) -> StoredAttr | None:
     if item.get("id") is None:
         if item.get("is_deleted"):
             raise ValidationError(
@@ -118,9 +130,9 @@ def _require_name_and_type(fields: Mapping[str, Any]) -> None:
             raise ValidationError(f"The attribute has no {key!r}; give it one.", code="required")
 
 
-def _check_together(attr: EntityAttr | None, fields: dict[str, Any], *, has_referral: bool) -> None:
+def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_referral: bool) -> None:
     """Check what holds between the fields, given and stored; normalise the default value."""
-    attr_type = AttrType(fields.get("type", attr.type if attr else 0))
+    attr_type = AttrType(fields.get("type", attr.attr_type if attr else 0))
     if attr is not None and attr_type != attr.attr_type:
         names = f"{attr.attr_type.type_name} and can't become {attr_type.type_name}"
         raise ValidationError(
@@ -188,10 +200,10 @@ def _index(raw: object) -> int:
 
 
 def read_level(raw: object) -> int:
-    if isinstance(raw, bool) or raw not in Level.values:
-        listed = ", ".join(f"{level.value} ({level.label})" for level in Level)
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw not in list(PermissionLevel):
+        listed = ", ".join(f"{level.value} ({level.name.lower()})" for level in PermissionLevel)
         raise ValidationError(f"'default_permission' is one of {listed}, got {shown(raw)}.", code="type")
-    return Level(raw).value
+    return PermissionLevel(raw).value
 
 
 def _choices(raw: object) -> list[str]:
@@ -216,7 +228,7 @@ def _referral(raw: object) -> list[Referral]:
     for each in raw:
         is_name = isinstance(each, str) and name_fault(each) is None
         is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
-        if not (is_name or is_id or isinstance(each, Entity)):
+        if not (is_name or is_id or is_a(each, "entity")):
             raise ValidationError(
                 f"'referral' takes entities, ids and names, not {shown(each)}.", code="referral"
             )
@@ -224,7 +236,7 @@ def _referral(raw: object) -> list[Referral]:
 
 
 def _refuse_many(key: str, raw: Sequence[object]) -> None:
-    most = settings.PAGODA.domain_max_choices
+    most = limits().domain_max_choices
     if len(raw) > most:
         raise ValidationError(
             f"{key!r} has {len(raw):,} items, at most {most:,} are allowed; ask the operator to raise "

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from pagoda.domain.entity.attr_types import TYPES, AttrType, parse_type
+from pagoda_plugin_sdk.rules.attr_types import TYPES, AttrType, parse_type
 
 NAMES = {
     "object": 1,

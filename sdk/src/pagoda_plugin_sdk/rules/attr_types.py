@@ -7,8 +7,8 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
-from pagoda.washing import shown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.washing import shown
 
 
 class AttrType(IntFlag):
