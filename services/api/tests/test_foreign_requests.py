@@ -18,7 +18,9 @@ from pagoda_plugin_sdk.rules.attr_types import TYPES
 pytestmark = pytest.mark.django_db
 
 SETTINGS = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,  # nor is how fast examples are made a fault of what is tried
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 """One database for all examples: a name that was taken before is refused, which is an answer."""
 

@@ -33,6 +33,13 @@ def ann(settings: Any, db: None) -> User:
     return User.objects.create_user("ann", password=RIGHT, is_staff=True, is_superuser=True)
 
 
+@pytest.fixture(autouse=True)
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, a wait of a second is not over before the test says so."""
+    at = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: at)
+
+
 @pytest.fixture
 def limit(settings: Any) -> Callable[..., None]:
     def set_limits(**limits: float) -> None:
