@@ -28,6 +28,17 @@ def outcome(client: redis.Redis, attempt: Callable[[redis.Redis], Any]) -> str:
     return "reached"
 
 
+def amqp_outcome(connection: Any, attempt: Callable[[Any], Any]) -> str:
+    """Return the same of an attempt at RabbitMQ, in a channel of its own: a refusal ends the channel."""
+    try:
+        attempt(connection.channel())
+    except amqp.AccessRefused:
+        return "held"
+    except amqp.AMQPError as error:
+        return f"failed: {error}"
+    return "reached"
+
+
 def attempts(own: str, other: str) -> dict[str, Callable[[redis.Redis], Any]]:
     """Return ``{what is tried: how}`` for the account of plugin `own`'s workers, beside plugin `other`."""
     return {

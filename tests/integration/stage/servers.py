@@ -127,25 +127,42 @@ class Redis(RedisContainer):
         """Return BROKER_URL of an unused database."""
         return f"redis://{self.alias}:6379/{next(_numbers) % REDIS_DATABASES}"
 
+    def url(self, user: str = "default", password: str = "") -> str:
+        """Return BROKER_URL of an account; by default of its operator."""
+        return f"redis://{user}:{password or self.password}@{self.alias}:6379/0"
+
 
 class RabbitMq(DockerContainer):
     """A RabbitMQ; a place is a virtual host."""
 
-    def __init__(self, network: Network, alias: str = "rabbitmq") -> None:
+    vhost = "/"
+
+    def __init__(self, network: Network, alias: str = "rabbitmq", *, password: str = PASSWORD) -> None:
         super().__init__(RABBITMQ_IMAGE, name=new_name(alias), network=network, network_aliases=[alias])
-        self.alias = alias
+        self.alias, self.password = alias, password
         publish(self, 5672)
-        self.with_envs(RABBITMQ_DEFAULT_USER=USER, RABBITMQ_DEFAULT_PASS=PASSWORD)
+        self.with_envs(RABBITMQ_DEFAULT_USER=USER, RABBITMQ_DEFAULT_PASS=password)
         self.with_kwargs(labels=LABELS, hostname=alias)  # it keeps its data under its name
         self.waiting_for(LogMessageWaitStrategy("Server startup complete").with_startup_timeout(120))
 
     def place(self) -> str:
         """Return BROKER_URL of a new virtual host."""
         name = f"test_{next(_numbers)}"
-        self._control("add_vhost", name)
-        self._control("set_permissions", "-p", name, USER, ".*", ".*", ".*")
-        return f"amqp://{USER}:{PASSWORD}@{self.alias}:5672/{name}"
+        self.control("add_vhost", name)
+        self.control("set_permissions", "-p", name, USER, ".*", ".*", ".*")
+        return f"amqp://{USER}:{self.password}@{self.alias}:5672/{name}"
 
-    def _control(self, *command: str) -> None:
+    def url(self, user: str = USER, password: str = "") -> str:
+        """Return BROKER_URL of an account in the first virtual host; by default of its operator."""
+        return f"amqp://{user}:{password or self.password}@{self.alias}:5672//"
+
+    def users(self) -> set[str]:
+        """Return the names of all accounts."""
+        return {line.split()[0] for line in self.control("-q", "list_users").splitlines() if line}
+
+    def control(self, *command: str) -> str:
+        """Run rabbitmqctl; return what it prints."""
         done = self.exec(["rabbitmqctl", *command])
-        assert done.exit_code == 0, f"rabbitmqctl {command}: {done.output.decode(errors='replace')}"
+        output: str = done.output.decode(errors="replace")
+        assert done.exit_code == 0, f"rabbitmqctl {command[:2]}: {output}"
+        return output

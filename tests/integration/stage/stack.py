@@ -124,16 +124,18 @@ class Stack:
         self.settings["SENTRY_DSN"] = f"http://key@recorder:{RECORDER_PORT}/1"
         return self.start("recorder", API_IMAGE, command, ports=(RECORDER_PORT,))
 
-    def run_to_end(self, *command: str, **settings: str) -> None:
-        """Run a command of the API's image.
+    def run_to_end(self, *command: str, **settings: str) -> str:
+        """Run a command of the API's image; return what it printed.
 
         Raises:
             AssertionError: it failed; its output is shown.
         """
         container = self.start("command", API_IMAGE, command, settings=settings)
         code = container.exit_code()
-        assert code == 0, f"{' '.join(command)} ended with {code}:\n{container.log()}"
+        printed = container.log()
+        assert code == 0, f"{' '.join(command)} ended with {code}:\n{printed}"
         self.containers.pop("command").remove()
+        return printed
 
     def migrate(self) -> None:
         """Bring the database up to date, and have an administrator in it."""
