@@ -32,6 +32,9 @@ MEMBERS = [
 MANAGERS = {
     "Entity": protocols.EntityManagerProtocol,
     "Entry": protocols.EntryManagerProtocol,
+    "EntityAttr": protocols.EntityAttrManagerProtocol,
+    "Attribute": protocols.AttributeManagerProtocol,
+    "User": protocols.UserManagerProtocol,
     "Job": protocols.JobManagerProtocol,
 }
 

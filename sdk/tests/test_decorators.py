@@ -162,3 +162,14 @@ def test_a_full_name_or_alias_is_an_event_too(decorator: Any, name: str, hook: s
 def test_a_hook_of_the_other_subject_is_refused(decorator: Any, name: str) -> None:
     with pytest.raises(PluginValidationError, match=f"Hook '{name}' is one of"):
         decorator(name)
+
+
+def test_metadata_of_the_topmost_mark_reads_as_a_dict() -> None:
+    marked: Any = entry_hook("after_update", entity="Host", priority=5)(validation_hook()(fresh()))
+
+    assert marked._hook_metadata == {
+        "hook_name": "entry.after_update",
+        "entity": "Host",
+        "priority": 5,
+        "deferred": False,
+    }

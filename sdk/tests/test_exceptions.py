@@ -10,9 +10,15 @@ PARENTS = {
     "PluginLoadError": "PluginError",
     "PluginValidationError": "PluginError",
     "PluginSecurityError": "PluginError",
+    "PluginNotNamed": "PluginError",
     "UnknownHook": "PluginValidationError",
     "ModelsNotInjected": "PluginError",
     "HookRejected": "PluginError",
+    "InterfaceError": "PagodaError",
+    "AuthenticationError": "PagodaError",
+    "AuthorizationError": "PagodaError",
+    "DataAccessError": "PagodaError",
+    "HookExecutionError": "PagodaError",
     "JobCanceled": "PagodaError",
     "JobTimeLimitExceeded": "PagodaError",
 }
@@ -25,7 +31,20 @@ def all_errors() -> list[type[PagodaError]]:
 
 @pytest.mark.parametrize(("name", "parent"), PARENTS.items(), ids=PARENTS)
 def test_error_hangs_below_its_parent(name: str, parent: str) -> None:
-    assert getattr(exceptions, name).__bases__ == (getattr(exceptions, parent),)
+    assert getattr(exceptions, name).__bases__[0] is getattr(exceptions, parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("PluginValidationError", ValueError),
+        ("UnknownHook", ValueError),
+        ("PluginNotNamed", NotImplementedError),
+    ],
+)
+def test_error_is_caught_as_the_one_of_python_that_others_raise(name: str, builtin: type[Exception]) -> None:
+    with pytest.raises(builtin, match="told"):
+        raise getattr(exceptions, name)("told")
 
 
 def test_tree_has_no_error_beside_the_documented_ones() -> None:

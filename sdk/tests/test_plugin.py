@@ -152,6 +152,8 @@ def test_info_is_plain_data_with_each_hook_once() -> None:
         "url_patterns": None,
         "api_v2_patterns": "full_app.api",
         "hooks": ["entry.after_create", "entry.after_update", "entry.validate"],
+        "override_operations": [],
+        "has_params_model": False,
         "permissions": ["entry:read:Host"],
     }
 

@@ -191,3 +191,16 @@ def test_the_offset_stays_with_the_function_whatever_app_makes_the_task(options:
 
     assert task_offset(rebuild) == 7
     assert task_offset(Celery("another", set_as_current=False).tasks[name]) == 7
+
+
+@pytest.mark.parametrize("is_outermost", [True, False], ids=["over the task", "under the task"])
+def test_celery_task_tells_its_offset(is_outermost: bool) -> None:
+    def work(self: Any, job_id: int) -> None: ...
+
+    task = celery_app.task(bind=True, name=f"offset.{is_outermost}")
+    mark = register_plugin_job_task(7)
+    marked: Any = mark(task(work)) if is_outermost else task(mark(work))
+    unmarked: Any = celery_app.task(name=f"unmarked.{is_outermost}")(fresh())
+
+    assert (marked._offset, unmarked._offset) == (7, None)
+    assert callable(marked.delay)

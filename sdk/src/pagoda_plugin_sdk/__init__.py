@@ -17,6 +17,19 @@ from pagoda_plugin_sdk.exceptions import (
     PluginValidationError,
 )
 from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.override import (
+    OverrideContext,
+    OverrideMeta,
+    accepted_response,
+    created_response,
+    error_response,
+    no_content_response,
+    not_found_response,
+    override_operation,
+    permission_denied_response,
+    success_response,
+    validation_error_response,
+)
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.tasks import (
     JobOperation,
@@ -28,6 +41,7 @@ from pagoda_plugin_sdk.tasks import (
     plugin_task,
     register_plugin_job_task,
 )
+from pagoda_plugin_sdk.utils import get_pagoda_version
 
 if TYPE_CHECKING:
     from pagoda_plugin_sdk.api.base import PluginAPIView, PluginViewSet
@@ -45,6 +59,8 @@ __all__ = [
     "JobOperation",
     "JobStatus",
     "JobTarget",
+    "OverrideContext",
+    "OverrideMeta",
     "PagodaError",
     "PermissionLevel",
     "Plugin",
@@ -60,9 +76,19 @@ __all__ = [
     "PluginTaskRegistry",
     "PluginValidationError",
     "PluginViewSet",
+    "accepted_response",
     "celery_app",
+    "created_response",
+    "error_response",
+    "get_pagoda_version",
+    "no_content_response",
+    "not_found_response",
+    "override_operation",
+    "permission_denied_response",
     "plugin_task",
     "register_plugin_job_task",
+    "success_response",
+    "validation_error_response",
 ]
 
 _LATE = {

@@ -7,7 +7,7 @@ collects the marks. Several may stand on one method.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
@@ -15,8 +15,11 @@ from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, resolve_hook_name
 
 DEFAULT_PRIORITY = 100
 
-MARKS = "_hook_metadata"
+MARKS = "_hook_marks"
 """Name of the function attribute that holds the list of `HookMark`."""
+
+METADATA = "_hook_metadata"
+"""Name of the function attribute that tells of the topmost mark: ``{field of HookMark: value}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ def _mark[F: Callable[..., Any]](
 
     def decorate(function: F) -> F:
         setattr(function, MARKS, [*getattr(function, MARKS, ()), mark])
+        setattr(function, METADATA, asdict(mark))
         return function
 
     return decorate

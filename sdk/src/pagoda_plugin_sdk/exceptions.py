@@ -29,7 +29,7 @@ class PluginLoadError(PluginError):
     code: ClassVar[str] = "plugin_load_error"
 
 
-class PluginValidationError(PluginError):
+class PluginValidationError(PluginError, ValueError):
     """A plugin declares something that the contract does not allow."""
 
     code: ClassVar[str] = "plugin_validation_error"
@@ -39,6 +39,12 @@ class PluginSecurityError(PluginError):
     """A plugin asks for more than it declared or than its user may do."""
 
     code: ClassVar[str] = "plugin_security_error"
+
+
+class PluginNotNamed(PluginError, NotImplementedError):
+    """A view neither names its plugin nor was reached through a plugin's URL."""
+
+    code: ClassVar[str] = "plugin_not_named"
 
 
 class UnknownHook(PluginValidationError):
@@ -60,6 +66,36 @@ class HookRejected(PluginError):
     """
 
     code: ClassVar[str] = "hook_rejected"
+
+
+class InterfaceError(PagodaError):
+    """A plugin's own: something does not offer what its interface says."""
+
+    code: ClassVar[str] = "interface_error"
+
+
+class AuthenticationError(PagodaError):
+    """A plugin's own: it can't tell who asks. REST framework's errors are those that answer 401 and 403."""
+
+    code: ClassVar[str] = "authentication_error"
+
+
+class AuthorizationError(PagodaError):
+    """A plugin's own: whoever asks may not do this."""
+
+    code: ClassVar[str] = "authorization_error"
+
+
+class DataAccessError(PagodaError):
+    """A plugin's own: data can't be read or stored."""
+
+    code: ClassVar[str] = "data_access_error"
+
+
+class HookExecutionError(PagodaError):
+    """A plugin's own: a handler can't do its work. The host contains it, as whatever a handler raises."""
+
+    code: ClassVar[str] = "hook_execution_error"
 
 
 class JobCanceled(PagodaError):

@@ -20,7 +20,7 @@ LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
 
 DECLARED = (
     *("id", *LONGEST, "dependencies", "django_apps", "url_patterns", "api_v2_patterns"),
-    *("settings_model", "task_config", "fail_closed", "permissions"),
+    *("settings_model", "params_model", "task_config", "fail_closed", "permissions"),
 )
 """What a plugin class declares, beside its handlers."""
 
@@ -37,11 +37,12 @@ def declared_faults(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _list_faults("dependencies", values["dependencies"], "plugin")
     yield from _list_faults("django_apps", values["django_apps"], "module")
     for field in ("url_patterns", "api_v2_patterns"):
-        if values[field] is not None and not _is_path(values[field]):
+        if values[field] is not None and not is_dotted_path(values[field]):
             yield f"`{field}` is {values[field]!r}, expected the dotted path of a URL module or None"
     if not isinstance(values["fail_closed"], bool):
         yield f"`fail_closed` is {values['fail_closed']!r}, expected True or False"
-    yield from _settings_model_faults(values["settings_model"])
+    for field in ("settings_model", "params_model"):
+        yield from _model_faults(field, values[field])
     yield from permission_faults(values["permissions"])
     if values["task_config"] is not None and not isinstance(values["task_config"], PluginTaskConfig):
         yield f"`task_config` is {values['task_config']!r}, expected a PluginTaskConfig or None"
@@ -80,17 +81,18 @@ def _list_faults(field: str, value: Any, what: str) -> Iterator[str]:
     for item in value:
         if not isinstance(item, str) or not item:
             yield f"`{field}` holds {item!r}, expected non-empty strings"
-        elif what == "module" and not _is_path(item):
+        elif what == "module" and not is_dotted_path(item):
             yield f"`{field}` holds {item!r}, expected dotted paths, as in INSTALLED_APPS"
 
 
-def _is_path(value: object) -> bool:
+def is_dotted_path(value: object) -> bool:
+    """Return whether `value` is the dotted path of a module."""
     return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 
-def _settings_model_faults(value: Any) -> Iterator[str]:
+def _model_faults(field: str, value: Any) -> Iterator[str]:
     """Refuse all but model classes. Who has one has imported pydantic, which the SDK itself does without."""
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
     is_model = isinstance(value, type) and base is not None and issubclass(value, base)
     if value is not None and (not is_model or value is base):
-        yield f"`settings_model` is {value!r}, expected a subclass of pydantic.BaseModel (the class) or None"
+        yield f"`{field}` is {value!r}, expected a subclass of pydantic.BaseModel (the class) or None"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from rest_framework.exceptions import APIException
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda_plugin_sdk.authority import authority_of
-from pagoda_plugin_sdk.exceptions import HookRejected, PluginError, PluginSecurityError
+from pagoda_plugin_sdk.exceptions import HookRejected, PluginError, PluginNotNamed, PluginSecurityError
 
 
 class PluginErrorAnswer(APIException):
@@ -40,13 +40,13 @@ class PluginContextMixin:
         """Return the plugin's id: the class attribute, or the id in the URL that led here.
 
         Raises:
-            PluginError: the view is neither reached through a plugin's URL nor names its plugin.
+            PluginNotNamed: the view is neither reached through a plugin's URL nor names its plugin.
         """
         if self.plugin_id:
             return self.plugin_id
         match = getattr(getattr(self, "request", None), "resolver_match", None)
         if match is None or not match.namespaces:
-            raise PluginError(
+            raise PluginNotNamed(
                 f"View {type(self).__qualname__} does not know its plugin: it was not reached through "
                 "/api/v2/plugins/<id>/. Set its `plugin_id`."
             )
@@ -61,13 +61,24 @@ class PluginContextMixin:
         return authority_of(self.get_plugin_id())
 
     def get_plugin_context(self) -> dict[str, Any]:
-        """Return ``{"plugin_id", "plugin_version", "plugin_view", "user"}`` of the current request."""
+        """Return ``{"plugin_id", "plugin_version", "plugin_view", "view_name", "user"}`` of the request.
+
+        Both names are the view class's.
+        """
+        name = type(self).__name__
         return {
             "plugin_id": self.get_plugin_id(),
             "plugin_version": self.get_plugin_version(),
-            "plugin_view": type(self).__name__,
+            "plugin_view": name,
+            "view_name": name,
             "user": getattr(getattr(self, "request", None), "user", None),
         }
+
+    def perform_authentication(self, request: Any) -> None:
+        """Settle who asks, and put the plugin context on the request, where the plugin is known."""
+        super().perform_authentication(request)  # type: ignore[misc]  # APIView follows in the MRO
+        with suppress(PluginNotNamed):
+            request.plugin_context = self.get_plugin_context()
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer `exc`; one of the plugin's own errors becomes `PluginErrorAnswer`, others are the host's.

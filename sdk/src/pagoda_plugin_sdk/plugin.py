@@ -10,10 +10,12 @@ from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.decorators import HookMark, hook_marks
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
+from pagoda_plugin_sdk.override import OverrideOperation, override_meta
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel  # the plugin's own dependency when it declares settings
+    from pydantic import BaseModel  # the plugin's own dependency when it declares settings or params
 
+    from pagoda_plugin_sdk.override import OverrideContext
     from pagoda_plugin_sdk.tasks import PluginTaskConfig
 
 
@@ -26,6 +28,14 @@ class HookHandler(TypedDict):
     method_name: str
     handler: Callable[..., Any]  # unbound function
     deferred: bool
+
+
+class OverrideHandler(TypedDict):
+    """One method of a plugin class that takes the place of an operation on entries."""
+
+    operation: OverrideOperation
+    method_name: str
+    handler: Callable[..., Any]  # unbound function
 
 
 class PluginInfo(TypedDict):
@@ -41,6 +51,8 @@ class PluginInfo(TypedDict):
     url_patterns: str | None
     api_v2_patterns: str | None
     hooks: list[str]  # names of the hooks it handles, sorted
+    override_operations: list[str]  # that it has methods for, sorted
+    has_params_model: bool
     permissions: list[str]
 
 
@@ -60,6 +72,7 @@ class Plugin:
     url_patterns: str | None = None  # URL module served under /plugins/<id>/
     api_v2_patterns: str | None = None  # URL module served under /api/v2/plugins/<id>/
     settings_model: type[BaseModel] | None = None  # checked against PLUGIN_SETTINGS before the plugin starts
+    params_model: type[BaseModel] | None = None  # of the params in BACKEND_PLUGIN_ENTITY_OVERRIDES
     task_config: PluginTaskConfig | None = None  # background tasks, registered by the host
 
     permissions: list[str] = []  # what it needs beside its user's rights, see `pagoda_plugin_sdk.permissions`
@@ -70,6 +83,7 @@ class Plugin:
     """The validated instance of `settings_model`, set by the host; Any as the model is the plugin's own."""
 
     _hook_handlers: ClassVar[list[HookHandler]] = []
+    _override_handlers: ClassVar[list[OverrideHandler]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -77,6 +91,11 @@ class Plugin:
             _collected(name, function, mark)
             for name, function in _methods(cls)
             for mark in hook_marks(function)
+        ]
+        cls._override_handlers = [
+            OverrideHandler(operation=meta.operation, method_name=name, handler=function)
+            for name, function in _methods(cls)
+            if (meta := override_meta(function)) is not None
         ]
 
     def __init__(self) -> None:
@@ -105,8 +124,26 @@ class Plugin:
             url_patterns=self.url_patterns,
             api_v2_patterns=self.api_v2_patterns,
             hooks=sorted({handler["hook_name"] for handler in self._hook_handlers}),
+            override_operations=sorted({handler["operation"] for handler in self._override_handlers}),
+            has_params_model=self.params_model is not None,
             permissions=list(self.permissions),
         )
+
+    def validate_params(self, params: dict[str, Any]) -> Any:
+        """Return what `OverrideContext.params` will be: an instance of `params_model`, else `params`.
+
+        Raises:
+            ValueError: they do not fit (pydantic's ValidationError is one); the host does not start then.
+        """
+        return params if self.params_model is None else self.params_model.model_validate(params)
+
+    def get_handler(self, operation: str) -> Callable[[OverrideContext], Any] | None:
+        """Return the bound method that takes the place of `operation`, or None; the last defined has it."""
+        for handler in reversed(self._override_handlers):
+            if handler["operation"] == operation.lower():
+                method: Callable[[OverrideContext], Any] = getattr(self, handler["method_name"])
+                return method
+        return None
 
     def authority(self) -> AbstractContextManager[None]:
         """Return a block in which the plugin acts for itself, within the `permissions` that it was granted.

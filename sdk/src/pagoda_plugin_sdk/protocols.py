@@ -6,45 +6,12 @@ a field of an instance and calling ``save()`` works as in Django. A host test ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-
-@runtime_checkable
-class QuerySetProtocol[T](Protocol):
-    """The part of Django's QuerySet that plugins rely on."""
-
-    def all(self) -> QuerySetProtocol[T]: ...
-    def filter(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...  # Any: Django look-ups
-    def exclude(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
-    def order_by(self, *fields: str) -> QuerySetProtocol[T]: ...
-    def select_related(self, *fields: str) -> QuerySetProtocol[T]: ...
-    def values_list(self, *fields: str, flat: bool = False) -> QuerySetProtocol[Any]: ...
-    def get(self, *args: Any, **kwargs: Any) -> T: ...
-    def first(self) -> T | None: ...
-    def last(self) -> T | None: ...
-    def count(self) -> int: ...
-    def exists(self) -> bool: ...
-    def __iter__(self) -> Iterator[T]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: Any) -> Any: ...
-
-
-@runtime_checkable
-class ManagerProtocol[T](Protocol):
-    """The part of Django's Manager that plugins rely on."""
-
-    def all(self) -> QuerySetProtocol[T]: ...
-    def filter(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
-    def exclude(self, *args: Any, **kwargs: Any) -> QuerySetProtocol[T]: ...
-    def order_by(self, *fields: str) -> QuerySetProtocol[T]: ...
-    def select_related(self, *fields: str) -> QuerySetProtocol[T]: ...
-    def get(self, *args: Any, **kwargs: Any) -> T: ...
-    def create(self, **kwargs: Any) -> T: ...
-    def first(self) -> T | None: ...
-    def count(self) -> int: ...
-    def exists(self) -> bool: ...
+from pagoda_plugin_sdk.querysets import ManagerProtocol as ManagerProtocol  # noqa: PLC0414 - published here
+from pagoda_plugin_sdk.querysets import QuerySetProtocol as QuerySetProtocol  # noqa: PLC0414
 
 
 @runtime_checkable
@@ -81,6 +48,25 @@ class EntryManagerProtocol(ManagerProtocol["EntryProtocol"], Protocol):
 
     def read_attrs(self, entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
         """Return ``{entry id: what its get_attrs() gives}`` of any number of entries, in one query."""
+        ...
+
+
+@runtime_checkable
+class EntityAttrManagerProtocol(ManagerProtocol["EntityAttrProtocol"], Protocol):
+    """Manager of the attributes of entities."""
+
+
+@runtime_checkable
+class AttributeManagerProtocol(ManagerProtocol["AttributeProtocol"], Protocol):
+    """Manager of the attributes of entries."""
+
+
+@runtime_checkable
+class UserManagerProtocol(ManagerProtocol["UserProtocol"], Protocol):
+    """Manager of users."""
+
+    def get_by_natural_key(self, username: str | None) -> UserProtocol:
+        """Return the user with this name."""
         ...
 
 
@@ -139,7 +125,7 @@ class _ModelProtocol(Protocol):
 class UserProtocol(_ModelProtocol, Protocol):
     """A user of the host."""
 
-    objects: ClassVar[Any]  # Django's own UserManager
+    objects: ClassVar[UserManagerProtocol]
 
     @property
     def username(self) -> str: ...
@@ -193,7 +179,7 @@ class EntityProtocol(_StampedProtocol, Protocol):
 class EntityAttrProtocol(_StampedProtocol, Protocol):
     """An attribute of an entity: its name, type and rules."""
 
-    objects: ClassVar[ManagerProtocol[EntityAttrProtocol]]
+    objects: ClassVar[EntityAttrManagerProtocol]
 
     @property
     def name(self) -> str: ...
@@ -273,7 +259,7 @@ class EntryProtocol(_StampedProtocol, Protocol):
 class AttributeProtocol(_StampedProtocol, Protocol):
     """An attribute of one entry, with the history of its values."""
 
-    objects: ClassVar[ManagerProtocol[AttributeProtocol]]
+    objects: ClassVar[AttributeManagerProtocol]
 
     @property
     def name(self) -> str: ...

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, overload
 
-from celery import Celery, shared_task
+from celery import Celery, Task, shared_task
 from celery.schedules import ParseException, crontab
 
 from pagoda_plugin_sdk import models
@@ -65,6 +65,16 @@ def __getattr__(name: str) -> Any:
     return models.Job
 
 
+class OffsetTask(Task):  # type: ignore[type-arg]  # of Celery, generic in its stubs alone
+    """A Celery task that tells its offset as ``task._offset``; None for one that is not marked."""
+
+    abstract = True
+
+    @property
+    def _offset(self) -> int | None:
+        return task_offset(self)
+
+
 class CeleryAppProxy:
     """Stands for the host's Celery app: `task` works before that app exists, the rest once it is bound."""
 
@@ -77,7 +87,7 @@ class CeleryAppProxy:
 
     def task(self, *args: Any, **options: Any) -> Any:
         """Declare a Celery task, as ``Celery.task`` does; the host's app finds it when it starts."""
-        return shared_task(*args, **options)
+        return shared_task(*args, **{"base": OffsetTask, **options})
 
     def __getattr__(self, name: str) -> Any:
         app = self.__dict__.get("_app")

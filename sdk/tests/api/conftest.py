@@ -16,6 +16,7 @@ if not settings.configured:
         },
         ROOT_URLCONF=[],
         SECRET_KEY="tests",
+        TIME_ZONE="UTC",
         USE_TZ=True,
     )
     django.setup()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +8,12 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from pagoda_plugin_sdk import PluginAPIView, PluginPermission
+from pagoda_plugin_sdk.api import (
+    IsPluginAdminOrOwner,
+    IsPluginAuthenticated,
+    IsPluginOwner,
+    PluginACLPermission,
+)
 
 
 class Thing:
@@ -88,3 +95,70 @@ def test_object_of_the_host_is_asked_for_the_level(method: str, level: int, allo
 
 def test_other_objects_are_allowed_unless_the_plugin_says_otherwise(user: Any) -> None:
     assert PluginPermission().has_object_permission(request("DELETE", user), view(), object()) is True
+
+
+class Checker:
+    def __init__(self, allowed: set[str]) -> None:
+        self.allowed = allowed
+
+    def check_permission(self, user: Any, obj: Any, permission: str) -> bool:
+        if obj == "broken":
+            raise ZeroDivisionError
+        return permission in self.allowed
+
+
+class Listed(PluginACLPermission):
+    def get_acl_checker(self, request: Any, view: Any) -> Checker:
+        return Checker({"read"})
+
+
+@pytest.mark.parametrize(
+    ("permission", "method", "obj", "allowed"),
+    [
+        (Listed(), "GET", "item", True),
+        (Listed(), "DELETE", "item", False),
+        (Listed(), "GET", "broken", False),
+        (PluginACLPermission(), "GET", Thing(2), True),
+        (PluginACLPermission(), "DELETE", Thing(2), False),
+    ],
+    ids=["allowed", "not allowed", "checker fails", "no checker, allowed", "no checker, not allowed"],
+)
+def test_list_of_rights_decides_about_objects(
+    permission: PluginACLPermission, method: str, obj: Any, allowed: bool, user: Any
+) -> None:
+    assert permission.has_object_permission(request(method, user), view(), obj) is allowed
+
+
+@pytest.mark.parametrize("permission", [IsPluginAuthenticated(), IsPluginOwner(), IsPluginAdminOrOwner()])
+def test_only_active_users_that_are_logged_in_may(permission: Any, user: Any, locked_user: Any) -> None:
+    users = [None, SimpleNamespace(is_authenticated=False), locked_user, user]
+
+    assert [permission.has_permission(request("GET", each), view()) for each in users] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("field", ["created_user", "owner", "user"])
+def test_object_is_for_its_owner(field: str, user: Any, locked_user: Any) -> None:
+    of_user, of_other = SimpleNamespace(**{field: user}), SimpleNamespace(**{field: locked_user})
+    permission = IsPluginOwner()
+
+    assert permission.has_object_permission(request("GET", user), view(), of_user) is True
+    assert permission.has_object_permission(request("GET", user), view(), of_other) is False
+    assert permission.has_object_permission(request("GET", locked_user), view(), of_other) is False
+    assert permission.has_object_permission(request("GET", user), view(), SimpleNamespace()) is False
+
+
+def test_object_is_for_superusers_too(user: Any) -> None:
+    admin = SimpleNamespace(is_authenticated=True, is_active=True, is_superuser=True)
+    permission, of_user = IsPluginAdminOrOwner(), SimpleNamespace(owner=user)
+    of_admin = SimpleNamespace(owner=admin)
+
+    assert permission.has_object_permission(request("GET", admin), view(), of_user) is True
+    assert permission.has_object_permission(request("GET", user), view(), of_user) is True
+    assert permission.has_object_permission(request("GET", user), view(), of_admin) is False
+    admin.is_active = False
+    assert permission.has_object_permission(request("GET", admin), view(), of_user) is False

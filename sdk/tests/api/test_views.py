@@ -67,6 +67,7 @@ def test_view_serves_who_is_logged_in(user: Any) -> None:
         "plugin_id": "named",
         "plugin_version": "2.0.0",
         "plugin_view": "NamedView",
+        "view_name": "NamedView",
         "user": "ann",
     }
 
@@ -84,8 +85,9 @@ def test_plugin_is_taken_from_the_url_unless_the_view_names_it(user: Any) -> Non
     assert (from_url.data["plugin_id"], named.data["plugin_id"]) == ("in-url", "named")
 
 
-def test_view_that_does_not_know_its_plugin_says_so() -> None:
-    with pytest.raises(PluginError) as caught:
+@pytest.mark.parametrize("kind", [PluginError, NotImplementedError])
+def test_view_that_does_not_know_its_plugin_says_so(kind: type[Exception]) -> None:
+    with pytest.raises(kind) as caught:
         ContextView().get_plugin_id()
 
     assert str(caught.value) == (
@@ -120,6 +122,41 @@ def test_other_errors_are_the_host_s(error: Exception, user: Any) -> None:
 
     with pytest.raises(type(error), match=str(error)):
         view.as_view()(request(user))
+
+
+def test_request_holds_the_plugin_context_once_it_is_known_who_asks(user: Any) -> None:
+    class Shows(NamedView):
+        def get(self, request: Request) -> Response:
+            context = request.plugin_context  # type: ignore[attr-defined]  # the SDK's own
+            return Response({**context, "user": context["user"].username})
+
+    shown = Shows.as_view()(request(user)).data
+
+    assert (shown["plugin_id"], shown["view_name"], shown["user"]) == ("named", "Shows", "ann")
+
+
+def test_view_outside_of_a_plugin_is_served_without_a_context(user: Any) -> None:
+    class Outside(PluginAPIView):
+        def get(self, request: Request) -> Response:
+            return Response({"has_context": hasattr(request, "plugin_context")})
+
+    assert Outside.as_view()(request(user)).data == {"has_context": False}
+
+
+def test_context_of_a_view_set_has_its_name_and_action() -> None:
+    class Items(PluginViewSet):
+        plugin_id = "named"
+        action = "list"
+
+    assert Items().get_plugin_context() == {
+        "plugin_id": "named",
+        "plugin_version": None,
+        "plugin_view": "Items",
+        "view_name": "Items",
+        "viewset_name": "Items",
+        "action": "list",
+        "user": None,
+    }
 
 
 class Rows:

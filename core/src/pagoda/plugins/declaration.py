@@ -28,6 +28,7 @@ class Declaration:
     url_patterns: str | None
     api_v2_patterns: str | None
     settings_model: type[BaseModel] | None
+    params_model: type[BaseModel] | None
     task_config: PluginTaskConfig | None
     fail_closed: bool
     permissions: tuple[str, ...]

@@ -22,6 +22,11 @@ class PluginViewSet(PluginContextMixin, ModelViewSet[Any]):
     permission_classes = [IsAuthenticated]
     pagination_class = PluginPagination
 
+    def get_plugin_context(self) -> dict[str, Any]:
+        """Return the plugin context with ``"viewset_name"`` and ``"action"``, such as "list"."""
+        name, action = type(self).__name__, getattr(self, "action", None)
+        return {**super().get_plugin_context(), "viewset_name": name, "action": action}
+
     def get_queryset(self) -> QuerySet[Any]:
         """Return the view's rows, narrowed by `filter_queryset_for_plugin`."""
         return self.filter_queryset_for_plugin(super().get_queryset())

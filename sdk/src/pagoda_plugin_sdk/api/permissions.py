@@ -4,12 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+log = logging.getLogger(__name__)
+
+
+class AclChecker(Protocol):
+    """Decides for a `PluginACLPermission`."""
+
+    def check_permission(self, user: Any, obj: Any, permission: str) -> bool:
+        """Return whether `user` has `permission` ("read", "write" or "delete") on `obj`."""
+        ...
 
 
 class PluginPermission(BasePermission):
@@ -58,3 +69,54 @@ class PluginPermission(BasePermission):
 
 LEVELS: Mapping[str, int] = {"read": 2, "write": 4, "delete": 8}
 """The host's permission levels: readable, writable, full."""
+
+
+class PluginACLPermission(PluginPermission):
+    """Has a list of rights of the plugin's own decide about objects: override `get_acl_checker`."""
+
+    def get_acl_checker(self, request: Request, view: APIView) -> AclChecker | None:
+        """Return what decides; None leaves it to `PluginPermission`."""
+        return None
+
+    def check_object_permission(
+        self, user: Any, obj: Any, permission: str, request: Request, view: APIView
+    ) -> bool:
+        """Return what the checker says; one that fails denies."""
+        checker = self.get_acl_checker(request, view)
+        if checker is None:
+            return super().check_object_permission(user, obj, permission, request, view)
+        try:
+            return bool(checker.check_permission(user, obj, permission))
+        except Exception:  # whatever a checker raises, it has not allowed it
+            log.exception("ACL permission check failed")
+            return False
+
+
+class IsPluginAuthenticated(BasePermission):
+    """For active users that are logged in."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        user: Any = request.user
+        return bool(user and user.is_authenticated and getattr(user, "is_active", True))
+
+
+class IsPluginOwner(IsPluginAuthenticated):
+    """For whom an object belongs to: one of its `owner_fields` is the user."""
+
+    owner_fields: Sequence[str] = ("created_user", "owner", "user")
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+        return self.has_permission(request, view) and any(
+            getattr(obj, field, None) == request.user for field in self.owner_fields
+        )
+
+
+class IsPluginAdminOrOwner(IsPluginOwner):
+    """For whom an object belongs to, and for superusers."""
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+        if not self.has_permission(request, view):
+            return False
+        return bool(getattr(request.user, "is_superuser", False)) or super().has_object_permission(
+            request, view, obj
+        )

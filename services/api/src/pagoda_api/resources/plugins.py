@@ -102,7 +102,7 @@ class PluginSerializer(serializers.Serializer[Any]):
     tasks = TaskSerializer(many=True)
 
 
-class PluginListSerializer(serializers.Serializer[Any]):
+class EnabledPluginsSerializer(serializers.Serializer[Any]):
     """All enabled plugins; Any, as above."""
 
     count = serializers.IntegerField()
@@ -114,14 +114,14 @@ class PluginListSerializer(serializers.Serializer[Any]):
 class PluginListView(APIView):
     """The enabled plugins."""
 
-    @extend_schema(responses=PluginListSerializer, operation_id="plugins_list")
+    @extend_schema(responses=EnabledPluginsSerializer, operation_id="plugins_list")
     def get(self, request: Request) -> Response:
         """List them in load order, those that are skipped with the reason."""
         held = registry()
         results = describe_all(held)
         faults = [{"code": str(fault.code), "text": fault.text} for fault in held.faults]
         body = {"count": len(results), "digest": held.digest(), "faults": faults, "results": results}
-        return Response(PluginListSerializer(body, context=_context(request)).data)
+        return Response(EnabledPluginsSerializer(body, context=_context(request)).data)
 
 
 class SurfaceHealthSerializer(serializers.Serializer[Any]):
