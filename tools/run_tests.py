@@ -47,6 +47,7 @@ SUITES = {
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
     "zoo": Suite(folders=("tests/zoo",), waits=True),
     "readme": Suite(folders=("tests/readme",), waits=True),
+    "author": Suite(folders=("tests/author",), waits=True),
     "observability": Suite(folders=("tests/observability",), waits=True),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
@@ -54,6 +55,7 @@ SUITES = {
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]
 FAST = [name for name, suite in SUITES.items() if suite.is_fast]
 SLOW = (  # processes of their own, waits, state machines, matrices and generated texts
+    "sdk/tests/checking/test_checks.py",
     "sdk/tests/test_public_names.py",
     "core/tests/cli",
     "core/tests/domain/test_foreign_text.py",

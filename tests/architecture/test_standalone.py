@@ -28,9 +28,18 @@ SETTINGS = {
     "pagoda-api": "pagoda_api.settings",
     "pagoda-worker": "pagoda_worker.settings",
 }
-SCRIPTS = {"pagoda-core": "pagoda", "pagoda-api": "pagoda-api", "pagoda-worker": "pagoda-worker"}
+SCRIPTS = {
+    "pagoda-plugin-sdk": "pagoda-plugin",
+    "pagoda-core": "pagoda",
+    "pagoda-api": "pagoda-api",
+    "pagoda-worker": "pagoda-worker",
+}
 # Adapters that need an extra of a service, or a setting; without it nothing may import them.
-NEED_EXTRAS = {"pagoda-core": ("pagoda.jobs.redisbroker",), "pagoda-api": ("pagoda_api.oidc",)}
+NEED_EXTRAS = {
+    "pagoda-plugin-sdk": ("pagoda_plugin_sdk.cli.new",),
+    "pagoda-core": ("pagoda.jobs.redisbroker",),
+    "pagoda-api": ("pagoda_api.oidc",),
+}
 SDK_TEST_TOOLS = ("hypothesis", "pydantic", "pytest")  # plugins with settings bring pydantic
 
 # Plugins and the SDK have no settings of their own; DRF's modules need some before they can be imported.

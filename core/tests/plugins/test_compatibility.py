@@ -5,8 +5,9 @@ import platform
 import pytest
 
 from pagoda.plugins.candidates import Candidate, DistributionFacts
-from pagoda.plugins.compatibility import check_compatibility, installed_versions, requires_sdk
+from pagoda.plugins.compatibility import check_compatibility
 from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda_plugin_sdk.checking.requirements import installed_versions, requires_sdk
 
 INSTALLED = {"pagoda-plugin-sdk": "1.4.0", "psutil": "6.0", "six": "1.16"}
 
@@ -34,7 +35,7 @@ def test_a_fitting_plugin_passes(requires: list[str]) -> None:
 
     check_compatibility(checked, INSTALLED.get)
 
-    assert requires_sdk(checked) is any("agoda" in text for text in requires)
+    assert requires_sdk(checked.distribution.requires) is any("agoda" in text for text in requires)
 
 
 REFUSED = {

@@ -101,7 +101,7 @@ BROKEN_EXAMPLES = {
     "no TOML": ("[project", "pyproject.toml: TOMLDecodeError"),
     "entry points are no table": (
         '[project]\nname = "b"\nentry-points = ["x"]\n',
-        "pyproject.toml: AttributeError",
+        "pyproject.toml: `entry-points` of [project] is ['x'], expected tables",
     ),
 }
 
@@ -117,6 +117,12 @@ def test_a_broken_project_hides_no_other(text: str, message: str, tmp_path: Path
     (unreadable,) = catalogue.unreadable
     assert message in unreadable.fault
     assert catalogue.suspect("bad") is unreadable
+
+
+def test_the_folder_may_be_a_project_itself(tmp_path: Path) -> None:
+    example(tmp_path, "alpha")
+
+    assert found(discover(tmp_path / "alpha"), "alpha").name == "alpha"
 
 
 BROKEN_METADATA = {

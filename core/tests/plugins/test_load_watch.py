@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from pagoda.plugins.errors import PluginBootError
-from pagoda.plugins.load_watch import ExitCalled, LoadTimeExceeded, watched_load
+from pagoda_plugin_sdk.checking.load_watch import ExitCalled, LoadTimeExceeded, watched_load
 
 PLUGIN = """
 from pagoda_plugin_sdk import Plugin

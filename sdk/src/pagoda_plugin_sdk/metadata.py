@@ -15,6 +15,17 @@ from pagoda_plugin_sdk.task_config import PluginTaskConfig
 ID_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 """Letters, digits, hyphens and underscores, at most 64: it is a queue's, a URL's and a container's name."""
 
+RESERVED_NAMES = frozenset(
+    {
+        "core",  # the host's own queue and workers
+        "custom",  # operations of CUSTOM_TASKS
+        "health",  # /api/v2/plugins/health/
+        "pagoda",  # the host
+        "plugins",  # the runtime, in logs and metrics
+    }
+)
+"""Names that no plugin may have, as they mean something of the host's beside plugins' names."""
+
 LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
 """``{field of text: characters at most}``; the host shows them in lists."""
 

@@ -15,7 +15,7 @@ from pagoda.config.settings import Settings
 from pagoda.fencing.errors import tell_interrupts_apart
 from pagoda.plugins import task_declarations
 from pagoda.plugins.candidates import Candidate, Catalogue
-from pagoda.plugins.compatibility import check_compatibility, installed_versions, requires_sdk
+from pagoda.plugins.compatibility import check_compatibility
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.errors import PluginBootError
 from pagoda.plugins.fence import plugin_fence
@@ -26,6 +26,7 @@ from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 from pagoda.plugins.selection import Selected, select
+from pagoda_plugin_sdk.checking.requirements import installed_versions, requires_sdk
 from pagoda_plugin_sdk.exceptions import near_misses
 
 log = structlog.get_logger(__name__)
@@ -96,7 +97,7 @@ class _Boot:
             with self._skipping(item), plugin_fence(ReasonCode.BAD_METADATA, doing, "Reinstall it."):
                 check_pin(item.candidate, _lock_names(item.candidate), self.settings.plugin_lock)
                 check_compatibility(item.candidate, version_of)
-                if not requires_sdk(item.candidate):
+                if not requires_sdk(item.candidate.distribution.requires):
                     log.warning("plugin_without_sdk_requirement", plugin=item.record.id)
 
     def order_by_source(self) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from packaging.utils import canonicalize_name
 
 from pagoda.plugins.records import Fault, plugin_label
-from pagoda.plugins.source import ClassFacts, mentions_dependencies, read_class
+from pagoda_plugin_sdk.checking.source import ClassFacts, mentions_dependencies, read_class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

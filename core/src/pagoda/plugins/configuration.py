@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,14 +10,11 @@ from pydantic import BaseModel, ValidationError
 from pagoda.plugins.declaration import Declaration
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
-from pagoda_plugin_sdk.exceptions import PluginSecurityError, near_misses
+from pagoda_plugin_sdk.checking.values import fault_lines, hidden, unknown_fields
+from pagoda_plugin_sdk.exceptions import PluginSecurityError
 
 PluginSettings = Mapping[str, Mapping[str, Any]]
 """``{plugin id or alias: {field: value}}``, the setting PLUGIN_SETTINGS; values are whatever JSON holds."""
-
-_HIDDEN = "[hidden]"
-_SHORTEST_SECRET = 3
-"""Shorter values are left in messages: hiding every "1" would make them unreadable."""
 
 
 def settings_of(
@@ -34,7 +31,7 @@ def settings_of(
         if values:
             raise _refused(label, ["it takes no settings, as its class has no `settings_model`"])
         return None
-    faults = [*_unknown_fields(model, values)]
+    faults = [*unknown_fields(model, values)]
     validated = None
     try:
         validated = _validated(model, values, label)
@@ -85,49 +82,12 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], label: str) ->
     except PluginRefused as refusal:
         cause = refusal.__cause__
         if isinstance(cause, ValidationError):
-            raise _ModelFaults(_fault_lines(cause, values)) from None  # the cause holds the values
-        raise PluginRefused(refusal.reason_code, _hide(str(refusal), values)) from None
+            raise _ModelFaults(fault_lines(cause, values)) from None  # the cause holds the values
+        raise PluginRefused(refusal.reason_code, hidden(str(refusal), values)) from None
 
 
 def _validate(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
     return model.model_validate(dict(values))
-
-
-def _fault_lines(error: Any, values: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        field = ".".join(str(part) for part in fault["loc"]) or "the whole"
-        lines.append(f"`{field}`: {_hide(fault['msg'], values)}")
-    return lines
-
-
-def _unknown_fields(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
-    """Report keys that the model would drop in silence, unless it says itself what to do with extras."""
-    if model.model_config.get("extra") is not None:
-        return
-    known = {*model.model_fields, *(f.alias for f in model.model_fields.values() if f.alias)}
-    for key in values:
-        if key not in known:
-            yield f"`{key}`: there is no such setting.{near_misses(key, known)}"
-
-
-def _hide(text: str, values: object) -> str:
-    """Replace each configured value that a message repeats, as it may be a secret."""
-    for value in sorted(_leaves(values), key=len, reverse=True):
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, _HIDDEN)
-    return text
-
-
-def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _leaves(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _leaves(item)
-    else:
-        yield str(value)
 
 
 def _refused(label: str, faults: list[str]) -> PluginRefused:

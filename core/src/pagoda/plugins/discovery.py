@@ -6,20 +6,17 @@ Only metadata is read here; no plugin code runs.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from pagoda.plugins.candidates import Candidate, Catalogue, DistributionFacts, Unreadable, without_repeats
 from pagoda.plugins.fence import describe
 from pagoda.plugins.records import Fault, ReasonCode
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.project import ENTRY_POINTS, read_project
 
-GROUP = "pagoda.plugins"
-"""Name of the entry-point group."""
-
-_HEADER = f"[{GROUP}]"
+_HEADER = f"[{ENTRY_POINTS}]"
 _ENTRY = re.compile(r"\s*(?P<name>[^=\[#;]+?)\s*=\s*(?P<target>[\w.]+(\s*:\s*[\w.]+)?(\s*\[.*\])?)\s*")
 _HEADERS = re.compile(r"^(Name|Version|Requires-Dist|Requires-Python):(.*)$", re.MULTILINE)
 
@@ -117,34 +114,27 @@ def _folder_faults(folder: Path | None) -> tuple[Fault, ...]:
 
 
 def _examples(folder: Path) -> Iterator[Candidate | Unreadable]:
-    for project in sorted(folder.glob("*/pyproject.toml")):
-        yield from _example(project)
+    """Yield the plugins of the projects in `folder`, or of the one that it is."""
+    for path in sorted(folder.glob("pyproject.toml")) or sorted(folder.glob("*/pyproject.toml")):
+        yield from _example(path.parent)
 
 
-def _example(path: Path) -> Iterator[Candidate | Unreadable]:
+def _example(folder: Path) -> Iterator[Candidate | Unreadable]:
     try:
-        text = path.read_text(encoding="utf-8")
-        project = tomllib.loads(text).get("project", {})
-        entries = dict(project.get("entry-points", {}).get(GROUP, {}))
-        facts = _example_facts(path.parent, project) if entries else None
-    except Exception as error:  # noqa: BLE001 - the fence: whatever a file holds, or how deep
-        yield _unreadable(path.parent.name, "", f"{path.name}: {describe(error)}")
+        project = read_project(folder)
+    except PluginValidationError as error:
+        yield _unreadable(folder.name, "", str(error))
         return
-    if facts is not None:
-        for name, target in entries.items():
-            yield Candidate(name=name, target=str(target), distribution=facts)
-
-
-def _example_facts(folder: Path, project: Mapping[str, Any]) -> DistributionFacts:
-    source = folder / "src"
-    return DistributionFacts(
-        name=str(project.get("name", folder.name)),
-        version=str(project.get("version", "0")),  # "dynamic" versions are known to build tools alone
-        requires=tuple(project.get("dependencies", ())),
-        requires_python=str(project.get("requires-python", "")),
-        folder=str(source if source.is_dir() else folder),
+    facts = DistributionFacts(
+        name=project.name,
+        version=project.version,
+        requires=project.requires,
+        requires_python=project.requires_python,
+        folder=str(project.source),
         is_example=True,
     )
+    for name, target in project.entry_points.items():
+        yield Candidate(name=name, target=target, distribution=facts)
 
 
 def _unreadable(name: str, text: str, fault: str) -> Unreadable:

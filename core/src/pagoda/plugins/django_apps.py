@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 from django.apps.config import AppConfig
 from django.apps.registry import Apps
 from django.core import checks
-from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
 
 from pagoda.plugins.fence import plugin_fence
@@ -64,29 +62,6 @@ def make_ready(installed: InstalledApps) -> None:
         doing = f"{installed.label}: ready() of Django app {config.name!r} raises"
         with plugin_fence(ReasonCode.READY_FAILED, doing, "Correct its AppConfig."):
             config.ready()
-
-
-def unmigrated_text(config: AppConfig) -> str | None:
-    """Return the sentence on an app that has models and no migrations, so that nobody makes their tables."""
-    models = [m.__name__ for m in config.get_models() if m._meta.managed and not m._meta.proxy]
-    if not models or is_migrated(config):
-        return None
-    return (
-        f"App {config.label!r} has models ({', '.join(models)}) and no migrations, so they have no tables. "
-        f"{how_to_migrate(config.label)}"
-    )
-
-
-def is_migrated(config: AppConfig) -> bool:
-    """Return whether an app has a package of migrations."""
-    name, _ = MigrationLoader.migrations_module(config.label)
-    spec = find_spec(name) if name is not None else None
-    return spec is not None and spec.origin is not None  # an empty folder is a package without a file
-
-
-def how_to_migrate(label: str) -> str:
-    """Return the sentence that says how an app gets the migrations that it lacks."""
-    return f"Run `pagoda manage makemigrations {label}`, ship what it writes, and run `pagoda migrate`."
 
 
 def remove(apps: Apps, installed: InstalledApps) -> None:

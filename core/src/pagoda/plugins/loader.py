@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +10,10 @@ from importlib import import_module
 from pagoda.plugins.candidates import Candidate, DistributionFacts
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda_plugin_sdk.checking.loading import class_in, reserved_name_text
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.metadata import RESERVED_NAMES
 from pagoda_plugin_sdk.plugin import Plugin
-
-RESERVED_NAMES = frozenset(
-    {
-        "core",  # the host's own queue and workers
-        "custom",  # operations of CUSTOM_TASKS
-        "health",  # /api/v2/plugins/health/
-        "pagoda",  # the host
-        "plugins",  # the runtime, in logs and metrics
-    }
-)
-"""Names that no plugin may have, as they mean something of the host's beside plugins' names."""
 
 
 @contextmanager
@@ -62,11 +53,7 @@ def check_names(label: str, names: tuple[str, ...]) -> None:
     """
     for name in names:
         if name in RESERVED_NAMES:
-            raise PluginRefused(
-                ReasonCode.RESERVED_NAME,
-                f"{label} has the name {name!r}, which is reserved for the host "
-                f"(reserved: {', '.join(sorted(RESERVED_NAMES))}). Give it another id or entry-point name.",
-            )
+            raise PluginRefused(ReasonCode.RESERVED_NAME, reserved_name_text(label, name, RESERVED_NAMES))
 
 
 def _load_class(candidate: Candidate) -> type[Plugin]:
@@ -74,23 +61,7 @@ def _load_class(candidate: Candidate) -> type[Plugin]:
     remedy = "Install what it needs or correct it; it stays skipped until then."
     with plugin_fence(ReasonCode.IMPORT_FAILED, doing, remedy):
         module = import_module(candidate.module)
-    found: object = module
-    for part in filter(None, candidate.attribute.split(".")):
-        found = getattr(found, part, None)
-    if not inspect.isclass(found) or not issubclass(found, Plugin) or found is Plugin:
-        raise _not_a_plugin(candidate, module, found)
-    return found
-
-
-def _not_a_plugin(candidate: Candidate, module: object, found: object) -> PluginRefused:
-    classes = [
-        name
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, Plugin) and value is not Plugin
-    ]
-    present = f" The module has: {', '.join(classes)}." if classes else ""
-    return PluginRefused(
-        ReasonCode.NOT_A_PLUGIN,
-        f"{candidate.label} has the entry point {candidate.target!r}, which is {found!r}, "
-        f"expected a subclass of pagoda_plugin_sdk.Plugin.{present} Correct its pyproject.toml.",
-    )
+    try:
+        return class_in(module, candidate.attribute, candidate.label, candidate.target)
+    except PluginValidationError as error:
+        raise PluginRefused(ReasonCode.NOT_A_PLUGIN, str(error)) from error

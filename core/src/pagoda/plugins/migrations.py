@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.migrations.state import ProjectState
 
-from pagoda.plugins.django_apps import how_to_migrate, unmigrated_text
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
+from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
 
 
 class SomeMigrations(MigrationLoader):
@@ -83,16 +80,12 @@ def migration_faults(
     yield from unreadable.items()
     loader = SomeMigrations(connection, unreadable)
     missing = loader.missing() if connection is not None else []
-    state = ProjectState.from_apps(apps)
-    detector = MigrationAutodetector(loader.project_state(), state, NonInteractiveMigrationQuestioner())
-    changes = detector.changes(graph=loader.graph)
+    changes = unwritten_changes(loader)
     for label in labels.keys() - unreadable.keys():
         if (text := unmigrated_text(apps.get_app_config(label))) is not None:
             yield label, text
         if label in changes:
-            done = "; ".join(operation.describe() for one in changes[label] for operation in one.operations)
-            what = f"The models of app {label!r} have changes that no migration has: {done}."
-            yield label, f"{what} {how_to_migrate(label)}"
+            yield label, changes[label]
         if names := [f"{of}.{name}" for of, name in missing if of == label]:
             listed = ", ".join(names)
             yield (

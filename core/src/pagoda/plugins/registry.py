@@ -19,13 +19,14 @@ from pagoda.plugins.digest import OperationRanges, digest_lines, registry_digest
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.handlers import check_handlers
 from pagoda.plugins.injection import inject_models
-from pagoda.plugins.load_watch import watched_load
 from pagoda.plugins.loader import check_names
 from pagoda.plugins.permissions import PluginPermissions, grants_of
 from pagoda.plugins.records import Fault, PluginRecord, PluginRefused, PluginStatus, ReasonCode
 from pagoda.plugins.reports import report_skipped
 from pagoda.plugins.selection import duplicate_name
 from pagoda_plugin_sdk import __version__ as sdk_version
+from pagoda_plugin_sdk.checking.load_watch import watched_load
+from pagoda_plugin_sdk.checking.migrations import unmigrated_text
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.task_registry import TaskRegistry
@@ -244,7 +245,7 @@ class PluginRegistry:
             undo.callback(django_apps.remove, host.apps, installed)
             host.inject(host.apps)
             django_apps.make_ready(installed)
-            for text in filter(None, map(django_apps.unmigrated_text, installed.configs)):
+            for text in filter(None, map(unmigrated_text, installed.configs)):
                 self._note_fault(record, ReasonCode.MIGRATIONS_MISSING, text)
         task_declarations.check_owners(host.tasks, record.label, record.names, before)
         task_declarations.check_functions(host.tasks, record.id, record.label)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.checking.tasks import task_fault
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
-from pagoda_plugin_sdk.task_registry import TaskRegistry, load_task
-from pagoda_plugin_sdk.tasks import task_offset, task_options
+from pagoda_plugin_sdk.task_registry import TaskRegistry
 
 
 @contextmanager
@@ -84,29 +83,12 @@ def _check_owner(config: PluginTaskConfig, label: str, names: Collection[str]) -
 def _check_functions(config: PluginTaskConfig, label: str) -> None:
     faults = [fault for name in config.tasks if (fault := _function_fault(config, name, label)) is not None]
     if faults:
-        texts = " ".join(text for _, text in faults)
-        raise PluginRefused(faults[0][0], f"{label} has {len(faults)} wrong task(s). {texts}")
+        texts = " ".join(fault.text for fault in faults)
+        raise PluginRefused(ReasonCode(faults[0].code), f"{label} has {len(faults)} wrong task(s). {texts}")
 
 
-def _function_fault(config: PluginTaskConfig, name: str, label: str) -> tuple[ReasonCode, str] | None:
-    offset, function_name = config.tasks[name]
-    path = f"{config.module_path}.{function_name}"
+def _function_fault(config: PluginTaskConfig, name: str, label: str) -> CheckFinding | None:
+    path = f"{config.module_path}.{config.tasks[name][1]}"
     doing = f"{label} fails to load task function {path!r} of task {name!r}"
     with plugin_fence(ReasonCode.TASK_NOT_FOUND, doing, "Correct it or its PluginTaskConfig."):
-        try:
-            import_module(config.module_path)
-        except PluginValidationError as error:  # as its decorators raise
-            return ReasonCode.BAD_TASKS, f"Task {name!r}: {error}"
-        try:
-            function = load_task(config.module_path, function_name)
-        except PluginValidationError as error:
-            return ReasonCode.TASK_NOT_FOUND, f"Task {name!r}: {error}"
-        marked, options = task_offset(function), task_options(function)
-        if options is not None:
-            dataclasses.replace(options)  # checks them: the mark may be anybody's
-    if marked is not None and marked != int(offset):
-        return ReasonCode.TASK_OFFSET_MISMATCH, (
-            f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has {marked}. "
-            "Give both the same."
-        )
-    return None
+        return task_fault(config, name)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
 
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLResolver
-from django.urls.resolvers import RoutePattern
 
 from pagoda.plugins.fence import plugin_fence
-from pagoda.plugins.load_watch import watched_load
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
+from pagoda_plugin_sdk.checking.load_watch import watched_load
+from pagoda_plugin_sdk.checking.urls import resolver_of
 
 
 def url_faults(registry: PluginRegistry) -> Iterator[str]:
@@ -46,10 +44,4 @@ def load_urls(
     doing = f"URL module {path!r} of plugin {plugin_id!r} is not served"
     remedy = "Mend the module and restart the API; the plugin runs without these URLs until then."
     with plugin_fence(ReasonCode.URLS_FAILED, doing, remedy), watched_load(seconds, what, report):
-        resolver = URLResolver(RoutePattern(prefix), import_module(path))
-        faults = [message for message in resolver.check() if message.is_serious()]
-        if faults:
-            raise ImproperlyConfigured("; ".join(str(fault.msg) for fault in faults))
-        resolver._populate()  # compiles every pattern, nested ones too
-        getattr(resolver.urlconf_module, "app_name", None)  # is looked at again when it is served
-    return resolver
+        return resolver_of(path, prefix)

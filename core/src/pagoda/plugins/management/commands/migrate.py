@@ -15,10 +15,10 @@ from django.core.management.commands import migrate
 from pagoda.fencing import Outcome, report_outcome
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
-from pagoda.plugins.django_apps import is_migrated, unmigrated_text
 from pagoda.plugins.fence import describe
 from pagoda.plugins.migrations import plugin_labels, unreadable_migrations
 from pagoda.plugins.runtime import registry
+from pagoda_plugin_sdk.checking.migrations import is_migrated, unmigrated_text
 
 log = structlog.get_logger(__name__)
 

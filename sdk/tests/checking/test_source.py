@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pagoda.plugins.source import ClassFacts, mentions_dependencies, read_class
+from pagoda_plugin_sdk.checking.source import ClassFacts, mentions_dependencies, read_class
 
 EXPLODES = "raise SystemExit('plugin code has run')\n"
 

@@ -1,0 +1,66 @@
+"""Warn of hooks for entities that nobody has: they never run, and nothing tells."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.plugin import Plugin
+
+
+def entity_warnings(plugin: Plugin, known: Collection[str], where: str) -> Iterator[CheckFinding]:
+    """Yield a warning for each handler of an entity that is not among the `known`.
+
+    `where` says which those are: "which ..., so that it runs only where somebody makes it".
+    """
+    for declared in plugin._hook_handlers:
+        if declared["entity"] is not None and declared["entity"] not in known:
+            yield CheckFinding(
+                code="unknown_entity",
+                text=f"{declared['method_name']} handles {declared['hook_name']!r} of entity "
+                f"{declared['entity']!r}, which {where}. Correct the name, or make the entity.",
+                is_warning=True,
+            )
+
+
+def mentioned_names(folder: Path) -> set[str]:
+    """Return the texts that Python files below `folder` hold, but for what only hook decorators use.
+
+    A constant counts when it is used elsewhere, too.
+    """
+    texts: set[str] = set()
+    constants: dict[str, str] = {}
+    used: set[str] = set()
+    for path in folder.rglob("*.py"):
+        try:
+            _read(ast.parse(path.read_bytes()), texts, constants, used)
+        except (OSError, SyntaxError, ValueError, RecursionError):  # it is reported when it is imported
+            continue
+    return texts | {text for name, text in constants.items() if name in used}
+
+
+def _read(tree: ast.AST, texts: set[str], constants: dict[str, str], used: set[str]) -> None:
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.FunctionDef(decorator_list=decorators) if any(map(_is_hook, decorators)):
+                for part in [node.args, *node.body]:
+                    _read(part, texts, constants, used)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                constants[name] = text
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                constants[name] = text
+            case ast.Constant(value=str(text)):
+                texts.add(text)
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                used.add(name)
+                _read(node, texts, constants, used)
+            case _:
+                _read(node, texts, constants, used)
+
+
+def _is_hook(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return str(name).endswith("_hook")

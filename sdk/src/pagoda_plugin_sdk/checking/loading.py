@@ -1,0 +1,39 @@
+"""Find the class that a plugin's entry point names."""
+
+from __future__ import annotations
+
+import inspect
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.plugin import Plugin
+
+
+def class_in(module: object, attribute: str, label: str, target: str) -> type[Plugin]:
+    """Return the plugin class called `attribute` in a module.
+
+    Raises:
+        PluginValidationError: there is none; the message names those that are there.
+    """
+    found: object = module
+    for part in filter(None, attribute.split(".")):
+        found = getattr(found, part, None)
+    if inspect.isclass(found) and issubclass(found, Plugin) and found is not Plugin:
+        return found
+    classes = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, Plugin) and value is not Plugin
+    ]
+    present = f" The module has: {', '.join(classes)}." if classes else ""
+    raise PluginValidationError(
+        f"{label} has the entry point {target!r}, which is {found!r}, "
+        f"expected a subclass of pagoda_plugin_sdk.Plugin.{present} Correct its pyproject.toml."
+    )
+
+
+def reserved_name_text(label: str, name: str, reserved: frozenset[str]) -> str:
+    """Return the sentence on a name that is the host's."""
+    return (
+        f"{label} has the name {name!r}, which is reserved for the host "
+        f"(reserved: {', '.join(sorted(reserved))}). Give it another id or entry-point name."
+    )

@@ -1,0 +1,40 @@
+"""Check that the functions of a plugin's tasks exist, as its declaration says."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import import_module
+
+from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.task_config import PluginTaskConfig
+from pagoda_plugin_sdk.task_registry import load_task
+from pagoda_plugin_sdk.tasks import task_offset, task_options
+
+
+def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
+    """Import the function of task `name` and return what is wrong with it. Call it inside a fence.
+
+    Raises:
+        Exception: whatever its module raises.
+    """
+    offset, function_name = config.tasks[name]
+    try:
+        import_module(config.module_path)
+    except PluginValidationError as error:  # as its decorators raise
+        return CheckFinding(code="bad_tasks", text=f"Task {name!r}: {error}")
+    try:
+        function = load_task(config.module_path, function_name)
+    except PluginValidationError as error:
+        return CheckFinding(code="task_not_found", text=f"Task {name!r}: {error}")
+    marked, options = task_offset(function), task_options(function)
+    if options is not None:
+        dataclasses.replace(options)  # checks them: the mark may be anybody's
+    if marked is None or marked == int(offset):
+        return None
+    path = f"{config.module_path}.{function_name}"
+    return CheckFinding(
+        code="task_offset_mismatch",
+        text=f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has "
+        f"{marked}. Give both the same.",
+    )

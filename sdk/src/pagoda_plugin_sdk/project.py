@@ -1,0 +1,90 @@
+"""A plugin's project on disk, as its pyproject.toml describes it. None of its code runs here."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pagoda_plugin_sdk.exceptions import PluginValidationError
+
+ENTRY_POINTS = "pagoda.plugins"
+"""Name of the entry-point group of plugins."""
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "name": (str, "a text"),
+    "version": (str, "a text"),
+    "requires-python": (str, "a text"),
+    "dependencies": (list, "a list of requirements"),
+    "entry-points": (dict, "tables of entry points"),
+}
+"""``{field of [project]: (its type, in words)}``"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginProject:
+    """What the author wrote down of a plugin's distribution."""
+
+    folder: Path
+    name: str
+    version: str  # "0" where build tools alone know it
+    requires: tuple[str, ...]  # requirements as written
+    requires_python: str
+    entry_points: Mapping[str, str]  # {name: "package.module:Class"} of the plugins
+    tool: Mapping[str, Any]  # the table [tool.pagoda]; Any: TOML
+
+    @property
+    def source(self) -> Path:
+        """Return the folder that is put on ``sys.path``."""
+        source = self.folder / "src"
+        return source if source.is_dir() else self.folder
+
+
+def read_project(folder: Path) -> PluginProject:
+    """Read the pyproject.toml of `folder`.
+
+    Raises:
+        PluginValidationError: there is none, or it is wrong; every fault is listed.
+    """
+    path = folder / "pyproject.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PluginValidationError(
+            f"There is no pyproject.toml in {str(folder)!r}. Go to the plugin's folder, or make one with "
+            "`pagoda-plugin new NAME`."
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise PluginValidationError(f"pyproject.toml: {type(error).__name__}: {error}") from error
+    project = tables.get("project", {})
+    if faults := list(_faults(project)):
+        raise PluginValidationError(f"pyproject.toml: {'; '.join(faults)}")
+    tool = tables.get("tool")
+    own = tool.get("pagoda") if isinstance(tool, dict) else None
+    return PluginProject(
+        folder=folder,
+        name=project.get("name", folder.name),
+        version=project.get("version", "0"),
+        requires=tuple(project.get("dependencies", ())),
+        requires_python=project.get("requires-python", ""),
+        entry_points=dict(project.get("entry-points", {}).get(ENTRY_POINTS, {})),
+        tool=own if isinstance(own, dict) else {},
+    )
+
+
+def _faults(project: Any) -> Iterator[str]:
+    """Yield what is wrong with the table [project]; Any: whatever TOML holds."""
+    if not isinstance(project, dict):
+        yield "`project` is no table"
+        return
+    for field, (kind, wanted) in _TYPES.items():
+        value = project.get(field, kind())
+        is_mixed = isinstance(value, list) and not all(isinstance(each, str) for each in value)
+        if not isinstance(value, kind) or is_mixed:
+            yield f"`{field}` of [project] is {value!r}, expected {wanted}"
+    points = project.get("entry-points", {})
+    own = points.get(ENTRY_POINTS, {}) if isinstance(points, dict) else {}
+    if not isinstance(own, dict) or not all(isinstance(target, str) for target in own.values()):
+        yield f'[project.entry-points."{ENTRY_POINTS}"] is {own!r}, expected name = "package.module:Class"'

@@ -1,0 +1,260 @@
+"""What `check` says of projects, each with one fault. The zoo's plugins are checked in tests/author."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from pagoda_plugin_sdk.checking.examining import Examined
+from pagoda_plugin_sdk.checking.reports import check_projects
+
+APPS = 'from django.apps import AppConfig\nclass C(AppConfig):\n    name = "{name}_app"\n'
+MODELS = (
+    "from django.db import models\nclass Cage(models.Model):\n    keeper = models.CharField(max_length=9)\n"
+)
+MIGRATION = """
+from django.db import migrations, models
+class Migration(migrations.Migration):
+    initial = True
+    operations = [migrations.CreateModel(name="Cage", fields=[
+        ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+        ("keeper", models.CharField(max_length={longest})),
+    ])]
+"""
+TOML = """
+[project]
+name = "{name}"
+version = "1.0.0"
+dependencies = ["pagoda-plugin-sdk>=1.0,<2"]
+[project.entry-points."pagoda.plugins"]
+{name} = "{name}:ThePlugin"
+"""
+
+
+def project(folder: Path, name: str, body: str, toml: str = TOML, **files: str) -> Path:
+    """Write a project whose plugin class has this body; `files` are other files by path, ``__`` for ``/``."""
+    root = folder / name
+    root.mkdir(parents=True)
+    (root / "pyproject.toml").write_text(toml.replace("{name}", name))
+    head = "from pagoda_plugin_sdk import Plugin, PluginTaskConfig, plugin_task\n"
+    head += "from pagoda_plugin_sdk.decorators import *\n"
+    before, _, inside = body.rpartition("---\n")
+    inner = "".join(f"    {line}\n" for line in dedent(inside).splitlines())
+    (root / f"{name}.py").write_text(
+        f'{head}{dedent(before)}\nclass ThePlugin(Plugin):\n    id = name = "{name}"\n{inner}'
+    )
+    for path, text in files.items():
+        file = root / (path.replace("__", "/").replace("//init//", "/__init__") + ".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace("{name}", name))
+    return root
+
+
+def checked(*folders: Path, **environ: str) -> list[Examined]:
+    return check_projects({folder: {**os.environ, **environ} for folder in folders})
+
+
+FEED = """def feed(job): ...
+---
+task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "feed")})"""
+
+FAULTS = {
+    "a task that is never due": (
+        f'@plugin_task(0, schedule="0 3 30 2 *")\n{FEED}',
+        "never occurs",
+    ),
+    "a cron expression of four fields": (
+        '@plugin_task(0, schedule="0 3 * *")\ndef feed(job): ...\n---\n',
+        "expected five cron fields",
+    ),
+    "settings that are a dataclass": (
+        "import dataclasses\n@dataclasses.dataclass\nclass S:\n    a: int = 1\n---\nsettings_model = S",
+        "expected a subclass of pydantic.BaseModel",
+    ),
+    "settings that are an instance": (
+        "import pydantic\nclass S(pydantic.BaseModel):\n    a: int = 1\n---\nsettings_model = S()",
+        "expected a subclass of pydantic.BaseModel",
+    ),
+    "a permission that there is none of": ('permissions = ["entry:raed"]', "Did you mean 'entry:read'"),
+    "permissions that are a text": ('permissions = "entry:read"', "`permissions` is 'entry:read'"),
+    "an id with a space": ('id = "the beast"', "`id` is 'the beast'"),
+    "the host's name": ('id = "core"', "reserved for the host"),
+    "an unknown hook": (
+        '@entry_hook("after_craete")\ndef see(self, **context): ...',
+        "Did you mean 'entry.after_create'",
+    ),
+    "a handler that takes too little": (
+        '@entry_hook("after_create")\ndef see(self, entity_name): ...',
+        "can't take its arguments",
+    ),
+    "a handler that is a coroutine": (
+        '@entry_hook("after_create")\nasync def see(self, *a, **k): ...',
+        "hooks are synchronous",
+    ),
+    "a task without a function": (
+        'task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "fed")})',
+        "Task function beast.fed does not exist",
+    ),
+    "a task of another plugin": (
+        f"@plugin_task(0)\n{FEED}".replace('"beast", "beast"', '"lion", "beast"'),
+        "registers tasks for plugin 'lion'",
+    ),
+    "two offsets of one task": (
+        f"@plugin_task(1)\n{FEED}",
+        "Give both the same",
+    ),
+    "a URL module that is not there": ('api_v2_patterns = "beast_urls"', "No module named 'beast_urls'"),
+    "an import that ends the process": ("import os\nos._exit(0)\n---\npass", "os._exit(0) is called"),
+    "an import that exits": ("raise SystemExit(0)\n---\npass", "SystemExit: 0"),
+    "settings that lack a value": (
+        "import pydantic\nclass S(pydantic.BaseModel):\n    hour: int\n---\nsettings_model = S",
+        "`hour`: Field required",
+    ),
+    "a Django app that is not there": ('django_apps = ["beast_gone"]', "No module named 'beast_gone'"),
+}
+
+
+@pytest.mark.parametrize(("body", "text"), FAULTS.values(), ids=FAULTS)
+def test_fault_is_found(tmp_path: Path, body: str, text: str) -> None:
+    (found,) = checked(project(tmp_path, "beast", body))
+
+    assert [finding.is_warning for finding in found.findings] == [False]
+    assert text in found.findings[0].text
+
+
+def test_a_plugin_without_fault_has_no_finding(tmp_path: Path) -> None:
+    body = f'@plugin_task(0, schedule="0 3 29 2 *")\n{FEED}\npermissions = ["entry:read"]'
+    (found,) = checked(project(tmp_path, "beast", body))
+    assert (found.findings, found.names) == ([], ["beast"])
+
+
+def test_models_without_migrations_are_named(tmp_path: Path) -> None:
+    files = {"beast_app____init__": "", "beast_app__apps": APPS, "beast_app__models": MODELS}
+    (found,) = checked(_app(tmp_path, files))
+    assert "App 'beast_app' has models (Cage) and no migrations" in found.findings[0].text
+    assert found.findings[0].code == "migrations_missing"
+
+
+@pytest.mark.parametrize(("longest", "text"), [(9, None), (8, "have changes that no migration has")])
+def test_migrations_are_compared_with_the_models(tmp_path: Path, longest: int, text: str | None) -> None:
+    files = {
+        "beast_app____init__": "",
+        "beast_app__apps": APPS,
+        "beast_app__models": MODELS,
+        "beast_app__migrations____init__": "",
+        "beast_app__migrations__0001_initial": MIGRATION.replace("{longest}", str(longest)),
+    }
+    (found,) = checked(_app(tmp_path, files))
+    assert [text in finding.text for finding in found.findings if text] == ([True] if text else [])
+    assert len(found.findings) == (text is not None)
+
+
+def test_a_model_may_refer_to_the_host_s(tmp_path: Path) -> None:
+    models = MODELS + "    entry = models.ForeignKey('entry.Entry', models.CASCADE)\n"
+    models += "    user = models.ForeignKey('user.User', models.CASCADE)\n"
+    migration = MIGRATION.replace("{longest}", "9").replace(
+        "initial = True", 'dependencies = [("entry", "0001_initial")]'
+    )
+    files = {
+        "beast_app____init__": "",
+        "beast_app__apps": APPS,
+        "beast_app__models": models,
+        "beast_app__migrations____init__": "",
+        "beast_app__migrations__0001_initial": migration,
+    }
+    (found,) = checked(_app(tmp_path, files))
+    assert found.findings == []
+
+
+def _app(folder: Path, files: dict[str, str]) -> Path:
+    root = project(folder, "beast", 'django_apps = ["beast_app"]')
+    for path, text in files.items():
+        parts = path.replace("____init__", "/__init__").replace("__migrations", "/migrations")
+        name = parts if parts.endswith("__init__") else parts.replace("__", "/")
+        file = root / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.replace("{name}", "beast"))
+    return root
+
+
+HOOK = '@entry_hook("after_create", entity={entity})\ndef see(self, entity_name, user, entry, **context): ...'
+
+
+@pytest.mark.parametrize(
+    ("body", "is_warned"),
+    [
+        (HOOK.replace("{entity}", '"Ghost"'), True),
+        ('GHOST = "Ghost"\n---\n' + HOOK.replace("{entity}", "GHOST"), True),
+        ('GHOST = "Ghost"\ndef make():\n    return GHOST\n---\n' + HOOK.replace("{entity}", "GHOST"), False),
+        ('def make():\n    return "Ghost"\n---\n' + HOOK.replace("{entity}", '"Ghost"'), False),
+    ],
+    ids=["named nowhere else", "a constant of the hook alone", "a constant used elsewhere", "made elsewhere"],
+)
+def test_hook_for_an_entity_that_nobody_has_is_a_warning(tmp_path: Path, body: str, is_warned: bool) -> None:
+    (found,) = checked(project(tmp_path, "beast", body))
+    assert [finding.code for finding in found.findings if finding.is_warning] == [
+        "unknown_entity"
+    ] * is_warned
+    assert ["'Ghost'" in finding.text for finding in found.findings] == [True] * is_warned
+
+
+def test_entities_of_the_operator_are_declared(tmp_path: Path) -> None:
+    toml = TOML + '[tool.pagoda]\nentities = ["Ghost"]\n'
+    (found,) = checked(project(tmp_path, "beast", HOOK.replace("{entity}", '"Ghost"'), toml))
+    assert found.findings == []
+
+
+def test_settings_and_ranges_come_from_the_environment(tmp_path: Path) -> None:
+    body = "import pydantic\nclass S(pydantic.BaseModel):\n    hour: int\n@plugin_task(7)\n"
+    body += FEED.replace("(0,", "(7,") + "\nsettings_model = S"
+    folder = project(tmp_path, "beast", body)
+    (good,) = checked(folder, PLUGIN_SETTINGS='{"beast": {"hour": 5}}')
+    (bad,) = checked(
+        folder,
+        PLUGIN_SETTINGS='{"beast": {"hour": "noon"}}',
+        PLUGIN_OPERATION_ID_CONFIG='{"beast": [400, 404]}',
+    )
+    assert good.findings == []
+    assert [
+        "`hour`: Input should be a valid integer" in bad.findings[0].text,
+        "offset 7" in bad.findings[1].text,
+    ] == [
+        True,
+        True,
+    ]
+
+
+def test_projects_are_compared_with_each_other(tmp_path: Path) -> None:
+    folders = [
+        project(tmp_path, "one", 'dependencies = ["two"]'),
+        project(tmp_path, "two", 'dependencies = ["one"]'),
+        project(tmp_path, "three", 'id = "one"'),
+        project(tmp_path, "four", 'dependencies = ["fvie"]'),
+        project(tmp_path, "five", "pass"),
+    ]
+    one, two, three, four, five = checked(*folders)
+    assert [finding.code for finding in one.findings] == ["duplicate_name", "dependency_cycle"]
+    assert [finding.code for finding in two.findings] == ["dependency_cycle"]
+    assert "claimed by one and three" in three.findings[0].text
+    assert "Did you mean 'five'?" in four.findings[0].text
+    assert five.findings == []
+
+
+@pytest.mark.parametrize(
+    ("toml", "text"),
+    [
+        ("[project", "pyproject.toml: TOMLDecodeError"),
+        ("[project]\ndependencies = 5\n", "`dependencies` of [project] is 5"),
+        ('[project]\nname = "x"\n', 'has no [project.entry-points."pagoda.plugins"]'),
+        (TOML.replace("pagoda-plugin-sdk>=1.0,<2", "pagoda-plugin-sdk>=99"), "but "),
+        (TOML.replace("pagoda-plugin-sdk>=1.0,<2", "no such thing!"), "can't be read"),
+        (TOML.replace('"1.0.0"', '"one"'), "expected one like '1.2.3'"),
+        (TOML.replace(":ThePlugin", ":Plugni"), "The module has: ThePlugin"),
+    ],
+)
+def test_metadata_is_checked(tmp_path: Path, toml: str, text: str) -> None:
+    (found,) = checked(project(tmp_path, "beast", "pass", toml))
+    assert text in found.findings[0].text
