@@ -33,7 +33,9 @@ FAULTS = {
         """
 import threading
 stop = threading.Event()
-threading.Thread(target=stop.wait, name='feeder').start()
+feeder = threading.Thread(target=stop.wait, name='feeder')
+feeder.stop = stop
+feeder.start()
 """,
         "it starts the thread 'feeder', which keeps processes from ending",
     ),
@@ -112,10 +114,12 @@ def _locale() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
+    """End what would keep this process from ending, too."""
     yield
-    for name, module in list(sys.modules.items()):
-        if name.startswith("generated_") and hasattr(module, "stop"):
-            module.stop.set()
+    for thread in threading.enumerate():
+        if (stop := getattr(thread, "stop", None)) is not None:
+            stop.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(("source", "fault"), FAULTS.values(), ids=FAULTS)
