@@ -175,6 +175,15 @@ def refused(what: Any) -> str:
     return PermissionUse.objects.get().what
 
 
+def unmigrated(text: str) -> str:
+    from pagoda.plugins.migrations import note_migration_fault
+    from pagoda.plugins.records import PluginRecord
+    from pagoda.watching.models import MigrationFault
+
+    note_migration_fault(PluginRecord(id="feed"), "feed", ["0001_initial"], text)
+    return MigrationFault.objects.get().text
+
+
 def alerted(text: str) -> str:
     from pagoda.watching.alerts.evaluation import _change, _create
     from pagoda.watching.alerts.rules import AlertFinding
@@ -262,6 +271,10 @@ COLUMNS: dict[str, Feed | str] = {
     "watching.TrafficMinute.last_error": Feed(lambda shop, v: counted(v), 300),
     "watching.PermissionUse.plugin": HOST,
     "watching.PermissionUse.what": Feed(lambda shop, v: refused(v), 200),
+    "watching.MigrationFault.app": HOST,
+    "watching.MigrationFault.version": "a plugin's version, which was checked when it was declared",
+    "watching.MigrationFault.missing": "names of Python modules",
+    "watching.MigrationFault.text": Feed(lambda shop, v: unmigrated(v), 500),
     "watching.AlertState.rule": HOST,
     "watching.AlertState.subject": HOST,
     "watching.AlertState.text": Feed(lambda shop, v: alerted(v), 2_000),

@@ -90,9 +90,52 @@ def test_what_is_not_applied_is_told_by_health_and_doctor(pagoda: Any) -> None:
 
     assert "ok: 1 plugin(s) active" in pagoda("plugins", "check")  # that asks no database
     assert f"FAULT  migrations  {text}" in pagoda("plugins", "doctor", "shop", status=1)
-    assert f"shop, load: {text}" in pagoda("health")
+    lacking = "migrations: failed, 1 migration(s) of plugins are not applied: generated_shop.0001_it. Run"
+    assert lacking in pagoda("health", status=1)
     assert "Plugin 'shop': its app 'generated_shop' is migrated" in pagoda("migrate")
     assert "ok     migrations  all applied" in pagoda("plugins", "doctor", "shop")
+
+
+RAISING = MIGRATION + """
+    def apply(self, *args, **options):
+        raise RuntimeError("no such disk")
+"""
+
+
+def test_waiting_ends_when_the_migrations_of_plugins_are_applied(pagoda: Any) -> None:
+    install(pagoda, MODELS, MIGRATION)
+    wait = ("wait", "--for", "migrations", "--timeout", "0")
+
+    assert "1 migration(s) of plugins are not applied: generated_shop.0001_it." in pagoda(*wait, status=1)
+    pagoda("migrate", "--plan")
+    pagoda(*wait, status=1)
+    pagoda("migrate")
+    assert "ready: migrations" in pagoda(*wait)
+
+
+def test_what_is_not_to_be_reached_is_told_and_waited_for_in_strict_mode_alone(pagoda: Any) -> None:
+    install(pagoda, MODELS, RAISING)
+    install(pagoda, MODELS, MIGRATION, name="store")
+    wait = ("wait", "--for", "migrations", "--timeout", "0")
+    told = "Plugin 'shop': generated_shop.0001_it failed; `pagoda migrate` tells why."
+
+    assert "RuntimeError: no such disk" in pagoda("migrate")
+    assert "ready: migrations" in pagoda(*wait)
+    health = json.loads(pagoda("health", "--json"))["checks"]["migrations"]
+    assert (health["status"], health["text"]) == ("ok", f"all of the host's applied. {told}")
+    assert "The last time: RuntimeError: no such disk" in pagoda("plugins", "doctor", "shop", status=1)
+    pagoda.set(PAGODA_PLUGIN_STRICT="true")
+    assert "Migrations of plugins failed: generated_shop." in pagoda("migrate", status=1)
+    assert told in pagoda(*wait, status=1)
+
+    pagoda.set(PAGODA_PLUGIN_STRICT="false")  # another version is worth another try
+    plugin = pagoda.folder / "generated_shop" / "plugin.py"
+    plugin.write_text(plugin.read_text().replace("1.4.0", "1.4.1"))
+    assert "not applied: generated_shop.0001_it." in pagoda(*wait, status=1)
+    (pagoda.folder / "generated_shop" / "migrations" / "0001_it.py").write_text(MIGRATION)
+    pagoda("migrate")
+    pagoda.set(PAGODA_PLUGIN_STRICT="true")
+    assert "ready: migrations" in pagoda(*wait)
 
 
 def test_migrate_tells_models_without_migrations_in_a_sentence(pagoda: Any) -> None:

@@ -26,7 +26,7 @@ JOB_UPDATED = (
 READ_BY_ALL = (
     "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
     "user_user_groups", "user_user_user_permissions", "user_groupnesting", "user_role", "user_role_users",
-    "user_role_groups", "user_rolepermission",
+    "user_role_groups", "user_rolepermission", "watching_migrationfault",
 )  # fmt: skip
 """Who may do what: a worker decides by it, and changes nothing of it."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, connections
 
 from pagoda.config.accounts import is_plugins
@@ -16,7 +17,7 @@ from pagoda.health.runner import Check, CheckRunner
 from pagoda.health.storage import BUSY, storage_fault
 from pagoda.jobs import runtime as job_runtime
 from pagoda.plugins import runtime as plugin_runtime
-from pagoda.plugins.migrations import missing_of_host, plugins_that_lack_migrations
+from pagoda.plugins.migrations import missing_of_host, missing_of_plugins
 from pagoda.rates.counters import DatabaseCounter, Slot
 
 TIMEOUT = timedelta(seconds=3)
@@ -24,6 +25,8 @@ TIMEOUT = timedelta(seconds=3)
 
 BUSY_MILLISECONDS = 1000
 """How long a check waits for others that write to SQLite."""
+
+MIGRATE = "Run `pagoda migrate`."
 
 _runner = CheckRunner()
 
@@ -62,20 +65,26 @@ def check_database() -> Finding:
 def check_migrations() -> Finding:
     """Compare the migrations of the installed apps with those that the database has.
 
-    What a plugin lacks is told, and is no fault of readiness.
+    Those of plugins count as far as `pagoda migrate` is to apply them: a plugin whose migrations failed is told,
+    and is a fault of readiness in strict mode alone.
 
     Raises:
-        CheckFailed: some of the host's are not applied; they are named.
+        CheckFailed: some are not applied; they are named.
     """
     registry = plugin_runtime.registry()
     if missing := missing_of_host(registry):
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise CheckFailed(f"{len(missing)} migration(s) are not applied: {shown}. Run `pagoda migrate`.")
-    lacking = plugins_that_lack_migrations(registry)
-    text = (
-        f"all of the host's applied; missing of plugins: {', '.join(lacking)}" if lacking else "all applied"
-    )
-    return Finding(text=text)
+        raise CheckFailed(f"{len(missing)} migration(s) are not applied: {_some(missing)}. {MIGRATE}")
+    lacking = missing_of_plugins(registry)
+    if lacking.pending:
+        pending = f"{len(lacking.pending)} migration(s) of plugins are not applied: {_some(lacking.pending)}."
+        raise CheckFailed(" ".join((pending, MIGRATE, *lacking.failed)))
+    if lacking.failed and settings.PAGODA.pagoda_plugin_strict:
+        raise CheckFailed(" ".join(lacking.failed))
+    return Finding(text=" ".join(("all of the host's applied.", *lacking.failed)) if lacking.failed else "all applied")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def check_broker() -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.apps import apps
@@ -15,6 +15,7 @@ from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
+from pagoda_plugin_sdk.washing import washed
 
 
 class SomeMigrations(MigrationLoader):
@@ -46,12 +47,51 @@ def missing_of_host(registry: PluginRegistry) -> list[str]:
     return [f"{label}.{name}" for label, name in loader.missing()]
 
 
-def plugins_that_lack_migrations(registry: PluginRegistry) -> list[str]:
-    """Return the ids of the plugins whose migrations are not applied, or can't be read."""
+@dataclass(frozen=True, slots=True)
+class PluginsLack:
+    """What the database lacks of plugins' migrations."""
+
+    pending: tuple[str, ...]  # `app.name`, to be applied by the next `pagoda migrate`
+    failed: tuple[str, ...]  # a sentence for each app that `pagoda migrate` could not bring up to date
+
+
+def missing_of_plugins(registry: PluginRegistry) -> PluginsLack:
+    """Return which migrations of plugins are not applied: still, or as applying them failed.
+
+    Raises:
+        DatabaseError: the database can't be asked.
+    """
     labels = plugin_labels(registry)
     unreadable = unreadable_migrations(labels)
-    missing = {label for label, _ in SomeMigrations(connections["default"], unreadable).missing()}
-    return sorted({record.id for label, record in labels.items() if label in unreadable or label in missing})
+    missing = missing_by_app(unreadable)
+    tried = {row.app: row for row in apps.get_model("watching.MigrationFault").objects.all()}
+    pending: list[str] = []
+    failed = [f"Plugin {labels[label].id!r}: its migrations can't be read." for label in unreadable]
+    for label in labels.keys() & missing.keys():
+        names, row, record = missing[label], tried.get(label), labels[label]
+        if row is not None and (row.version, row.missing) == (record.version, names):
+            failed.append(f"Plugin {record.id!r}: {label}.{names[0]} failed; `pagoda migrate` tells why.")
+        else:
+            pending += [f"{label}.{name}" for name in names]
+    return PluginsLack(tuple(sorted(pending)), tuple(sorted(failed)))
+
+
+def note_migration_fault(record: PluginRecord, label: str, missing: Sequence[str], text: str) -> None:
+    """Store why an app of a plugin lacks the migrations `missing`; nothing is kept when it lacks none."""
+    rows = apps.get_model("watching.MigrationFault").objects
+    if missing:
+        told = {"version": record.version, "missing": list(missing), "text": washed(text, 500)}
+        rows.update_or_create(app=label, defaults=told)
+    else:
+        rows.filter(app=label).delete()
+
+
+def missing_by_app(left_out: Collection[str]) -> dict[str, list[str]]:
+    """Return ``{app label: names}`` of the migrations that are not applied; those `left_out` are not read."""
+    found: dict[str, list[str]] = {}
+    for label, name in SomeMigrations(connections["default"], left_out).missing():
+        found.setdefault(label, []).append(name)
+    return found
 
 
 def plugin_labels(registry: PluginRegistry) -> dict[str, PluginRecord]:
@@ -88,9 +128,11 @@ def migration_faults(
             yield label, changes[label]
         if names := [f"{of}.{name}" for of, name in missing if of == label]:
             listed = ", ".join(names)
+            tried = apps.get_model("watching.MigrationFault").objects.filter(app=label).first()
+            why = f" The last time: {tried.text}" if tried is not None else ""
             yield (
                 label,
-                f"Migrations are not applied: {listed}. Run `pagoda migrate`; it tells why one fails.",
+                f"Migrations are not applied: {listed}. Run `pagoda migrate`; it tells why one fails.{why}",
             )
 
 

@@ -102,3 +102,18 @@ class AlertState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.subject}: {'firing' if self.is_firing else 'resolved'}"
+
+
+class MigrationFault(models.Model):
+    """An app of a plugin that `pagoda migrate` could not bring up to date, and had to leave as it is."""
+
+    app = models.CharField(max_length=100, primary_key=True)  # its label
+    version = models.CharField(max_length=100)  # of the plugin: another one is worth another try
+    missing = models.JSONField(default=list)  # the names of the migrations that are not applied
+    text = models.CharField(max_length=500)  # why
+
+    class Meta:
+        app_label = "watching"
+
+    def __str__(self) -> str:
+        return f"{self.app}: {self.text}"

@@ -16,7 +16,12 @@ from pagoda.fencing import Outcome, report_outcome
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.fence import describe
-from pagoda.plugins.migrations import plugin_labels, unreadable_migrations
+from pagoda.plugins.migrations import (
+    missing_by_app,
+    note_migration_fault,
+    plugin_labels,
+    unreadable_migrations,
+)
 from pagoda.plugins.runtime import registry
 from pagoda_plugin_sdk.checking.migrations import is_migrated, unmigrated_text
 
@@ -36,15 +41,20 @@ class Command(migrate.Command):
             super().handle(*args, **options)
         unreadable = unreadable_migrations(labels)
         with _left_out(unreadable):
-            failed = [
-                label
+            faults = {
+                label: self._migrate_plugin(label, record.id, unreadable.get(label), options)
                 for label, record in labels.items()
-                if not self._migrate_plugin(label, record.id, unreadable.get(label), options)
-            ]
+            }
+        if not (options["plan"] or options["check_unapplied"]):
+            missing = missing_by_app(unreadable)
+            for label, text in faults.items():
+                note_migration_fault(labels[label], label, missing.get(label, []), text)
+        failed = [label for label, text in faults.items() if text]
         if failed and settings.PAGODA.pagoda_plugin_strict:
             raise CommandError(f"Migrations of plugins failed: {', '.join(failed)}.")
 
-    def _migrate_plugin(self, label: str, plugin_id: str, fault: str | None, options: dict[str, Any]) -> bool:
+    def _migrate_plugin(self, label: str, plugin_id: str, fault: str | None, options: dict[str, Any]) -> str:
+        """Return why it failed, nothing when it did not."""
         config = apps.get_app_config(label)
         try:
             if fault := fault or unmigrated_text(config):
@@ -54,12 +64,11 @@ class Command(migrate.Command):
         except BaseException as error:  # the fence: the plugin is told as at fault, the others go on
             if is_host_interrupt(error):
                 raise
-            self._tell_failure(label, plugin_id, error)
-            return False
+            return self._tell_failure(label, plugin_id, error)
         self.stdout.write(f"Plugin {plugin_id!r}: its app {label!r} is migrated")
-        return True
+        return ""
 
-    def _tell_failure(self, label: str, plugin_id: str, error: BaseException) -> None:
+    def _tell_failure(self, label: str, plugin_id: str, error: BaseException) -> str:
         is_told = isinstance(error, CommandError)  # a sentence for people, which no traceback adds to
         text = str(error) if is_told else describe(error)
         name = f"migrate {label}"
@@ -69,6 +78,7 @@ class Command(migrate.Command):
             Outcome(plugin=plugin_id, surface="load", name=name, result="raised", seconds=0.0, error=text)
         )
         self.stderr.write(f"Plugin {plugin_id!r}: its app {label!r} can't be migrated: {text}")
+        return text
 
 
 @contextmanager
