@@ -61,13 +61,14 @@ class PostgresServer:
     """A PostgreSQL with one database."""
 
     folder: Path
+    superuser: str = "pagoda"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Return its address for DATABASE_URL."""
-        return f"postgres://pagoda@127.0.0.1:{self.port}/postgres"
+        return f"postgres://{self.superuser}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         """Make the cluster on first use, start it, and wait until it answers."""
@@ -99,7 +100,7 @@ class PostgresServer:
         self.folder.mkdir(parents=True)
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
-        command = (str(programs / "initdb"), "-D", str(self.folder), "-U", "pagoda", "-A", "trust", "-N")
+        command = (str(programs / "initdb"), "-D", str(self.folder), "-U", self.superuser, "-A", "trust", "-N")
         subprocess.run(_as_nobody(command), check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def _ask(self) -> None:

@@ -36,6 +36,12 @@ def rendered() -> Rendered:
     return documents
 
 
+def migration_job(documents: list[Document]) -> Document:
+    """Return the Job that migrates; the other one is a hook."""
+    (job,) = [d for d in documents if d["kind"] == "Job" and d["metadata"]["name"] != "pagoda-check"]
+    return job
+
+
 def ci_values(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(CI_VALUES[name].read_text(encoding="utf-8"))
     return loaded

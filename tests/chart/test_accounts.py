@@ -10,6 +10,7 @@ import pytest
 
 from pagoda.config.accounts import account_of, plugin_account
 from pagoda.jobs.broker_accounts import accounts
+from tests.chart.conftest import migration_job
 from tests.chart.test_plugins import plugins
 from tests.chart.test_secrets import secrets
 from tools.chart import ChartFault, environment_of, render
@@ -29,8 +30,7 @@ ALLOWED = {
 
 
 def job_of(documents: list[Document]) -> Document:
-    (job,) = [d for d in documents if d["kind"] == "Job"]
-    return job
+    return migration_job(documents)
 
 
 def url_of(documents: list[Document], workload: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 
+from tests.chart.conftest import migration_job
 from tools.chart import ChartFault, render
 from tools.chart.kinds import KINDS
 from tools.chart.rendering import CHART, lint
@@ -208,7 +209,7 @@ def test_budgets_and_scalers_are_about_workloads_that_exist(documents: list[Docu
 
 
 def test_migrations_are_a_job_and_no_hook(documents: list[Document]) -> None:
-    (job,) = [document for document in documents if document["kind"] == "Job"]
+    job = migration_job(documents)
 
     assert job["metadata"]["name"].startswith("pagoda-migrate-1-")
     assert "annotations" not in job["metadata"]

@@ -159,6 +159,80 @@ def test_policies_can_be_left_to_others(rendered: Any) -> None:
     assert policies(rendered({"networkPolicy": {"enabled": False}})) == {}
 
 
+OF_THE_API = ("/api", "/admin", "/accounts", "/static", "/healthz")
+
+
+def test_what_asks_for_no_login_is_not_routed_to_the_world(everything: list[Document]) -> None:
+    routed = [
+        *(
+            (path["path"], path["pathType"])
+            for d in everything
+            if d["kind"] == "Ingress"
+            for rule in d["spec"]["rules"]
+            for path in rule["http"]["paths"]
+        ),
+        *(
+            (match["path"]["value"], match["path"]["type"].removeprefix("Path"))
+            for d in everything
+            if d["kind"] == "HTTPRoute"
+            for rule in d["spec"]["rules"]
+            for match in rule["matches"]
+        ),
+    ]
+
+    assert ("/workers", "Prefix") in routed
+    for hidden in ("/metrics", "/readyz", "/healthcheck"):
+        assert [
+            path
+            for path, kind in routed
+            if kind == "Prefix" and f"{hidden}/".startswith(f"{path.rstrip('/')}/")
+        ] == []
+        assert (hidden, "Exact") not in routed
+
+
+def test_paths_may_be_added_and_bodies_are_bounded_in_front(rendered: Any) -> None:
+    values = {
+        "config": {"API_MAX_BODY_BYTES": 12_000_000},
+        "ingress": {
+            "enabled": True,
+            "hosts": ["a.example.org"],
+            "paths": ["/own"],
+            "annotations": {"a": "b"},
+        },
+    }
+    (ingress,) = [d for d in rendered(values) if d["kind"] == "Ingress"]
+
+    assert "/own" in [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
+    annotations = ingress["metadata"]["annotations"]
+    assert annotations["a"] == "b"
+    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "12000000"
+    assert annotations["nginx.ingress.kubernetes.io/proxy-request-buffering"] == "on"
+
+
+def test_the_bound_in_front_is_that_of_the_api(rendered: Any) -> None:
+    from pagoda.config.settings import Settings
+
+    (ingress,) = [
+        d for d in rendered({"ingress": {"enabled": True, "hosts": ["a.b"]}}) if d["kind"] == "Ingress"
+    ]
+    bound = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert int(bound) == Settings.model_fields["api_max_body_bytes"].default
+
+
+def test_each_name_may_have_a_certificate_of_its_own(rendered: Any) -> None:
+    tls = [{"secretName": "a-tls", "hosts": ["a.example.org"]}]
+    documents = rendered(
+        {"ingress": {"enabled": True, "hosts": ["a.example.org", "b.example.org"], "tls": tls}}
+    )
+
+    (ingress,) = [d for d in documents if d["kind"] == "Ingress"]
+    assert ingress["spec"]["tls"] == tls
+    (config,) = [
+        d for d in documents if d["kind"] == "ConfigMap" and d["metadata"]["name"] == "pagoda-config"
+    ]
+    assert config["data"]["PAGODA_CSRF_TRUSTED_ORIGINS"] == "https://a.example.org"
+
+
 def test_plugin_endpoints_have_pods_of_their_own(everything: list[Document]) -> None:
     (ingress,) = [d for d in everything if d["kind"] == "Ingress"]
     (route,) = [d for d in everything if d["kind"] == "HTTPRoute"]
@@ -167,7 +241,8 @@ def test_plugin_endpoints_have_pods_of_their_own(everything: list[Document]) -> 
         path["path"]: path["backend"]["service"]["name"]
         for path in ingress["spec"]["rules"][0]["http"]["paths"]
     }
-    wanted = {"/api/v2/plugins/": "pagoda-plugin-api", "/plugins/": "pagoda-plugin-api", "/": "pagoda-api"}
+    wanted = {"/api/v2/plugins/": "pagoda-plugin-api", "/plugins/": "pagoda-plugin-api"}
+    wanted |= dict.fromkeys((*OF_THE_API, "/"), "pagoda-api")
     assert paths == wanted
     rules = route["spec"]["rules"]
     assert {r["matches"][0]["path"]["value"]: r["backendRefs"][0]["name"] for r in rules} == wanted
@@ -192,7 +267,13 @@ def test_a_path_prefix_is_in_every_route_and_known_to_the_api(rendered: Any) -> 
     documents = rendered(values)
     (ingress,) = [d for d in documents if d["kind"] == "Ingress"]
     (route,) = [d for d in documents if d["kind"] == "HTTPRoute"]
-    wanted = ["/cmdb/api/v2/plugins/", "/cmdb/plugins/", "/cmdb"]
+    wanted = [
+        "/cmdb/api/v2/plugins/",
+        "/cmdb/plugins/",
+        *(f"/cmdb{path}" for path in OF_THE_API),
+        "/cmdb/",
+        "/cmdb",
+    ]
     assert [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]] == wanted
     assert [rule["matches"][0]["path"]["value"] for rule in route["spec"]["rules"]] == wanted
     (config,) = [

@@ -23,7 +23,9 @@ import pytest
 import redis
 
 from pagoda_worker.tether import tethered
+from tests.chart.conftest import migration_job
 from tools.chart import environment_of, render
+from tools.chart.rendering import CHART
 from tools.chart.workloads import containers, pod_spec
 from tools.servers import PostgresServer, missing_programs
 from tools.stack import free_port
@@ -158,7 +160,7 @@ class Release:
                 f"filesystem:///{self.folder}/broker",
             )
             return {"DATABASE_URL": database, "BROKER_URL": broker, "CACHE_URL": ""}
-        database = f"@127.0.0.1:{self.postgres.port}/postgres"
+        database = f"@127.0.0.1:{self.postgres.port}/pagoda"
         at_redis = {
             name: env[name].replace("@pagoda-redis:6379", f"@127.0.0.1:{self.redis_port}")
             for name in ("BROKER_URL", "CACHE_URL")
@@ -186,9 +188,10 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     documents = render({} if has_servers else {"accounts": {"mode": "never"}})
     with tempfile.TemporaryDirectory(prefix="pagoda-chart-") as name:
         Path(name).chmod(0o755)  # PostgreSQL runs as a user of its own
-        postgres = PostgresServer(Path(name) / "data") if has_servers else None
+        postgres = PostgresServer(Path(name) / "data", superuser="postgres") if has_servers else None
         if postgres is not None:
             postgres.start()
+            first_start(documents, postgres)
         found = Release(documents, tmp_path_factory.mktemp("release"), postgres)
         if postgres is not None:
             found.start_redis()
@@ -200,9 +203,86 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
             postgres.stop()
 
 
+def psql(server: PostgresServer, user: str, *arguments: str, text: str = "") -> str:
+    env = {
+        "PATH": os.environ["PATH"],
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(server.port),
+        "POSTGRES_USER": user,
+    }
+    command = ["sh", "-eu", *arguments] if text else ["psql", "-U", user, *arguments]
+    env["POSTGRES_PASSWORD"] = "of-the-owner"  # noqa: S105
+    done = subprocess.run(command, env=env, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def first_start(documents: list[Document], server: PostgresServer) -> None:
+    """Run what the image runs when the chart's PostgreSQL starts for the first time."""
+    (scripts,) = [
+        d for d in documents if (d["kind"], d["metadata"]["name"]) == ("ConfigMap", "pagoda-postgresql")
+    ]
+    psql(server, "postgres", text=scripts["data"]["owner.sh"])
+
+
+def is_superuser(server: PostgresServer, user: str = "pagoda") -> bool:
+    return (
+        psql(server, user, "pagoda", "-Atc", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        == "t"
+    )
+
+
+def test_the_owner_of_the_tables_is_no_superuser(release: Release) -> None:
+    if release.postgres is None:
+        pytest.skip("PostgreSQL is not installed")
+    assert not is_superuser(release.postgres)
+    with pytest.raises(AssertionError, match="to COPY"):
+        psql(
+            release.postgres,
+            "pagoda",
+            "pagoda",
+            "-c",
+            "CREATE TEMP TABLE t (x text); COPY t FROM PROGRAM 'id'",
+        )
+    nobody = psql(
+        release.postgres, "postgres", "-Atc", "SELECT rolpassword IS NULL FROM pg_authid WHERE rolsuper"
+    )
+    assert nobody == "t"
+
+
+def test_the_superuser_of_an_earlier_chart_becomes_an_owner(release: Release) -> None:
+    """The tables, their rows and rights stay; what migrates afterwards has all it needs."""
+    if release.postgres is None:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory(prefix="pagoda-chart-") as name:
+        Path(name).chmod(0o755)
+        server = PostgresServer(Path(name) / "data")
+        server.start()
+        try:
+            psql(server, "pagoda", "postgres", "-c", "CREATE DATABASE pagoda")
+            changes = {"DATABASE_URL": f"postgres://pagoda@127.0.0.1:{server.port}/pagoda"}
+            job = job_of(release)
+            for _ in range(2):
+                done = release.run("Job", job, "migrate", **changes)
+                assert done.returncode == 0, done.stderr
+                if is_superuser(server):
+                    psql(server, "pagoda", "pagoda", "-f", str(CHART / "files" / "postgresql_demote.sql"))
+                    assert not is_superuser(server)
+            superusers = psql(
+                server, "postgres", "-Atc", "SELECT rolname FROM pg_authid WHERE rolsuper AND rolcanlogin"
+            )
+            assert superusers == "postgres"
+            not_moved = (
+                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname IN ('public', 'pagoda_worker') AND c.relowner <> 'pagoda'::regrole"
+            )
+            assert psql(server, "postgres", "pagoda", "-Atc", not_moved) == ""
+        finally:
+            server.stop()
+
+
 def job_of(release: Release) -> str:
-    (name,) = [d["metadata"]["name"] for d in release.documents if d["kind"] == "Job"]
-    return str(name)
+    return str(migration_job(release.documents)["metadata"]["name"])
 
 
 WORKLOADS = ["api", "core-worker", "dispatcher", "flower", "worker-hello-world-plugin", "worker-inventory"]

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
 from typing import Any
+
+import pytest
 
 from tools.chart import environment_of, render
 
@@ -27,9 +30,22 @@ def secrets(documents: list[Document]) -> dict[str, dict[str, str]]:
     }
 
 
-def checksums(documents: list[Document]) -> set[str]:
-    templates = [d["spec"]["template"] for d in documents if d["kind"] == "Deployment"]
-    return {template["metadata"]["annotations"]["checksum/config"] for template in templates}
+def checksums(documents: list[Document]) -> dict[str, str]:
+    return {
+        d["metadata"]["name"].removeprefix("pagoda-"): d["spec"]["template"]["metadata"]["annotations"][
+            "checksum/config"
+        ]
+        for d in documents
+        if d["kind"] == "Deployment"
+    }
+
+
+def templates(documents: list[Document]) -> dict[str, Any]:
+    return {
+        d["metadata"]["name"].removeprefix("pagoda-"): d["spec"]["template"]
+        for d in documents
+        if d["kind"] in ("Deployment", "StatefulSet")
+    }
 
 
 def test_nothing_has_a_default_password() -> None:
@@ -75,10 +91,61 @@ def test_secrets_that_open_data_outlive_the_release(rendered: Any) -> None:
 
 
 def test_changed_setting_starts_every_process_anew(rendered: Any) -> None:
-    before, after = rendered(), rendered({"config": {"PAGODA_LOG_LEVEL": "DEBUG"}})
+    installed = render()
+    before, after = (
+        checksums(installed),
+        checksums(render({"config": {"PAGODA_LOG_LEVEL": "DEBUG"}}, existing=installed)),
+    )
 
-    assert len(checksums(before)) == 1
-    assert checksums(before) != checksums(after)
+    assert [name for name in before if before[name] == after[name]] == []
+
+
+HOST = {
+    "api",
+    "core-worker",
+    "dispatcher",
+    "flower",
+}  # run code of all plugins, and so read the settings of all
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"plugins": {"inventory": {"secretEnv": {"TOKEN": "new"}}}}, {"worker-inventory"}),
+        ({"plugins": {"inventory": {"concurrency": 3}}}, {"worker-inventory"}),
+        ({"plugins": {"inventory": {"memoryMb": 300}}}, {"worker-inventory"}),
+        ({"plugins": {"inventory": {"settings": {"a": 1}}}}, {*HOST, "worker-inventory"}),
+        ({"coreWorker": {"concurrency": 2}}, {"core-worker"}),
+        ({"secrets": {"values": {"ALERT_URLS": "https://a.example.org"}}}, HOST),
+        (
+            {"secrets": {"values": {"SENTRY_DSN": "https://a.example.org"}}},
+            {*HOST, "worker-inventory", "worker-hello-world-plugin"},
+        ),
+        ({"api": {"workers": 3}}, {"api"}),
+        ({"tests": {"timeoutSeconds": 7}}, set()),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_a_change_starts_exactly_those_anew_that_read_it(changed: dict[str, Any], expected: set[str]) -> None:
+    installed = render()
+
+    before, after = templates(installed), templates(render(changed, existing=installed))
+
+    assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_an_account_s_new_password_starts_those_who_log_in_with_it() -> None:
+    installed = render()
+    accounts = next(
+        d for d in installed if (d["kind"], d["metadata"]["name"]) == ("Secret", "pagoda-accounts")
+    )
+    changed = copy.deepcopy(accounts)
+    changed["data"]["pagoda_core"] = base64.b64encode(b"0123456789abcdef").decode()
+    before = checksums(render(existing=installed))
+
+    after = checksums(render(existing=[changed if d is accounts else d for d in installed]))
+
+    assert {name for name in before if before[name] != after[name]} == {"core-worker"}
 
 
 def test_redis_starts_anew_with_another_password() -> None:
@@ -103,7 +170,9 @@ def test_each_secret_can_be_the_user_s_own(rendered: Any) -> None:
     values = yaml.safe_load((CHART / "ci" / "own-secrets.yaml").read_text(encoding="utf-8"))
     documents = rendered(values)
 
-    assert secrets(documents) == {"pagoda-plugins": {"PLUGIN_SETTINGS": "{}"}}
+    made = secrets(documents)
+    assert made.pop("pagoda-check").items() >= {"PLUGIN_SETTINGS": "{}", "PAGODA_ENV": "production"}.items()
+    assert made == {"pagoda-plugins": {"PLUGIN_SETTINGS": "{}"}}
     own = {
         "own-settings": {"PAGODA_SECRET_KEY": "k"},
         "own-database": {"DATABASE_URL": "postgres://h/x"},
@@ -127,7 +196,13 @@ def test_rendering_alone_gives_the_same_twice_when_all_secrets_are_given(rendere
 
 def test_no_secret_is_in_clear_text_elsewhere(rendered: Any) -> None:
     documents = render()
-    held = {value for data in secrets(documents).values() for value in data.values() if len(value) > 20}
+    held = {
+        value
+        for name, data in secrets(documents).items()
+        if name != "pagoda-check"  # the others' and plain settings again
+        for value in data.values()
+        if len(value) > 20
+    }
     elsewhere = json.dumps([d for d in documents if d["kind"] != "Secret"])
 
     assert [value for value in held if value in elsewhere] == []

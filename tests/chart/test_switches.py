@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.chart.conftest import migration_job
 from tools.chart.workloads import containers
 
 Document = dict[str, Any]
@@ -43,7 +44,7 @@ def test_part_that_is_switched_off_is_gone(values: dict[str, Any], gone: set[str
 
 
 def test_migrations_run_without_an_account_too(rendered: Any) -> None:
-    (job,) = [d for d in rendered({"admin": {"enabled": False}}) if d["kind"] == "Job"]
+    job = migration_job(rendered({"admin": {"enabled": False}}))
 
     main = containers(job)[-1]
     names = [container["name"] for container in containers(job)]
@@ -76,7 +77,7 @@ def test_server_without_a_claim_keeps_its_data_with_the_pod(rendered: Any) -> No
 
 def test_job_of_migrations_is_another_when_it_runs_something_else(rendered: Any) -> None:
     def job(values: dict[str, Any]) -> str:
-        (name,) = [d["metadata"]["name"] for d in rendered(values) if d["kind"] == "Job"]
+        name = migration_job(rendered(values))["metadata"]["name"]
         return str(name)
 
     other: list[dict[str, Any]] = [

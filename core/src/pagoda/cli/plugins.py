@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ from pagoda.cli.tables import show_table
 from pagoda.plugins.description import describe_all, explain_hook
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
-from pagoda.plugins.migrations import left_behind
+from pagoda.plugins.migrations import left_behind, missing_of_host, missing_of_plugins
 from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.runtime import registry
 from pagoda.plugins.selection import select
@@ -65,7 +66,14 @@ def list_plugins(*, as_json: bool) -> None:
 
 
 @plugins.command()
-def check() -> None:
+@click.option(
+    "--same-as",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with the registry digest of another image, to be the same; written where there is none.",
+)
+@click.option("--pending", is_flag=True, help="List the migrations that the database lacks.")
+def check(*, file: Path | None, pending: bool) -> None:
     """Check all that start-up checks, and the URL modules; exit 1 when something is wrong."""
     faults = startup_faults()
     for fault in faults:
@@ -74,7 +82,31 @@ def check() -> None:
         raise click.ClickException(f"{len(faults)} fault(s) found")
 
     found = registry()
+    if file is not None:
+        _agree(file, found.digest())
+    if pending:
+        for line in _pending():
+            click.echo(line)
     click.echo(f"ok: {len(found.active)} plugin(s) active, registry digest {found.digest()}")
+
+
+def _agree(file: Path, digest: str) -> None:
+    if not file.exists():
+        file.write_text(digest, encoding="utf-8")
+    elif (other := file.read_text(encoding="utf-8").strip()) != digest:
+        raise click.ClickException(
+            f"The images run different plugins: registry digest {digest} here, {other} in the other. "
+            "Build both together (`make images`), and name both by the same tag."
+        )
+
+
+def _pending() -> Iterator[str]:
+    try:
+        missing = [*missing_of_host(registry()), *missing_of_plugins(registry()).pending]
+    except DatabaseError as error:
+        yield f"pending migrations: the database can't be asked: {str(error).partition(chr(10))[0]}"
+        return
+    yield f"pending migrations: {', '.join(missing) or 'none'}"
 
 
 @plugins.command()

@@ -65,8 +65,8 @@ def check_database() -> Finding:
 def check_migrations() -> Finding:
     """Compare the migrations of the installed apps with those that the database has.
 
-    Those of plugins count as far as `pagoda migrate` is to apply them: a plugin whose migrations failed is told,
-    and is a fault of readiness in strict mode alone.
+    Those of plugins count as far as `pagoda migrate` is to apply them: a plugin whose migrations failed is
+    told, and is a fault of readiness in strict mode alone.
 
     Raises:
         CheckFailed: some are not applied; they are named.
@@ -80,7 +80,9 @@ def check_migrations() -> Finding:
         raise CheckFailed(" ".join((pending, MIGRATE, *lacking.failed)))
     if lacking.failed and settings.PAGODA.pagoda_plugin_strict:
         raise CheckFailed(" ".join(lacking.failed))
-    return Finding(text=" ".join(("all of the host's applied.", *lacking.failed)) if lacking.failed else "all applied")
+    if lacking.failed:
+        return Finding(text=" ".join(("all of the host's applied.", *lacking.failed)))
+    return Finding(text="all applied")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -115,29 +115,29 @@
 {{- $root := .root -}}
 {{- $v := $root.Values -}}
 {{- $env := list -}}
-{{- $envFrom := include "pagoda.envFrom" $root | fromYamlArray -}}
 {{- $data := dict -}}
+{{- $components := list -}}
 {{- if include "pagoda.hasAccounts" $root -}}
-{{- $envFrom = list (dict "configMapRef" (dict "name" (include "pagoda.objectName" (dict "root" $root "component" "config")))) -}}
+{{- $components = list "config" -}}
 {{- if $v.broker.existingSecret -}}
-{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" $v.broker.existingSecret)) -}}
+{{- $components = append $components "broker" -}}
 {{- else -}}
 {{- $_ := set $data "BROKER_URL" (include "pagoda.brokerUrl" $root) -}}
 {{- end -}}
 {{- $redis := include "pagoda.redisUrls" (dict "root" $root "account" (include "pagoda.pluginAccount" .id)) | fromJson -}}
 {{- $data = mergeOverwrite $data $redis -}}
-{{- if and (include "pagoda.hasCache" $root) (not $redis.CACHE_URL) -}}
-{{- $cache := include "pagoda.secretName" (dict "root" $root "component" "cache" "existing" $v.cache.existingSecret) -}}
-{{- $envFrom = append $envFrom (dict "secretRef" (dict "name" $cache)) -}}
-{{- end -}}
+{{- if and (include "pagoda.hasCache" $root) (not $redis.CACHE_URL) -}}{{- $components = append $components "cache" -}}{{- end -}}
 {{- $_ := set $data "PLUGIN_SETTINGS" (toJson (ternary (dict .id .values.settings) (dict) (not (empty .values.settings)))) -}}
 {{- if include "pagoda.makesAccounts" $root -}}
 {{- $account := include "pagoda.pluginAccount" .id -}}
 {{- $_ := set $data "DATABASE_URL" (include "pagoda.accountUrl" (dict "root" $root "account" $account)) -}}
 {{- end -}}
 {{- $secrets := include "pagoda.secretName" (dict "root" $root "component" "secrets" "existing" $v.secrets.existingSecret) -}}
-{{- $env = list (dict "name" "SENTRY_DSN" "valueFrom" (dict "secretKeyRef" (dict "name" $secrets "key" "SENTRY_DSN" "optional" true))) -}}
+{{- $env = list (dict "name" "SENTRY_DSN" "valueFrom" (dict "secretKeyRef" (dict "name" $secrets "key" ($v.secrets.existingSecretKeys.SENTRY_DSN | default "SENTRY_DSN") "optional" true))) -}}
 {{- end -}}
+{{- $environment := include "pagoda.environment" (dict "root" $root "components" $components) | fromJson -}}
+{{- $env = concat $env $environment.env (list (include "pagoda.workerSize" (dict "name" .id "values" .values) | fromJson)) -}}
+{{- $envFrom := $environment.envFrom -}}
 {{- if not .values.existingSecret -}}{{- $data = mergeOverwrite $data .values.secretEnv -}}{{- end -}}
 {{- if or $data (not .values.existingSecret) -}}
 {{- $envFrom = append $envFrom (dict "secretRef" (dict "name" .secret)) -}}

@@ -3,7 +3,7 @@
 {{/* (root, component, plugin, scaling) -> a HorizontalPodAutoscaler, a ScaledObject, or nothing. */}}
 {{- define "pagoda.pluginAutoscaler" -}}
 {{- if eq .scaling.kind "cpu" }}
-{{ include "pagoda.autoscaler" (merge (dict "min" .scaling.minReplicas "max" .scaling.maxReplicas "cpu" .scaling.targetCPUPercent) .) }}
+{{ include "pagoda.autoscaler" . }}
 {{- else if eq .scaling.kind "queue" }}
 ---
 apiVersion: keda.sh/v1alpha1

@@ -14,11 +14,9 @@
 {{- $plugins := include "pagoda.plugins" . | fromJson -}}
 {{- $ranges := dict -}}
 {{- $permissions := dict -}}
-{{- $sizes := dict "core" (dict "concurrency" .Values.coreWorker.concurrency "memory_mb" .Values.coreWorker.memoryMb) -}}
 {{- range $id, $plugin := $plugins.values -}}
 {{- if $plugin.operationIds -}}{{- $_ := set $ranges $id $plugin.operationIds -}}{{- end -}}
 {{- if $plugin.permissions -}}{{- $_ := set $permissions $id $plugin.permissions -}}{{- end -}}
-{{- $_ := set $sizes $id (dict "concurrency" $plugin.concurrency "memory_mb" $plugin.memoryMb) -}}
 {{- end -}}
 {{- $settings := dict
   "PAGODA_ENV" "production"
@@ -26,7 +24,6 @@
   "ENABLED_PLUGINS" (join "," $plugins.order)
   "PLUGIN_OPERATION_ID_CONFIG" (toJson $ranges)
   "PLUGIN_PERMISSIONS" (toJson $permissions)
-  "PLUGIN_WORKER_CONFIG" (toJson $sizes)
 -}}
 {{- with include "pagoda.trustedOrigins" . -}}{{- $_ := set $settings "PAGODA_CSRF_TRUSTED_ORIGINS" . -}}{{- end -}}
 {{- with .Values.api.trustedProxies -}}{{- $_ := set $settings "PAGODA_TRUSTED_PROXIES" (join "," .) -}}{{- end -}}
@@ -49,8 +46,10 @@
 
 {{- define "pagoda.trustedOrigins" -}}
 {{- $origins := .Values.api.trustedOrigins -}}
-{{- if and .Values.ingress.enabled .Values.ingress.tlsSecret -}}
-{{- range .Values.ingress.hosts -}}{{- $origins = append $origins (printf "https://%s" .) -}}{{- end -}}
+{{- if .Values.ingress.enabled -}}
+{{- range .Values.ingress.hosts -}}
+{{- if include "pagoda.hasTls" (dict "root" $ "host" .) -}}{{- $origins = append $origins (printf "https://%s" .) -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.httpRoute.enabled -}}
 {{- range .Values.httpRoute.hostnames -}}{{- $origins = append $origins (printf "https://%s" .) -}}{{- end -}}
@@ -62,7 +61,7 @@
 {{- if .Values.flower.url -}}
 {{- .Values.flower.url -}}
 {{- else if and .Values.flower.enabled .Values.ingress.enabled .Values.ingress.flowerHost -}}
-{{- printf "%s://%s" (ternary "http" "https" (empty .Values.ingress.tlsSecret)) .Values.ingress.flowerHost -}}
+{{- printf "%s://%s" (ternary "http" "https" (empty (include "pagoda.hasTls" (dict "root" . "host" .Values.ingress.flowerHost)))) .Values.ingress.flowerHost -}}
 {{- end -}}
 {{- end -}}
 
@@ -78,19 +77,31 @@
 {{- concat $hosts .Values.api.allowedHosts | uniq | join "," -}}
 {{- end -}}
 
-{{/* root -> what every process of Pagoda reads its settings from; what comes later wins. */}}
-{{- define "pagoda.envFrom" -}}
-- configMapRef: {name: {{ include "pagoda.objectName" (dict "root" . "component" "config") }}}
-- secretRef: {name: {{ include "pagoda.secretName" (dict "root" . "component" "secrets" "existing" .Values.secrets.existingSecret) }}}
-- secretRef: {name: {{ include "pagoda.secretName" (dict "root" . "component" "database" "existing" .Values.database.existingSecret) }}}
-- secretRef: {name: {{ include "pagoda.secretName" (dict "root" . "component" "broker" "existing" .Values.broker.existingSecret) }}}
-{{- if include "pagoda.hasCache" . }}
-- secretRef: {name: {{ include "pagoda.secretName" (dict "root" . "component" "cache" "existing" .Values.cache.existingSecret) }}}
-{{- end }}
-- secretRef: {name: {{ include "pagoda.objectName" (dict "root" . "component" "plugins") }}}
+{{/* (root[, components]) -> JSON of `{"env", "envFrom"}`: what every process of Pagoda reads its settings from; what comes later
+     wins. Keys of a Secret of the user's that have names of their own are read one by one. */}}
+{{- define "pagoda.environment" -}}
+{{- $root := .root -}}
+{{- $env := list -}}
+{{- $envFrom := list -}}
+{{- $cache := ternary (list "cache") list (not (empty (include "pagoda.hasCache" $root))) -}}
+{{- range $component := .components | default (concat (list "config" "secrets" "database" "broker") $cache (list "plugins")) -}}
+{{- $given := ternary dict (get $root.Values $component) (has $component (list "config" "plugins")) -}}
+{{- $keys := $given.existingSecretKeys | default dict -}}
+{{- with $given.existingSecretKey -}}{{- $keys = dict (printf "%s_URL" (upper $component)) . -}}{{- end -}}
+{{- $name := include "pagoda.secretName" (dict "root" $root "component" $component "existing" $given.existingSecret) -}}
+{{- if and $given.existingSecret $keys -}}
+{{- range $variable, $key := $keys -}}
+{{- $env = append $env (dict "name" $variable "valueFrom" (dict "secretKeyRef" (dict "name" $name "key" $key))) -}}
+{{- end -}}
+{{- else -}}
+{{- $envFrom = append $envFrom (dict (ternary "configMapRef" "secretRef" (eq $component "config")) (dict "name" $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "env" $env "envFrom" $envFrom | toJson -}}
 {{- end -}}
 
-{{/* root -> a digest that changes with what the chart knows of settings and secrets. */}}
-{{- define "pagoda.configChecksum" -}}
-{{- list (include (print .Template.BasePath "/config.yaml") .) (include (print .Template.BasePath "/secrets.yaml") .) | join "\n" | sha256sum -}}
+{{/* (name, values) -> JSON of the variable with which the worker of a plugin, or of `core`, has its size. */}}
+{{- define "pagoda.workerSize" -}}
+{{- $size := dict "concurrency" .values.concurrency "memory_mb" .values.memoryMb -}}
+{{- dict "name" "PLUGIN_WORKER_CONFIG" "value" (dict .name $size | toJson) | toJson -}}
 {{- end -}}

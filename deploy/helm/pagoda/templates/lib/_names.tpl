@@ -42,6 +42,9 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/part-of: pagoda
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* (root, component[, plugin][, name][, annotations]) -> metadata of an object. */}}
@@ -52,16 +55,27 @@ labels: {{- include "pagoda.labels" . | nindent 2 }}
 {{- with .extraLabels }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .annotations }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* root -> what goes in front of the name of an image. */}}
+{{- define "pagoda.registry" -}}
+{{- with .Values.image.registry | default (.Values.global | default dict).imageRegistry -}}{{ trimSuffix "/" . }}/{{- end -}}
+{{- end -}}
+
+{{/* (root, image) -> the image of a server of the chart; one that names its registry (`host.name/`, `host:port/`) stays as it is. */}}
+{{- define "pagoda.serverImage" -}}
+{{- if not (regexMatch "^([^/]*[.:][^/]*|localhost)/" .image) -}}{{- include "pagoda.registry" .root -}}{{- end -}}
+{{- .image -}}
 {{- end -}}
 
 {{/* (root, which) -> the image of `api` or `worker`. */}}
 {{- define "pagoda.image" -}}
 {{- $image := .root.Values.image -}}
 {{- $own := get $image .which -}}
-{{- $repository := ternary $own.repository (printf "%s/%s" (trimSuffix "/" $image.registry) $own.repository) (empty $image.registry) -}}
+{{- $repository := print (include "pagoda.registry" .root) $own.repository -}}
 {{- if $own.digest -}}
 {{- printf "%s@%s" $repository $own.digest -}}
 {{- else -}}

@@ -1,8 +1,8 @@
 {{/* A Pod as all workloads have it: restricted, with limits, without a token, writing to folders of its own alone. */}}
 
 {{/* (root, component, values, image[, plugin, args, command, env, envFrom, ports, probes, graceSeconds, init, volumes, mounts,
-     clients, labels, annotations, restartPolicy, preStop, checksum]) -> metadata and spec of a Pod.
-     `init` are init containers of the same image, a list of (name, args[, env]); `clients` are the servers it talks to. */}}
+     clients, labels, annotations, restartPolicy, preStop, checksum, own]) -> metadata and spec of a Pod.
+     `init` are init containers, a list of (name, args[, env, image]); `clients` are the servers it talks to. */}}
 {{- define "pagoda.pod" -}}
 metadata:
   labels:
@@ -14,13 +14,15 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- $annotations := merge (dict) .values.podAnnotations }}
-  {{- with .checksum }}{{ $_ := set $annotations "checksum/config" . }}{{ end }}
+  {{- $checksum := "" }}
+  {{- if hasKey . "checksum" }}{{ $checksum = .checksum }}{{ else }}{{ $checksum = include "pagoda.checksum" . }}{{ end }}
+  {{- with $checksum }}{{ $_ := set $annotations "checksum/config" . }}{{ end }}
   {{- with $annotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "pagoda.objectName" . }}
-  automountServiceAccountToken: false
+  serviceAccountName: {{ .values.serviceAccount.name | default (include "pagoda.objectName" .) }}
+  automountServiceAccountToken: {{ .values.serviceAccount.automountToken }}
   enableServiceLinks: false
   {{- with .restartPolicy }}
   restartPolicy: {{ . }}
@@ -33,6 +35,18 @@ spec:
   {{- end }}
   securityContext: {{- toYaml .values.podSecurityContext | nindent 4 }}
   terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds | default .graceSeconds | default 30 | int }}
+  {{- with .values.runtimeClassName }}
+  runtimeClassName: {{ quote . }}
+  {{- end }}
+  {{- with .values.dnsPolicy }}
+  dnsPolicy: {{ . }}
+  {{- end }}
+  {{- with .values.dnsConfig }}
+  dnsConfig: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .values.hostAliases }}
+  hostAliases: {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- with .values.priorityClassName }}
   priorityClassName: {{ quote . }}
   {{- end }}
@@ -53,7 +67,7 @@ spec:
     {{- range .init }}
     - name: {{ .name }}
       args: {{- toYaml .args | nindent 8 }}
-      {{- include "pagoda.containerBasics" $ | nindent 6 }}
+      {{- include "pagoda.containerBasics" (merge (dict "image" (.image | default $.image)) $) | nindent 6 }}
       {{- include "pagoda.containerEnv" (merge (dict "env" (concat (default (list) $.env) (default (list) .env))) $) | nindent 6 }}
     {{- end }}
     {{- with .values.extraInitContainers }}
@@ -76,7 +90,9 @@ spec:
       {{- with .probes }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
-      {{- if .preStop }}
+      {{- if .values.lifecycle }}
+      lifecycle: {{- toYaml .values.lifecycle | nindent 8 }}
+      {{- else if .preStop }}
       # A Pod gets requests for a moment after it was asked to end.
       lifecycle: {preStop: {exec: {command: [python, -c, "import time; time.sleep(5)"]}}}
       {{- end }}
@@ -103,6 +119,7 @@ spec:
 image: {{ .image }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext: {{- toYaml .values.securityContext | nindent 2 }}
+terminationMessagePolicy: FallbackToLogsOnError
 resources: {{- toYaml .values.resources | nindent 2 }}
 volumeMounts:
   {{- range $name, $path := include "pagoda.scratch" . | fromJson }}

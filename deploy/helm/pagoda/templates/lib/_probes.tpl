@@ -3,23 +3,12 @@
 {{/* (values, handlers: {startup, liveness, readiness}) -> the three probes. A process that answers slowly under load is not
      dead: liveness takes two minutes to say so. */}}
 {{- define "pagoda.probes" -}}
-{{- with .handlers.startup }}
-startupProbe:
-  {{- toYaml . | nindent 2 }}
-  periodSeconds: 5
-  timeoutSeconds: 10
-  failureThreshold: {{ div $.values.startupSeconds 5 }}
-{{- end }}
-livenessProbe:
-  {{- toYaml .handlers.liveness | nindent 2 }}
-  periodSeconds: 20
-  timeoutSeconds: 10
-  failureThreshold: 6
-readinessProbe:
-  {{- toYaml .handlers.readiness | nindent 2 }}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 3
+{{- $startup := dict "periodSeconds" 5 "timeoutSeconds" 10 "failureThreshold" (div .values.startupSeconds 5) -}}
+{{- $liveness := dict "periodSeconds" 20 "timeoutSeconds" 10 "failureThreshold" 6 -}}
+{{- $readiness := dict "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 3 -}}
+startupProbe: {{- merge (dict) .values.probes.startup $startup .handlers.startup | toYaml | nindent 2 }}
+livenessProbe: {{- merge (dict) .values.probes.liveness $liveness .handlers.liveness | toYaml | nindent 2 }}
+readinessProbe: {{- merge (dict) .values.probes.readiness $readiness .handlers.readiness | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* A path -> a request for it that PAGODA_ALLOWED_HOSTS accepts, whatever the Pod's address. */}}

@@ -20,13 +20,13 @@
 {{- get $memory $place -}}
 {{- end -}}
 
-{{/* (root, component, data[, plugin][, keep]) -> a Secret. With `keep` it outlives the release, as data may that it opens. */}}
+{{/* (root, component, data[, plugin][, keep][, annotations]) -> a Secret. With `keep` it outlives the release, as data may that it opens. */}}
 {{- define "pagoda.secret" -}}
 ---
 apiVersion: v1
 kind: Secret
 metadata:
-  {{- $annotations := ternary (dict "helm.sh/resource-policy" "keep") (dict) (default false .keep) }}
+  {{- $annotations := ternary (dict "helm.sh/resource-policy" "keep") (.annotations | default dict) (default false .keep) }}
   {{- include "pagoda.metadata" (dict "root" .root "component" .component "plugin" .plugin "annotations" $annotations) | nindent 2 }}
 type: Opaque
 data:

@@ -6,9 +6,10 @@
 ---
 apiVersion: apps/v1
 kind: StatefulSet
-metadata: {{- include "pagoda.metadata" . | nindent 2 }}
+metadata: {{- include "pagoda.metadata" (merge (dict "annotations" .values.annotations) .) | nindent 2 }}
 spec:
   replicas: 1
+  revisionHistoryLimit: {{ int .values.revisionHistoryLimit }}
   serviceName: {{ include "pagoda.objectName" . }}
   selector:
     matchLabels: {{- include "pagoda.selector" . | nindent 6 }}

@@ -1,6 +1,6 @@
 {{/* A worker of one queue, and the dispatcher, which is watched in the same way. */}}
 
-{{/* (root, component, values, args[, plugin, replicas, scaled, env, envFrom]) -> the objects of `pagoda.workload`. */}}
+{{/* (root, component, values, args, env, envFrom[, plugin, replicas, scaled, own]) -> the objects of `pagoda.workload`. */}}
 {{- define "pagoda.worker" -}}
 {{- $root := .root -}}
 {{- $env := list -}}
@@ -16,13 +16,11 @@
   "image" (include "pagoda.image" (dict "root" $root "which" "worker"))
   "args" (concat .args (list "--alive-file" (include "pagoda.aliveFile" $root)))
   "env" (concat $env (default (list) .env))
-  "envFrom" (default (include "pagoda.envFrom" $root | fromYamlArray) .envFrom)
   "ports" $ports
   "ingress" $ingress
   "probes" (include "pagoda.workerProbes" . | fromYaml)
   "init" (include "pagoda.initContainers" (dict "root" $root "isWorker" true) | fromYamlArray)
   "clients" (include "pagoda.clients" $root | fromJson).all
   "graceSeconds" (include "pagoda.drainSeconds" $root | int)
-  "checksum" (include "pagoda.configChecksum" $root)
 ) .) }}
 {{- end -}}

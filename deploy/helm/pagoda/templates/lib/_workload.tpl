@@ -7,15 +7,15 @@
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {{- include "pagoda.metadata" . | nindent 2 }}
+metadata: {{- include "pagoda.metadata" (merge (dict "annotations" .values.annotations) .) | nindent 2 }}
 spec:
   {{- if not .scaled }}
   replicas: {{ int .replicas }}
   {{- end }}
-  revisionHistoryLimit: 5
+  revisionHistoryLimit: {{ int .values.revisionHistoryLimit }}
   # Longer than a Pod may wait for the database and take to start, so that a slow start is not called a failure.
   progressDeadlineSeconds: {{ add .values.startupSeconds .root.Values.migrations.waitSeconds 300 }}
-  strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
+  strategy: {{- .values.strategy | default (dict "type" "RollingUpdate" "rollingUpdate" (dict "maxUnavailable" 0 "maxSurge" 1)) | toYaml | nindent 4 }}
   selector:
     matchLabels: {{- include "pagoda.selector" . | nindent 6 }}
   template: {{- include "pagoda.pod" . | nindent 4 }}
@@ -24,11 +24,13 @@ spec:
 {{ end -}}
 
 {{- define "pagoda.serviceAccount" -}}
+{{- if not .values.serviceAccount.name }}
 ---
 apiVersion: v1
 kind: ServiceAccount
-metadata: {{- include "pagoda.metadata" (merge (dict "annotations" .values.serviceAccountAnnotations) .) | nindent 2 }}
-automountServiceAccountToken: false
+metadata: {{- include "pagoda.metadata" (merge (dict "annotations" (merge (dict) .values.serviceAccountAnnotations (.annotations | default dict))) .) | nindent 2 }}
+automountServiceAccountToken: {{ .values.serviceAccount.automountToken }}
+{{- end }}
 {{- end -}}
 
 {{- define "pagoda.disruptionBudget" -}}
@@ -38,13 +40,17 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {{- include "pagoda.metadata" . | nindent 2 }}
 spec:
+  {{- if toString .values.podDisruptionBudget.minAvailable }}
+  minAvailable: {{ toJson .values.podDisruptionBudget.minAvailable }}
+  {{- else }}
   maxUnavailable: {{ toJson .values.podDisruptionBudget.maxUnavailable }}
+  {{- end }}
   selector:
     matchLabels: {{- include "pagoda.selector" . | nindent 6 }}
 {{- end }}
 {{- end -}}
 
-{{/* (root, component, min, max, cpu) -> a HorizontalPodAutoscaler. */}}
+{{/* (root, component, scaling[, plugin]) -> a HorizontalPodAutoscaler. */}}
 {{- define "pagoda.autoscaler" -}}
 ---
 apiVersion: autoscaling/v2
@@ -52,14 +58,22 @@ kind: HorizontalPodAutoscaler
 metadata: {{- include "pagoda.metadata" . | nindent 2 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "pagoda.objectName" . }}}
-  minReplicas: {{ int .min }}
-  maxReplicas: {{ int .max }}
+  minReplicas: {{ int .scaling.minReplicas }}
+  maxReplicas: {{ int .scaling.maxReplicas }}
   metrics:
     - type: Resource
-      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int .cpu }}}}
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int .scaling.targetCPUPercent }}}}
+    {{- with .scaling.targetMemoryPercent }}
+    - type: Resource
+      resource: {name: memory, target: {type: Utilization, averageUtilization: {{ int . }}}}
+    {{- end }}
+  {{- with .scaling.behavior }}
+  behavior: {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 
-{{/* (root, component, port, target[, type, annotations]) -> a Service; `target` names the port of the container. */}}
+{{/* (root, component, port, target[, type, annotations, nodePort, loadBalancerClass, loadBalancerSourceRanges]) -> a Service;
+     `target` names the port of the container. */}}
 {{- define "pagoda.service" -}}
 ---
 apiVersion: v1
@@ -67,7 +81,19 @@ kind: Service
 metadata: {{- include "pagoda.metadata" (merge (dict "annotations" (default (dict) .annotations)) .) | nindent 2 }}
 spec:
   type: {{ .type | default "ClusterIP" }}
+  {{- with .loadBalancerClass }}
+  loadBalancerClass: {{ quote . }}
+  {{- end }}
+  {{- with .loadBalancerSourceRanges }}
+  loadBalancerSourceRanges: {{- toYaml . | nindent 4 }}
+  {{- end }}
   selector: {{- include "pagoda.selector" . | nindent 4 }}
   ports:
-    - {name: {{ .target }}, port: {{ int .port }}, targetPort: {{ .target }}, protocol: TCP}
+    - name: {{ .target }}
+      port: {{ int .port }}
+      targetPort: {{ .target }}
+      protocol: TCP
+      {{- with .nodePort }}
+      nodePort: {{ int . }}
+      {{- end }}
 {{- end -}}
