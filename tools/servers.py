@@ -100,7 +100,8 @@ class PostgresServer:
         self.folder.mkdir(parents=True)
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
-        command = (str(programs / "initdb"), "-D", str(self.folder), "-U", self.superuser, "-A", "trust", "-N")
+        options = ("-D", str(self.folder), "-U", self.superuser, "-A", "trust", "-N")
+        command = (str(programs / "initdb"), *options)
         subprocess.run(_as_nobody(command), check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def _ask(self) -> None:

@@ -211,7 +211,7 @@ def psql(server: PostgresServer, user: str, *arguments: str, text: str = "") -> 
         "POSTGRES_USER": user,
     }
     command = ["sh", "-eu", *arguments] if text else ["psql", "-U", user, *arguments]
-    env["POSTGRES_PASSWORD"] = "of-the-owner"  # noqa: S105
+    env["POSTGRES_PASSWORD"] = "of-the-owner"
     done = subprocess.run(command, env=env, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

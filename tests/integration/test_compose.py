@@ -57,7 +57,7 @@ def compose(request: pytest.FixtureRequest, has_compose: None, tmp_path: Path) -
     """Start everything from a copy of the folder, at free ports."""
     folder = tmp_path / "docker"
     folder.mkdir()
-    for name in ("compose.yaml", "nginx.conf", "make_env.py"):
+    for name in ("compose.yaml", "nginx.conf", "make_env.py", "postgresql_owner.sh"):
         (folder / name).write_bytes((DOCKER / name).read_bytes())
     subprocess.run([sys.executable, str(folder / "make_env.py")], check=True, capture_output=True)
     settings = {

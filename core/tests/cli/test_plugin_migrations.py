@@ -96,10 +96,13 @@ def test_what_is_not_applied_is_told_by_health_and_doctor(pagoda: Any) -> None:
     assert "ok     migrations  all applied" in pagoda("plugins", "doctor", "shop")
 
 
-RAISING = MIGRATION + """
+RAISING = (
+    MIGRATION
+    + """
     def apply(self, *args, **options):
         raise RuntimeError("no such disk")
 """
+)
 
 
 def test_waiting_ends_when_the_migrations_of_plugins_are_applied(pagoda: Any) -> None:

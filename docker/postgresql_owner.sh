@@ -1,0 +1,1 @@
+../deploy/helm/pagoda/files/postgresql_owner.sh
