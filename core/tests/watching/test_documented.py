@@ -22,6 +22,7 @@ from pagoda.audit import archiving
 from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.audit.models import AuditEvent
+from pagoda.audit.recording import record
 from pagoda.audit.sealing import seal_all
 from pagoda.config.settings import Settings
 from pagoda.domain.authority import BeyondAuthority, PluginAuthority
@@ -312,6 +313,7 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "entry.updated": lambda: changed(web, note="x"),
         "entry.deleted": lambda: deleted(web),
         "entry.restored": lambda: changed(deleted(web), is_active=True),
+        "entry.overridden": lambda: record(Action.ENTRY_OVERRIDDEN, subject=web.name),
         "login.succeeded": log_in,
         "login.failed": lambda: auth.authenticate(request, username="ann", password="wrong"),
         "logout": log_out,

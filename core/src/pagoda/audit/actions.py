@@ -17,6 +17,7 @@ class Action(enum.StrEnum):
     ENTRY_UPDATED = "entry.updated"
     ENTRY_DELETED = "entry.deleted"
     ENTRY_RESTORED = "entry.restored"
+    ENTRY_OVERRIDDEN = "entry.overridden"  # a plugin has answered in the host's place
 
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"  # the name that was tried, never the password; see `failed_logins`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
 from pagoda_plugin_sdk.exceptions import near_misses
 
-OWN_PREFIXES = ("PAGODA_", "PLUGIN_", "BREAKER_", "JOB_", "RATE_LIMIT_", "HEALTH_", "ALERT_")
+OWN_PREFIXES = (
+    *("PAGODA_", "PLUGIN_", "BACKEND_PLUGIN_"),
+    *("BREAKER_", "JOB_", "RATE_LIMIT_", "HEALTH_", "ALERT_"),
+)
 """Variables that begin so are ours: an unknown one is a typo and a fault."""
 
 ENV_FILE = "PAGODA_ENV_FILE"
@@ -61,11 +65,30 @@ class _Source(EnvSettingsSource):
         return self._variables
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Return the decoded JSON, or `value` as it is when it is none."""
+        """Return the decoded JSON, or `value` as it is when it is none.
+
+        Raises:
+            SettingsError: a name stands twice in an object, of which JSON would take the last.
+        """
         try:
+            json.loads(value, object_pairs_hook=_without_doubles)
             return super().decode_complex_value(field_name, field, value)
+        except _Doubled as error:
+            raise SettingsError([f"{field_name.upper()} names {error} twice. Keep one of the two."]) from None
         except ValueError:
             return value
+
+
+class _Doubled(Exception):
+    """A name stands twice in a JSON object."""
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise _Doubled(repr(name))
+    return dict(pairs)
 
 
 def _environment() -> dict[str, str]:

@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     plugin_operation_id_config: dict[str, Any] = {}  # {plugin: [first id, last id]}; the registry checks it
     plugin_settings: dict[str, dict[str, Any]] = {}  # {plugin: values of its settings_model}
     plugin_permissions: dict[str, tuple[GrantedPermission, ...]] = {}  # {plugin: what it may beside its user}
+    backend_plugin_entity_overrides: dict[str, Any] = {}  # {entity: {plugin, operations, params}}
     plugin_lock: dict[str, PluginPin] = {}  # {plugin: version and hash that alone may be imported}
     plugin_worker_config: dict[str, WorkerConfig] = {}  # {plugin, or "core": how its worker runs}
     plugin_load_timeout_seconds: float = Field(default=30.0, gt=0, le=3600)  # of each step of a plugin's load

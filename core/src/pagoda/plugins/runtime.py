@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.config.settings import Settings
 from pagoda.hooks.runtime import manager
+from pagoda.plugins import overrides
 from pagoda.plugins.boot import boot
 from pagoda.plugins.registry import Host, PluginRegistry
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -23,6 +24,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
 
     Raises:
         PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault.
+        ImproperlyConfigured: BACKEND_PLUGIN_ENTITY_OVERRIDES is at fault.
     """
     _Booted.registry = PluginRegistry(
         Host(
@@ -37,6 +39,7 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
         )
     )
     boot(_Booted.registry, settings)
+    overrides.bind(_Booted.registry, settings.backend_plugin_entity_overrides)
     return _Booted.registry
 
 

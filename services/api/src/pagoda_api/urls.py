@@ -10,13 +10,13 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from pagoda.plugins.runtime import registry
+from pagoda_api.overrides import entry_view_set
 from pagoda_api.own_password import OwnPasswordView
 from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes
 from pagoda_api.resources.accounts import GroupViewSet, UserViewSet
 from pagoda_api.resources.audit import AuditViewSet
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
-from pagoda_api.resources.entries import EntryViewSet
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.me import MeView, PasswordView
@@ -27,7 +27,7 @@ from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSe
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
-router.register("entries", EntryViewSet, basename="entry")
+router.register("entries", entry_view_set(), basename="entry")
 router.register("jobs", JobViewSet, basename="job")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("users", UserViewSet, basename="user")

@@ -27,6 +27,7 @@ application = below_prefix(get_wsgi_application(), settings.PAGODA.pagoda_path_p
 # Django imports URL modules at the first request; a plugin's that fails is to be reported at start-up.
 get_resolver()._populate()
 report_missing(registry())
+import_module("pagoda_api.overrides").check_entities()
 
 # Before the server forks: its workers share what the fence counts.
 import_module("pagoda_api.endpoint_fence").endpoint_fence()

@@ -1,0 +1,150 @@
+"""Which plugins take the place of operations on entries, as BACKEND_PLUGIN_ENTITY_OVERRIDES says."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
+from pagoda.plugins.registry import PluginRegistry
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.override import OVERRIDE_OPERATIONS, OverrideContext, OverrideOperation
+from pagoda_plugin_sdk.plugin import Plugin
+
+SETTING = "BACKEND_PLUGIN_ENTITY_OVERRIDES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """One operation on the entries of one entity, as a plugin does it."""
+
+    plugin_id: str
+    operation: OverrideOperation
+    handler: Callable[[OverrideContext], Any]  # Any: a response, None, or whatever a plugin returns
+    params: Any  # what the plugin made of the operator's
+
+
+type Bindings = Mapping[str, Mapping[OverrideOperation, Override]]
+"""``{entity's id or name: {operation: override}}``"""
+
+
+class _Binding(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plugin: str
+    operations: list[Literal["create", "retrieve", "update", "delete", "list"]] = Field(min_length=1)
+    params: dict[str, Any] = {}
+
+
+class _Bound:
+    """What the API serves."""
+
+    bindings: Bindings = {}
+
+
+def bindings() -> Bindings:
+    """Return what is bound in this process."""
+    return _Bound.bindings
+
+
+def bind(registry: PluginRegistry, setting: Mapping[str, Any]) -> None:
+    """Bind what the setting says; operations of a plugin that is skipped stay the host's own.
+
+    Raises:
+        ImproperlyConfigured: it lists every fault of the setting; nothing is bound then.
+    """
+    faults: list[str] = []
+    found = {key: _overrides(registry, key, value, faults) for key, value in setting.items()}
+    refuse(faults)
+    _Bound.bindings = {key: each for key, each in found.items() if each}
+
+
+def override_for(entity_id: int, name: str, operation: OverrideOperation) -> Override | None:
+    """Return what takes the place of `operation` on the entries of an entity; its id goes before its name."""
+    bound = _Bound.bindings
+    return bound.get(str(entity_id), bound.get(name, {})).get(operation)
+
+
+def _overrides(
+    registry: PluginRegistry, key: str, value: Any, faults: list[str]
+) -> dict[OverrideOperation, Override]:
+    try:
+        binding = _Binding.model_validate(value)
+    except ValidationError as error:
+        faults += [f"{key!r}: {text}" for text in _texts(error)]
+        return {}
+    if binding.plugin not in registry.known_names():
+        faults.append(
+            f"{key!r} names plugin {binding.plugin!r}, which is not enabled."
+            f"{near_misses(binding.plugin, registry.known_names())}"
+        )
+        return {}
+    record = registry.get(binding.plugin)
+    if record.plugin is None or not record.is_active:
+        text = f"Entity {key!r} is bound in {SETTING}, but plugin {record.id!r} is {record.status.value}."
+        registry.report_configuration_fault(ReasonCode.OVERRIDE_OFF, text)
+        return {}
+    found: dict[OverrideOperation, Override] = {}
+    for operation in binding.operations:
+        if operation in found:
+            faults.append(f"{key!r} binds {operation!r} twice. Keep one of the two.")
+            continue
+        try:
+            with registry.loading(record, ReasonCode.INVALID_PLUGIN, f"{record.label} fails", "Correct it."):
+                made = _made(record.plugin, record, operation, binding.params)
+        except PluginRefused as refused:
+            faults += [f"{key!r}: {text}" for text in _refusals(refused)]
+        else:
+            if isinstance(made, str):
+                faults.append(f"{key!r}: {made}")
+            else:
+                found[operation] = made
+    return found
+
+
+def _made(
+    plugin: Plugin, record: PluginRecord, operation: OverrideOperation, params: dict[str, Any]
+) -> Override | str:
+    """Return the override, or what is wrong with the plugin's; this runs its code."""
+    handler = plugin.get_handler(operation)
+    if handler is None:
+        offered = ", ".join(each for each in OVERRIDE_OPERATIONS if plugin.get_handler(each)) or "none"
+        return f"plugin {record.id!r} has no method for {operation!r}, it has: {offered}."
+    try:
+        inspect.signature(handler).bind(None)
+    except TypeError as error:
+        return f"{handler} can't take a context ({error}). Write it as `def f(self, context)`."
+    return Override(
+        plugin_id=record.id, operation=operation, handler=handler, params=plugin.validate_params(dict(params))
+    )
+
+
+def _refusals(refused: PluginRefused) -> Iterator[str]:
+    """Yield what is wrong; pydantic's texts without the values, which may be secrets."""
+    cause = refused.__cause__
+    if isinstance(cause, ValidationError):
+        yield from (f"params: {text}" for text in _texts(cause))
+    else:
+        yield str(refused)
+
+
+def _texts(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(map(str, fault["loc"]))
+        yield f"`{where}`: {fault['msg']}." if where else f"{fault['msg']}."
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Refuse the setting if there is anything wrong with it.
+
+    Raises:
+        ImproperlyConfigured: it lists the faults.
+    """
+    if faults:
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise ImproperlyConfigured(f"{SETTING} has {len(faults)} fault(s):\n{listed}")
