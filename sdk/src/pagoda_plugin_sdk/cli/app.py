@@ -31,6 +31,8 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "new": Part("new:new", "Make the project of a new plugin.", ("copier", "ruff")),
     "check": Part("check:check", "Check all that can be known without a host."),
+    "dev": Part("dev:dev", "Serve the plugin in a host of its own, with reload.", (*HOST, "watchfiles")),
+    "manage": Part("dev:manage", "Run a command of Django in that host.", (*HOST, "watchfiles")),
     "test": Part("test:test", "Run the plugin's tests.", (*HOST, "pytest")),
     "build": Part("build:build", "Make the wheel and the sdist, and check them.", ("build", "twine")),
     "publish": Part("publish:publish", "Upload what `build` made to an index.", ("twine",)),
