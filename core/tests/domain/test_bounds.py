@@ -118,8 +118,8 @@ def test_faults_beyond_what_a_reader_can_use_are_counted_and_cost_no_work(
         asked.append(name)
         return ""
 
-    for module in ("pagoda_plugin_sdk.rules.incoming", "pagoda.domain.entity.attributes"):
-        monkeypatch.setattr(f"{module}.near_misses", near_misses)
+    for module in ("incoming", "specs"):
+        monkeypatch.setattr(f"pagoda_plugin_sdk.rules.{module}.near_misses", near_misses)
     with pytest.raises(ValidationError) as caught:
         services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5_000)})
     assert len(caught.value.messages) == MAX_FAULTS + 1

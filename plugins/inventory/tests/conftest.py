@@ -1,52 +1,18 @@
-"""What Django and REST framework need to serve the plugin, a host in memory, and a machine made of facts."""
+"""What the tests share beside the fixtures of the SDK's pytest plugin: a machine made of facts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import django
 import pytest
-from django.conf import settings
-from django.urls import include, path
-
-from pagoda_plugin_sdk import PluginTaskRegistry
-from pagoda_plugin_sdk.testing import MemoryHost, injected
-
-if not settings.configured:
-    settings.configure(
-        ALLOWED_HOSTS=["testserver"],
-        REST_FRAMEWORK={
-            "DEFAULT_AUTHENTICATION_CLASSES": [],
-            "UNAUTHENTICATED_USER": None,
-            "TEST_REQUEST_DEFAULT_FORMAT": "json",
-        },
-        SECRET_KEY="tests",
-        USE_TZ=True,
-    )
-    django.setup()
-    settings.ROOT_URLCONF = (path("api/v2/plugins/inventory/", include("pagoda_inventory.api.urls")),)
 
 from pagoda_inventory.facts import MachineFacts
 from pagoda_inventory.machine import FilesystemFacts, HostFacts, InterfaceFacts
 from pagoda_inventory.packages import PackageFacts, PackageScan, package_key
-from pagoda_inventory.plugin import TASK_CONFIG, InventoryPlugin
-
-
-@dataclass(frozen=True, slots=True)
-class FakeUser:
-    """A user that is logged in."""
-
-    username: str = "ann"
-    is_authenticated: bool = True
-    is_active: bool = True
-
-
-@pytest.fixture
-def user() -> FakeUser:
-    return FakeUser()
+from pagoda_inventory.plugin import InventoryPlugin
+from pagoda_plugin_sdk.testing import MemoryHost, MemoryUser
 
 
 @pytest.fixture
@@ -55,13 +21,13 @@ def plugin() -> InventoryPlugin:
 
 
 @pytest.fixture
-def host(plugin: InventoryPlugin) -> Iterator[MemoryHost]:
-    made = MemoryHost(plugin)
-    PluginTaskRegistry.register(TASK_CONFIG)
-    PluginTaskRegistry.validate_all({"inventory": (200, 299)})
-    with injected(made.models):
-        yield made
-    PluginTaskRegistry.reset()
+def host(memory_host: MemoryHost) -> MemoryHost:
+    return memory_host
+
+
+@pytest.fixture
+def user(host: MemoryHost) -> MemoryUser:
+    return host.user("ann")
 
 
 VENV = "/srv/app"

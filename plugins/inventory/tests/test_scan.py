@@ -241,7 +241,7 @@ class Picky(Plugin):
 
 @pytest.fixture
 def picky(host: MemoryHost) -> MemoryHost:
-    host.plugins = (*host.plugins, Picky())
+    host.register(Picky())
     return host
 
 
@@ -263,7 +263,7 @@ def test_entry_that_is_refused_costs_no_other(picky: MemoryHost, make: Any) -> N
 
 def test_refused_mark_of_what_is_gone_costs_no_other(host: MemoryHost, make: Any) -> None:
     stocked(make.machine(make.package("forbidden"), make.package("lib")))
-    host.plugins = (*host.plugins, Picky())
+    host.register(Picky())
 
     result = stocked(make.machine())
 
@@ -364,7 +364,8 @@ def test_task_without_packages_leaves_them_out(host: MemoryHost) -> None:
     assert PACKAGE not in run_task(scan, job)["created"]
 
 
-def test_user_of_the_job_writes_the_entries(host: MemoryHost, make: Any, user: Any) -> None:
+def test_user_of_the_job_writes_the_entries(host: MemoryHost, make: Any) -> None:
+    user = host.user("root", is_superuser=True)
     seen: list[Any] = []
 
     class Witness(Plugin):
@@ -375,7 +376,7 @@ def test_user_of_the_job_writes_the_entries(host: MemoryHost, make: Any, user: A
         def see(self, user: Any, schema_name: str, name: str, attrs: Any, instance: Any) -> None:
             seen.append(user)
 
-    host.plugins = (*host.plugins, Witness())
+    host.register(Witness())
     stocked(make.machine(), FakeJob(user=user))
 
     assert seen == [user] * 4

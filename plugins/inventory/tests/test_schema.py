@@ -20,9 +20,9 @@ def test_references_point_to_entities_of_the_inventory(host: MemoryHost) -> None
     ensure_schema(None)
 
     referrals = {
-        (attr.parent_entity.name, attr.name): attr.options["referral"]
+        (attr.parent_entity.name, attr.name): [target.name for target in attr.targets]
         for attr in host.entity_attrs
-        if "referral" in attr.options
+        if attr.targets
     }
     assert referrals == {
         (INTERFACE, "host"): [HOST],

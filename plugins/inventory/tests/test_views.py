@@ -14,17 +14,15 @@ API = "/api/v2/plugins/inventory"
 
 
 @pytest.fixture
-def client(user: Any) -> APIClient:
-    made = APIClient()
-    made.force_authenticate(user)
-    return made
+def client(api_client: Any) -> APIClient:
+    return api_client("ann")  # type: ignore[no-any-return]
 
 
-def test_endpoints_need_a_login(host: MemoryHost) -> None:
-    anonymous = APIClient()
+def test_endpoints_need_a_login(host: MemoryHost, api_client: Any) -> None:
+    anonymous = api_client(None)
 
     assert [anonymous.post(f"{API}/scan/").status_code, anonymous.get(f"{API}/summary/").status_code] == [
-        403
+        401
     ] * 2
     assert host.jobs == []
 
@@ -35,7 +33,7 @@ def test_scan_is_queued_for_the_user(client: APIClient, user: Any, host: MemoryH
     (job,) = host.jobs
     assert response.status_code == 202
     assert response.json() == {"job": job.id, "operation": "scan", "queue": "plugin.inventory"}
-    assert (job.user, job.operation, job.status) == (user, 200, JobStatus.PROCESSING)
+    assert (job.user, job.operation, job.status) == (user, 5000, JobStatus.PROCESSING)
 
 
 def test_scan_is_not_started_by_looking(client: APIClient, host: MemoryHost) -> None:

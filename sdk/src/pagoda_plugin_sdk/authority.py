@@ -17,6 +17,10 @@ def authority_of(plugin_id: str) -> AbstractContextManager[None]:
     return _Host.authority(plugin_id)
 
 
-def set_authority(authority: Authority) -> None:
-    """Have `authority`, which takes a plugin's id, make the blocks; a host calls this when it starts."""
-    _Host.authority = staticmethod(authority)
+def set_authority(authority: Authority) -> Authority:
+    """Have `authority`, which takes a plugin's id, make the blocks, and return what did before.
+
+    A host calls this when it starts.
+    """
+    before, _Host.authority = _Host.authority, staticmethod(authority)
+    return before

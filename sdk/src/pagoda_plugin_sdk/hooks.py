@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any, Literal
@@ -127,6 +127,27 @@ def check_signature(spec: HookSpec, handler: Callable[..., Any]) -> None:
             f"Handler {_label(handler)} of hook {spec.name!r} has the signature {signature} and can't take "
             f"its arguments ({error}). Expected: ({', '.join(('self', *spec.arguments))}, **kwargs)."
         ) from error
+
+
+def entity_name_of(spec: HookSpec, args: Sequence[Any]) -> str | None:
+    """Return the name of the entity that the arguments of this hook name; None when they name none.
+
+    Any: a hook's arguments are data of every type.
+    """
+    given = dict(zip(spec.arguments, args, strict=False))
+    for name in ("entity_name", "schema_name"):
+        if name in given:
+            return _text(given[name])
+    if "entity" in given:
+        return _text(getattr(given["entity"], "name", None))
+    if "entry" in given:
+        return _text(getattr(getattr(given["entry"], "schema", None), "name", None))
+    data = given.get("validated_data")
+    return _text(data.get("name")) if isinstance(data, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def takes_plainly(handler: Callable[..., Any], count: int) -> bool:

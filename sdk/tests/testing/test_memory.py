@@ -88,8 +88,15 @@ def test_deleting_an_entry_frees_its_name(host: MemoryHost) -> None:
 @pytest.mark.parametrize(
     ("name", "attrs", "message"),
     [
-        ("rack", {}, "Another entry of the entity has the name 'rack'."),
-        ("web-1", {"oss": "Linux"}, "Entity 'Host' has no such attribute."),
+        ("rack", {}, "Entity 'Host' already has an entry named 'rack'; choose another name."),
+        (
+            "web-1",
+            {"oss": "Linux"},
+            (
+                "Entity 'Host' has no attribute 'oss'. Did you mean 'os'? "
+                "There are 'addresses', 'os', 'parent', 'peers'."
+            ),
+        ),
     ],
     ids=["taken name", "unknown attribute"],
 )
@@ -121,12 +128,12 @@ def test_attributes_can_be_added_to_an_entity(host: MemoryHost) -> None:
     host.entity("Host").update_attrs(None, [{"name": "cpu_count", "type": "number"}])
 
     added: Any = EntityAttr.objects.filter(parent_entity__name="Host").last()
-    assert (added.name, added.type) == ("cpu_count", "number")
+    assert (added.name, added.attr_type.type_name) == ("cpu_count", "number")
     assert host.changes[-1] == ("update", "", "Host")
 
 
 def test_attribute_of_an_entity_that_does_not_exist_is_refused(host: MemoryHost) -> None:
-    with pytest.raises(ValidationError, match=r"There are no entities \['Rack'\]"):
+    with pytest.raises(ValidationError, match="points to an entity named 'Rack', which does not exist"):
         host.entity("Host").update_attrs(None, [{"name": "rack", "type": "object", "referral": ["Rack"]}])
 
 
@@ -188,22 +195,22 @@ def test_query_orders_and_projects(host: MemoryHost) -> None:
     assert (first.name, last.name) == ("b", "c")
 
 
-@pytest.mark.parametrize("name", ["nothing", "web"])
-def test_get_raises_unless_there_is_exactly_one(name: str, host: MemoryHost) -> None:
+@pytest.mark.parametrize(("name", "error"), [("nothing", "DoesNotExist"), ("web", "MultipleObjectsReturned")])
+def test_get_raises_unless_there_is_exactly_one(name: str, error: str, host: MemoryHost) -> None:
     make("web").delete()
     make("web")
 
-    with pytest.raises(Entry.DoesNotExist, match=r"rows match \{'name': "):
+    with pytest.raises(getattr(Entry, error), match=r"rows match \{'name': "):
         Entry.objects.get(name=name)
 
 
-def test_permission_is_full_unless_the_test_lowers_it(host: MemoryHost) -> None:
-    entry, entity = make("web-1"), host.entity("Host")
-    assert (entry.may_permitted(None, 8), entity.may_permitted(None, 8)) == (True, True)
+def test_a_level_can_be_set_for_everybody(host: MemoryHost) -> None:
+    entry, entity, ann = make("web-1"), host.entity("Host"), host.user("ann")
+    assert (entry.may_permitted(ann, 2), entity.may_permitted(ann, 4)) == (True, False)
 
-    entry.level, entity.level = 2, 1
+    entry.level, entity.level = 1, 8
 
-    assert (entry.may_permitted(None, 4), entity.may_permitted(None, 2)) == (False, False)
+    assert (entry.may_permitted(ann, 2), entity.may_permitted(ann, 8)) == (False, True)
 
 
 @pytest.fixture

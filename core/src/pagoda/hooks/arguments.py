@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pagoda.hooks.errors import HookArgumentsError
 from pagoda.hooks.records import Handler
-from pagoda_plugin_sdk.hooks import HookSpec
+from pagoda_plugin_sdk.hooks import HookSpec, entity_name_of
 
 
 def bind(
@@ -50,27 +50,6 @@ def bound(
         keywords["entity_name"] = entity_name
     bound, context = bind(spec, args, keywords)
     return bound, context, entity_name_of(spec, bound) if entity_name is None else str(entity_name)
-
-
-def entity_name_of(spec: HookSpec, args: Sequence[Any]) -> str | None:
-    """Return the name of the entity that the arguments of this hook name; None when they name none.
-
-    Any: a hook's arguments are data of every type.
-    """
-    given = dict(zip(spec.arguments, args, strict=False))
-    for name in ("entity_name", "schema_name"):
-        if name in given:
-            return _text(given[name])
-    if "entity" in given:
-        return _text(getattr(given["entity"], "name", None))
-    if "entry" in given:
-        return _text(getattr(getattr(given["entry"], "schema", None), "name", None))
-    data = given.get("validated_data")
-    return _text(data.get("name")) if isinstance(data, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ from typing import Any
 
 from pagoda.budget import TimeBudget, cutting
 from pagoda.budget.frames import Frame
-from pagoda.hooks.arguments import bound, entity_name_of
+from pagoda.hooks.arguments import bound
 from pagoda.hooks.copies import restore, snapshot
 from pagoda.hooks.errors import HookDepthExceeded
 from pagoda.hooks.fence import Fence, Step
 from pagoda.hooks.records import HandlerCounts, HandlerRecord
 from pagoda.hooks.results import DataRule
-from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, resolve_hook_name
+from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, entity_name_of, resolve_hook_name
 
 cutting.spare(Path(__file__).parent)
 

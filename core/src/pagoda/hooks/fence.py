@@ -14,12 +14,12 @@ from pagoda.budget.frames import Frame, Mark
 from pagoda.budget.savepoints import Savepoint
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
-from pagoda.hooks.arguments import ContextRule, entity_name_of
+from pagoda.hooks.arguments import ContextRule
 from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.records import Handler, HandlerCounts, HandlerRecord
 from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
-from pagoda_plugin_sdk.hooks import HOOK_SPECS
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, entity_name_of
 
 log = structlog.get_logger(__name__)
 

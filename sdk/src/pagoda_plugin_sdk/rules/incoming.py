@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
-from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Value
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -24,8 +26,14 @@ type GivenAttrs = (
 type RawValues = dict[int, Any]  # by definition id
 
 
-class TargetSource(Protocol):
-    """Knows what references point to."""
+class Targets:
+    """What the references in some values point to."""
+
+    def __init__(
+        self, found: Mapping[tuple[str, int], LinkTarget], allowed: Mapping[int, Mapping[int, str]]
+    ) -> None:
+        """`found` are targets by noun and id; `allowed` are ``{attribute: {entity: name}}``, "" if hidden."""
+        self._found, self._allowed = found, allowed
 
     def resolve(self, definition: Definition, value: Value) -> Value:
         """Return `value` with the targets of its links.
@@ -33,7 +41,33 @@ class TargetSource(Protocol):
         Raises:
             ValueFault: a target does not exist, or is an entry of an entity that is not allowed.
         """
-        ...
+        if not definition.type.is_reference:
+            return value
+        return Value(tuple(self._resolved(definition, link) for link in value.links))
+
+    def _resolved(self, definition: Definition, link: Link) -> Link:
+        if link.target_id is None or link.target is not None:
+            return link  # without a target, or stored before
+        noun = noun_of(definition.type)
+        target = self._found.get((noun, link.target_id))
+        if target is None or not target.is_visible:
+            raise ValueFault(
+                f"there is no {noun} with the id {link.target_id}, or it is deleted; send an existing one"
+            )
+        allowed = self._allowed.get(definition.id, {})
+        if target.schema_id is not None and allowed and target.schema_id not in allowed:
+            raise ValueFault(
+                f"entry {target.name!r} (id {target.id}) is of entity {target.schema_name!r}; "
+                f"it may point to entries of {_named(allowed.values())}"
+            )
+        return replace(link, target=target)
+
+
+def noun_of(attr_type: AttrType) -> str:
+    """Return what references of this type point to."""
+    if attr_type & AttrType.OBJECT:
+        return "entry"
+    return "group" if attr_type & AttrType.GROUP else "role"
 
 
 class Intake:
@@ -90,7 +124,7 @@ class Intake:
         """Return each value with its attribute."""
         return [(self._by_id[key], value) for key, value in values.items()]
 
-    def resolve(self, values: Mapping[int, Value], targets: TargetSource) -> dict[int, Value]:
+    def resolve(self, values: Mapping[int, Value], targets: Targets) -> dict[int, Value]:
         """Return the values with the targets of their references."""
         resolved: dict[int, Value] = {}
         for definition, value in self.with_definitions(values):
@@ -192,3 +226,8 @@ def _listed(known: Collection[str]) -> str:
 
 def _as_id(key: object) -> int:
     return key if isinstance(key, int) and not isinstance(key, bool) else 0
+
+
+def _named(entities: Iterable[str]) -> str:
+    """Return the entities that have a name: those that the writer may see."""
+    return listed([repr(name) for name in sorted(entities) if name]) or "other entities"

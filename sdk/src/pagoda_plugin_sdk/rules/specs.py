@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -71,6 +71,67 @@ def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSp
     faults.raise_if_any()
     _refuse_doubles(specs)
     return specs
+
+
+def check_names(existing: Mapping[int, StoredAttr], specs: Sequence[AttrSpec], entity_name: str) -> None:
+    """Check the names that the attributes are going to have, and how many they are going to be.
+
+    Raises:
+        ValidationError: two attributes would have one name, or they would be too many.
+    """
+    removed = {spec.id for spec in specs if spec.is_deleted}
+    names = {pk: attr.name for pk, attr in existing.items() if pk not in removed}
+    names |= {spec.id: spec.name for spec in specs if spec.id is not None and not spec.is_deleted}
+    added = [spec.name for spec in specs if spec.id is None]
+    most = limits().domain_max_attributes
+    if len(names) + len(added) > max(most, len(existing)):
+        raise ValidationError({"attrs": [_too_many(entity_name, most)]}, code="too_many")
+    doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
+    if doubles:
+        raise ValidationError(
+            {
+                name: [f"Entity {entity_name!r} has an attribute {name!r} already; choose another name."]
+                for name in doubles
+            }
+        )
+
+
+def _too_many(entity_name: str, most: int) -> str:
+    return (
+        f"Entity {entity_name!r} would have more than {most:,} attributes, which is the most; spread them "
+        "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES."
+    )
+
+
+def unknown_entity(attr_name: str, key: int | str, known: Iterable[str]) -> str:
+    """Return that an attribute points to an entity, by id or name, that is not among the `known`."""
+    misses = near_misses(key, known) if isinstance(key, str) else ""
+    noun = "named" if isinstance(key, str) else "with the id"
+    return f"Attribute {attr_name!r} points to an entity {noun} {key!r}, which does not exist.{misses}"
+
+
+def taken_name(name: str) -> ValidationError:
+    """Return the refusal of an entity's name that another has."""
+    message = f"The name {name!r} is taken by another entity; choose another name."
+    return ValidationError({"name": [message]}, code="taken")
+
+
+def read_entity_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entity's own fields, checked.
+
+    Raises:
+        ValidationError: keyed by field, all faults together.
+    """
+    fields: dict[str, Any] = {}
+    faults: dict[str, ValidationError] = {}
+    for key, value in given.items():
+        try:
+            fields[key] = _ENTITY_FIELDS.get(key, _unknown_field(key))(value)
+        except ValidationError as fault:
+            faults[key] = fault
+    if faults:
+        raise ValidationError(faults)
+    return fields
 
 
 def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
@@ -262,3 +323,27 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {  # Any: raw input in, the
     "default_permission": read_level,
 }
 _KEYS: Final = ("id", "is_deleted", "referral")
+
+
+def _entity_name(raw: object) -> str:
+    fault = name_fault(raw)
+    if fault is not None:
+        raise ValidationError(f"The name of an entity {fault}.", code="name")
+    return str(raw)
+
+
+def _unknown_field(key: str) -> Callable[[object], object]:
+    def refuse(_raw: object) -> object:
+        misses = near_misses(key, _ENTITY_FIELDS)
+        raise ValidationError(
+            f"An entity has no field {key!r}.{misses} It has {', '.join(_ENTITY_FIELDS)}.", code="unknown"
+        )
+
+    return refuse
+
+
+_ENTITY_FIELDS: Final[Mapping[str, Callable[[object], object]]] = {
+    "name": _entity_name,
+    "note": read_note,
+    "default_permission": read_level,
+}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import (
     MAX_INTEGER,
@@ -18,7 +19,7 @@ from pagoda_plugin_sdk.rules.scalar_types import (
     ValueFault,
     parse_elements,
 )
-from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, text_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -64,6 +65,44 @@ def as_python(definition: Definition, value: Value, *, is_limited: bool = False)
 def as_json(definition: Definition, value: Value, *, is_limited: bool) -> Shown:
     """Return `value` as JSON; if `is_limited`, without the targets that the viewer may not read."""
     return _show(definition, value, VALUE_TYPES[definition.type.element].as_json, is_limited=is_limited)
+
+
+def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attribute's type
+    """Return ``{attribute name: value}`` with Python values, as far as the state's viewer may read them."""
+    is_limited = state.viewer is not None
+    return {
+        each.name: as_python(each, state.value(each), is_limited=is_limited)
+        for each in state.definitions
+        if not is_limited or each.level >= PermissionLevel.READABLE
+    }
+
+
+def items_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
+    """Return ``[{"id", "name", "value"}]`` with JSON values, of every attribute: what validators see."""
+    return [
+        {"id": each.id, "name": each.name, "value": as_json(each, state.value(each), is_limited=False)}
+        for each in state.definitions
+    ]
+
+
+def attrinfo_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
+    """Return the attributes that the state's viewer may read.
+
+    Each is ``{"id", "name", "type", "value", "is_mandatory", "is_readable"}`` with the type's name and a JSON
+    value, from which targets are left out that the viewer may not read.
+    """
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "type": each.type.type_name,
+            "value": as_json(each, state.value(each), is_limited=True),
+            "is_mandatory": each.is_mandatory,
+            "is_readable": True,
+        }
+        for each in state.definitions
+        if each.level >= PermissionLevel.READABLE
+    ]
 
 
 def from_storage(attr_type: AttrType, stored: Any) -> Value:  # Any: the JSON of a row

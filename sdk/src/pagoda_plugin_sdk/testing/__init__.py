@@ -11,7 +11,9 @@ from pagoda_plugin_sdk.testing.jobs import (
     SubmittedJob,
     run_task,
 )
-from pagoda_plugin_sdk.testing.memory import MemoryEntity, MemoryEntry, MemoryHost
+from pagoda_plugin_sdk.testing.memory import MemoryHost, MemoryUser
+from pagoda_plugin_sdk.testing.memory_entities import MemoryEntity
+from pagoda_plugin_sdk.testing.memory_entries import MemoryEntry
 from pagoda_plugin_sdk.testing.memory_jobs import MemoryJob
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "MemoryEntry",
     "MemoryHost",
     "MemoryJob",
+    "MemoryUser",
     "RecordingLogger",
     "SubmittedJob",
     "handlers_of",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, PluginValidationError
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.tasks import task_options
@@ -117,8 +118,8 @@ class FakeJob:
         self.submitted.append(job)
 
     def authority(self) -> AbstractContextManager[None]:
-        """Return a block in which, as everywhere here, nothing is refused."""
-        return nullcontext()
+        """Return a block in which the plugin acts for itself; where there is no host it changes nothing."""
+        return authority_of("")
 
     @contextmanager
     def fence(self) -> Iterator[None]:

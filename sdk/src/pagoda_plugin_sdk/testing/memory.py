@@ -1,27 +1,74 @@
-"""A host's models in memory: what plugins read and write through the SDK, without a database."""
+"""A host in memory: what plugins read and write through the SDK, by the host's own rules, without a database.
+
+It keeps entities, entries, users with levels, and jobs, and runs the hooks of its plugins for each write.
+Beside what every host does it lets a handler's failure through, which the real one contains: a test is to see
+it. The contract suite, `tests/contract`, holds it against the real host.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import MultipleObjectsReturned as SeveralFound
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 
+from pagoda_plugin_sdk.exceptions import HookRejected
+from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind
+from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.plugin import Plugin
-from pagoda_plugin_sdk.testing.hooks import run_hook
-from pagoda_plugin_sdk.testing.memory_jobs import MemoryJob, MemoryJobs
+from pagoda_plugin_sdk.testing.hooks import run_hook_of_all
+from pagoda_plugin_sdk.testing.memory_entities import MemoryEntities, MemoryEntity, MemoryEntityAttr
+from pagoda_plugin_sdk.testing.memory_entries import MemoryEntries, MemoryEntry
+from pagoda_plugin_sdk.testing.memory_jobs import MemoryJob, MemoryJobs, run_job
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
+from pagoda_plugin_sdk.testing.settings import validated_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryUser:
+    """A user that is logged in."""
+
+    id: int
+    username: str
+    is_superuser: bool = False
+    is_active: bool = True
+    is_authenticated: ClassVar[bool] = True
+
+    @property
+    def pk(self) -> int:
+        """Its id."""
+        return self.id
+
+    def get_username(self) -> str:
+        """Return the name, as Django's users do."""
+        return self.username
+
+    def __str__(self) -> str:
+        return self.username
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryTarget:
+    """A group or a role, which attributes may point to."""
+
+    pk: int
+    name: str
+    _meta: SimpleNamespace
 
 
 class MemoryHost:
     """Entities, entries and jobs of one test; pass `models` to `injected`.
 
-    The validation hooks of `plugins` run for each write of an entry. `reads` counts evaluated queries,
-    `changes` lists the writes, ``("create", "Host", "web-1")``, `versions` counts stored attribute values.
+    `reads` counts evaluated queries, `changes` lists the writes, ``("create", "Host", "web-1")``, `versions`
+    counts stored attribute values.
     """
 
     def __init__(self, *plugins: Plugin) -> None:
-        self.plugins = plugins
+        self.plugins: list[Plugin] = list(plugins)
         self.reads = 0
         self.versions = 0
         self.changes: list[tuple[str, str, str]] = []
@@ -29,6 +76,11 @@ class MemoryHost:
         self.entity_attrs: list[MemoryEntityAttr] = []
         self.entries: list[MemoryEntry] = []
         self.jobs: list[MemoryJob] = []
+        self.users: dict[str, MemoryUser] = {}
+        self.targets: list[MemoryTarget] = []
+        self.acting_user: Any = None
+        self.is_authorized = False  # whether a plugin acts for itself, with all that it asks for
+        self._granted: dict[tuple[Any, Any], int] = {}  # {(user's id, thing): level}
         self.models: dict[str, type[Any]] = {
             "Entity": self._model(MemoryEntity, MemoryEntities(self)),
             "EntityAttr": self._model(
@@ -37,6 +89,120 @@ class MemoryHost:
             "Entry": self._model(MemoryEntry, MemoryEntries(self)),
             "Job": self._model(MemoryJob, MemoryJobs(self.jobs, self.count_read)),
         }
+
+    def register(self, plugin: Plugin, **values: Any) -> Plugin:  # Any: of the plugin's settings
+        """Put one more plugin in service, with its settings."""
+        self.plugins.append(plugin)
+        if plugin.settings_model is not None:
+            self.settings(values, plugin)
+        return plugin
+
+    def settings(self, values: Mapping[str, Any], plugin: Plugin | None = None) -> Any:
+        """Give a plugin, the first by default, these settings and return them, validated.
+
+        Any: an instance of its model.
+
+        Raises:
+            PluginLoadError: they do not fit; each fault names its field.
+        """
+        plugin = plugin or self.plugins[0]
+        kept = plugin.settings.model_dump() if plugin.settings is not None else {}
+        plugin.settings = validated_settings(plugin, {**kept, **values})
+        return plugin.settings
+
+    def user(self, username: str = "ann", *, is_superuser: bool = False) -> MemoryUser:
+        """Return the user of this name, made at the first call."""
+        made = MemoryUser(id=len(self.users) + 1, username=username, is_superuser=is_superuser)
+        return self.users.setdefault(username, made)
+
+    def target(self, noun: str, name: str) -> MemoryTarget:
+        """Make a ``"group"`` or a ``"role"``."""
+        made = MemoryTarget(pk=len(self.targets) + 1, name=name, _meta=SimpleNamespace(verbose_name=noun))
+        self.targets.append(made)
+        return made
+
+    def allow(self, user: Any, level: int, *things: Any) -> None:
+        """Give `user` a level on entities, attributes and entries, or, if none is named, on every entity."""
+        for thing in things or self.entities:
+            key = (user.id, thing)
+            self._granted[key] = max(level, self._granted.get(key, 0))
+
+    def level_of(self, user: Any, *chain: Any) -> int:
+        """Return the lowest of the levels that `user` has on the things of `chain`; None: the host, Full."""
+        if user is None or self.is_authorized or getattr(user, "is_superuser", False):
+            return PermissionLevel.FULL
+        if not getattr(user, "is_active", True):
+            return PermissionLevel.NOTHING
+        return min(
+            PermissionLevel.FULL
+            if thing.owner is not None and thing.owner == user
+            else max(thing.default_permission, self._granted.get((getattr(user, "id", None), thing), 0))
+            for thing in chain
+        )
+
+    def require(self, user: Any, level: int, what: str, has: int) -> None:
+        """Refuse unless `has`, the level of `user` on `what`, is enough.
+
+        Raises:
+            PermissionDenied: it is not; what `user` may not see is not named.
+        """
+        if has >= level:
+            return
+        if has < PermissionLevel.READABLE:
+            raise PermissionDenied("You may not see what this would change, or it does not exist.")
+        needed, having = PermissionLevel(level).name.capitalize(), PermissionLevel(has).name.lower()
+        raise PermissionDenied(
+            f"{needed} permission on {what} is needed; user {user.username!r} has {having!r}. "
+            "Ask for a role that grants it."
+        )
+
+    @contextmanager
+    def acting(self, user: Any) -> Iterator[Any]:
+        """Have `user` act in the block, as in a request of theirs."""
+        before, self.acting_user = self.acting_user, user
+        try:
+            yield user
+        finally:
+            self.acting_user = before
+
+    @contextmanager
+    def acting_for_itself(self, _plugin_id: str) -> Iterator[None]:
+        """Have a plugin's own rights decide in the block: here it has all."""
+        before, self.is_authorized = self.is_authorized, True
+        try:
+            yield
+        finally:
+            self.is_authorized = before
+
+    def run_hook(self, name: str, *arguments: Any, entity_name: str | None = None) -> Any:
+        """Run the handlers of a hook as a write does; return the data of a transform or filter.
+
+        Raises:
+            HookRejected: a handler refuses.
+        """
+        try:
+            return run_hook_of_all(self.plugins, name, *arguments, entity_name=entity_name)
+        except (ValueError, ValidationError) as error:  # how a validation may refuse as well
+            spec = HOOK_SPECS.get(name)
+            if isinstance(error, HookRejected) or spec is None or spec.kind is not HookKind.VETO:
+                raise
+            text = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+            raise HookRejected(text) from error
+
+    def run_task(
+        self, plugin: str, operation_name: str, params: Mapping[str, Any] | None = None, user: Any = None
+    ) -> MemoryJob:
+        """Run an operation of a plugin to its end, once; return its job."""
+        jobs: Any = self.models["Job"].objects
+        job: MemoryJob = jobs.submit(plugin=plugin, operation_name=operation_name, user=user, params=params)
+        return self._run(job)
+
+    def run_jobs(self) -> list[MemoryJob]:
+        """Run the jobs that wait, those that they submit included; return them."""
+        done = []
+        while waiting := next((job for job in self.jobs if not job.is_finished()), None):
+            done.append(self._run(waiting))
+        return done
 
     def count_read(self) -> None:
         """Note that a query was evaluated."""
@@ -51,186 +217,18 @@ class MemoryHost:
         found = (entry for entry in self.entries if entry.is_active and entry.name == name)
         return next(entry for entry in found if entry.schema.name == entity_name)
 
+    def _run(self, job: MemoryJob) -> MemoryJob:
+        settings = next((each.settings for each in self.plugins if each.id == job.plugin), None)
+        with self.acting(job.user):
+            return run_job(job, settings)
+
     def _model(self, base: type[Any], objects: MemoryQuerySet) -> type[Any]:
         name = base.__name__.removeprefix("Memory")
-        missing = type("DoesNotExist", (LookupError,), {})
-        objects.model = type(name, (base,), {"host": self, "objects": objects, "DoesNotExist": missing})
+        members: dict[str, Callable[..., Any] | Any] = {
+            "host": self,
+            "objects": objects,
+            "DoesNotExist": type("DoesNotExist", (ObjectDoesNotExist,), {}),
+            "MultipleObjectsReturned": type("MultipleObjectsReturned", (SeveralFound,), {}),
+        }
+        objects.model = type(name, (base,), members)
         return objects.model
-
-
-class MemoryEntity:
-    """An entity. Everybody may do everything on it, up to `level`."""
-
-    host: ClassVar[MemoryHost]
-
-    def __init__(self, name: str, note: str = "") -> None:
-        self.id = len(self.host.entities) + 1
-        self.name = name
-        self.note = note
-        self.is_active = True
-        self.level = 8  # full
-        self.host.entities.append(self)
-
-    def update_attrs(self, user: Any, attrs: Sequence[Mapping[str, Any]]) -> None:
-        """Add attributes as one change."""
-        self.add_attrs(attrs)
-        self.host.changes.append(("update", "", self.name))
-
-    def add_attrs(self, attrs: Iterable[Mapping[str, Any]]) -> None:
-        """Add attributes as part of another change.
-
-        Raises:
-            ValidationError: an attribute points to an entity that does not exist.
-        """
-        known = {entity.name for entity in self.host.entities}
-        for spec in attrs:
-            missing = [name for name in spec.get("referral", ()) if name not in known]
-            if missing:
-                raise ValidationError({spec["name"]: [f"There are no entities {missing!r}."]})
-            attr: Any = self.host.models["EntityAttr"]
-            attr(self, **spec)
-
-    def attrs(self) -> dict[str, str]:
-        """Return ``{attribute name: type name}``."""
-        return {attr.name: attr.type for attr in self.host.entity_attrs if attr.parent_entity is self}
-
-    def may_permitted(self, user: Any, permission: int) -> bool:
-        return permission <= self.level
-
-
-class MemoryEntityAttr:
-    """An attribute of an entity; `type` is the type's name."""
-
-    host: ClassVar[MemoryHost]
-
-    def __init__(self, parent_entity: MemoryEntity, name: str, type: str, **options: Any) -> None:  # noqa: A002
-        self.id = len(self.host.entity_attrs) + 1
-        self.parent_entity = parent_entity
-        self.name = name
-        self.type = type
-        self.options = options
-        self.is_active = True
-        self.host.entity_attrs.append(self)
-
-
-class MemoryEntry:
-    """An entry with the current values of its attributes."""
-
-    host: ClassVar[MemoryHost]
-
-    def __init__(self, schema: MemoryEntity, name: str, note: str = "") -> None:
-        self.id = len(self.host.entries) + 1
-        self.schema = schema
-        self.name = name
-        self.note = note
-        self.is_active = True
-        self.values: dict[str, Any] = {}
-        self.level = 8  # full
-
-    def get_attrs(self, **_context: Any) -> dict[str, Any]:
-        self.host.count_read()
-        return self.shown()
-
-    def shown(self) -> dict[str, Any]:
-        """Return the values as the host gives them, without counting a query."""
-        types = self.schema.attrs()
-        return {name: _shown(self.values.get(name), types[name].startswith("array_")) for name in types}
-
-    def set_attrs(self, user: Any, **values: Any) -> None:
-        """Store what differs as one change; nothing differs: no change.
-
-        Raises:
-            ValidationError: the entity has no such attribute, or a plugin refuses.
-        """
-        if self.store(user, values, instance=self):
-            self.host.changes.append(("update", self.schema.name, self.name))
-
-    def store(self, user: Any, values: Mapping[str, Any], instance: MemoryEntry | None) -> int:
-        """Check and keep the values; return how many differ."""
-        unknown = sorted(set(values) - set(self.schema.attrs()))
-        if unknown:
-            raise ValidationError({unknown[0]: [f"Entity {self.schema.name!r} has no such attribute."]})
-        differing = {
-            name: value for name, value in values.items() if _plain(value) != _plain(self.values.get(name))
-        }
-        complete = {**self.values, **differing}
-        attrs = [{"id": None, "name": name, "value": _plain(value)} for name, value in complete.items()]
-        for plugin in self.host.plugins:
-            asked = (user, self.schema.name, self.name, attrs, instance)
-            run_hook(plugin, "entry.validate", *asked, entity_name=self.schema.name)
-        self.values = complete
-        self.host.versions += len(differing)
-        return len(differing)
-
-    def delete(self) -> None:
-        """Delete it softly."""
-        self.is_active = False
-        self.host.changes.append(("delete", self.schema.name, self.name))
-
-    def may_permitted(self, user: Any, permission: int) -> bool:
-        return permission <= self.level
-
-
-class MemoryEntities(MemoryQuerySet):
-    """``Entity.objects``."""
-
-    def __init__(self, host: MemoryHost) -> None:
-        super().__init__(lambda: host.entities, host.count_read)
-        self._host = host
-
-    def create_entity(
-        self, *, user: Any, name: str, attrs: Sequence[Mapping[str, Any]] = (), note: str = ""
-    ) -> MemoryEntity:
-        entity: MemoryEntity = self._host.models["Entity"](name, note)
-        entity.add_attrs(attrs)
-        self._host.changes.append(("create", "", name))
-        return entity
-
-
-class MemoryEntries(MemoryQuerySet):
-    """``Entry.objects``."""
-
-    def __init__(self, host: MemoryHost) -> None:
-        super().__init__(lambda: host.entries, host.count_read)
-        self._host = host
-
-    def create_entry(
-        self,
-        *,
-        user: Any,
-        schema: MemoryEntity,
-        name: str,
-        attrs: Mapping[str, Any] | None = None,
-        note: str = "",
-    ) -> MemoryEntry:
-        taken = any(
-            entry.schema is schema and entry.name == name for entry in self._host.entries if entry.is_active
-        )
-        if taken:
-            raise ValidationError({"name": [f"Another entry of the entity has the name {name!r}."]})
-        entry: MemoryEntry = self._host.models["Entry"](schema, name, note)
-        entry.store(user, attrs or {}, instance=None)
-        self._host.entries.append(entry)
-        self._host.changes.append(("create", schema.name, name))
-        return entry
-
-    def read_attrs(self, entries: Sequence[MemoryEntry]) -> dict[int, dict[str, Any]]:
-        self._host.count_read()
-        return {entry.id: entry.shown() for entry in entries}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, MemoryEntry):
-        return {
-            "id": value.id,
-            "name": value.name,
-            "schema": {"id": value.schema.id, "name": value.schema.name},
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _shown(value: Any, is_array: bool) -> Any:
-    plain = _plain(value)
-    return [] if plain is None and is_array else plain

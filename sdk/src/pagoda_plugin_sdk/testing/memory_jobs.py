@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+from pagoda_plugin_sdk.tasks import task_options
+from pagoda_plugin_sdk.testing.jobs import FakeJob
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
 
 
@@ -29,6 +32,8 @@ class MemoryJob:
         self.target = fields.get("target")
         self.status = JobStatus.PREPARING
         self.result: Any = None
+        self.error = ""
+        self.context: FakeJob | None = None  # what a task of the simple form was given, once it ran
         self.id = self.objects.add(self)
 
     @classmethod
@@ -75,7 +80,13 @@ class MemoryJobs(MemoryQuerySet):
         return len(self._jobs)
 
     def submit(
-        self, *, plugin: str, operation_name: str, user: Any, params: Mapping[str, Any] | str | None = None
+        self,
+        *,
+        plugin: str,
+        operation_name: str,
+        user: Any,
+        params: Mapping[str, Any] | str | None = None,
+        **fields: Any,
     ) -> MemoryJob:
         """Make a job and queue it.
 
@@ -83,6 +94,52 @@ class MemoryJobs(MemoryQuerySet):
             PluginValidationError: the plugin has no such operation.
         """
         number = PluginTaskRegistry.get_operation_id(plugin, operation_name)
-        job: MemoryJob = self.model._create_new_job(user, number, params)
+        job: MemoryJob = self.model._create_new_job(user, number, params, **fields)
         job.run()
         return job
+
+
+def run_job(job: MemoryJob, settings: Any = None) -> MemoryJob:
+    """Run the job's task to its end, once, and keep with it how it ended, as the host does.
+
+    `settings` are its plugin's; Any: an instance of the plugin's model.
+    """
+    task = PluginTaskRegistry.get_task_handler(job.operation)
+    job.run()
+    try:
+        if task_options(task) is None:
+            returned = task(job.id)
+        else:
+            job.context = FakeJob(
+                id=job.id, user=job.user, target=job.target, params=json.loads(job.params), settings=settings
+            )
+            returned = task(job.context)
+    except JobCanceled:
+        job.status = JobStatus.CANCELED
+    except JobTimeLimitExceeded as error:
+        job.status, job.error = JobStatus.TIMEOUT, str(error)
+    except Exception as error:  # noqa: BLE001 - the fence around a task: its failure is the job's
+        job.status, job.error = JobStatus.ERROR, f"{type(error).__name__}: {error}"
+    else:
+        _end(job, returned)
+    return job
+
+
+def _end(job: MemoryJob, returned: Any) -> None:
+    """End the job by what its task returned: a status, ``(status, text)``, with a target, or a result."""
+    if job.status.is_finished:
+        return
+    end = None if job.context is None else job.context.end
+    if end is not None:
+        job.status, job.text, job.result = end.status, job.text if end.text is None else end.text, end.result
+        return
+    parts = returned if isinstance(returned, tuple) else (returned,)
+    if parts and isinstance(parts[0], JobStatus):
+        job.update(*parts)
+        return
+    try:
+        job.result = None if job.context is None else json.loads(json.dumps(returned))
+    except (TypeError, ValueError) as error:
+        job.status, job.error = JobStatus.ERROR, f"The result is no JSON value: {error}"
+    else:
+        job.status = JobStatus.DONE

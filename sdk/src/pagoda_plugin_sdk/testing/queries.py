@@ -38,6 +38,10 @@ class MemoryQuerySet:
     def all(self) -> Self:
         return self._derived(self._read)
 
+    def active(self) -> Self:
+        """Return those that are not deleted."""
+        return self.filter(is_active=True)
+
     def filter(self, **conditions: Any) -> Self:
         return self._derived(lambda: [row for row in self._read() if matches(row, conditions)])
 
@@ -67,11 +71,12 @@ class MemoryQuerySet:
         """Return the only row that meets the conditions.
 
         Raises:
-            model.DoesNotExist: none does, or several do.
+            model.DoesNotExist, model.MultipleObjectsReturned: none does, or several do.
         """
         rows = list(self.filter(**conditions))
         if len(rows) != 1:
-            raise self.model.DoesNotExist(f"{len(rows)} rows match {conditions!r}, expected 1")
+            error = self.model.MultipleObjectsReturned if rows else self.model.DoesNotExist
+            raise error(f"{len(rows)} rows match {conditions!r}, expected 1")
         return rows[0]
 
     def first(self) -> Any:

@@ -11,8 +11,9 @@ from django.db.models import Prefetch
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.reading import attrinfo_of, read_states
+from pagoda.domain.entry.reading import read_states
 from pagoda.domain.user.permissions import Viewer, viewer
+from pagoda_plugin_sdk.rules.value_types import attrinfo_of
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 

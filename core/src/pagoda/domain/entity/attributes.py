@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched
 from typing import Any, Final
 
-from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models import Value as Constant
 from django.db.models.functions import Cast, Concat
@@ -16,10 +13,9 @@ from django.db.models.functions import Cast, Concat
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, level_of, may, person
-from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
-from pagoda_plugin_sdk.rules.specs import AttrSpec, Referral
+from pagoda_plugin_sdk.rules.specs import AttrSpec, Referral, check_names, unknown_entity
 
 _BATCH_SIZE: Final = 500
 _ASIDE: Final = "\x01"  # no name has a control character
@@ -41,21 +37,7 @@ class AttributeChanges:
         Raises:
             ValidationError: two attributes would have one name, or they would be too many.
         """
-        removed = {spec.id for spec in self.specs if spec.is_deleted}
-        names = {pk: attr.name for pk, attr in self._existing.items() if pk not in removed}
-        names |= {spec.id: spec.name for spec in self.specs if spec.id is not None and not spec.is_deleted}
-        added = [spec.name for spec in self.specs if spec.id is None]
-        most = settings.PAGODA.domain_max_attributes
-        if len(names) + len(added) > max(most, len(self._existing)):
-            raise ValidationError({"attrs": [_too_many(entity_name, most)]}, code="too_many")
-        doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
-        if doubles:
-            raise ValidationError(
-                {
-                    name: [f"Entity {entity_name!r} has an attribute {name!r} already; choose another name."]
-                    for name in doubles
-                }
-            )
+        check_names(self._existing, self.specs, entity_name)
 
     def are_open(self) -> bool:
         """Return whether everybody who may read the entity may read one of those that are to change."""
@@ -167,13 +149,6 @@ def existing_attributes(entity: Entity, viewer: Viewer | None) -> dict[int, Enti
     return {attr.pk: attr for attr in attrs.prefetch_related(Prefetch("referral", queryset=targets))}
 
 
-def _too_many(entity_name: str, most: int) -> str:
-    return (
-        f"Entity {entity_name!r} would have more than {most:,} attributes, which is the most; spread them "
-        "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES."
-    )
-
-
 def _find_entities(specs: Iterable[AttrSpec], user: Viewer | None) -> dict[int | str, Entity]:
     """Return the entities that the specs point to, by the id or name that is used for them."""
     wanted = {spec.name: [_key(referral) for referral in spec.referral or ()] for spec in specs}
@@ -195,7 +170,9 @@ def _find_entities(specs: Iterable[AttrSpec], user: Viewer | None) -> dict[int |
         for key in of_spec:
             if key not in found:
                 faults.add(
-                    attr_name, "" if faults.is_full else _unknown_entity(attr_name, key, user), "unknown"
+                    attr_name,
+                    "" if faults.is_full else unknown_entity(attr_name, key, _names(user)),
+                    "unknown",
                 )
     faults.raise_if_any()
     return found
@@ -206,11 +183,8 @@ def _pointable(user: Viewer | None) -> QuerySet[Entity]:
     return entities if user is None else entities.filter(may(user, Level.READABLE, "entity"))
 
 
-def _unknown_entity(attr_name: str, key: int | str, user: Viewer | None) -> str:
-    known = _pointable(user).values_list("name", flat=True)
-    misses = near_misses(key, known) if isinstance(key, str) else ""
-    noun = "named" if isinstance(key, str) else "with the id"
-    return f"Attribute {attr_name!r} points to an entity {noun} {key!r}, which does not exist.{misses}"
+def _names(user: Viewer | None) -> Iterable[str]:
+    return _pointable(user).values_list("name", flat=True)
 
 
 def _key(referral: Referral) -> int | str:

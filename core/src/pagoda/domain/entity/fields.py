@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-from django.core.exceptions import ValidationError
+from collections.abc import Mapping
+from typing import Any
 
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda_plugin_sdk.exceptions import near_misses
-from pagoda_plugin_sdk.rules.specs import read_level, read_note
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.specs import read_entity_fields, taken_name
 
 
 def differing(stored: Entity, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,15 +22,7 @@ def read_fields(given: Mapping[str, Any], *, exclude: int | None) -> dict[str, A
     Raises:
         ValidationError: keyed by field, all faults together.
     """
-    fields: dict[str, Any] = {}
-    faults: dict[str, ValidationError] = {}
-    for key, value in given.items():
-        try:
-            fields[key] = _FIELDS.get(key, _unknown(key))(value)
-        except ValidationError as fault:
-            faults[key] = fault
-    if faults:
-        raise ValidationError(faults)
+    fields = read_entity_fields(given)
     if "name" in fields:
         refuse_taken(fields["name"], exclude=exclude)
     return fields
@@ -44,8 +32,7 @@ def refuse_taken(name: str, *, exclude: int | None) -> None:
     """Raise ValidationError if another active entity has the name; which one is not told."""
     others = Entity.objects.active().filter(name=name)
     if (others if exclude is None else others.exclude(pk=exclude)).exists():
-        message = f"The name {name!r} is taken by another entity; choose another name."
-        raise ValidationError({"name": [message]}, code="taken")
+        raise taken_name(name)
 
 
 def entity_change(
@@ -55,27 +42,3 @@ def entity_change(
     return Change(
         subject="entity", action=action, instance=entity, user=person(user), data=data, entity_name=name
     )
-
-
-def _name(raw: object) -> str:
-    fault = name_fault(raw)
-    if fault is not None:
-        raise ValidationError(f"The name of an entity {fault}.", code="name")
-    return str(raw)
-
-
-def _unknown(key: str) -> Callable[[object], object]:
-    def refuse(_raw: object) -> object:
-        misses = near_misses(key, _FIELDS)
-        raise ValidationError(
-            f"An entity has no field {key!r}.{misses} It has {', '.join(_FIELDS)}.", code="unknown"
-        )
-
-    return refuse
-
-
-_FIELDS: Final[Mapping[str, Callable[[object], object]]] = {
-    "name": _name,
-    "note": read_note,
-    "default_permission": read_level,
-}

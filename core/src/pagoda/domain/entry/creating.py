@@ -14,7 +14,7 @@ from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.reading import items_of, read_schema
+from pagoda.domain.entry.reading import read_schema
 from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.user.models import Level, User
@@ -23,6 +23,7 @@ from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
+from pagoda_plugin_sdk.rules.value_types import items_of
 from pagoda_plugin_sdk.washing import shown
 
 _BATCH_SIZE: Final = 500

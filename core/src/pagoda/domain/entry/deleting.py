@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import batched
-from typing import Final, NamedTuple
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -20,6 +19,7 @@ from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeV
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.rules.chain import Reference, chain
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query, PostgreSQL 65,535
 
@@ -103,13 +103,6 @@ def _refuse_restoring(entry: Entry) -> None:
         raise ValidationError({"name": [message]}, code="taken")
 
 
-class _Reference(NamedTuple):
-    source: int  # who refers
-    target: int
-    rule: int  # the attribute of the entity
-    is_part: bool  # whether the chain follows it
-
-
 # The references to what a chain from the roots leads to.
 _REFERENCES_SQL: Final = """
 WITH RECURSIVE reached(id) AS (
@@ -162,21 +155,21 @@ def _doomed(roots: Collection[int], user: Viewer | None) -> list[Entry]:
         refuse_hidden(user)
     visible = _visible(references, seen.keys(), user)
     followed = [each for each in visible if each.is_part and each.target in seen]
-    told = [pk for pk in _chain(roots, followed, visible) if pk in seen]
+    told = [pk for pk in chain(roots, followed, visible) if pk in seen]
     require_deleting(user, [(seen[pk], levels[pk]) for pk in told])
-    return [seen[pk] for pk in _chain(roots, followed, references) if pk in seen]
+    return [seen[pk] for pk in chain(roots, followed, references) if pk in seen]
 
 
-def _references(roots: Collection[int]) -> list[_Reference]:
+def _references(roots: Collection[int]) -> list[Reference]:
     tables = {key: connection.ops.quote_name(name) for key, name in _TABLES.items()}
     with connection.cursor() as cursor:
         cursor.execute(_REFERENCES_SQL.format(roots=", ".join(["%s"] * len(roots)), **tables), list(roots))
-        return [_Reference(*row) for row in cursor.fetchall()]
+        return [Reference(*row) for row in cursor.fetchall()]
 
 
 def _visible(
-    references: Sequence[_Reference], seen: Collection[int], user: Viewer | None
-) -> Sequence[_Reference]:
+    references: Sequence[Reference], seen: Collection[int], user: Viewer | None
+) -> Sequence[Reference]:
     """Return the references of which `user` may see the attribute and who refers, `seen` or not yet."""
     if user is None or user.is_superuser or not references:
         return references
@@ -189,38 +182,6 @@ def _visible(
         rows = readable(Entry.objects.order_by(), user).filter(pk__in=batch)
         sources.update(rows.values_list("pk", flat=True))
     return [each for each in references if each.rule in rules and each.source in sources]
-
-
-def _chain(
-    roots: Collection[int], followed: Sequence[_Reference], keeping: Sequence[_Reference]
-) -> list[int]:
-    """Return what the `followed` references lead to from the roots and none of those `keeping` keeps."""
-    parts: defaultdict[int, list[int]] = defaultdict(list)
-    targets: defaultdict[int, list[int]] = defaultdict(list)
-    for each in keeping:
-        targets[each.source].append(each.target)
-    for each in followed:
-        parts[each.source].append(each.target)
-    reached = _steps(roots, parts)
-    doomed, fixed = set(reached), set(roots)
-    # What stays keeps what it refers to, and so on; what is left over is reached without them.
-    staying = [each.target for each in keeping if each.source not in doomed]
-    while staying:
-        kept = staying.pop()
-        if kept in doomed and kept not in fixed:
-            doomed.remove(kept)
-            staying += targets[kept]
-    return [pk for pk in reached if pk in doomed]
-
-
-def _steps(roots: Iterable[int], parts: dict[int, list[int]]) -> list[int]:
-    reached = dict.fromkeys(roots)
-    frontier = list(reached)
-    while frontier:
-        found = sorted({part for pk in frontier for part in parts[pk]} - reached.keys())
-        reached |= dict.fromkeys(found)
-        frontier = found
-    return list(reached)
 
 
 def _change(entry: Entry, action: Action, user: Viewer | None) -> Change:

@@ -13,7 +13,7 @@ from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, OwnFields, Schema, Value
-from pagoda_plugin_sdk.rules.value_types import as_json, as_python, from_storage
+from pagoda_plugin_sdk.rules.value_types import attrs_of, from_storage
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query
 
@@ -56,44 +56,6 @@ def read_attrs(
 ) -> dict[int, dict[str, Any]]:  # Any: values of every type
     """Return ``{entry id: {attribute name: value}}`` in Python, in one query; see `read_states`."""
     return {pk: attrs_of(state) for pk, state in read_states(entries, viewer).items()}
-
-
-def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attribute's type
-    """Return ``{attribute name: value}`` with Python values, as far as the state's viewer may read them."""
-    is_limited = state.viewer is not None
-    return {
-        each.name: as_python(each, state.value(each), is_limited=is_limited)
-        for each in state.definitions
-        if not is_limited or each.level >= Level.READABLE
-    }
-
-
-def items_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
-    """Return ``[{"id", "name", "value"}]`` with JSON values, of every attribute: what validators see."""
-    return [
-        {"id": each.id, "name": each.name, "value": as_json(each, state.value(each), is_limited=False)}
-        for each in state.definitions
-    ]
-
-
-def attrinfo_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
-    """Return the attributes that the state's viewer may read.
-
-    Each is ``{"id", "name", "type", "value", "is_mandatory", "is_readable"}`` with the type's name and a JSON
-    value, from which targets are left out that the viewer may not read.
-    """
-    return [
-        {
-            "id": each.id,
-            "name": each.name,
-            "type": each.type.type_name,
-            "value": as_json(each, state.value(each), is_limited=True),
-            "is_mandatory": each.is_mandatory,
-            "is_readable": True,
-        }
-        for each in state.definitions
-        if each.level >= Level.READABLE
-    ]
 
 
 class _Sorted:

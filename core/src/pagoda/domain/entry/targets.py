@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from enum import IntEnum
 from itertools import batched
 from typing import Any, Final, NamedTuple
@@ -31,9 +30,8 @@ from pagoda.domain.entry.rows import Rows
 from pagoda.domain.user.models import Level, Role
 from pagoda.domain.user.permissions import Viewer, may, may_see
 from pagoda_plugin_sdk.rules.attr_types import AttrType
-from pagoda_plugin_sdk.rules.scalar_types import ValueFault
-from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.text import listed
+from pagoda_plugin_sdk.rules.incoming import Targets, noun_of
+from pagoda_plugin_sdk.rules.state import Definition, LinkTarget, Value
 
 _BATCH_SIZE: Final = 300  # ids of one query: SQLite takes 999 parameters
 
@@ -61,56 +59,23 @@ class _Row(NamedTuple):
     is_visible: bool
 
 
-class Targets:
-    """The targets of the references in some values."""
-
-    def __init__(self, rows: Iterable[_Row]) -> None:
-        self._found: dict[tuple[int, int], LinkTarget] = {}
-        self._allowed: defaultdict[int, dict[int, str]] = defaultdict(dict)  # attribute -> {entity: name}
-        for row in rows:
-            if row.kind == _Kind.REFERRAL:
-                self._allowed[row.id][row.schema or 0] = row.name if row.is_visible else ""
-            else:
-                self._found[row.kind, row.id] = _target(row)
-
-    def resolve(self, definition: Definition, value: Value) -> Value:
-        """Return `value` with the targets of its links.
-
-        Raises:
-            ValueFault: a target does not exist, or is an entry of an entity that is not allowed.
-        """
-        if not definition.type.is_reference:
-            return value
-        return Value(tuple(self._resolved(definition, link) for link in value.links))
-
-    def _resolved(self, definition: Definition, link: Link) -> Link:
-        if link.target_id is None or link.target is not None:
-            return link  # without a target, or stored before
-        kind = _kind(definition.type)
-        target = self._found.get((kind, link.target_id))
-        if target is None or not target.is_visible:
-            noun = kind.name.lower()
-            raise ValueFault(
-                f"there is no {noun} with the id {link.target_id}, or it is deleted; send an existing one"
-            )
-        allowed = self._allowed[definition.id]
-        if target.schema_id is not None and allowed and target.schema_id not in allowed:
-            raise ValueFault(
-                f"entry {target.name!r} (id {target.id}) is of entity {target.schema_name!r}; "
-                f"it may point to entries of {_named(allowed.values())}"
-            )
-        return replace(link, target=target)
-
-
 def look_up(values: Iterable[tuple[Definition, Value]], viewer: Viewer | None) -> Targets:
     """Return the targets of the links in `values`: no query without links, one for up to 300 of them."""
     wanted: set[tuple[_Kind, int]] = set()
     for definition, value in values:
         ids = [link.target_id for link in value.links if link.target_id is not None and link.target is None]
-        wanted.update((_kind(definition.type), target_id) for target_id in ids)
+        kind = _Kind[noun_of(definition.type).upper()]
+        wanted.update((kind, target_id) for target_id in ids)
         if ids and definition.type & AttrType.OBJECT:
             wanted.add((_Kind.REFERRAL, definition.id))
-    return Targets(_rows(sorted(wanted), viewer))
+    found: dict[tuple[str, int], LinkTarget] = {}
+    allowed: defaultdict[int, dict[int, str]] = defaultdict(dict)
+    for row in _rows(sorted(wanted), viewer):
+        if row.kind == _Kind.REFERRAL:
+            allowed[row.id][row.schema or 0] = row.name if row.is_visible else ""
+        else:
+            found[_Kind(row.kind).name.lower(), row.id] = _target(row)
+    return Targets(found, allowed)
 
 
 def _rows(wanted: Collection[tuple[_Kind, int]], viewer: Viewer | None) -> Iterator[_Row]:
@@ -182,17 +147,6 @@ def _case(condition: Q) -> Combinable:
     if not condition:
         return Constant(value=True)
     return Case(When(condition, then=True), default=False, output_field=BooleanField())
-
-
-def _named(entities: Iterable[str]) -> str:
-    """Return the entities that have a name: those that the writer may see."""
-    return listed([repr(name) for name in sorted(entities) if name]) or "other entities"
-
-
-def _kind(attr_type: AttrType) -> _Kind:
-    if attr_type & AttrType.OBJECT:
-        return _Kind.ENTRY
-    return _Kind.GROUP if attr_type & AttrType.GROUP else _Kind.ROLE
 
 
 def _target(row: _Row) -> LinkTarget:

@@ -11,7 +11,7 @@ from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.reading import items_of, read_for_update, read_state
+from pagoda.domain.entry.reading import read_for_update, read_state
 from pagoda.domain.entry.storing import replace_versions
 from pagoda.domain.entry.targets import look_up
 from pagoda.domain.stamped import updated_stamp
@@ -24,6 +24,7 @@ from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import EntryState, OwnFields, Value
+from pagoda_plugin_sdk.rules.value_types import items_of
 
 _FIELDS: Final = ("name", "note")
 

@@ -1,0 +1,85 @@
+"""Start the host in a test's process; nothing here needs Django's settings, which it makes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import django
+import structlog
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from pagoda.config.loading import ENV_FILE
+from pagoda.config.settings import Settings
+from pagoda.plugins.discovery import discover
+
+SETTINGS_MODULE = "pagoda_api.settings"
+FIRST_ID = 5000
+IDS_EACH = 100
+
+
+def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], examples: Path | None) -> None:
+    """Set Django up with these plugins, and those they depend on, and no setting of the surroundings.
+
+    `values` are the first plugin's in PLUGIN_SETTINGS. Each plugin has 100 operation ids, from 5000 on.
+
+    Raises:
+        PluginBootError, SettingsError: something is at fault; it lists everything.
+        ImproperlyConfigured: the process has other settings already.
+    """
+    module = os.environ.get("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    if settings.configured or module != SETTINGS_MODULE:
+        raise ImproperlyConfigured(
+            f"the process has Django settings of its own ({module}), and the host needs {SETTINGS_MODULE}. "
+            "Remove them: a plugin's tests need none."
+        )
+    enabled = _with_dependencies(plugins, examples)
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    chosen: dict[str, Any] = {
+        ENV_FILE: "",
+        "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+        "PAGODA_DATA_DIR": data_dir,
+        "PAGODA_PLUGIN_STRICT": True,
+        "ENABLED_PLUGINS": ",".join(enabled),
+        "PLUGIN_OPERATION_ID_CONFIG": json.dumps(
+            {
+                name: [FIRST_ID + IDS_EACH * place, FIRST_ID + IDS_EACH * (place + 1) - 1]
+                for place, name in enumerate(enabled)
+            }
+        ),
+        "PLUGIN_SETTINGS": json.dumps({enabled[0]: values} if values else {}),
+        "PLUGIN_EXAMPLES_DIR": examples or "",
+    }
+    os.environ.update({name: str(value) for name, value in chosen.items()})
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        processors=[
+            *structlog.get_config()["processors"][:-1],
+            # Its own default draws each traceback with the variables of every frame.
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+    )
+    django.setup()
+    # A real one computes for most of a second, on purpose; what hashes is Django's to test.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _with_dependencies(plugins: Sequence[str], examples: Path | None) -> list[str]:
+    """Return the plugins and, behind them, what their sources say they depend on."""
+    catalogue = discover(examples)
+    names = dict.fromkeys(plugins)
+    waiting = list(names)
+    while waiting:
+        for candidate in catalogue.find(waiting.pop()):
+            others = [
+                each.name for name in candidate.declared_dependencies() for each in catalogue.find(name)
+            ]
+            waiting += [name for name in others if name not in names]
+            names |= dict.fromkeys(others)
+    return list(names)
