@@ -45,6 +45,7 @@ SUITES = {
     "core": Suite(folders=("core/tests",), options=PARALLEL, is_fast=True),
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
     "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
+    "contract": Suite(folders=("tests/contract",), options=PARALLEL, is_fast=True),
     "zoo": Suite(folders=("tests/zoo",), waits=True),
     "readme": Suite(folders=("tests/readme",), waits=True),
     "author": Suite(folders=("tests/author",), waits=True),

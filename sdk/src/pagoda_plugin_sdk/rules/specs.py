@@ -45,6 +45,16 @@ class AttrSpec:
     referral: list[Referral] | None = None  # None: as it is
 
 
+def copied(given: Any) -> Any:
+    """Return the items of a list as copies, so that hooks may change them; anything else as it is.
+
+    Any: unchecked input.
+    """
+    if not isinstance(given, list | tuple):
+        return given
+    return [dict(item) if isinstance(item, Mapping) else item for item in given]
+
+
 def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSpec]:
     """Return the specs in `given`; an attribute is found by ``id``, anything without one is to be added.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 
@@ -14,6 +14,7 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.specs import (
     AttrSpec,
     check_names,
+    copied,
     read_entity_fields,
     read_specs,
     taken_name,
@@ -22,14 +23,11 @@ from pagoda_plugin_sdk.rules.specs import (
 from pagoda_plugin_sdk.rules.state import Definition
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
 
-if TYPE_CHECKING:
-    from pagoda_plugin_sdk.testing.memory import MemoryHost
-
 
 class MemoryEntity:
     """An entity; as in every host, who made it owns it, and others have its `default_permission`."""
 
-    host: ClassVar[MemoryHost]
+    host: ClassVar[Any]  # a MemoryHost, which lies above
     _meta = SimpleNamespace(verbose_name="entity")
 
     def __init__(self, user: Any, name: str, note: str, default_permission: int) -> None:
@@ -117,7 +115,7 @@ class MemoryEntity:
         return tuple(attr.definition(user) for attr in self.active_attrs())
 
     def may_permitted(self, user: Any, permission: int) -> bool:
-        return self.host.level_of(user, self) >= permission
+        return bool(self.host.level_of(user, self) >= permission)
 
     def _require_full(self, user: Any) -> None:
         has = self.host.level_of(user, self)
@@ -172,7 +170,7 @@ class MemoryEntity:
 class MemoryEntityAttr:
     """An attribute of an entity."""
 
-    host: ClassVar[MemoryHost]
+    host: ClassVar[Any]  # a MemoryHost, which lies above
 
     def __init__(
         self,
@@ -235,7 +233,7 @@ class MemoryEntityAttr:
 class MemoryEntities(MemoryQuerySet):
     """``Entity.objects``."""
 
-    def __init__(self, host: MemoryHost) -> None:
+    def __init__(self, host: Any) -> None:
         super().__init__(lambda: host.entities, host.count_read)
         self._host = host
 
@@ -256,7 +254,7 @@ class MemoryEntities(MemoryQuerySet):
             )
         level = PermissionLevel.READABLE if default_permission is None else default_permission
         given: dict[str, Any] = {"name": name, "note": note, "default_permission": level}
-        data = given | {"attrs": [dict(item) for item in attrs]}
+        data = given | {"attrs": copied(attrs)}
         data = host.run_hook("entity.before_create", acting, data, entity_name=str(name))
         fields = read_entity_fields(given | {key: value for key, value in data.items() if key != "attrs"})
         entity: MemoryEntity = host.models["Entity"](user, **fields)

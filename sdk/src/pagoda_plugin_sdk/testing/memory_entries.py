@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
@@ -22,16 +22,13 @@ from pagoda_plugin_sdk.rules.value_types import as_json, attrs_of, items_of
 from pagoda_plugin_sdk.testing.memory_entities import MemoryEntity
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
 
-if TYPE_CHECKING:
-    from pagoda_plugin_sdk.testing.memory import MemoryHost
-
 _FIELDS = ("name", "note", "attrs")
 
 
 class MemoryEntry:
     """An entry with the current values of its attributes."""
 
-    host: ClassVar[MemoryHost]
+    host: ClassVar[Any]  # a MemoryHost, which lies above
     _meta = SimpleNamespace(verbose_name="entry")
 
     def __init__(self, user: Any, schema: MemoryEntity, name: str, note: str) -> None:
@@ -156,7 +153,7 @@ class MemoryEntry:
         host.run_hook("entry.after_restore", schema.name, user, self)
 
     def may_permitted(self, user: Any, permission: int) -> bool:
-        return self.host.level_of(user, self, self.schema) >= permission
+        return bool(self.host.level_of(user, self, self.schema) >= permission)
 
     def require(self, user: Any, level: int) -> None:
         """Refuse unless `user` has `level` on it.
@@ -219,7 +216,7 @@ class MemoryEntry:
 class MemoryEntries(MemoryQuerySet):
     """``Entry.objects``."""
 
-    def __init__(self, host: MemoryHost) -> None:
+    def __init__(self, host: Any) -> None:
         super().__init__(lambda: host.entries, host.count_read)
         self._host = host
 
@@ -287,7 +284,7 @@ def _is_stored(state: EntryState, key: int, raw: object) -> bool:
         return False  # a before-hook may mend it; if none does, it is refused after them
 
 
-def _require_attributes(host: MemoryHost, user: Any, schema: MemoryEntity, levels: Mapping[str, int]) -> None:
+def _require_attributes(host: Any, user: Any, schema: MemoryEntity, levels: Mapping[str, int]) -> None:
     refused = {name: has for name, has in levels.items() if has < PermissionLevel.WRITABLE}
     if refused:
         names = ", ".join(repr(name) for name in sorted(refused))
@@ -300,7 +297,7 @@ def _is_taken(schema: MemoryEntity, name: str, but: MemoryEntry | None) -> bool:
     return any(entry.schema is schema and entry.name == name for entry in others)
 
 
-def _targets(host: MemoryHost, schema: MemoryEntity, user: Any) -> Targets:
+def _targets(host: Any, schema: MemoryEntity, user: Any) -> Targets:
     found = {
         ("entry", entry.id): _target_of(entry, is_visible=entry.may_permitted(user, PermissionLevel.READABLE))
         for entry in host.entries

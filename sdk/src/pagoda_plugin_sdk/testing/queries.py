@@ -46,6 +46,8 @@ class MemoryQuerySet:
         return self._derived(lambda: [row for row in self._read() if matches(row, conditions)])
 
     def exclude(self, **conditions: Any) -> Self:
+        if not conditions:
+            return self.all()  # as Django does
         return self._derived(lambda: [row for row in self._read() if not matches(row, conditions)])
 
     def select_related(self, *_fields: str) -> Self:

@@ -16,7 +16,7 @@ from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
-from pagoda_plugin_sdk.rules.specs import read_specs
+from pagoda_plugin_sdk.rules.specs import copied, read_specs
 
 
 def create_entity(
@@ -43,7 +43,7 @@ def create_entity(
     given = {"name": name, "note": note, "default_permission": level}
     with writing(user) as actor:
         require_adding_entities(actor)
-        data: dict[str, Any] = given | {"attrs": [dict(item) for item in attrs]}
+        data: dict[str, Any] = given | {"attrs": copied(attrs)}
         data = changes.send_changing(entity_change(None, "create", actor, data, str(name)))
         sent = {key: value for key, value in data.items() if key != "attrs"}
         fields = read_fields(given | sent, exclude=None)

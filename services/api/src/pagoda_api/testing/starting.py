@@ -66,6 +66,7 @@ def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], exa
         ],
     )
     django.setup()
+    del os.environ["DJANGO_SETTINGS_MODULE"]  # workers of pytest-xdist are to start as this process does
     # A real one computes for most of a second, on purpose; what hashes is Django's to test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
