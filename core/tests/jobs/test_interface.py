@@ -13,6 +13,7 @@ from pagoda.jobs.errors import InvalidParams, JobLost, UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase
+from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 from pagoda_plugin_sdk.protocols import JobProtocol
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -64,6 +65,44 @@ def test_a_job_is_made_with_keywords_too(jobs: Jobs, user: User) -> None:
 
     assert (job.operation, job.target, job.text, job.params) == (STOCK, entity, "by hand", '{"a": 1}')
     assert (job.dependent_job, job.target_type) == (first, JobTarget.ENTITY)
+
+
+@pytest.mark.parametrize(
+    "by_name", [0, 1, 2, 3], ids=["all by place", "params named", "text named", "all named"]
+)
+def test_a_job_is_made_with_its_target_first(by_name: int, jobs: Jobs, user: User) -> None:
+    entity = Entity.objects.create(name="customer")
+    given: list[Any] = [entity, STOCK, "by hand", {"a": 1}]
+    names = ["target", "operation", "text", "params"]
+    count = len(given) - by_name - (by_name == 3)
+
+    job = Job._create_new_job(user, *given[:count], **dict(zip(names[count:], given[count:], strict=True)))
+
+    assert (job.operation, job.target, job.text) == (STOCK, entity, "by hand")
+    assert json.loads(job.params) == {"a": 1}
+
+
+def test_a_job_without_a_target_has_none_first(jobs: Jobs, user: User) -> None:
+    job = Job._create_new_job(user, None, STOCK, None, {"a": 1})
+
+    assert (job.operation, job.target, job.text, json.loads(job.params)) == (STOCK, None, "", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ((STOCK, {}, "text"), {}),
+        ((None, STOCK, "", {}, None, 1), {}),
+        ((None, STOCK), {"operation": STOCK}),
+        ((STOCK,), {"operation_id": STOCK}),
+    ],
+    ids=["too many", "far too many", "operation twice", "id twice"],
+)
+def test_arguments_of_a_job_that_can_not_be_told_apart_are_refused(
+    args: tuple[Any, ...], named: dict[str, Any], user: User
+) -> None:
+    with pytest.raises(PluginValidationError, match="_create_new_job takes"):
+        Job._create_new_job(user, *args, **named)
 
 
 def test_a_job_needs_an_operation_that_exists(jobs: Jobs, user: User) -> None:

@@ -375,3 +375,73 @@ def test_both_forms_of_tasks_are_checked(raw: int, expected: str | None, package
     packages.install(name, class_source(name, TASK_CONFIG.replace("tasks", name)), modules=modules)
 
     assert start(name).reason(name)[0] == expected
+
+
+THIRD = 'PluginTaskConfig("third", "generated_legacy.tasks", {"scan": (0, "scan")})'
+THIRD_NAMES = {
+    "declared": (class_source("the-id", f"task_config = {THIRD}"), APP),
+    "on import": (f"{class_source('the-id')}\nPluginTaskRegistry.register({THIRD})\n", APP),
+    "when ready": (
+        class_source("the-id", "django_apps = ['generated_legacy']"),
+        APP.replace('PluginTaskConfig("entry"', 'PluginTaskConfig("third"'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "app"), THIRD_NAMES.values(), ids=THIRD_NAMES)
+def test_a_third_name_of_tasks_stands_for_the_plugin(
+    source: str, app: str, packages: Any, start: Start
+) -> None:
+    modules = {"apps.py": app, "tasks.py": "def scan(job): ...\n"}
+    packages.install("legacy", source, entry_point="entry", modules=modules)
+
+    started = start("entry", plugin_operation_id_config={"third": [200, 299]})
+
+    assert started.statuses() == {"the-id": "active"}
+    PluginTaskRegistry.validate_all({"third": (200, 299)})
+    for name in ("the-id", "entry", "third"):
+        assert PluginTaskRegistry.get_operation_id(name, "scan") == 200
+    started.registry.unregister("the-id")
+    assert PluginTaskRegistry.canonical("third") == "third"
+
+
+def test_a_range_of_a_plugin_without_tasks_is_told(packages: Any, start: Start) -> None:
+    busy = class_source("busy", f"task_config = {THIRD}".replace("legacy", "busy"))
+    packages.install("lazy", class_source("lazy"))
+    packages.install("busy", busy, modules={"tasks.py": "def scan(job): ...\n"})
+    ranges = {"lazy": [200, 299], "busy": [300, 399]}
+
+    registry = start("lazy", "busy", plugin_operation_id_config=ranges).registry
+
+    (fault,) = registry.get("lazy").faults
+    assert fault.code == "no_tasks"
+    assert "has a range in PLUGIN_OPERATION_ID_CONFIG, as 'lazy', and no tasks" in fault.text
+    assert registry.get("busy").faults == []
+
+
+@pytest.mark.parametrize(
+    ("package", "has_apps", "named", "expected"),
+    [
+        ("pagoda_one_plugin", True, [], ["pagoda_one_plugin"]),
+        ("pagoda_two_plugin", False, [], []),
+        ("pagoda_six_plugin", True, ["pagoda_six_plugin.apps"], ["pagoda_six_plugin.apps"]),
+        ("racks_plugin", True, [], []),
+    ],
+    ids=["not named", "no apps.py", "named", "another name"],
+)
+def test_an_app_is_installed_by_its_name_and_apps_py(
+    package: str, has_apps: bool, named: list[str], expected: list[str], packages: Any, start: Start
+) -> None:
+    app = APP.replace("generated_legacy", package).replace('Config("entry"', 'Config("racks"')
+    source = class_source("racks", f"django_apps = {[f'{name}.TheConfig' for name in named]}")
+    modules = {"plugin.py": source, "tasks.py": "def scan(job): ...\n"}
+    packages.write_package(packages.folder / package, modules | ({"apps.py": app} if has_apps else {}))
+    packages.install("racks", target=f"{package}.plugin:ThePlugin")
+
+    registry = start("racks").registry
+
+    assert [
+        name.removesuffix(".TheConfig") for name in registry.get("racks").declared.django_apps
+    ] == expected
+    assert registry.host.apps.is_installed(package) is bool(expected)
+    assert ("racks" in PluginTaskRegistry.get_all_configs()) is bool(expected)

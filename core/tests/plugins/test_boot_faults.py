@@ -410,16 +410,16 @@ CASES = {
         source=APPS,
         modules={
             "apps.py": config("from generated_bad.conf import register; register()"),
-            "conf.py": LEGACY.format(owner="someone"),
+            "conf.py": LEGACY.format(owner="good"),
         },
         code="bad_tasks",
-        message=("registers tasks for plugin 'someone'",),
+        message=("registers tasks for plugin 'good'",),
     ),
     "tasks of another plugin, registered on import": Case(
         source="from generated_bad.conf import register\nregister()\n" + HEAD,
-        modules={"conf.py": LEGACY.format(owner="someone")},
+        modules={"conf.py": LEGACY.format(owner="good")},
         code="bad_tasks",
-        message=("registers tasks for plugin 'someone'",),
+        message=("registers tasks for plugin 'good'",),
     ),
     "missing task function, registered in ready": Case(
         source=APPS,

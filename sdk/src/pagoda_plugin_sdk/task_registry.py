@@ -67,7 +67,9 @@ class TaskRegistry:
     def unregister(self, plugin_id: str) -> None:
         """Forget a plugin's tasks and operations; unknown plugins are ignored."""
         plugin_id = self.canonical(plugin_id)
-        self._configs.pop(plugin_id, None)
+        config = self._configs.pop(plugin_id, None)
+        if config is not None:
+            self._aliases.pop(config.plugin_id, None)
         for number in [n for n, operation in self._operations.items() if operation.plugin_id == plugin_id]:
             operation = self._operations.pop(number)
             self._numbers.pop((plugin_id, operation.name))

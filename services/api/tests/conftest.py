@@ -163,7 +163,7 @@ def serve(register: Callable[[Any], Any], settings: Any) -> Iterator[Callable[..
         module = ModuleType("urls_of_the_test")
         vars(module).update(
             {name: value for name, value in vars(urls).items() if name.startswith("handler")},
-            urlpatterns=[*urls.host, urls.plugin_routes()],
+            urlpatterns=[urls.plugin_routes(), *urls.host],
         )
         sys.modules[module.__name__] = module
         settings.ROOT_URLCONF = module.__name__

@@ -98,6 +98,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/plugins/",
         "GET /api/v2/plugins/health/",
         "GET /api/v2/plugins/{name}/",
+        "GET /api/v2/plugins/{name}/about/",
     }
 
 

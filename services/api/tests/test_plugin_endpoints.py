@@ -28,6 +28,22 @@ class Broken(Plugin):
     api_v2_patterns = "routes_raises"
 
 
+class Rooted(Plugin):
+    id = name = "rooted"
+    api_v2_patterns = "routes_root"
+
+
+def test_plugin_that_serves_its_root_has_it_and_is_described_behind_it(
+    serve: Callable[..., None], api: Any
+) -> None:
+    serve(Rooted(), Good())
+
+    assert api.get("/api/v2/plugins/rooted/").json() == {"root_of": "rooted"}
+    assert api.get("/api/v2/plugins/rooted/about/").json()["id"] == "rooted"
+    for path in ("", "about/"):
+        assert api.get(f"/api/v2/plugins/good/{path}").json()["status"] == "active"
+
+
 @pytest.fixture
 def good(serve: Callable[..., None]) -> None:
     serve(Good())

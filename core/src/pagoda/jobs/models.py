@@ -14,6 +14,7 @@ from django.utils import timezone
 from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.jobs import operations
 from pagoda.jobs.transitions import Phase, phase_of
+from pagoda_plugin_sdk.job_arguments import named_job_arguments
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 
 
@@ -318,8 +319,11 @@ class Job(BoundModel):
 
     @classmethod
     def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> Self:
-        """Create a job that waits for `run`; see `pagoda.jobs.interface.create_new_job` for the arguments."""
-        return cls.services.create_new_job(user, *args, **kwargs)  # type: ignore[return-value]  # Job has no subclasses
+        """Create a job that waits for `run`: ``(user, operation, params)`` or
+        ``(user, target, operation, text, params)``, see `pagoda.jobs.interface.create_new_job`.
+        """
+        named = named_job_arguments(args, kwargs)
+        return cls.services.create_new_job(user, **named)  # type: ignore[return-value]  # Job has no subclasses
 
 
 class JobLog(BoundModel):

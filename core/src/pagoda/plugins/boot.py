@@ -163,6 +163,16 @@ class _Boot:
                         f"{setting.upper()} names plugin {name!r}, but nothing provides it."
                         f"{near_misses(name, known)} Correct the name or remove it.",
                     )
+        with_tasks = self.registry.host.tasks.get_all_configs()
+        for name in self.settings.plugin_operation_id_config:
+            record = self.registry.find(name)
+            if record is not None and record.is_active and record.id not in with_tasks:
+                self.registry.report_fault(
+                    name,
+                    ReasonCode.NO_TASKS,
+                    f"It has a range in PLUGIN_OPERATION_ID_CONFIG, as {name!r}, and no tasks. Register them "
+                    "as `task_config` or in ready() of an app of `django_apps`, or remove the range.",
+                )
         for unreadable in self.catalogue.unreadable:
             log.warning("plugin_metadata_unreadable", distribution=unreadable.name, fault=unreadable.fault)
         for fault in self.catalogue.faults:
@@ -177,7 +187,9 @@ class _Boot:
         with task_declarations.only_if_successful(tasks):
             plugin = load_plugin(item.candidate)
             self.registry.load(item.record, plugin)
-            task_declarations.check_owners(tasks, item.record.label, item.record.names, before)
+            task_declarations.check_owners(
+                tasks, item.record.label, item.record.names, before, self.registry.names_beside(item.record)
+            )
 
     def _order(self, nodes: list[Node]) -> None:
         skipped = {

@@ -54,6 +54,7 @@ class ReasonCode(enum.StrEnum):
     SIDE_EFFECTS = "side_effects"  # loading it changed the process; that was put back, it is active
     MIGRATIONS_MISSING = "migrations_missing"  # its tables are not as its models; the rest of it is active
     LOCK_MISMATCH = "lock_mismatch"  # it is not what PLUGIN_LOCK pins
+    NO_TASKS = "no_tasks"  # it has a range of operation ids and no tasks; it is active
     OVERRIDE_OFF = "override_off"  # it is bound to an entity's operations, and out of service
     UNKNOWN_PLUGIN = "unknown_plugin"  # a setting names a plugin that nothing provides
 

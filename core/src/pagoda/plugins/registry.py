@@ -28,6 +28,7 @@ from pagoda_plugin_sdk import __version__ as sdk_version
 from pagoda_plugin_sdk.checking.load_watch import watched_load
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
+from pagoda_plugin_sdk.metadata import RESERVED_NAMES
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.task_registry import TaskRegistry
 
@@ -93,17 +94,20 @@ class PluginRegistry:
         """Return the URL modules of active plugins, in load order."""
         return tuple(_url_modules(r, r.declared) for r in self.active if r.declared is not None)
 
+    def find(self, name: str) -> PluginRecord | None:
+        """Return the plugin that `get` returns, or None."""
+        named = (record for record in self._records if name in record.names)
+        return self._holders.get(name) or next(named, None)
+
     def get(self, name: str) -> PluginRecord:
         """Return the plugin with this id or alias; a skipped one only when no other has the name.
 
         Raises:
             PluginLoadError: no enabled plugin has it; the closest names are given.
         """
-        if name in self._holders:
-            return self._holders[name]
-        for record in self._records:
-            if name in record.names:
-                return record
+        found = self.find(name)
+        if found is not None:
+            return found
         known = self.known_names()
         raise PluginLoadError(
             f"No enabled plugin is called {name!r}.{near_misses(name, known)} "
@@ -113,6 +117,10 @@ class PluginRegistry:
     def known_names(self) -> frozenset[str]:
         """Return every id and alias of the enabled plugins, whatever their status."""
         return frozenset(name for record in self._records for name in record.names)
+
+    def names_beside(self, record: PluginRecord) -> frozenset[str]:
+        """Return what other plugins than this one are called, and the host."""
+        return (self.known_names() | RESERVED_NAMES) - frozenset(record.names)
 
     def enabled_accounts(self) -> frozenset[str] | None:
         """Return the accounts that enabled plugins may have, whatever their status.
@@ -231,7 +239,7 @@ class PluginRegistry:
 
     def _register(self, record: PluginRecord, plugin: Plugin, declared: Declaration, undo: ExitStack) -> None:
         host = self.host
-        before = frozenset(host.tasks.get_all_configs())
+        before, others = frozenset(host.tasks.get_all_configs()), self.names_beside(record)
         undo.enter_context(task_declarations.only_if_successful(host.tasks))
         undo.callback(task_declarations.forget, host.tasks, (record.id,))
         for alias in record.names[1:]:
@@ -239,7 +247,7 @@ class PluginRegistry:
             undo.callback(host.tasks.alias, alias, alias)
         undo.callback(host.hooks.unregister_plugin, record.id)
         self._register_hooks(record, plugin, declared)
-        task_declarations.declare(host.tasks, declared.task_config, record.label, record.names)
+        task_declarations.declare(host.tasks, declared.task_config, record.label, record.names, others)
         if declared.django_apps:
             installed = django_apps.install(host.apps, declared.django_apps, record.label)
             undo.callback(django_apps.remove, host.apps, installed)
@@ -247,7 +255,7 @@ class PluginRegistry:
             django_apps.make_ready(installed)
             for text in filter(None, map(unmigrated_text, installed.configs)):
                 self._note_fault(record, ReasonCode.MIGRATIONS_MISSING, text)
-        task_declarations.check_owners(host.tasks, record.label, record.names, before)
+        task_declarations.check_owners(host.tasks, record.label, record.names, before, others)
         task_declarations.check_functions(host.tasks, record.id, record.label)
 
     def _register_hooks(self, record: PluginRecord, plugin: Plugin, declared: Declaration) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from pagoda.plugins.fence import plugin_fence
@@ -34,30 +34,47 @@ def forget(tasks: TaskRegistry, plugin_ids: Collection[str]) -> None:
         tasks.unregister(plugin_id)
 
 
-def declare(tasks: TaskRegistry, config: PluginTaskConfig | None, label: str, names: Collection[str]) -> None:
-    """Register ``Plugin.task_config``, when the class has one.
+def declare(
+    tasks: TaskRegistry,
+    config: PluginTaskConfig | None,
+    label: str,
+    names: Sequence[str],
+    others: Collection[str],
+) -> None:
+    """Register ``Plugin.task_config``, when the class has one; `others` are the names of other plugins.
 
     Raises:
         PluginRefused: it is another plugin's, or not all of its tasks.
     """
     if config is None:
         return
-    _check_owner(config, label, names)
+    _check_owner(config, label, names, others)
     try:
+        tasks.alias(config.plugin_id, names[0])
         tasks.register(config)
     except PluginValidationError as error:
         raise PluginRefused(ReasonCode.BAD_TASKS, f"{label}: {error}") from error
 
 
-def check_owners(tasks: TaskRegistry, label: str, names: Collection[str], before: Collection[str]) -> None:
+def check_owners(
+    tasks: TaskRegistry,
+    label: str,
+    names: Sequence[str],
+    before: Collection[str],
+    others: Collection[str],
+) -> None:
     """Check that what was registered since is the plugin's own; `before` are the plugins that had tasks then.
+
+    A third name, neither its id nor its entry point's, stands for it from here on if it is the only one.
 
     Raises:
         PluginRefused: it registered tasks for another plugin.
     """
-    for plugin_id, config in tasks.get_all_configs().items():
-        if plugin_id not in before:
-            _check_owner(config, label, names)
+    new = [config for plugin_id, config in tasks.get_all_configs().items() if plugin_id not in before]
+    for config in new:
+        _check_owner(config, label, names, others if len(new) == 1 else {config.plugin_id})
+        if config.plugin_id not in names:
+            tasks.alias(config.plugin_id, names[0])
 
 
 def check_functions(tasks: TaskRegistry, plugin_id: str, label: str) -> None:
@@ -71,8 +88,10 @@ def check_functions(tasks: TaskRegistry, plugin_id: str, label: str) -> None:
         _check_functions(config, label)
 
 
-def _check_owner(config: PluginTaskConfig, label: str, names: Collection[str]) -> None:
-    if config.plugin_id not in names:
+def _check_owner(
+    config: PluginTaskConfig, label: str, names: Collection[str], others: Collection[str]
+) -> None:
+    if config.plugin_id not in names and config.plugin_id in others:
         raise PluginRefused(
             ReasonCode.BAD_TASKS,
             f"{label} registers tasks for plugin {config.plugin_id!r}, expected one of its own names "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
+from pagoda_plugin_sdk.job_arguments import named_job_arguments
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 from pagoda_plugin_sdk.tasks import task_options
@@ -37,10 +38,10 @@ class MemoryJob:
         self.id = self.objects.add(self)
 
     @classmethod
-    def _create_new_job(
-        cls, user: Any, operation: int, params: Mapping[str, Any] | str | None = None, **fields: Any
-    ) -> MemoryJob:
-        return cls(user, operation, params, **fields)
+    def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> MemoryJob:
+        fields = named_job_arguments(args, kwargs)
+        operation = fields.pop("operation", None) or fields.pop("operation_id", None)
+        return cls(user, operation, fields.pop("params", None), **fields)
 
     def run(self, will_delay: bool = True) -> None:
         self.status = JobStatus.PROCESSING

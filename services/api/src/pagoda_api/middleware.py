@@ -309,9 +309,9 @@ def _plugin(path: str) -> str | None:
     """Return the id of the plugin that a path belongs to, however the path names it."""
     for prefix in PREFIXES:
         if path.startswith(f"/{prefix}"):
-            name, slash, rest = path.removeprefix(f"/{prefix}").partition("/")
+            name, slash, _ = path.removeprefix(f"/{prefix}").partition("/")
             try:
-                return registry().get(name).id if slash and (rest or prefix != PREFIXES[0]) else None
+                return registry().get(name).id if slash else None
             except PluginLoadError:
                 return None
     return None

@@ -109,8 +109,7 @@ class PluginRoutes(URLResolver):
         for prefix in PREFIXES:
             if path.startswith(prefix):
                 name, slash, rest = path.removeprefix(prefix).partition("/")
-                is_own = bool(rest) if prefix == API_PREFIX else bool(slash)  # the host describes a plugin
-                if is_own and name in self._by_name:
+                if slash and name in self._by_name:
                     plugin_id, modules = self._by_name[name]
                     try:
                         match = _match(modules[prefix], rest) if prefix in modules else None

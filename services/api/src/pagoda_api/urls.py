@@ -20,7 +20,7 @@ from pagoda_api.resources.entities import EntityViewSet
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.me import MeView, PasswordView
-from pagoda_api.resources.plugins import PluginHealthView, PluginListView, PluginView
+from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
@@ -46,7 +46,9 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^me/tokens/(?P<pk>\d+)/$", OwnTokenView.as_view(), name="my-token"),
     path("plugins/", PluginListView.as_view(), name="plugin-list"),
     path("plugins/health/", PluginHealthView.as_view(), name="plugin-health"),
+    # A plugin that serves its own root, or an `about/`, has that path
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),
+    re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/about/$", PluginAboutView.as_view(), name="plugin-about"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     *router.urls,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -203,6 +203,11 @@ class PluginView(APIView):
         except PluginLoadError as error:
             raise NotFound(str(error)) from error
         return Response(PluginSerializer(describe(registry(), record), context=_context(request)).data)
+
+
+@extend_schema_view(get=extend_schema(operation_id="plugins_about"))
+class PluginAboutView(PluginView):
+    """One enabled plugin, where the plugin serves the root of its URLs itself."""
 
 
 def _context(request: Request) -> dict[str, bool]:
