@@ -66,6 +66,7 @@ SLOW = (  # processes of their own, waits, state machines, matrices and generate
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
     "core/tests/test_foreign_columns.py",
+    "tests/contract/test_fixtures.py",
 )
 NO_TESTS = 5  # pytest's exit code when it found none
 

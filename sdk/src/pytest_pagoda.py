@@ -7,6 +7,7 @@ a ``pyproject.toml`` and imports no more. A plugin's names an entry point of the
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     starting = importlib.import_module("pagoda_plugin_sdk.testing.starting")
     starting.start_for(early_config, *project)
     early_config.pluginmanager.import_plugin("pagoda_plugin_sdk.testing.fixtures")
+    if (
+        importlib.util.find_spec("httpx") is not None
+    ):  # the extra `dev` brings it, as the processes that it asks
+        early_config.pluginmanager.import_plugin("pagoda_plugin_sdk.testing.stack")
 
 
 def _projects(config: pytest.Config) -> Iterator[tuple[Path, dict[str, Any]]]:

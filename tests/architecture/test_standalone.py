@@ -37,7 +37,8 @@ SCRIPTS = {
 # Adapters that need an extra of a service, or a setting; without it nothing may import them.
 NEED_EXTRAS = {
     "pagoda-plugin-sdk": tuple(
-        f"pagoda_plugin_sdk.{name}" for name in ("cli.new", "cli.dev", "testing.fixtures", "testing.starting")
+        f"pagoda_plugin_sdk.{name}"
+        for name in ("cli.new", "cli.dev", "testing.fixtures", "testing.stack", "testing.starting")
     ),
     "pagoda-core": ("pagoda.jobs.redisbroker",),
     "pagoda-api": ("pagoda_api.oidc",),
