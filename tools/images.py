@@ -99,6 +99,21 @@ def revision() -> str:
     return found.stdout.strip() or "unknown"
 
 
+def to_a_cluster(built: Sequence[str]) -> str:
+    """Return what to do for the nodes of a cluster to find the images."""
+    tag = built[0].rpartition(":")[2]
+    other = "" if tag == version() else f" --set image.tag={tag}"
+    pushed = [f"  docker tag {name} $REGISTRY/{name} && docker push $REGISTRY/{name}" for name in built]
+    return "\n".join(
+        (
+            "For a cluster, push them to a registry of its nodes (REGISTRY=registry.example.org/cmdb),",
+            *pushed,
+            f"  helm install pagoda deploy/helm/pagoda --set image.registry=$REGISTRY{other}",
+            f"or load them: kind load docker-image {' '.join(built)}, minikube image load.",
+        )
+    )
+
+
 def size_mb(image: str) -> float:
     """Return an image's size in megabytes (10^6 bytes), base image included."""
     return int(docker("image", "inspect", "--format", "{{.Size}}", image)) / MEGABYTE
@@ -142,7 +157,7 @@ def _of_wheel(wheel: Path) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="images", description=__doc__)
-    parser.add_argument("--tag", default="latest")
+    parser.add_argument("--tag", help="by default the version, which the chart asks for, and latest")
     parser.add_argument("--plugins", nargs="+", default=["plugins/hello-world", "plugins/inventory"],
                         help="distributions of docker/plugins.lock, folders here, wheels")  # fmt: skip
     parser.add_argument(
@@ -162,10 +177,14 @@ def main() -> None:
         ranges = {name: ids for name, ids in RANGES.items() if name in enabled}
     selection = Selection(plugins=plugins, enabled=tuple(enabled), ranges=ranges)
     too_large = False
-    for image, digest in build(selection, tag=arguments.tag).items():
+    built = build(selection, tag=arguments.tag or version())
+    for image, digest in built.items():
         size = size_mb(image)
         too_large |= size > LARGEST_MB
         print(f"{image:<28} {size:5.0f} MB (at most {LARGEST_MB})  registry digest {digest}")
+        if arguments.tag is None:
+            docker("tag", image, f"{image.rpartition(':')[0]}:latest")
+    print(to_a_cluster([*built]))
     if too_large:
         sys.exit(f"images: larger than {LARGEST_MB} MB; look with `docker history`")
 

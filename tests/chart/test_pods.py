@@ -94,6 +94,21 @@ def test_image_is_named_as_asked(image: dict[str, Any], expected: str, rendered:
     assert {container["image"] for container in containers(api)} == {expected}
 
 
+def test_a_registry_reaches_every_image(rendered: Any) -> None:
+    def images(values: dict[str, Any]) -> set[str]:
+        documents = [d for d in rendered(values) if d["kind"] in ("Deployment", "StatefulSet", "Job", "Pod")]
+        return {container["image"] for d in documents for container in containers(d)}
+
+    names = {"pagoda-api:1.0.0", "pagoda-worker:1.0.0", "postgres:17", "redis:8"}
+    assert images({}) == names
+    here = {f"r.example.org/x/{name}" for name in names}
+    assert images({"image": {"registry": "r.example.org/x"}}) == here
+    assert images({"global": {"imageRegistry": "r.example.org/x", "storageClass": "fast"}}) == here
+    assert images({"global": {"imageRegistry": "other"}, "image": {"registry": "r.example.org/x"}}) == here
+    own = {"image": {"registry": "r.example.org/x"}, "redis": {"image": "q.example.org:5000/redis:8"}}
+    assert "q.example.org:5000/redis:8" in images(own)
+
+
 def test_release_and_namespace_may_be_numbers(rendered: Any) -> None:
     documents: list[Document] = rendered({"fullnameOverride": "x"}, name="123", namespace="456")
 

@@ -150,7 +150,9 @@ class Release:
             self.metrics_ports.setdefault(name, free_port())
             env["METRICS_BIND"] = f"127.0.0.1:{self.metrics_ports[name]}"
         env |= {"API_BIND": f"127.0.0.1:{self.api_port}", "FLOWER_BIND": f"127.0.0.1:{self.flower_port}"}
-        args = [part.replace(DATA, str(self.data(name))) for part in process.args]
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        temporary, data = f"{self.folder}/tmp/", str(self.data(name))
+        args = [re.sub("^/tmp/", temporary, part).replace(DATA, data) for part in process.args]
         return args, env | changes
 
     def _servers(self, env: Mapping[str, str]) -> dict[str, str]:
@@ -419,6 +421,113 @@ def in_test_pod(release: Release, script: Path, **changes: str) -> subprocess.Co
     done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+STRICT = {"PAGODA_PLUGIN_STRICT": "true"}
+BAD = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [
+        migrations.CreateModel("Shelf", [("id", models.BigAutoField(primary_key=True, serialize=False))]),
+        migrations.RunSQL("SELECT * FROM nowhere"),
+    ]
+"""
+PLUGIN = """
+from pagoda_plugin_sdk import Plugin
+
+class ThePlugin(Plugin):
+    id = "shelves"
+    name = "Shelves"
+    version = "1.0.0"
+    django_apps = ["generated_shelves"]
+"""
+MODELS = """
+from django.db import models
+
+class Shelf(models.Model):
+    id = models.BigAutoField(primary_key=True)
+"""
+
+
+def put_shelves_into_the_image(folder: Path) -> None:
+    """Install a plugin whose migration fails."""
+    package, info = folder / "generated_shelves", folder / "dist_shelves-1.0.dist-info"
+    (package / "migrations").mkdir(parents=True)
+    info.mkdir()
+    files = {
+        package / "__init__.py": "",
+        package / "plugin.py": PLUGIN,
+        package / "models.py": MODELS,
+        package / "migrations/__init__.py": "",
+        package / "migrations/0001_initial.py": BAD,
+        info / "METADATA": (
+            "Metadata-Version: 2.3\nName: dist-shelves\nVersion: 1.0\nRequires-Dist: pagoda-plugin-sdk>=1.0\n"
+        ),
+        info / "entry_points.txt": "[pagoda.plugins]\nshelves = generated_shelves.plugin:ThePlugin\n",
+    }
+    for path, text in files.items():
+        path.write_text(text)
+
+
+@pytest.fixture
+def with_bad_migration(tmp_path: Path) -> Release:
+    """A release with a plugin whose first migration raises, before its Job has run."""
+    put_shelves_into_the_image(tmp_path)
+    values = {
+        "accounts": {"mode": "never"},
+        "migrations": {"waitSeconds": 1},
+        "plugins": {"shelves": {"hasTasks": False}},
+    }
+    return Release(render(values), tmp_path, None)
+
+
+@pytest.mark.parametrize("changes", [STRICT, {}], ids=["strict", "tolerant"])
+def test_new_pods_wait_for_what_the_job_is_to_reach(
+    with_bad_migration: Release, changes: dict[str, str]
+) -> None:
+    release, changes = with_bad_migration, {**changes, "PYTHONPATH": str(with_bad_migration.folder)}
+
+    def wait_in(deployment: str) -> tuple[bool, str]:
+        done = release.run("Deployment", deployment, "wait", **changes)
+        return done.returncode == 0, done.stdout + done.stderr
+
+    assert release.run("Job", job_of(release), "check", **changes).returncode == 0
+    for pods in ("pagoda-api", "pagoda-worker-shelves", "pagoda-dispatcher"):
+        assert wait_in(pods)[0] is False  # the Job has not run
+    migrated = release.run("Job", job_of(release), "migrate", **changes)
+    told = migrated.stdout + migrated.stderr
+    assert "Plugin 'shelves': its app 'generated_shelves' can't be migrated" in told
+    assert (migrated.returncode == 0) is (changes.get("PAGODA_PLUGIN_STRICT") is None)
+    is_ready, told = wait_in("pagoda-api")
+    assert is_ready is (migrated.returncode == 0)
+    if not is_ready:
+        assert "generated_shelves.0001_initial failed" in told
+        release.start("pagoda-api", **changes, PAGODA_WAIT_SECONDS="1")
+        assert release.processes.pop("pagoda-api").wait(START_SECONDS) != 0
+        return
+    release.start("pagoda-api", **changes)
+    try:
+        release.wait("pagoda-api", "readinessProbe")
+        text = httpx.get(f"http://127.0.0.1:{release.api_port}/readyz").json()["checks"]["migrations"]["text"]
+        assert "generated_shelves.0001_initial failed" in text
+    finally:
+        release.stop()
+
+
+def test_the_check_before_an_upgrade_says_what_is_to_come_and_what_is_wrong(release: Release) -> None:
+    worker, api = (release.run("Job", "pagoda-check", name) for name in ("worker-image", "check"))
+    assert worker.returncode == 0, worker.stderr
+    assert api.returncode == 0, api.stderr
+    assert "pending migrations: " in api.stdout
+    other = {"ENABLED_PLUGINS": "inventory", "PLUGIN_OPERATION_ID_CONFIG": '{"inventory": [300, 399]}'}
+    differs = release.run("Job", "pagoda-check", "check", **other)
+    assert differs.returncode == 1
+    assert "The images run different plugins" in differs.stderr
+    faulty = release.run("Job", "pagoda-check", "check", ENABLED_PLUGINS="inventory,nobody-provides-this")
+    assert faulty.returncode == 1
+    assert "nobody-provides-this" in faulty.stdout
 
 
 @pytest.fixture

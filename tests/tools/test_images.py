@@ -42,6 +42,14 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_it_is_told_how_the_nodes_of_a_cluster_find_the_images() -> None:
+    told = images.to_a_cluster(["pagoda-api:7", "pagoda-worker:7"])
+    assert "docker push $REGISTRY/pagoda-worker:7" in told
+    assert "--set image.registry=$REGISTRY --set image.tag=7" in told
+    assert "kind load docker-image pagoda-api:7 pagoda-worker:7" in told
+    assert "image.tag" not in images.to_a_cluster([f"pagoda-api:{images.version()}"])
+
+
 def test_a_wheel_is_enabled_under_its_entry_points(wheel: Path) -> None:
     assert images.entry_points([str(wheel), "plugins/inventory", "other"]) == ("Acme", "inventory")
 

@@ -19,8 +19,8 @@ from tools.chart.rendering import CHART
 NEEDS = """cluster-test needs a cluster, and found none: {reason}
   - a kubeconfig (KUBECONFIG, or ~/.kube/config) whose current context may make namespaces
   - Kubernetes 1.27 or newer with a default StorageClass, and a network that enforces NetworkPolicies
-  - the images pagoda-api and pagoda-worker where its nodes find them: by --values FILE, or loaded
-    (with kind: `kind load docker-image pagoda-api:1.0.0 pagoda-worker:1.0.0`)"""
+  - the images pagoda-api and pagoda-worker, tagged with the chart's appVersion, where its nodes find them:
+    `make images` prints how to push them (then --values FILE with image.registry) or to load them"""
 
 EX_NO_CLUSTER = 2
 BAD_PLUGIN = {"plugins": {"nobody-provides-this": {"operationIds": [9990, 9999]}}}

@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.chart.api_server import Document
 
-POD_FIELDS = {"status.podIP": "127.0.0.1"}
+POD_FIELDS = {"status.podIP": "127.0.0.1", "spec.nodeName": "node-1"}
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 Sources = Mapping[tuple[str, str], Mapping[str, str]]

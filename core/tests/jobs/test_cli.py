@@ -99,7 +99,7 @@ def test_a_job_is_shown_with_its_log_and_traceback(jobs: Jobs) -> None:
     assert (facts["operation_name"], facts["phase"], facts["attempt"]) == (
         "restock",
         "finished",
-        "1 of 3, claim 1",
+        "1 of 3, run 1",
     )
     assert facts["params"] == '{"n": 1}'
     assert "info     counting" in output

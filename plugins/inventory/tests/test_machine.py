@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections import namedtuple
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -106,3 +107,13 @@ def test_file_system_that_can_not_be_looked_at_has_no_size(monkeypatch: pytest.M
     (facts,) = filesystem_facts(())
 
     assert (facts.mount_point, facts.size_bytes) == ("/no/such/mount\\npoint", None)
+
+
+def test_a_machine_is_called_as_it_is_told_and_a_container_after_its_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NODE_NAME", "node-1")
+    assert host_facts().hostname == "node-1"
+    assert host_facts("shop").hostname == "shop"
+    monkeypatch.delenv("NODE_NAME")
+    assert host_facts().hostname == socket.gethostname()

@@ -69,6 +69,19 @@ def ids(response: Any) -> list[int]:
     return [job["id"] for job in response.json()["results"]]
 
 
+def test_what_was_given_back_is_a_run_and_no_try(api: Any, ann: Any, make_job: Callable[..., Job]) -> None:
+    job = make_job(ann)
+    for _ in range(4):
+        attempt = store.claim(job.pk, "node/1", 30)
+        assert attempt is not None
+        assert store.release(attempt, reason="the worker stops")
+    assert store.claim(job.pk, "node/1", 30) is not None
+
+    shown = api.get(f"{URL}{job.pk}/").json()
+
+    assert (shown["attempt"], shown["runs"], shown["max_attempts"]) == (1, 5, 3)
+
+
 def test_job_is_shown_with_status_phase_and_queue(api: Any, ann: Any, make_job: Callable[..., Job]) -> None:
     job = make_job(ann, params={"shelf": 4})
 

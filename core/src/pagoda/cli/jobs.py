@@ -131,7 +131,7 @@ def _details(job: Job) -> dict[str, Any]:
     moments = {name: value.isoformat() for name in times if (value := getattr(job, name)) is not None}
     return {
         "queue": job.queue,
-        "attempt": f"{job.attempt - job.attempt_base} of {job.max_attempts}, claim {job.attempt}",
+        "attempt": f"{job.tries} of {job.max_attempts}, run {job.attempt}",
         "worker": job.lease_owner,
         "hold_reason": job.why_it_waits,
         "task_id": job.task_id,
@@ -152,7 +152,7 @@ def _row(job: Job) -> Sequence[str]:
         JobStatus(job.status).name.lower(),
         str(job.phase),
         f"{job.progress_percent:.0f}%",
-        str(job.attempt),
+        f"{job.tries}/{job.max_attempts}",
         f"{job.created_at:%Y-%m-%d %H:%M:%S}",
         text if len(text) <= TEXT_WIDTH else f"{text[:TEXT_WIDTH]}...",
     )

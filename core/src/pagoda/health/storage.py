@@ -42,8 +42,10 @@ _SQLSTATES = {
 def storage_fault(error: BaseException | None) -> StorageFault | None:
     """Return the database's own fault that `error`, or what it was raised from, stands for."""
     for each in _chain(error):
-        if isinstance(each, Error):
-            return _fault(each, str(getattr(each.__cause__, "sqlstate", None) or ""))
+        if isinstance(each, Error) and (
+            fault := _fault(each, str(getattr(each.__cause__, "sqlstate", None) or ""))
+        ):
+            return fault
     return None
 
 

@@ -257,6 +257,11 @@ class Job(BoundModel):
         )
 
     @property
+    def tries(self) -> int:
+        """Return how many runs count against `max_attempts`: not those before a retry, or given back."""
+        return self.attempt - self.attempt_base
+
+    @property
     def why_it_waits(self) -> str:
         """Return why workers leave it queued, "" when nothing is known of that, or it waits for no worker."""
         if self.hold_reason or self.phase is not Phase.QUEUED:

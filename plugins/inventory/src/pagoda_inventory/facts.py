@@ -30,7 +30,7 @@ def take_facts(settings: InventorySettings) -> MachineFacts:
     """Look at this machine."""
     wants_packages = settings.include_packages
     return MachineFacts(
-        host=host_facts(),
+        host=host_facts(settings.hostname),
         interfaces=tuple(interface_facts()),
         filesystems=tuple(filesystem_facts(settings.skip_filesystem_types)),
         packages=package_facts(settings.package_folders, settings.max_packages) if wants_packages else None,

@@ -6,6 +6,7 @@ machine that is as it was finds the same.
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 from collections.abc import Collection, Iterable, Iterator
@@ -59,10 +60,13 @@ class FilesystemFacts:
     is_read_only: bool
 
 
-def host_facts() -> HostFacts:
-    """Return the facts of this machine."""
+def host_facts(hostname: str = "") -> HostFacts:
+    """Return the facts of this machine, under `hostname` if that is given.
+
+    A container is called another with each start; NODE_NAME, where it is set, names the machine below it.
+    """
     return HostFacts(
-        hostname=socket.gethostname(),
+        hostname=hostname or os.environ.get("NODE_NAME") or socket.gethostname(),
         os=platform.system(),
         kernel=platform.release(),
         architecture=platform.machine(),

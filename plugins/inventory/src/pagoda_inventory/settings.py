@@ -43,6 +43,9 @@ class InventorySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    hostname: str = (
+        ""  # of the machine's entry; empty: NODE_NAME of the environment, or what the machine is called
+    )
     include_packages: bool = (
         True  # False: hosts, interfaces and file systems alone; packages stay as they are
     )

@@ -17,6 +17,8 @@ API_APPS = (
 _settings = load_settings()
 _settings.make_data_dir()
 globals().update(build(_settings, extra_apps=API_APPS))
+if (_database := globals()["DATABASES"]["default"])["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "pagoda_api.database"
 
 MIDDLEWARE = [
     "pagoda_api.middleware.TrustedProxiesMiddleware",

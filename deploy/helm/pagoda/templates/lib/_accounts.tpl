@@ -137,6 +137,7 @@
 {{- end -}}
 {{- $environment := include "pagoda.environment" (dict "root" $root "components" $components) | fromJson -}}
 {{- $env = concat $env $environment.env (list (include "pagoda.workerSize" (dict "name" .id "values" .values) | fromJson)) -}}
+{{- $env = append $env (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) -}}
 {{- $envFrom := $environment.envFrom -}}
 {{- if not .values.existingSecret -}}{{- $data = mergeOverwrite $data .values.secretEnv -}}{{- end -}}
 {{- if or $data (not .values.existingSecret) -}}

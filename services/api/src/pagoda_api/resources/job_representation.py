@@ -59,8 +59,11 @@ class JobSerializer(serializers.Serializer[Any]):
     target_type = serializers.IntegerField(help_text="0 none, 1 entry, 2 entity.")
     target = NamedSerializer(allow_null=True, help_text="Null, too, for who may not read it.")
     depend_on = serializers.IntegerField(allow_null=True, help_text="The job that must finish first.")
-    attempt = serializers.IntegerField()
+    attempt = serializers.IntegerField(
+        help_text="Tries so far, at most `max_attempts`; what was given back is none."
+    )
     max_attempts = serializers.IntegerField()
+    runs = serializers.IntegerField(help_text="How often a worker took it, as the log's lines count.")
     file = JobFileSerializer(allow_null=True, help_text="Null where `can_read_output` is false.")
     created_at = serializers.CharField()
     updated_at = serializers.CharField()
@@ -141,7 +144,8 @@ def _plain(job: Job, user: Viewer) -> dict[str, Any]:
         "status_name": status.name,
         "hold_reason": job.why_it_waits,
         "depend_on": job.depend_on_id,
-        "attempt": job.attempt,
+        "attempt": job.tries,
+        "runs": job.attempt,
         "max_attempts": job.max_attempts,
         "file": _file(job) if reads_output else None,
         "run_at": job.run_at,
