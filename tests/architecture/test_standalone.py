@@ -38,7 +38,8 @@ SCRIPTS = {
 NEED_EXTRAS = {
     "pagoda-plugin-sdk": tuple(
         f"pagoda_plugin_sdk.{name}"
-        for name in ("cli.new", "cli.dev", "testing.fixtures", "testing.stack", "testing.starting")
+        for part, names in (("cli", ("dev", "new", "update")), ("testing", ("fixtures", "stack", "starting")))
+        for name in (f"{part}.{each}" for each in names)
     ),
     "pagoda-core": ("pagoda.jobs.redisbroker",),
     "pagoda-api": ("pagoda_api.oidc",),

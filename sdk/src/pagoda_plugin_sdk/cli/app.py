@@ -30,6 +30,7 @@ class Part:
 
 PARTS: Mapping[str, Part] = {
     "new": Part("new:new", "Make the project of a new plugin.", ("copier", "ruff")),
+    "update": Part("update:update", "Bring the changes of a later template.", ("copier", "ruff")),
     "check": Part("check:check", "Check all that can be known without a host."),
     "dev": Part("dev:dev", "Serve the plugin in a host of its own, with reload.", (*HOST, "watchfiles")),
     "manage": Part("dev:manage", "Run a command of Django in that host.", (*HOST, "watchfiles")),

@@ -61,7 +61,7 @@ def make(
     if any(not _UNQUOTED.fullmatch(str(answer)) for answer in answers.values()):
         text = "Title, author and description can't be empty or hold quotes, backslashes or line breaks."
         raise click.ClickException(text)
-    answers |= {"sdk": __version__, "template_address": ADDRESS}
+    answers |= {"sdk": __version__}
     copier.run_copy(str(TEMPLATE), folder, data=answers, defaults=True, quiet=True, overwrite=True)
     tidy(folder)
 

@@ -41,7 +41,8 @@ def publish(*, index: str, dry_run: bool) -> None:
         "twine", "--no-color", *(("check", "--strict") if dry_run else upload), *map(str, files)
     )
     if ended.returncode:
-        raise click.ClickException(f"twine failed:\n{ended.stdout.strip()}")
+        hint = "" if dry_run else " An index takes a version once: raise `version` where this one is there."
+        raise click.ClickException(f"twine failed.{hint}\n{ended.stdout.strip()}")
     click.echo("nothing was uploaded" if dry_run else f"published {project.name} {project.version}")
 
 
