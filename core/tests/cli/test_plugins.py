@@ -58,6 +58,20 @@ def test_check_prints_ok_and_the_digest(pagoda: Any) -> None:
     assert len(words[-1]) == 64
 
 
+def test_check_warns_of_a_hook_for_an_entity_that_nobody_has(pagoda: Any) -> None:
+    pagoda.install("good")
+    pagoda.copy_tables()
+
+    first, *others = pagoda("plugins", "check").splitlines()
+
+    assert first.startswith("warning: Plugin 'good' (distribution 'dist-good'): on_customer handles")
+    assert "of entity 'customer', which this database does not have" in first
+    assert [line.partition(":")[0] for line in others] == ["ok"]
+    made = "from pagoda_plugin_sdk.models import *; Entity.objects.create_entity(user=None, name='customer')"
+    pagoda("manage", "shell", "--no-imports", "-c", made.replace("*", "Entity"))
+    assert pagoda("plugins", "check").startswith("ok: 1 plugin(s) active")
+
+
 def test_check_lists_every_fault_of_plugins_urls_settings_and_operation_ids(pagoda: Any) -> None:
     pagoda.install(
         "good",

@@ -22,6 +22,7 @@ from pagoda.plugins.migrations import left_behind, missing_of_host, missing_of_p
 from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.runtime import registry
 from pagoda.plugins.selection import select
+from pagoda_plugin_sdk.checking.entities import entity_warnings
 from pagoda_plugin_sdk.exceptions import UnknownHook
 from pagoda_plugin_sdk.hooks import resolve_hook_name
 
@@ -82,12 +83,28 @@ def check(*, file: Path | None, pending: bool) -> None:
         raise click.ClickException(f"{len(faults)} fault(s) found")
 
     found = registry()
+    for line in _hooks_of_no_entity():
+        click.echo(f"warning: {line}")
     if file is not None:
         _agree(file, found.digest())
     if pending:
         for line in _pending():
             click.echo(line)
     click.echo(f"ok: {len(found.active)} plugin(s) active, registry digest {found.digest()}")
+
+
+def _hooks_of_no_entity() -> Iterator[str]:
+    """Yield a sentence for each hook of an entity that the database lacks."""
+    try:
+        known = set(
+            apps.get_model("entity.Entity").objects.filter(is_active=True).values_list("name", flat=True)
+        )
+    except DatabaseError:
+        return  # there is none yet, or it can't be asked
+    for record in registry().active:
+        if record.plugin is not None:
+            for warning in entity_warnings(record.plugin, known, "this database does not have"):
+                yield f"{record.label}: {warning.text}"
 
 
 def _agree(file: Path, digest: str) -> None:
