@@ -63,7 +63,7 @@ escape: setup ## Have a plugin try to reach what is not its own, in containers, 
 test-chart: setup ## Render, validate and test the Helm chart, without a cluster
 	@$(BIN)/python -m tools.run_tests chart
 
-cluster-test: setup ## Install, test, upgrade and roll back the chart on the cluster of the kubeconfig (ARGS=--help)
+cluster-test: setup ## Install, upgrade, break, kill, roll back and drain a release on the kubeconfig's cluster (ARGS=--help)
 	@$(BIN)/python -m tools.chart.cluster $(ARGS)
 
 chart-docs: setup ## Write the chart's README and schema from its values and the settings

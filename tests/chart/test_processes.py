@@ -26,6 +26,7 @@ from pagoda_worker.tether import tethered
 from tests.chart.conftest import migration_job
 from tools.chart import environment_of, render
 from tools.chart.rendering import CHART
+from tools.chart.samples import BAD_MIGRATION_FILES
 from tools.chart.workloads import containers, pod_spec
 from tools.servers import PostgresServer, missing_programs
 from tools.stack import free_port
@@ -424,51 +425,13 @@ def in_test_pod(release: Release, script: Path, **changes: str) -> subprocess.Co
 
 
 STRICT = {"PAGODA_PLUGIN_STRICT": "true"}
-BAD = """
-from django.db import migrations, models
-
-class Migration(migrations.Migration):
-    initial = True
-    operations = [
-        migrations.CreateModel("Shelf", [("id", models.BigAutoField(primary_key=True, serialize=False))]),
-        migrations.RunSQL("SELECT * FROM nowhere"),
-    ]
-"""
-PLUGIN = """
-from pagoda_plugin_sdk import Plugin
-
-class ThePlugin(Plugin):
-    id = "shelves"
-    name = "Shelves"
-    version = "1.0.0"
-    django_apps = ["generated_shelves"]
-"""
-MODELS = """
-from django.db import models
-
-class Shelf(models.Model):
-    id = models.BigAutoField(primary_key=True)
-"""
 
 
 def put_shelves_into_the_image(folder: Path) -> None:
     """Install a plugin whose migration fails."""
-    package, info = folder / "generated_shelves", folder / "dist_shelves-1.0.dist-info"
-    (package / "migrations").mkdir(parents=True)
-    info.mkdir()
-    files = {
-        package / "__init__.py": "",
-        package / "plugin.py": PLUGIN,
-        package / "models.py": MODELS,
-        package / "migrations/__init__.py": "",
-        package / "migrations/0001_initial.py": BAD,
-        info / "METADATA": (
-            "Metadata-Version: 2.3\nName: dist-shelves\nVersion: 1.0\nRequires-Dist: pagoda-plugin-sdk>=1.0\n"
-        ),
-        info / "entry_points.txt": "[pagoda.plugins]\nshelves = generated_shelves.plugin:ThePlugin\n",
-    }
-    for path, text in files.items():
-        path.write_text(text)
+    for path, text in BAD_MIGRATION_FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
 
 
 @pytest.fixture

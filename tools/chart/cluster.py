@@ -1,23 +1,29 @@
-"""`make cluster-test`: install, test, upgrade under load and roll back on the cluster of the kubeconfig."""
+"""`make cluster-test`: what an operator does with a release, and what befalls it, on a real cluster."""
 
 from __future__ import annotations
 
 import argparse
 import secrets
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import helm_sdkpy
+import helm_python
+import httpx
 import yaml
 
-from tools.chart.cluster_access import Cluster, ClusterFault, NoCluster
-from tools.chart.rendering import CHART
+from tools.chart.cluster_access import CHART, Cluster, ClusterFault, NoCluster
+from tools.chart.samples import BAD_MIGRATION_FILES
 
 NEEDS = """cluster-test needs a cluster, and found none: {reason}
-  - a kubeconfig (KUBECONFIG, or ~/.kube/config) whose current context may make namespaces
+  - kubectl, for the commands that the notes print, and a kubeconfig (KUBECONFIG, or ~/.kube/config) whose
+    current context may make namespaces, and cordon a node
   - Kubernetes 1.27 or newer with a default StorageClass, and a network that enforces NetworkPolicies
   - the images pagoda-api and pagoda-worker, tagged with the chart's appVersion, where its nodes find them:
     `make images` prints how to push them (then --values FILE with image.registry) or to load them"""
@@ -27,7 +33,11 @@ BAD_PLUGIN = {"plugins": {"nobody-provides-this": {"operationIds": [9990, 9999]}
 CHANGE = {"config": {"PAGODA_LOG_LEVEL": "DEBUG"}}
 """Starts every process anew."""
 
-BAD_TIMEOUT_SECONDS = 120
+BAD_RANGE = {"plugins": {"inventory": {"operationIds": [200, 299]}}}
+BAD_TAG = {"image": {"tag": "there-is-none"}, "releaseCheck": {"activeDeadlineSeconds": 60}}
+BAD_TIMEOUT_SECONDS = 180
+OF_PAGODA = ("api", "coreWorker", "dispatcher", "flower", "migrations", "releaseCheck", "pluginDefaults")
+ANSWER_SECONDS = 60
 
 
 def main(arguments: list[str]) -> int:
@@ -51,38 +61,129 @@ def main(arguments: list[str]) -> int:
             cluster.delete_namespace()
 
 
-def _run(cluster: Cluster, values: dict[str, Any]) -> int:
-    steps: dict[str, Callable[[], str]] = {
+def steps(cluster: Cluster, values: dict[str, Any]) -> dict[str, Callable[[], str]]:
+    """Return ``{name: what to do}`` in order; each returns a fact, or raises what broke."""
+    return {
         "install": lambda: cluster.install(values),
         "helm test": cluster.test,
-        "upgrade under load": lambda: _under_load(cluster, values),
-        "a bad release replaces nothing": lambda: _bad_release(cluster, values),
-        "roll back": lambda: cluster.roll_back(1),
-        "helm test after it": cluster.test,
+        "what NOTES print": lambda: run_notes(cluster, values),
+        "upgrade under load": lambda: _under_load(
+            cluster, values, lambda: cluster.upgrade(_merged(values, CHANGE))
+        ),
+        "a plugin nobody provides": lambda: _refused(cluster, _merged(values, BAD_PLUGIN)),
+        "a migration that fails": lambda: _refused(cluster, _with_bad_migration(cluster, values)),
+        "ranges that overlap": lambda: _refused(cluster, _merged(values, BAD_RANGE)),
+        "a tag that is not there": lambda: _refused(cluster, _merged(values, BAD_TAG)),
+        "another secret of a plugin": lambda: _one_worker_anew(cluster, values),
+        "roll back under load": lambda: _under_load(cluster, values, partial(cluster.roll_back, 1)),
+        "kill each workload": lambda: _killed(cluster),
+        "drain a node": lambda: f"{cluster.drain()}; {cluster.test()}",
+        "uninstall": cluster.uninstall,
+        "install on what was left": lambda: f"{cluster.install(values)}; {cluster.test()}",
     }
-    for name, step in steps.items():
+
+
+def _run(cluster: Cluster, values: dict[str, Any]) -> int:
+    for name, step in steps(cluster, values).items():
         began = time.monotonic()
         try:
             fact = step()
-        except (ClusterFault, helm_sdkpy.HelmError) as error:
-            print(f"BROKEN  {name:<32} {error}\n{cluster.what_is_wrong()}", flush=True)
+        except (ClusterFault, helm_python.HelmError) as error:
+            print(f"BROKEN  {name:<28} {error}\n{cluster.what_is_wrong()}", flush=True)
             return 1
-        print(f"held    {name:<32} {fact} ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"held    {name:<28} {fact} ({time.monotonic() - began:.0f} s)", flush=True)
     return 0
 
 
-def _under_load(cluster: Cluster, values: dict[str, Any]) -> str:
+def run_notes(cluster: Cluster, values: dict[str, Any]) -> str:
+    """Run the commands that the notes of the installation print, and ask for the addresses beside them."""
+    notes = cluster.rendered(values, "NOTES.txt")
+    lines = [line.strip() for line in notes.splitlines()]
+    forwards = [shlex.split(line) for line in lines if " port-forward " in line]
+    commands = [
+        shlex.split(line) for line in lines if line.startswith("kubectl ") and " port-forward " not in line
+    ]
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not done.stdout:
+            raise ClusterFault(f"{shlex.join(command)}: {done.stderr or 'it prints nothing'}")
+    for command in forwards:
+        port = command[-1].partition(":")[0]
+        paths = [urlsplit(line).path for line in lines if line.startswith(f"http://localhost:{port}")]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
+            try:
+                _answers(f"http://localhost:{port}{paths[0] if paths else '/healthcheck'}")
+            finally:
+                forward.terminate()
+    return f"{len(commands) + len(forwards)} commands"
+
+
+def _answers(url: str) -> None:
+    until = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            status = httpx.get(url, follow_redirects=True).status_code
+        except httpx.TransportError as error:
+            status = 0
+            if time.monotonic() > until:
+                raise ClusterFault(f"{url}: {error}") from error
+            time.sleep(1)
+        if status:
+            if status >= 400:
+                raise ClusterFault(f"{url} answers {status}")
+            return
+
+
+def _under_load(cluster: Cluster, values: dict[str, Any], change: Callable[[], object]) -> str:
     with cluster.load(values) as load:
-        cluster.upgrade(_merged(values, CHANGE))
+        change()
         return load.finish()
 
 
-def _bad_release(cluster: Cluster, values: dict[str, Any]) -> str:
+def _refused(cluster: Cluster, values: dict[str, Any]) -> str:
+    before, began = cluster.identities(), time.monotonic()
     try:
-        cluster.upgrade(_merged(values, BAD_PLUGIN), timeout_seconds=BAD_TIMEOUT_SECONDS)
-    except helm_sdkpy.HelmError:
-        return f"refused, rolled back; {cluster.test()}"
-    raise ClusterFault("a release with a plugin that nobody provides became ready")
+        cluster.upgrade(values, timeout_seconds=BAD_TIMEOUT_SECONDS)
+    except helm_python.HelmError as error:
+        seconds = time.monotonic() - began
+        cluster.wait_until_rolled_out()
+        after = cluster.identities() | {"flower": before.get("flower", set())}  # it waits for no migrations
+        gone = [name for name, ids in before.items() if not ids <= after.get(name, set())]
+        if gone:
+            raise ClusterFault(f"Pods were replaced: {', '.join(gone)}") from error
+        return f"refused after {seconds:.0f} s, no Pod replaced; {cluster.test()}"
+    raise ClusterFault("a release that can't work became ready")
+
+
+def _with_bad_migration(cluster: Cluster, values: dict[str, Any]) -> dict[str, Any]:
+    """Return values with a plugin whose migration raises: its files come by a ConfigMap, not by the image."""
+    paths = {f"f{number}": path for number, path in enumerate(BAD_MIGRATION_FILES)}
+    cluster.make_config_map("shelves", {key: BAD_MIGRATION_FILES[path] for key, path in paths.items()})
+    items = [{"key": key, "path": path} for key, path in paths.items()]
+    pods = {
+        "extraVolumes": [{"name": "shelves", "configMap": {"name": "shelves", "items": items}}],
+        "extraVolumeMounts": [{"name": "shelves", "mountPath": "/shelves", "readOnly": True}],
+        "extraEnv": [{"name": "PYTHONPATH", "value": "/shelves"}],
+    }
+    over = {"config": {"PAGODA_PLUGIN_STRICT": True}, "plugins": {"shelves": {"hasTasks": False}}}
+    return _merged(values, over | dict.fromkeys(OF_PAGODA, pods))
+
+
+def _one_worker_anew(cluster: Cluster, values: dict[str, Any]) -> str:
+    before = cluster.identities()
+    cluster.upgrade(
+        _merged(values, _merged(CHANGE, {"plugins": {"inventory": {"secretEnv": {"TOKEN": "new"}}}}))
+    )
+    after = cluster.identities()
+    anew = [name for name in before if not before[name] & after.get(name, set())]
+    if anew != ["inventory"]:
+        raise ClusterFault(f"new Pods of {anew}, expected the worker of inventory alone")
+    return "the worker of inventory alone started anew"
+
+
+def _killed(cluster: Cluster) -> str:
+    seconds = [f"{name} {taken:.0f} s" for name, taken in cluster.kill_each()]
+    return f"{', '.join(seconds)}; {cluster.test()}"
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
