@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from pagoda_plugin_sdk.decorators import (
-    HookMark,
-    entity_hook,
-    entry_hook,
-    get_attrs_hook,
-    hook_marks,
-    validation_hook,
-)
+from pagoda_plugin_sdk import decorators
+from pagoda_plugin_sdk.decorators import HookMark, hook_marks, validation_hook
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
+
+# Any: types would refuse what the decorators themselves are to refuse here
+entry_hook: Any = decorators.entry_hook
+entity_hook: Any = decorators.entity_hook
+get_attrs_hook: Any = decorators.get_attrs_hook
 
 
 def handler(self: Any, *args: Any, **context: Any) -> None:
@@ -87,8 +86,8 @@ def test_entity_hook_takes_event_name_and_alias(event: str) -> None:
 
 
 def test_marks_of_several_decorators_are_read_top_first() -> None:
-    @entry_hook("after_create")
-    @entry_hook("after_update", priority=1)
+    @decorators.entry_hook("after_create")
+    @decorators.entry_hook("after_update", priority=1)
     @validation_hook()
     def marked(self: Any, *args: Any) -> None: ...
 

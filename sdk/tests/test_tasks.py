@@ -119,7 +119,7 @@ def test_all_wrong_options_are_listed_together() -> None:
 
 def test_unknown_option_is_refused() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'max_tries'"):
-        plugin_task(0, max_tries=3)
+        plugin_task(0, max_tries=3)  # type: ignore[call-overload]  # that is the point
 
 
 def test_options_that_are_right_are_accepted() -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
+from pagoda_plugin_sdk import hook_types as types
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, resolve_hook_name
 
@@ -32,9 +33,31 @@ class HookMark:
     deferred: bool  # runs in the plugin's own queue after commit
 
 
-def entry_hook[F: Callable[..., Any]](
+@overload
+def entry_hook[F: types.CreatesEntry](
+    event: types.EntryBeforeCreate, entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def entry_hook[F: types.UpdatesEntry](
+    event: types.EntryBeforeUpdate, entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def entry_hook[F: types.SeesEntry](
+    event: types.EntryBeforeDelete | types.EntryBeforeRestore,
+    entity: str | None = None,
+    priority: int = DEFAULT_PRIORITY,
+) -> Callable[[F], F]: ...
+@overload
+def entry_hook[F: types.SeesEntry](
+    event: types.EntryAfter,
+    entity: str | None = None,
+    priority: int = DEFAULT_PRIORITY,
+    *,
+    deferred: bool = False,
+) -> Callable[[F], F]: ...
+def entry_hook(
     event: str, entity: str | None = None, priority: int = DEFAULT_PRIORITY, *, deferred: bool = False
-) -> Callable[[F], F]:
+) -> Any:
     """Handle an event of entries: ``before_`` or ``after_`` ``create``, ``update``, ``delete``, ``restore``.
 
     A full hook name or a legacy alias is accepted as `event` too.
@@ -46,9 +69,29 @@ def entry_hook[F: Callable[..., Any]](
     return _mark(_full_name("entry", event), entity, priority, deferred)
 
 
-def entity_hook[F: Callable[..., Any]](
+@overload
+def entity_hook[F: types.CreatesEntity](
+    event: types.EntityBeforeCreate, entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def entity_hook[F: types.UpdatesEntity](
+    event: types.EntityBeforeUpdate, entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def entity_hook[F: types.SeesEntity](
+    event: types.EntityBeforeDelete, entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def entity_hook[F: types.SeesEntity](
+    event: types.EntityAfter,
+    entity: str | None = None,
+    priority: int = DEFAULT_PRIORITY,
+    *,
+    deferred: bool = False,
+) -> Callable[[F], F]: ...
+def entity_hook(
     event: str, entity: str | None = None, priority: int = DEFAULT_PRIORITY, *, deferred: bool = False
-) -> Callable[[F], F]:
+) -> Any:
     """Handle an event of entities: ``before_`` or ``after_`` ``create``, ``update``, ``delete``.
 
     Raises:
@@ -58,16 +101,22 @@ def entity_hook[F: Callable[..., Any]](
     return _mark(_full_name("entity", event), entity, priority, deferred)
 
 
-def validation_hook[F: Callable[..., Any]](
+def validation_hook[F: types.ValidatesEntry](
     entity: str | None = None, priority: int = DEFAULT_PRIORITY
 ) -> Callable[[F], F]:
     """Validate an entry before it is stored; raise `ValueError` or `HookRejected` to refuse it."""
     return _mark("entry.validate", entity, priority, deferred=False)
 
 
-def get_attrs_hook[F: Callable[..., Any]](
-    target: str = "entry", entity: str | None = None, priority: int = DEFAULT_PRIORITY
-) -> Callable[[F], F]:
+@overload
+def get_attrs_hook[F: types.ShowsEntry](
+    target: Literal["entry"] = "entry", entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+@overload
+def get_attrs_hook[F: types.ShowsEntity](
+    target: Literal["entity"], entity: str | None = None, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]: ...
+def get_attrs_hook(target: str = "entry", entity: str | None = None, priority: int = DEFAULT_PRIORITY) -> Any:
     """Change the attributes that are shown of an ``"entry"`` or an ``"entity"``.
 
     Raises:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, overload, runtime_checkable
 
 from pagoda_plugin_sdk.querysets import ManagerProtocol as ManagerProtocol  # noqa: PLC0414 - published here
 from pagoda_plugin_sdk.querysets import QuerySetProtocol as QuerySetProtocol  # noqa: PLC0414
+from pagoda_plugin_sdk.querysets import SomeUser
+
+type Params = Mapping[str, Any] | str  # of a job: JSON values, or JSON
 
 
 @runtime_checkable
@@ -79,11 +82,11 @@ class JobManagerProtocol(ManagerProtocol["JobProtocol"], Protocol):
         *,
         plugin: str,
         operation_name: str,
-        user: Any,
-        params: Mapping[str, Any] | str = ...,
-        target: Any = None,
+        user: SomeUser | None,
+        params: Params = ...,
+        target: EntryProtocol | EntityProtocol | None = None,
         text: str = "",
-        depend_on: Any = None,
+        depend_on: JobProtocol | None = None,
         run_at: datetime | None = None,
         idempotency_key: str = "",
         singleton_key: str = "",
@@ -99,8 +102,8 @@ class JobManagerProtocol(ManagerProtocol["JobProtocol"], Protocol):
         ...
 
     def submit_many(
-        self, *, plugin: str, operation_name: str, user: Any, params: Iterable[Mapping[str, Any] | str]
-    ) -> list[Any]:
+        self, *, plugin: str, operation_name: str, user: SomeUser | None, params: Iterable[Params]
+    ) -> list[JobProtocol]:
         """Make and run one job per item of `params`, at about the price of their messages."""
         ...
 
@@ -367,7 +370,7 @@ class JobProtocol(_ModelProtocol, Protocol):
     @classmethod
     def method_table(cls) -> Mapping[int, Any]:
         """Return ``{operation id: task}`` of core, custom and plugin tasks."""
-        ...
+        return {}  # pyright wants a body in what is called on the class
 
     @classmethod
     def register_method_table(cls, operation: int, method: Any) -> None:
@@ -375,4 +378,21 @@ class JobProtocol(_ModelProtocol, Protocol):
         ...
 
     @classmethod
-    def _create_new_job(cls, user: Any, *args: Any, **kwargs: Any) -> Self: ...
+    @overload
+    def _create_new_job(
+        cls, user: SomeUser | None, operation: int, params: Params | None = None, **more: Any
+    ) -> Self: ...
+    @classmethod
+    @overload
+    def _create_new_job(
+        cls,
+        user: SomeUser | None,
+        target: EntryProtocol | EntityProtocol | None,
+        operation: int,
+        text: str | None = "",
+        params: Params | None = None,
+        **more: Any,
+    ) -> Self: ...
+    @classmethod
+    def _create_new_job(cls, *_args: Any, **_more: Any) -> Any:
+        return None

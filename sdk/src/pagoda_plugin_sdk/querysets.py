@@ -1,4 +1,4 @@
-"""What Django's querysets and managers offer to plugins, as Protocols. Any: Django look-ups are arguments."""
+"""What Django's querysets, managers and users offer to plugins, as Protocols. Any: look-ups and keys."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ class ManagerProtocol[T](Protocol):
     def first(self) -> T | None: ...
     def count(self) -> int: ...
     def exists(self) -> bool: ...
+
+
+class SomeUser(Protocol):
+    """A user of whatever class: ``request.user`` of Django, or a `UserProtocol`."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def is_authenticated(self) -> Any: ...  # a bool; Django's types say which

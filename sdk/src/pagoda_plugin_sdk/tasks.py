@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard, Unpack, overload
 
 from celery import Celery, Task, shared_task
 from celery.schedules import ParseException, crontab
@@ -218,10 +218,23 @@ class JobContext(Protocol):
         ...
 
 
+class TaskOptionsGiven(TypedDict, total=False):
+    """The fields of `TaskOptions`, as `plugin_task` takes them."""
+
+    soft_time_limit_seconds: float | None
+    hard_time_limit_seconds: float | None
+    max_attempts: int | None
+    retry_backoff_seconds: float | None
+    schedule: str | None
+    singleton: bool
+
+
 @overload
-def plugin_task[F: Callable[..., Any]](offset: F) -> F: ...
+def plugin_task[F: Callable[[JobContext], Any]](offset: F) -> F: ...
 @overload
-def plugin_task[F: Callable[..., Any]](offset: int = 0, **options: Any) -> Callable[[F], F]: ...
+def plugin_task[F: Callable[[JobContext], Any]](
+    offset: int = 0, **options: Unpack[TaskOptionsGiven]
+) -> Callable[[F], F]: ...
 def plugin_task(offset: Any = 0, **options: Any) -> Any:
     """Mark ``def f(job)`` as the task at `offset`; see `TaskOptions` for the options.
 

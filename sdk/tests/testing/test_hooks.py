@@ -26,7 +26,7 @@ class Sample(Plugin):
     def first(self, entity_name: str, user: Any, data: dict[str, Any]) -> dict[str, Any]:
         return {**data, "seen": [*data["seen"], "first"]}
 
-    @get_attrs_hook()
+    @get_attrs_hook()  # type: ignore[type-var]  # texts are easier to read than attributes
     def shown(self, entry: Any, attrinfo: list[str], is_retrieve: bool) -> list[str]:
         return [*attrinfo, f"{entry} {is_retrieve}"]
 
@@ -61,7 +61,7 @@ def test_handler_with_a_wrong_signature_is_refused() -> None:
         id = "wrong"
         name = "Wrong"
 
-        @entry_hook("after_create")
+        @entry_hook("after_create")  # type: ignore[type-var]  # that is the point
         def short(self, entry: Any) -> None: ...
 
     with pytest.raises(PluginValidationError, match=r"short of hook 'entry\.after_create' has the signature"):

@@ -33,7 +33,7 @@ type Bindings = Mapping[str, Mapping[OverrideOperation, Override]]
 """``{entity's id or name: {operation: override}}``"""
 
 
-class _Binding(BaseModel):
+class _EntityBinding(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     plugin: str
@@ -74,7 +74,7 @@ def _overrides(
     registry: PluginRegistry, key: str, value: Any, faults: list[str]
 ) -> dict[OverrideOperation, Override]:
     try:
-        binding = _Binding.model_validate(value)
+        binding = _EntityBinding.model_validate(value)
     except ValidationError as error:
         faults += [f"{key!r}: {text}" for text in _texts(error)]
         return {}

@@ -11,13 +11,15 @@ from pagoda_plugin_sdk.plugin import Plugin
 type Handler = Callable[..., Any]
 
 
-def decorator(hook: str) -> Callable[[Handler], Handler]:
+def decorator(hook: str) -> Any:
+    subject: Any
     subject, event = hook.split(".")
     if event == "validate":
         return validation_hook()
     if event == "get_attrs":
         return get_attrs_hook(subject)
-    return {"entry": entry_hook, "entity": entity_hook}[subject](event)
+    of_subject: Any = {"entry": entry_hook, "entity": entity_hook}[subject]
+    return of_subject(event)
 
 
 def plugin_with(handlers: dict[str, Handler], plugin_id: str = "recorder") -> Plugin:
