@@ -73,6 +73,31 @@ def test_texts_that_would_break_the_project_are_refused(
     assert not (tmp_path / "demo").exists()
 
 
+def test_docs_writes_a_page_on_what_the_plugin_has(plugin_command: Any, demo: Path, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    ended = plugin_command("docs", "--output", str(tmp_path / "pages"), cwd=demo, PAGODA_DATA_DIR=data)
+    assert ended.returncode == 0, ended.stdout
+    page = (tmp_path / "pages" / "demo.md").read_text()
+    for row in (
+        "| `entry.validate` | all | 100 | Refuse an entry whose name",
+        "| `POST /api/v2/plugins/demo/counts/` | Queue a count",
+        "| `count` | 0 | soft_time_limit_seconds 300, hard_time_limit_seconds 360, cancelable |",
+        "| `max_name_length` | integer | `64` | Of an entry, in characters |",
+        "## Permissions\n\nNone.",
+    ):
+        assert row in page
+
+
+def test_docs_reads_tasks_that_the_plugin_registers_itself(plugin_command: Any, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "plugins" / "hello-world"
+    data = str(tmp_path / "data")
+    ended = plugin_command("docs", "--output", str(tmp_path), cwd=folder, PAGODA_DATA_DIR=data)
+    assert ended.returncode == 0, ended.stdout
+    page = (tmp_path / "hello-world-plugin.md").read_text()
+    assert "| `greet` | 1 | cancelable, parallelizable | Greet the name" in page
+    assert "| `entry.after_delete`, after commit, in the worker | all |" in page
+
+
 def built(plugin_command: Any, demo: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "demo"
     shutil.copytree(demo, folder)
