@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -293,3 +295,21 @@ def test_the_schema_describes_both_alike(action: str) -> None:
 
     assert vars(mine).get("kwargs") == vars(of_host).get("kwargs")
     assert mine.__doc__ == of_host.__doc__
+
+
+def test_the_example_of_the_page_works_as_pasted(register: Any, api: Any, make_entity: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs/plugins/overrides.md").read_text(encoding="utf-8")
+    made: dict[str, Any] = {"__name__": "pasted"}
+    exec(page.partition("```python\n")[2].partition("```")[0], made)
+    setting = json.loads(page.partition("OVERRIDES='")[2].partition("'`")[0])
+    make_entity("Rack")
+    register(made["RackPlugin"]())
+    bound.bind(registry(), setting)
+
+    by_host = api.post("/api/v2/entries/", {"schema": "Rack", "name": "x-1"}, format="json")
+    by_plugin = api.post("/api/v2/entries/", {"schema": "Rack", "name": "r-1"}, format="json")
+    bound.bind(registry(), {})
+
+    assert (by_host.status_code, "attrs" in by_host.json()) == (201, True)
+    created = {"id": Entry.objects.get(name="r-1").pk, "name": "r-1"}
+    assert (by_plugin.status_code, by_plugin.json()) == (201, created)
