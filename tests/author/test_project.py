@@ -98,6 +98,20 @@ def test_docs_reads_tasks_that_the_plugin_registers_itself(plugin_command: Any, 
     assert "| `entry.after_delete`, after commit, in the worker | all |" in page
 
 
+def test_manage_writes_the_migration_that_check_misses(
+    plugin_command: Any, demo: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "demo"
+    shutil.copytree(demo, folder)
+    shutil.rmtree(folder / "src" / "pagoda_demo_plugin" / "migrations")
+    missing = plugin_command("check", cwd=folder)
+    assert (missing.returncode, "no migrations" in missing.stdout) == (1, True)
+    made = plugin_command("manage", "makemigrations", "pagoda_demo_plugin", cwd=folder)
+    assert made.returncode == 0, made.stdout
+    checked = plugin_command("check", cwd=folder)
+    assert (checked.returncode, checked.stdout) == (0, "pagoda-demo-plugin: ok\n")
+
+
 def built(plugin_command: Any, demo: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "demo"
     shutil.copytree(demo, folder)

@@ -135,6 +135,7 @@ def test_models_without_migrations_are_named(tmp_path: Path) -> None:
     files = {"beast_app____init__": "", "beast_app__apps": APPS, "beast_app__models": MODELS}
     (found,) = checked(_app(tmp_path, files))
     assert "App 'beast_app' has models (Cage) and no migrations" in found.findings[0].text
+    assert "Run `pagoda-plugin manage makemigrations beast_app`" in found.findings[0].text
     assert found.findings[0].code == "migrations_missing"
 
 

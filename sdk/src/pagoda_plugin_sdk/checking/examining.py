@@ -205,11 +205,11 @@ def _examine_apps(found: Examined, plugin: Plugin) -> None:
                 found.add(
                     "app_failed", f"Its models have faults: {'; '.join(f'{m.obj} {m.msg}' for m in faults)}."
                 )
-        if (text := unmigrated_text(config)) is not None:
+        if (text := unmigrated_text(config, "pagoda-plugin")) is not None:
             found.add("migrations_missing", text)
     with found.fenced("migrations_missing", "Running its migrations on an empty database"):
         try:
-            changes = unwritten_changes(MigrationLoader(None, ignore_no_migrations=True))
+            changes = unwritten_changes(MigrationLoader(None, ignore_no_migrations=True), "pagoda-plugin")
         except (NodeNotFoundError, ValueError):  # they refer to tables of the host, which is not here
             return
         for label in [config.label for config in configs]:

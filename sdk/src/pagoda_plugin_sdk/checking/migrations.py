@@ -13,14 +13,14 @@ from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
 from django.db.migrations.state import ProjectState
 
 
-def unmigrated_text(config: AppConfig) -> str | None:
+def unmigrated_text(config: AppConfig, program: str = "pagoda") -> str | None:
     """Return the sentence on an app that has models and no migrations, so that nobody makes their tables."""
     models = [m.__name__ for m in config.get_models() if m._meta.managed and not m._meta.proxy]
     if not models or is_migrated(config):
         return None
     return (
         f"App {config.label!r} has models ({', '.join(models)}) and no migrations, so they have no tables. "
-        f"{how_to_migrate(config.label)}"
+        f"{how_to_migrate(config.label, program)}"
     )
 
 
@@ -31,12 +31,12 @@ def is_migrated(config: AppConfig) -> bool:
     return spec is not None and spec.origin is not None  # an empty folder is a package without a file
 
 
-def how_to_migrate(label: str) -> str:
+def how_to_migrate(label: str, program: str) -> str:
     """Return the sentence that says how an app gets the migrations that it lacks."""
-    return f"Run `pagoda manage makemigrations {label}`, ship what it writes, and run `pagoda migrate`."
+    return f"Run `{program} manage makemigrations {label}`, ship what it writes, and run `pagoda migrate`."
 
 
-def unwritten_changes(loader: MigrationLoader) -> Mapping[str, str]:
+def unwritten_changes(loader: MigrationLoader, program: str = "pagoda") -> Mapping[str, str]:
     """Return ``{app label: sentence}`` of the apps whose models have changes that no migration has."""
     detector = MigrationAutodetector(
         loader.project_state(), ProjectState.from_apps(apps), NonInteractiveMigrationQuestioner()
@@ -44,6 +44,6 @@ def unwritten_changes(loader: MigrationLoader) -> Mapping[str, str]:
     return {
         label: f"The models of app {label!r} have changes that no migration has: "
         f"{'; '.join(operation.describe() for one in changes for operation in one.operations)}. "
-        f"{how_to_migrate(label)}"
+        f"{how_to_migrate(label, program)}"
         for label, changes in detector.changes(graph=loader.graph).items()
     }

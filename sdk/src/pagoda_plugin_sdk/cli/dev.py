@@ -73,6 +73,7 @@ def dev(*, seed: bool) -> None:
 def manage(arguments: tuple[str, ...]) -> None:
     """Run a management command of Django in the plugin's host, such as makemigrations."""
     environ = development_environment(read_project(Path.cwd()))
+    environ["PAGODA_PLUGIN_STRICT"] = "false"  # it is to mend what is missing, such as migrations
     sys.exit(run_module("pagoda.cli", "manage", *arguments, environ=environ, is_shown=True).returncode)
 
 
