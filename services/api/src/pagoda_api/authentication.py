@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from copy import copy
+from typing import Final
+
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.authentication import BaseAuthentication
@@ -11,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from pagoda.domain.user.models import ApiToken, Scope, User
+from pagoda.domain.user.models import ApiToken, Scope, User, digest_of, updating
 
 log = structlog.get_logger(__name__)
 
@@ -49,17 +55,75 @@ def actor(request: Request) -> User | None:
     return request.user if isinstance(request.user, User) else None
 
 
+class _KnownTokens:
+    """Tokens that were looked up in the last five seconds, by digest.
+
+    A revocation by another process holds after that time. This process forgets all of them with every change
+    of users and tokens in it, when it is made and once more when it is committed.
+    """
+
+    SECONDS: Final = 5.0
+    MOST: Final = 10_000
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, ApiToken]] = {}
+        self._forgotten = 0
+
+    def find(self, secret: str) -> ApiToken | None:
+        """Return the valid token with its user, in one query at most."""
+        key, now = digest_of(secret), time.monotonic()
+        until, token = self._kept.get(key, (0.0, None))
+        if token is None or until < now or not token.is_unexpired:
+            begun = self._forgotten
+            token = ApiToken.authenticate(secret)
+            if token is None:
+                return None
+            if len(self._kept) >= self.MOST:
+                self._kept.clear()
+            if begun == self._forgotten:  # else it may have been read before it was revoked
+                self._kept[key] = now + self.SECONDS, token
+        # The request gets rows of its own, so that what it keeps or changes on them ends with it.
+        own = copy(token)
+        own.user = copy(token.user)
+        return own
+
+    def note_use(self, token: ApiToken) -> None:
+        """Note that `token` is used."""
+        if token.note_use() and token.digest in self._kept:
+            self._kept[token.digest][1].last_used_time = token.last_used_time
+
+    def forget(self) -> None:
+        """Forget all: users or tokens change."""
+        self._forget()
+        if transaction.get_connection().in_atomic_block:
+            transaction.on_commit(self._forget)
+
+    def _forget(self) -> None:
+        self._forgotten += 1
+        self._kept.clear()
+
+
+_known = _KnownTokens()
+
+
 def find_token(header: str) -> ApiToken | None:
-    """Return the valid token of an Authorization header with its user, in one query, or None."""
+    """Return the valid token of an Authorization header with its user, in one query at most, or None."""
     secret = _secret(header)
-    return ApiToken.authenticate(secret) if secret else None
+    return _known.find(secret) if secret else None
+
+
+@receiver([post_save, post_delete], sender=User)
+@receiver([post_save, post_delete], sender=ApiToken)
+@receiver(updating)
+def _users_or_tokens_changed(**_signal: object) -> None:
+    _known.forget()
 
 
 def remember_token(request: HttpRequest, token: ApiToken) -> None:
     """Keep `token` with `request`, so that it is looked up once, and note its use."""
     request.META[_META_KEY] = token
     try:
-        token.note_use()
+        _known.note_use(token)
     except DatabaseError as error:  # of one that can only be read: what reads goes on
         log.warning("token_use_not_noted", token_id=token.pk, error=type(error).__name__)
 

@@ -316,7 +316,7 @@ class ApiToken(BoundModel):
             token: Self = cls.objects.create(  # type: ignore[assignment]  # it has no subclasses
                 user=user,
                 name=name,
-                digest=_digest(plain),
+                digest=digest_of(plain),
                 scope=scope,
                 networks=allowed,
                 expires_time=expires_time,
@@ -330,7 +330,7 @@ class ApiToken(BoundModel):
             return None
         is_valid = Q(expires_time__isnull=True) | Q(expires_time__gt=timezone.now())
         tokens = cls.objects.select_related("user")
-        return tokens.filter(is_valid, digest=_digest(plain), user__is_active=True).first()
+        return tokens.filter(is_valid, digest=digest_of(plain), user__is_active=True).first()
 
     def refuse_more(self, expires_time: datetime | None, networks: Sequence[str]) -> None:
         """Refuse what a token that is made with this one can't have.
@@ -353,12 +353,19 @@ class ApiToken(BoundModel):
         """Return whether it may be used from the address (``"192.0.2.1"``) of a client."""
         return not self.networks or is_within(address, self.networks)
 
-    def note_use(self) -> None:
-        """Note that it is used now: one statement, once a minute."""
+    @property
+    def is_unexpired(self) -> bool:
+        """Whether its time is not over yet."""
+        return self.expires_time is None or self.expires_time > timezone.now()
+
+    def note_use(self) -> bool:
+        """Note that it is used now, in one statement, once a minute; return whether it was."""
         now = timezone.now()
-        if self.last_used_time is None or now - self.last_used_time >= _USE_NOTED_EVERY:
-            self.last_used_time = now
-            ApiToken.objects.filter(pk=self.pk).update(last_used_time=now)
+        if self.last_used_time is not None and now - self.last_used_time < _USE_NOTED_EVERY:
+            return False
+        self.last_used_time = now
+        ApiToken.objects.filter(pk=self.pk).update(last_used_time=now)
+        return True
 
 
 def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
@@ -374,6 +381,7 @@ def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
     raise ValidationError({"lifetime": [fault]})
 
 
-def _digest(plain: str) -> str:
+def digest_of(plain: str) -> str:
+    """Return what is stored of a token."""
     # A plain hash serves: the text is 32 random bytes, which nobody guesses.
     return sha256(plain.encode(errors="surrogatepass")).hexdigest()
