@@ -148,7 +148,7 @@ class TestToken:
         ApiToken.objects.all()._raw_delete("default")  # past the signals of this process
         assert client.get(ENTRIES).status_code == 200
         later = time.monotonic() + 5.001
-        monkeypatch.setattr(authentication.time, "monotonic", lambda: later)
+        monkeypatch.setattr(time, "monotonic", lambda: later)
         assert client.get(ENTRIES).status_code == 401
 
     @pytest.mark.parametrize("end", ["password", "off", "at once", "expired", "superuser"])

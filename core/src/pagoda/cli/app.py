@@ -14,6 +14,7 @@ PARTS = {
     "alerts": "pagoda.cli.alerts:alerts",
     "audit": "pagoda.cli.audit:audit",
     "broker": "pagoda.cli.broker:broker",
+    "entries": "pagoda.cli.entries:entries",
     "health": "pagoda.cli.health:health",
     "jobs": "pagoda.cli.jobs:jobs",
     "manage": "pagoda.cli.management:manage",

@@ -23,6 +23,7 @@ from pagoda.domain.user.permissions import Viewer, acting_viewer
 _HIDDEN: Final[Mapping[object, frozenset[str]]] = {
     User: frozenset({"password", "session_salt"}),
     ApiToken: frozenset({"digest"}),
+    Entry: frozenset({Entry.UNSAVED}),  # of all attributes, whoever may read them
 }
 """Fields that no plugin code gets."""
 
@@ -80,6 +81,9 @@ class ModelRights:
             BeyondAuthority: it does.
         """
         if not _HIDDEN.get(model, frozenset()).isdisjoint(fields):
+            if model is Entry:
+                text = "can't read the column of all values: use Entry.get_attrs() and read_attrs()"
+                beyond(running.plugin() or "", "read all values", text)
             beyond(running.plugin() or "", "read hashes", "can't read hashes of passwords and tokens")
 
     def hide(self, query: Query) -> None:

@@ -8,7 +8,7 @@ sees everything, also where a plugin called it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NoReturn, Protocol, Self, cast
+from typing import Any, ClassVar, NoReturn, Protocol, Self, cast
 
 from django.db import models
 from django.db.models import sql
@@ -65,9 +65,11 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
     _rows_of: object = None  # for whom they were read
 
     def __init__(self, model: Any = None, query: Any = None, using: Any = None, hints: Any = None) -> None:
-        super().__init__(
-            model, BoundQuery(model) if query is None and model is not None else query, using, hints
-        )
+        if query is None and model is not None:
+            query = BoundQuery(model)
+            if unloaded := getattr(model, "UNLOADED", ()):
+                query.add_deferred_loading(unloaded)
+        super().__init__(model, query, using, hints)
 
     # A queryset may be made at import and used by one request after another, so each gets its own query and
     # rows. All that Django does with a queryset goes by these two.
@@ -152,6 +154,9 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
 
 class BoundModel(models.Model):
     """A row whose own methods are the host's, whoever calls them. Any below: Django's arguments."""
+
+    UNLOADED: ClassVar[Sequence[str]] = ()
+    """Fields that querysets leave out unless they are asked for by name."""
 
     class Meta:
         abstract = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
 from django.conf import settings
@@ -71,19 +72,42 @@ class TrackedModel(StampedModel):
     """A row whose changes are told: entities and entries."""
 
     SUBJECT: ClassVar[Literal["entry", "entity"]]
+    UNSAVED: ClassVar[str]
+    """A column that says what other rows hold: objects come without it, so that none stores an old one."""
 
     updated_time = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True
 
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:  # Any: Django's arguments
+        """Make the object of a row, without the column that no object holds."""
+        row = super().from_db(*args, **kwargs)
+        row.__dict__.pop(cls.UNSAVED, None)
+        return row
+
+    def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
+        """Check the fields that objects hold."""
+        super().clean_fields({*(exclude or ()), self.UNSAVED})
+
+    def validate_constraints(self, exclude: Iterable[str] | None = None) -> None:
+        """Check the row against the others."""
+        super().validate_constraints({*(exclude or ()), self.UNSAVED})
+
     def save(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
         """Store the row and tell the change in one transaction."""
-        if transaction.get_connection().in_atomic_block:
-            super().save(*args, **kwargs)
-            return
-        with transaction.atomic():
-            super().save(*args, **kwargs)
+        if self.pk is None or self._state.adding:
+            field: Any = self._meta.get_field(self.UNSAVED)  # no relation
+            self.__dict__.setdefault(self.UNSAVED, field.get_default())
+        try:
+            if transaction.get_connection().in_atomic_block:
+                super().save(*args, **kwargs)
+                return
+            with transaction.atomic():
+                super().save(*args, **kwargs)
+        finally:
+            self.__dict__.pop(self.UNSAVED, None)
 
     def hard_delete(self) -> None:
         """Remove the row, and what hangs on it, for good; told as a deletion unless it was deleted before.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 from django.utils.functional import Promise
@@ -62,12 +62,11 @@ class DataRule:
         if not isinstance(result, self.expected):
             expected = f"expected {self.expected.__name__} or None; the data stays as it was"
             raise UnusableResult(f"returned {shown(result)}, {expected}")
-        copy = snapshot(result)
-        return _printable(copy) if self.is_shown else copy
+        return _printable(cast("list[Any]", result)) if self.is_shown else snapshot(result)
 
 
 def _printable(attrinfo: list[Any]) -> list[Any]:
-    """Return the attributes as a handler left them, made of plain JSON values.
+    """Return a copy of the attributes as a handler left them, made of plain JSON values.
 
     Raises:
         UnusableResult: it can't; the message names the place.

@@ -95,7 +95,6 @@ class EntryState:
 
     definitions: tuple[Definition, ...]
     values: Mapping[int, Value]  # by definition id; what was never set is missing
-    attribute_ids: Mapping[int, int] = field(default_factory=dict)  # definition id -> id of the Attribute row
     viewer: Any = None  # for whom levels and visibility hold; None: for the host itself, which sees all
     entry: OwnFields | None = None  # only when it was read for an update
 

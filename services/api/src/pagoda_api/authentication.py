@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import copy
+from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -12,12 +13,13 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from pagoda.domain.user.models import ApiToken, Scope, User, digest_of, updating
+from pagoda.domain.user.models import ApiToken, Scope, User, updating
 
 log = structlog.get_logger(__name__)
 
@@ -71,9 +73,10 @@ class _KnownTokens:
 
     def find(self, secret: str) -> ApiToken | None:
         """Return the valid token with its user, in one query at most."""
-        key, now = digest_of(secret), time.monotonic()
+        key = sha256(secret.encode(errors="surrogatepass")).hexdigest()  # as it is stored
+        now = time.monotonic()
         until, token = self._kept.get(key, (0.0, None))
-        if token is None or until < now or not token.is_unexpired:
+        if token is None or until < now or (token.expires_time and token.expires_time <= timezone.now()):
             begun = self._forgotten
             token = ApiToken.authenticate(secret)
             if token is None:

@@ -12,6 +12,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.reading import with_version
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.text import name_fault
@@ -108,8 +109,10 @@ def found_or_404[M: Model](queryset: QuerySet[M], pk: str, *, noun: str) -> M:
     return found
 
 
-def find_entity(given: int | str, user: Viewer | None, *, field: str) -> Entity:
+def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: bool = False) -> Entity:
     """Return the active entity with this id or name that `user` may read; digits in a text may be either.
+
+    `to_fill` has it bring what making an entry of it as `user` needs.
 
     Raises:
         ValidationError: keyed by `field`; there is none, the closest names that `user` may read are given.
@@ -118,6 +121,7 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str) -> Entity:
     if fault is not None:
         raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
     entities = readable(Entity.objects.active(), user)
+    entities = with_version(entities, user) if to_fill else entities
     found = list(entities.filter(name=given)) if isinstance(given, str) else []
     number = _as_id(given)
     if not found and number is not None:

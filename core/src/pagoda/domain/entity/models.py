@@ -60,6 +60,7 @@ class Entity(TrackedModel):
     """A kind of thing: its entries share its attributes."""
 
     SUBJECT: ClassVar[Subject] = "entity"
+    UNSAVED = "attrs_version"
     services: ClassVar[EntityServices]  # put here when the app is ready
 
     name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
@@ -69,6 +70,9 @@ class Entity(TrackedModel):
     owner = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
+
+    # Another number with each change of its attributes, whoever makes it: see `pagoda.domain.triggers`.
+    attrs_version = models.BigIntegerField(default=0, db_default=0, editable=False, serialize=False)
 
     objects = EntityQuerySet.as_manager()
 

@@ -3,6 +3,7 @@
 from typing import cast
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 from pagoda import running
 from pagoda.domain import hard_deletes
@@ -19,7 +20,7 @@ class EntryConfig(AppConfig):
         """Give the models their services, have plain writes of entries told, and those of users guarded."""
         # Models, and what needs them, load after the apps
         from pagoda.domain import binding, guarding, tracking
-        from pagoda.domain.entry import models, services
+        from pagoda.domain.entry import models, services, verifying
 
         models.Entry.services = cast("models.EntryServices", running.Hosted(services))
         hanging = {models.Attribute: "parent_entry", models.AttributeValue: "parent_entry"}
@@ -27,5 +28,8 @@ class EntryConfig(AppConfig):
             models.Entry, hanging | {models.AttributeReference: "value__parent_entry"}
         )
         tracking.track(models.Entry)
+        post_migrate.connect(
+            verifying.after_migrations, sender=self, dispatch_uid="pagoda.entry.after_migrations"
+        )
         guarding.guard()
         binding.bind()

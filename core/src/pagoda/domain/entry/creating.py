@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -13,10 +12,10 @@ from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_schema
-from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions
-from pagoda.domain.entry.targets import look_up
+from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions, current_of
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
@@ -76,11 +75,12 @@ def _create(
         return []
     with writing(user) as actor:
         maker = person(actor)
-        definitions = _definitions(schema, actor)
+        lookups = Lookups(actor)
+        definitions = _definitions(schema, actor, lookups, rows)
         drafts = _drafts(schema, definitions, rows, actor, is_bulk=is_bulk)
         for draft in drafts:
             _transform(draft, schema, maker)
-        _check(drafts, schema, definitions, actor)
+        _check(drafts, schema, definitions, lookups)
         states = [EntryState(definitions=definitions, values=draft.values, viewer=actor) for draft in drafts]
         for draft, state in zip(drafts, states, strict=True):
             changes.send_validating(_change(schema, maker, {"name": draft.name, "attrs": items_of(state)}))
@@ -93,8 +93,10 @@ def _create(
     return entries
 
 
-def _definitions(schema: Entity, viewer: Viewer | None) -> tuple[Definition, ...]:
-    stored = read_schema(schema.pk, viewer)
+def _definitions(
+    schema: Entity, viewer: Viewer | None, lookups: Lookups, rows: Sequence[object]
+) -> tuple[Definition, ...]:
+    stored = read_schema(schema, viewer, lookups, [row for row in rows if isinstance(row, Mapping)])
     require_level(viewer, schema, Level.WRITABLE, stored.level)
     if not stored.is_active:
         raise ValidationError(
@@ -143,7 +145,7 @@ def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
 
 
 def _check(
-    drafts: Sequence[_Draft], schema: Entity, definitions: Sequence[Definition], user: Viewer | None
+    drafts: Sequence[_Draft], schema: Entity, definitions: Sequence[Definition], lookups: Lookups
 ) -> None:
     faults = drafts[0].intake.faults
     for draft in drafts:
@@ -151,48 +153,49 @@ def _check(
         draft.intake.check_note(draft.note)
         draft.values = draft.intake.parse(draft.intake.with_defaults(draft.raw))
     faults.raise_if_any()
-    targets = look_up(
-        [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)], user
-    )
+    pairs = [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)]
+    targets = lookups.targets_of(pairs, named=(schema.pk, {draft.name for draft in drafts}))
     ids = [definition.id for definition in definitions]
     for draft in drafts:
         draft.values = draft.intake.resolve(draft.values, targets)
         draft.intake.require(draft.values, ids)
-    _check_taken(drafts, schema)
+    _check_taken(drafts, lookups.taken)
     faults.raise_if_any()
 
 
-def _check_taken(drafts: Sequence[_Draft], schema: Entity) -> None:
-    taken = _taken_names(schema, {draft.name for draft in drafts})
+def _check_taken(drafts: Sequence[_Draft], stored: Collection[str]) -> None:
+    taken = set(stored)
     for draft in drafts:
         if draft.name in taken:
             draft.intake.add_taken(draft.name)
         taken.add(draft.name)
 
 
-def _taken_names(schema: Entity, names: Collection[str]) -> set[str]:
-    return {
-        name
-        for batch in batched(names, _BATCH_SIZE)
-        for name in schema.entries.filter(is_active=True, name__in=batch).values_list("name", flat=True)
-    }
-
-
 def _insert(
     schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], maker: User | None
 ) -> list[Entry]:
-    entries = [Entry(schema=schema, name=draft.name, note=draft.note, created_user=maker) for draft in drafts]
+    currents = [current_of(state.definitions, state.values) for state in states]
+    entries = [
+        Entry(schema=schema, name=draft.name, note=draft.note, created_user=maker, current_values=current)
+        for draft, current in zip(drafts, currents, strict=True)
+    ]
     told = [_stored(entry, state, maker) for entry, state in zip(entries, states, strict=True)]
     if len(entries) == 1:
         changes.store(told[0], force_insert=True)
     else:
         Entry.objects.bulk_create(entries, batch_size=_BATCH_SIZE)
-        for change in told:
+        for entry, change in zip(entries, told, strict=True):
+            vars(entry).pop(Entry.UNSAVED)
             changes.mark(change)
     attributes = add_attributes(entries, states[0].definitions, maker)
     versions = [
-        NewVersion(attribute=attributes[entry.pk, each.id], definition=each, value=state.values[each.id])
-        for entry, state in zip(entries, states, strict=True)
+        NewVersion(
+            attribute=attributes[entry.pk, each.id],
+            definition=each,
+            value=state.values[each.id],
+            current=current[str(each.id)],
+        )
+        for entry, state, current in zip(entries, states, currents, strict=True)
         for each in state.definitions
         if state.value(each).elements
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self, cast
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -35,6 +35,7 @@ class EntryServices(Protocol):
     def validate_entry(self, entry: Entry, user: User | None) -> None: ...
     def read_attrs(self, entries: Sequence[Entry], viewer: Viewer | None) -> dict[int, dict[str, Any]]: ...
     def differs(self, entry: Entry, definition_id: int, raw: object) -> bool: ...
+    def verify(self, *, repair: bool) -> Any: ...  # Any: what was found, of a module above
 
 
 class EntryQuerySet(StampedQuerySet["Entry"]):
@@ -53,7 +54,7 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
         return Entry.services.create_entry(user, schema, name=name, attrs=attrs or {}, note=note)
 
     def read_attrs(self, entries: Iterable[Entry]) -> dict[int, dict[str, Any]]:  # Any: values of every type
-        """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in one query."""
+        """Return ``{entry id: what get_attrs() returns}`` for all of `entries`, in two queries."""
         return Entry.services.read_attrs(list(entries), reader())
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -63,17 +64,28 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
 
+    def _values(self, *fields: Any, **expressions: Any) -> Self:
+        fields = fields or tuple(
+            each.attname for each in self.model._meta.concrete_fields if each.name != Entry.UNSAVED
+        )
+        return cast("Self", super()._values(*fields, **expressions))  # type: ignore[misc]  # not in the stubs
+
 
 class Entry(TrackedModel):
     """One thing, described by the attributes of its entity."""
 
     SUBJECT: ClassVar[Subject] = "entry"
+    UNSAVED = "current_values"
+    UNLOADED = (UNSAVED,)  # reading asks for it by name
     services: ClassVar[EntryServices]  # put here when the app is ready
 
     schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries")
     name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
     note = models.TextField(blank=True, default="")
     default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
+
+    # {attribute's id: value} as `entry.storing` keeps it; None: read them from the history.
+    current_values = models.JSONField(null=True, editable=False, serialize=False)
 
     objects = EntryQuerySet.as_manager()
 
@@ -124,8 +136,8 @@ class Entry(TrackedModel):
         """Return ``{attribute name: current value}``, of all attributes or of `names`.
 
         Dates and instants are Python objects, references ``{"id", "name"}`` (of an entry also ``"schema"``),
-        a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query. The host gets all,
-        plugin code what the acting user may see.
+        a named one ``{"name", "object"}``; what is not set is None or ``[]``. One query, two with
+        references. The host gets all, plugin code what the acting user may see.
 
         Raises:
             KeyError: one of `names` is no attribute of the entity.
@@ -200,6 +212,8 @@ class AttributeValue(StampedModel):
     parent_entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="attribute_values")
     value = models.JSONField(null=True)  # None for references, which are rows of AttributeReference
     is_latest = models.BooleanField(default=True)
+    # Whether who wrote it wrote the entry's current values, too; a trigger drops those otherwise.
+    is_in_entry = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = StampedQuerySet["AttributeValue"].as_manager()
 

@@ -1,54 +1,114 @@
-"""Attributes of entries: read in one query for any number of entries, given in the forms that callers get."""
+"""Attributes of entries: read out of their rows, given in the forms that callers get."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import batched
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from django.db.models import BigIntegerField, F, QuerySet
+from django.db.models import Value as Constant
+from django.db.models.expressions import Combinable
+
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.lookups import Lookups, Named, Wanted, guessed, level_on
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.rows import UnionRow, definition_rows, entity_rows, own_rows, value_rows
-from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer
+from pagoda.domain.entry.storing import Current, from_history, links_in, values_in
+from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.permissions import Viewer, fixed_level, level_of
 from pagoda_plugin_sdk.rules.attr_types import AttrType
-from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, OwnFields, Schema, Value
-from pagoda_plugin_sdk.rules.value_types import attrs_of, from_storage
+from pagoda_plugin_sdk.rules.state import Definition, EntryState, OwnFields, Schema
+from pagoda_plugin_sdk.rules.value_types import attrs_of
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query
+
+
+class _Row(NamedTuple):
+    """What reading takes from the row of an entry, and of its entity."""
+
+    entity: int
+    version: int  # of the entity's attributes
+    current: Current | None
+    level: int | None = None  # what the viewer may do with the entry, where it was asked for
+    own: tuple[str, str, bool] | None = None  # name, note, whether it is active; None: it is not stored
+
+
+def with_values(
+    entries: QuerySet[Entry], viewer: Viewer | None = None, *, for_update: bool = False
+) -> QuerySet[Entry]:
+    """Have the entries bring along what the next read of their values, or update by `viewer`, needs."""
+    columns: dict[str, Any] = {"row_version": F("schema__attrs_version"), "row_current": F("current_values")}
+    if for_update:
+        columns |= {"row_level": level_on(viewer, "entry", "schema__"), "row_viewer": _viewer(viewer)}
+    return entries.annotate(**columns)
+
+
+def with_version(entities: QuerySet[Entity], viewer: Viewer | None) -> QuerySet[Entity]:
+    """Have the entities bring along what the next making of an entry by `viewer` needs."""
+    columns = {"row_level": level_of(viewer, "entity"), "row_viewer": _viewer(viewer)}
+    return entities.annotate(row_version=F("attrs_version"), **columns)
+
+
+def _viewer(viewer: Viewer | None) -> Combinable:
+    """Return whose level a row brings: nobody else's rights are decided by it."""
+    return Constant(viewer.pk if isinstance(viewer, User) else None, output_field=BigIntegerField())
 
 
 def read_states(entries: Sequence[Entry], viewer: Viewer | None = None) -> dict[int, EntryState]:
     """Return the attributes of each entry by its id; without viewer as the host sees them.
 
-    One query for up to 5,000 entries, none for none.
+    For up to 5,000 entries one query for their rows, unless they came `with_values`, and one for levels and
+    targets of references where there are any; none for none. Further ones for attributes that this process
+    has not read yet, and for rows without current values.
     """
     states: dict[int, EntryState] = {}
     for batch in batched(entries, _BATCH_SIZE):
-        definitions = definition_rows({entry.schema_id for entry in batch}, viewer)
-        rows = _Sorted(definitions.union(value_rows([entry.pk for entry in batch], viewer), all=True))
-        states |= {entry.pk: rows.state(entry, viewer) for entry in batch}
+        states |= _states(_rows(batch, viewer), Lookups(viewer), viewer)
     return states
 
 
 def read_state(entry: Entry) -> EntryState:
-    """Return the attributes of one entry as the host sees them, in one query."""
+    """Return the attributes of one entry as the host sees them."""
     return read_states([entry])[entry.pk]
 
 
-def read_for_update(entry: Entry, viewer: Viewer | None) -> EntryState:
-    """Return the attributes of `entry`, and its own fields if it is still stored, in one query."""
-    definitions = definition_rows({entry.schema_id}, viewer)
-    rows = _Sorted(definitions.union(value_rows([entry.pk], viewer), own_rows(entry.pk, viewer), all=True))
-    return rows.state(entry, viewer)
+def read_for_update(entry: Entry, viewer: Viewer | None, lookups: Lookups, given: object) -> EntryState:
+    """Return the attributes of `entry`, and its own fields if it is still stored.
+
+    Queries are those of `read_states`; what the `given` values point to is looked up with the others.
+    """
+    row = _rows([entry], viewer, for_update=True)[entry.pk]
+    state = _states({entry.pk: row}, lookups, viewer, [given])[entry.pk]
+    if row.own is None:
+        return state
+    name, note, is_active = row.own
+    level = Level(row.level or Level.NOTHING)
+    return replace(state, entry=OwnFields(name=name, note=note, is_active=is_active, level=level))
 
 
-def read_schema(entity_id: int, viewer: Viewer | None) -> Schema:
-    """Return an entity as it is stored now, with its attributes in their order, in one query."""
-    rows = _Sorted(definition_rows({entity_id}, viewer).union(entity_rows(entity_id, viewer), all=True))
-    return Schema(
-        is_active=rows.is_active_entity, level=rows.entity_level, definitions=rows.definitions(entity_id)
-    )
+def read_schema(
+    entity: Entity, viewer: Viewer | None, lookups: Lookups, given: Sequence[Mapping[str, Any]]
+) -> Schema:
+    """Return an entity as it is stored now, with its attributes in their order.
+
+    One query, unless it came `with_version`; what the ``attrs`` of the `given` entries point to, and the name
+    of a single one, are looked up with the levels on the attributes.
+    """
+    version, level = _brought(entity, viewer)
+    is_active = entity.is_active
+    if version is None or level is None:
+        stored = with_version(Entity.objects.filter(pk=entity.pk), viewer).first()
+        is_active = stored is not None and stored.is_active
+        row = {} if stored is None else vars(stored)
+        version, level = row.get("row_version", 0), row.get("row_level", Level.NOTHING)
+    definitions = definitions_of({entity.pk: version})
+    wanted = {each for row in given for each in guessed(definitions[entity.pk], row.get("attrs"))}
+    name = given[0].get("name") if len(given) == 1 else None
+    is_name = isinstance(name, str) and name.isprintable()  # what a query takes
+    seen = _seen(definitions, lookups, viewer, wanted, (entity.pk, [str(name)]) if is_name else None)
+    return Schema(is_active=is_active, level=Level(level), definitions=seen[entity.pk])
 
 
 def read_attrs(
@@ -58,83 +118,126 @@ def read_attrs(
     return {pk: attrs_of(state) for pk, state in read_states(entries, viewer).items()}
 
 
-class _Sorted:
-    """The rows of the query, by what they belong to."""
-
-    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._by_entry: defaultdict[int, list[UnionRow]] = defaultdict(list)
-        self._by_entity: defaultdict[int, list[Definition]] = defaultdict(list)
-        self.is_active_entity = False
-        self.entity_level = Level.NOTHING
-        for row in map(UnionRow._make, rows):
-            if row.entry is not None:
-                self._by_entry[row.entry].append(row)
-            elif row.definition is None:
-                self.is_active_entity, self.entity_level = bool(row.flag), _level(row)
-            else:
-                definition = _definition(row)
-                self._by_entity[definition.entity_id].append(definition)
-
-    def definitions(self, entity_id: int) -> tuple[Definition, ...]:
-        return tuple(sorted(self._by_entity[entity_id], key=lambda each: (each.index, each.id)))
-
-    def state(self, entry: Entry, viewer: Viewer | None) -> EntryState:
-        definitions = self.definitions(entry.schema_id)
-        by_definition: defaultdict[int | None, list[UnionRow]] = defaultdict(list)
-        for row in self._by_entry[entry.pk]:
-            by_definition[row.definition].append(row)
-        known = [definition for definition in definitions if definition.id in by_definition]
-        own = by_definition.get(None)
-        return EntryState(
-            definitions=definitions,
-            values={each.id: _value(each, by_definition[each.id]) for each in known},
-            attribute_ids={each.id: by_definition[each.id][0].attribute or 0 for each in known},
-            viewer=viewer,
-            entry=_stored_entry(own[0]) if own else None,
+def _rows(entries: Sequence[Entry], viewer: Viewer | None, *, for_update: bool = False) -> dict[int, _Row]:
+    """Return what is stored of each entry, by its id; of one that is not stored what its entity has."""
+    rows: dict[int, _Row] = {}
+    for entry in entries:
+        current = vars(entry).pop("row_current", None)
+        version, level = _brought(entry, viewer)
+        if version is not None and not (for_update and level is None):
+            own = (entry.name, entry.note, entry.is_active)
+            rows[entry.pk] = _Row(entry.schema_id, version, current, level, own)
+    missing = [entry for entry in entries if entry.pk not in rows]
+    if missing:
+        stored = with_values(
+            Entry.objects.filter(pk__in=[entry.pk for entry in missing]), viewer, for_update=for_update
         )
+        columns = ["pk", "schema_id", "row_version", "row_current", "row_level" if for_update else "pk"]
+        for pk, entity, version, current, level, *own in stored.order_by().values_list(
+            *columns, "name", "note", "is_active"
+        ):
+            rows[pk] = _Row(entity, version, current, level, (own[0], own[1], own[2]))
+    gone = {entry.schema_id for entry in missing if entry.pk not in rows}
+    if gone:
+        versions = dict(Entity.objects.filter(pk__in=gone).values_list("pk", "attrs_version"))
+        for entry in missing:
+            rows.setdefault(entry.pk, _Row(entry.schema_id, versions.get(entry.schema_id, 0), {}))
+    return rows
 
 
-def _definition(row: UnionRow) -> Definition:
+def _brought(held: Entry | Entity, viewer: Viewer | None) -> tuple[int | None, int | None]:
+    """Take the version that an object was read with, and the level of `viewer`; the next one asks anew."""
+    version, level, whose = (vars(held).pop(f"row_{name}", None) for name in ("version", "level", "viewer"))
+    is_theirs = isinstance(viewer, User) and whose is not None and whose == viewer.pk
+    return version, level if is_theirs else None
+
+
+def _states(
+    rows: Mapping[int, _Row], lookups: Lookups, viewer: Viewer | None, given: Iterable[object] = ()
+) -> dict[int, EntryState]:
+    definitions = definitions_of({row.entity: row.version for row in rows.values()})
+    unconverted = [pk for pk, row in rows.items() if row.current is None]
+    history = from_history(unconverted) if unconverted else {}
+    current = {pk: history[pk] if row.current is None else row.current for pk, row in rows.items()}
+    wanted = {link for pk, row in rows.items() for link in links_in(definitions[row.entity], current[pk])}
+    wanted |= {
+        link for of_entry in given for each in definitions.values() for link in guessed(each, of_entry)
+    }
+    seen = _seen(definitions, lookups, viewer, wanted)
+    return {
+        pk: EntryState(
+            definitions=seen[row.entity],
+            values=values_in(seen[row.entity], current[pk], lookups.found),
+            viewer=viewer,
+        )
+        for pk, row in rows.items()
+    }
+
+
+def _seen(
+    definitions: Mapping[int, Definitions],
+    lookups: Lookups,
+    viewer: Viewer | None,
+    wanted: Wanted,
+    named: Named | None = None,
+) -> Mapping[int, Definitions]:
+    """Return the attributes by entity as `viewer` sees them; look up their levels and what is wanted."""
+    level = fixed_level(viewer)
+    limited = [pk for pk, each in definitions.items() if each] if level is None else []
+    lookups.look_up(wanted, levels_of=limited, named=named)
+    if level == Level.FULL:
+        return definitions
+    return {pk: for_viewer(each, lookups.levels) for pk, each in definitions.items()}
+
+
+type Definitions = tuple[Definition, ...]  # in the entity's order
+
+_MOST_KEPT: Final = 2_000
+
+# A version is a random number that no other state of any attribute ever had, in a transaction that was undone
+# neither: what is kept by it can't become wrong.
+_kept: dict[tuple[int, int], Definitions] = {}
+
+
+def definitions_of(versions: Mapping[int, int]) -> dict[int, Definitions]:
+    """Return the attributes of entities, ``{entity id: version}``, as the host sees them.
+
+    No query when all were read before in this process, one otherwise.
+    """
+    found = {key[0]: _kept[key] for key in versions.items() if key in _kept}
+    missing = [entity_id for entity_id in versions if entity_id not in found]
+    return found | _read(missing, versions) if missing else found
+
+
+def for_viewer(definitions: Definitions, levels: Mapping[int, int]) -> Definitions:
+    """Return the attributes as somebody sees them who has these levels, by attribute id."""
+    return tuple(replace(each, level=Level(levels.get(each.id, Level.NOTHING))) for each in definitions)
+
+
+def _read(entity_ids: list[int], versions: Mapping[int, int]) -> dict[int, Definitions]:
+    # The version comes with the attributes: they may be newer than the entity's row that was read before.
+    attrs = EntityAttr.objects.active().filter(parent_entity__in=entity_ids)
+    by_entity: defaultdict[tuple[int, int], list[Definition]] = defaultdict(list)
+    for attr in attrs.order_by("index", "pk").annotate(version=F("parent_entity__attrs_version")):
+        by_entity[attr.parent_entity_id, vars(attr)["version"]].append(_definition(attr))
+    found = {key[0]: tuple(definitions) for key, definitions in by_entity.items()}
+    if len(_kept) > _MOST_KEPT:
+        _kept.clear()
+    _kept.update({key: found[key[0]] for key in by_entity})
+    _kept.update({(each, versions[each]): () for each in entity_ids if each not in found})
+    return {each: found.get(each, ()) for each in entity_ids}
+
+
+def _definition(attr: EntityAttr) -> Definition:
     return Definition(
-        id=row.definition or 0,
-        entity_id=row.attribute or 0,
-        name=row.text or "",
-        type=AttrType(row.target or 0),
-        is_mandatory=bool(row.flag),
-        index=row.number or 0,
-        default_value=row.data,
-        choices=tuple(row.choices or ()),
-        level=_level(row),
-        is_open=bool(row.is_visible),
+        id=attr.pk,
+        entity_id=attr.parent_entity_id,
+        name=attr.name,
+        type=AttrType(attr.type),
+        is_mandatory=attr.is_mandatory,
+        index=attr.index,
+        default_value=attr.default_value,
+        choices=tuple(attr.choices),
+        level=Level.FULL,
+        is_open=attr.default_permission >= Level.READABLE,
     )
-
-
-def _value(definition: Definition, rows: Sequence[UnionRow]) -> Value:
-    if not definition.type.is_reference:
-        return from_storage(definition.type, rows[0].data)
-    links = [row for row in rows if row.number is not None]
-    return Value(tuple(_link(row) for row in sorted(links, key=lambda row: row.number or 0)))
-
-
-def _link(row: UnionRow) -> Link:
-    if row.target is None:
-        return Link(name=row.text or "")
-    target = LinkTarget(
-        id=row.target,
-        name=row.long_text or "",
-        schema_id=row.schema,
-        schema_name=row.schema_name,
-        is_active=bool(row.flag),
-        is_visible=bool(row.is_visible),
-    )
-    return Link(name=row.text or "", target_id=row.target, target=target)
-
-
-def _stored_entry(row: UnionRow) -> OwnFields:
-    return OwnFields(
-        name=row.text or "", note=row.long_text or "", is_active=bool(row.flag), level=_level(row)
-    )
-
-
-def _level(row: UnionRow) -> Level:
-    return Level(row.level or Level.NOTHING)

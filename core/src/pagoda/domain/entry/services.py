@@ -4,6 +4,7 @@ from pagoda.domain.entry.creating import create_entries, create_entry
 from pagoda.domain.entry.deleting import delete_entries, delete_entry, restore_entry
 from pagoda.domain.entry.reading import read_attrs
 from pagoda.domain.entry.updating import differs, update_entry, validate_entry
+from pagoda.domain.entry.verifying import verify
 
 __all__ = [
     "create_entries",
@@ -15,4 +16,5 @@ __all__ = [
     "restore_entry",
     "update_entry",
     "validate_entry",
+    "verify",
 ]

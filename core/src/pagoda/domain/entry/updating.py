@@ -10,10 +10,10 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
+from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_for_update, read_state
-from pagoda.domain.entry.storing import replace_versions
-from pagoda.domain.entry.targets import look_up
+from pagoda.domain.entry.storing import current_of, merged, replace_versions
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
@@ -49,7 +49,8 @@ def update_entry(
     """
     given = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
     with writing(user) as actor:
-        update = _Update(entry, read_for_update(entry, actor), actor)
+        lookups = Lookups(actor)
+        update = _Update(entry, read_for_update(entry, actor, lookups, attrs), actor, lookups)
         state = update.run(given, attrs or {})
         count = changes.count()
     entry.known_state = state if changes.count() == count else None  # hooks may have changed it since
@@ -92,9 +93,10 @@ def validate_entry(entry: Entry, user: Viewer | None) -> None:
 class _Update:
     """One update on its way into the database."""
 
-    def __init__(self, entry: Entry, state: EntryState, user: Viewer | None) -> None:
+    def __init__(self, entry: Entry, state: EntryState, user: Viewer | None, lookups: Lookups) -> None:
         self._entry = entry
         self._user = user
+        self._lookups = lookups
         self._state = state
         require_level(user, entry, Level.WRITABLE, state.entry.level if state.entry else Level.NOTHING)
         self._stored = _stored_entry(entry, state)
@@ -148,7 +150,8 @@ class _Update:
             for key, each in values.items()
             if each != self._state.value(self._state.definition(key))
         }
-        values = self._intake.resolve(values, look_up(self._intake.with_definitions(values), self._user))
+        targets = self._lookups.targets_of(self._intake.with_definitions(values))
+        values = self._intake.resolve(values, targets)
         self._intake.require(values, values.keys())
         if "name" in fields and _is_taken(self._entry, fields["name"]):
             self._intake.add_taken(fields["name"])
@@ -164,11 +167,14 @@ class _Update:
         told = [item for item in complete["attrs"] if item["id"] in values]
         # The update of the entry's row is also the lock under which the versions are replaced.
         stamp = updated_stamp(bool(fields) or any(self._state.definition(key).is_open for key in values))
-        changes.store(
-            self._change(fields | ({"attrs": told} if told else {})), update_fields=[*fields, stamp]
-        )
+        stored = [*fields, stamp]
+        current = current_of([self._state.definition(key) for key in values], values)
         if values:
-            replace_versions(self._entry, state, values, person(self._user))
+            self._entry.current_values = merged(current)
+            stored.append(Entry.UNSAVED)
+        changes.store(self._change(fields | ({"attrs": told} if told else {})), update_fields=stored)
+        if values:
+            replace_versions(self._entry, state, values, current, person(self._user))
         return state
 
     def _change(self, data: dict[str, Any]) -> Change:

@@ -316,7 +316,7 @@ class ApiToken(BoundModel):
             token: Self = cls.objects.create(  # type: ignore[assignment]  # it has no subclasses
                 user=user,
                 name=name,
-                digest=digest_of(plain),
+                digest=_digest(plain),
                 scope=scope,
                 networks=allowed,
                 expires_time=expires_time,
@@ -330,7 +330,7 @@ class ApiToken(BoundModel):
             return None
         is_valid = Q(expires_time__isnull=True) | Q(expires_time__gt=timezone.now())
         tokens = cls.objects.select_related("user")
-        return tokens.filter(is_valid, digest=digest_of(plain), user__is_active=True).first()
+        return tokens.filter(is_valid, digest=_digest(plain), user__is_active=True).first()
 
     def refuse_more(self, expires_time: datetime | None, networks: Sequence[str]) -> None:
         """Refuse what a token that is made with this one can't have.
@@ -352,11 +352,6 @@ class ApiToken(BoundModel):
     def is_allowed_from(self, address: str) -> bool:
         """Return whether it may be used from the address (``"192.0.2.1"``) of a client."""
         return not self.networks or is_within(address, self.networks)
-
-    @property
-    def is_unexpired(self) -> bool:
-        """Whether its time is not over yet."""
-        return self.expires_time is None or self.expires_time > timezone.now()
 
     def note_use(self) -> bool:
         """Note that it is used now, in one statement, once a minute; return whether it was."""
@@ -381,7 +376,6 @@ def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
     raise ValidationError({"lifetime": [fault]})
 
 
-def digest_of(plain: str) -> str:
-    """Return what is stored of a token."""
+def _digest(plain: str) -> str:
     # A plain hash serves: the text is 32 random bytes, which nobody guesses.
     return sha256(plain.encode(errors="surrogatepass")).hexdigest()

@@ -247,6 +247,14 @@ def _is_granted(user: Viewer) -> TypeGuard[User]:
     return isinstance(user, User) and user.is_active and not user.is_superuser
 
 
+def fixed_level(user: Viewer | None) -> Level | None:
+    """Return the level that `user` has on everything; None: it depends on the thing."""
+    if user is None:
+        return Level.FULL
+    is_limited = isinstance(user, PluginAuthority) or _is_granted(user)
+    return None if is_limited else _fixed_level(user)
+
+
 def _fixed_level(user: Viewer) -> Level:
     return Level.FULL if user.is_active and user.is_superuser else Level.NOTHING
 

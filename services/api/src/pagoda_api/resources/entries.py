@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
@@ -16,8 +17,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
+from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.reading import with_values
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.fields import (
@@ -32,6 +35,7 @@ from pagoda_api.fields import (
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_plugin_sdk.rules.text import name_fault
 from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
@@ -75,6 +79,28 @@ class EntrySerializer(serializers.ModelSerializer[Entry]):
         """Return the attributes of `entry`."""
         attrs: AttrInfo = self.context["attrs"][entry.pk]
         return attrs
+
+    def to_representation(self, entry: Entry) -> dict[str, Any]:
+        """Return the fields, as DRF makes them.
+
+        By hand: making the fields and asking each took a quarter of the time of a page. A test compares.
+        """
+        user = entry.created_user
+        return {
+            "id": entry.pk,
+            "name": entry.name,
+            "schema": {"id": entry.schema.pk, "name": entry.schema.name},
+            "note": entry.note,
+            "is_active": entry.is_active,
+            "created_time": _moment(entry.created_time),
+            "created_user": None if user is None else {"id": user.pk, "username": user.username},
+            "updated_time": _moment(entry.updated_time),
+            "attrs": self.get_attrs(entry),
+        }
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class EntryUpdateSerializer(StrictSerializer):
@@ -131,8 +157,13 @@ class EntryFilter(StandingFilter):
         fields: list[str] = []
 
     def of_entity(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
-        """Return the entries of one entity."""
-        return queryset.filter(schema=find_entity(value, asking_user(self), field=name))
+        """Return the entries of one entity; one that is unknown has none, and is told of by the view."""
+        user = asking_user(self)
+        if value.isdecimal() or name_fault(value) is not None:  # a name or an id, or no name
+            return queryset.filter(schema=find_entity(value, user, field=name))
+        return queryset.filter(
+            schema__in=readable(Entity.objects.active(), user).filter(name=value).values("pk")
+        )
 
 
 @extend_schema_view(
@@ -150,12 +181,19 @@ class EntryViewSet(GenericViewSet[Entry]):
 
     def get_queryset(self) -> QuerySet[Entry]:
         """Return the entries that the user may read, the oldest first: new ones don't shift pages."""
-        entries = Entry.objects.select_related("schema", "created_user").order_by("id")
-        return readable(entries, self.request.user)
+        entries = readable(
+            Entry.objects.select_related("schema", "created_user").order_by("id"), self.request.user
+        )
+        if self.action in ("list", "retrieve", "partial_update"):
+            is_update = self.action == "partial_update"
+            entries = with_values(entries, self.request.user, for_update=is_update)
+        return entries
 
     def list(self, request: Request) -> Response:
         """List a page of entries with their attributes."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        if not page and (entity := request.query_params.get("entity")):
+            find_entity(entity, request.user, field="entity")  # refuses one that is unknown
         attrs = attrinfo_for(page, request.user)
         filtered = {entry.pk: filter_entry_attrs(entry, attrs[entry.pk], False) for entry in page}
         return self.get_paginated_response(EntrySerializer(page, many=True, context={"attrs": filtered}).data)
@@ -164,7 +202,7 @@ class EntryViewSet(GenericViewSet[Entry]):
     def create(self, request: Request) -> Response:
         """Create an entry with its values."""
         data = checked(EntryCreateSerializer(data=request.data))
-        entity = find_entity(data.pop("schema"), request.user, field="schema")
+        entity = find_entity(data.pop("schema"), request.user, field="schema", to_fill=True)
         entry = services.create_entry(actor(request), entity, **data)
         return self._written(entry, status.HTTP_201_CREATED)
 

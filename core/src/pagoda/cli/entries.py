@@ -1,0 +1,39 @@
+"""`pagoda entries`: hold the current values of entries against their history."""
+
+from __future__ import annotations
+
+import click
+from django.apps import apps
+
+from pagoda.cli.startup import QUIET, HostGroup, faults_reported, set_up
+
+SHOWN = 10
+
+
+@click.group(cls=HostGroup)
+def entries() -> None:
+    """Hold the current values of entries against their history."""
+    with faults_reported():
+        set_up(log_level=QUIET)
+
+
+@entries.command()
+@click.option(
+    "--repair", is_flag=True, help="Store what the history says where the entry says something else."
+)
+def verify(*, repair: bool) -> None:
+    """Compare the current values of entries with the history, which counts; exit 1 when one is wrong."""
+    found = apps.get_model("entry.Entry").services.verify(repair=repair)
+    wrong = f"{len(found.wrong)} of {found.entries} entries had other current values than their history"
+    if found.wrong:
+        shown = ", ".join(map(str, found.wrong[:SHOWN])) + (", ..." if len(found.wrong) > SHOWN else "")
+        if not repair:
+            raise click.ClickException(f"{wrong}: {shown}. `pagoda entries verify --repair` mends them.")
+        click.echo(f"{wrong} and were mended: {shown}")
+    else:
+        click.echo(f"ok: {found.entries} entries")
+    if found.missing:
+        done = (
+            "got their current values" if repair else "are read from the history; --repair makes that faster"
+        )
+        click.echo(f"{found.missing} of them {done}")

@@ -1,0 +1,43 @@
+from django.db import migrations, models
+
+from pagoda.domain import triggers
+
+INDEX = "entry_entry_current_values"
+
+
+def make_index(apps, schema_editor):
+    # Concurrently, as the former release writes meanwhile; SQLite has no such index.
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")  # of an attempt that broke off
+        schema_editor.execute(
+            f"CREATE INDEX CONCURRENTLY {INDEX} ON entry_entry USING gin (current_values jsonb_path_ops)"
+        )
+
+
+def drop_index(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [
+        ('entity', '0003_attrs_version'),
+        ('entry', '0002_bound_base_manager'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='entry',
+            name='current_values',
+            field=models.JSONField(editable=False, null=True, serialize=False),
+        ),
+        migrations.AddField(
+            model_name='attributevalue',
+            name='is_in_entry',
+            field=models.BooleanField(db_default=False, default=False, editable=False),
+        ),
+        migrations.RunPython(triggers.make, triggers.drop),
+        migrations.RunPython(make_index, drop_index),
+    ]
