@@ -62,7 +62,10 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "no plugin": ({"operations": ["create"]}, "'Host': `plugin`: Field required."),
     "unknown field": (binding(param={}), "'Host': `param`: Extra inputs are not permitted."),
     "no operations": (binding(operations=[]), "'Host': `operations`: List should have at least 1 item"),
-    "unknown operation": (binding(operations=["crate"]), "'Host': `operations.0`: Input should be 'create'"),
+    "unknown operation": (
+        binding(operations=["crate"]),
+        "'Host' binds 'crate', expected one of create, retrieve, update, delete, list. Did you mean 'create'",
+    ),
     "operation twice": (binding(operations=["create", "create"]), "'Host' binds 'create' twice. Keep one"),
     "unknown plugin": (
         binding(plugin="rack"),
@@ -95,6 +98,20 @@ def test_all_faults_are_told_at_once_and_nothing_is_bound(registry: Any) -> None
         overrides.bind(registry, setting)
 
     assert overrides.bindings() == {}
+
+
+def test_a_binding_with_several_faults_tells_each(registry: Any) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        overrides.bind(registry, {"Host": {"plugin": "rack", "operations": ["crate", "delete", "drop"]}})
+
+    for fault in ("names plugin 'rack'", "binds 'crate'", "binds 'drop'"):
+        assert fault in str(caught.value)
+
+
+def test_operations_are_named_in_any_case(registry: Any) -> None:
+    overrides.bind(registry, {"Host": binding(operations=["CREATE"])})
+
+    assert overrides.override_for(1, "Host", "create") is not None
 
 
 @pytest.mark.parametrize("failing", ["get_handler", "validate_params"])

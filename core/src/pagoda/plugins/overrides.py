@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,7 +37,7 @@ class _EntityBinding(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     plugin: str
-    operations: list[Literal["create", "retrieve", "update", "delete", "list"]] = Field(min_length=1)
+    operations: list[str] = Field(min_length=1)
     params: dict[str, Any] = {}
 
 
@@ -73,27 +73,25 @@ def override_for(entity_id: int, name: str, operation: OverrideOperation) -> Ove
 def _overrides(
     registry: PluginRegistry, key: str, value: Any, faults: list[str]
 ) -> dict[OverrideOperation, Override]:
+    named = value.get("plugin") if isinstance(value, dict) else None
+    record = registry.find(named) if isinstance(named, str) else None
+    if isinstance(named, str) and record is None:
+        misses = near_misses(named, registry.known_names())
+        faults.append(f"{key!r} names plugin {named!r}, which is not enabled.{misses}")
     try:
         binding = _EntityBinding.model_validate(value)
     except ValidationError as error:
         faults += [f"{key!r}: {text}" for text in _texts(error)]
         return {}
-    if binding.plugin not in registry.known_names():
-        faults.append(
-            f"{key!r} names plugin {binding.plugin!r}, which is not enabled."
-            f"{near_misses(binding.plugin, registry.known_names())}"
-        )
+    operations = list(_operations(key, binding, faults))
+    if record is None:
         return {}
-    record = registry.get(binding.plugin)
     if record.plugin is None or not record.is_active:
         text = f"Entity {key!r} is bound in {SETTING}, but plugin {record.id!r} is {record.status.value}."
         registry.report_configuration_fault(ReasonCode.OVERRIDE_OFF, text)
         return {}
     found: dict[OverrideOperation, Override] = {}
-    for operation in binding.operations:
-        if operation in found:
-            faults.append(f"{key!r} binds {operation!r} twice. Keep one of the two.")
-            continue
+    for operation in operations:
         try:
             with registry.loading(record, ReasonCode.INVALID_PLUGIN, f"{record.label} fails", "Correct it."):
                 made = _made(record.plugin, record, operation, binding.params)
@@ -105,6 +103,22 @@ def _overrides(
             else:
                 found[operation] = made
     return found
+
+
+def _operations(key: str, binding: _EntityBinding, faults: list[str]) -> Iterator[OverrideOperation]:
+    """Yield the operations that there are, each once."""
+    written = [each.lower() for each in binding.operations]
+    for name in dict.fromkeys(written):
+        known = next((each for each in OVERRIDE_OPERATIONS if each == name), None)
+        if known is None:
+            misses = near_misses(name, OVERRIDE_OPERATIONS)
+            faults.append(
+                f"{key!r} binds {name!r}, expected one of {', '.join(OVERRIDE_OPERATIONS)}.{misses}"
+            )
+        else:
+            yield known
+        if written.count(name) > 1:
+            faults.append(f"{key!r} binds {name!r} twice. Keep one of the two.")
 
 
 def _made(
