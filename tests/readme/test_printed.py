@@ -47,6 +47,9 @@ NOT_RUN = {
     "pagoda audit verify --head": "its name alone; core/tests/cli/test_audit.py gives it a head",
     "pagoda audit prune": "its name alone",
     "pagoda audit prune --before 2026-01-31 --export old.jsonl": "it writes; test_audit.py runs it",
+    "pagoda plugins install <wheel>": "it changes the environment; test_plugin_packages.py runs it",
+    "pagoda plugins remove <plugin>": "it does, too",
+    "pagoda plugins remove <plugin> --purge --export rows.json": "it does, too",
     "pagoda plugins lock": "it needs wheels, and says so; core/tests/cli/test_plugins.py installs one",
     "pagoda migrate <app> zero": "it drops tables that the other commands read",
 }

@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db import DatabaseError
 
 from pagoda.cli.doctor import doctor
+from pagoda.cli.plugin_packages import install_plugin, remove_plugin
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
 from pagoda.plugins.description import describe_all, explain_hook
@@ -43,6 +44,8 @@ def plugins() -> None:
 
 
 plugins.add_command(doctor)
+plugins.add_command(install_plugin)
+plugins.add_command(remove_plugin)
 
 
 @plugins.command(name="list")
