@@ -76,22 +76,22 @@ _injected: dict[str, type[Any]] = {}  # any Django model class of the host
 _placeholders = {name: ModelPlaceholder(name) for name in MODEL_NAMES}
 
 
-class _Binding:
+class _Naming:
     is_late = False  # whether names are placeholders even where a host has injected its models
 
 
-_binding = _Binding()
+_naming = _Naming()
 
 
 def bind_late() -> None:
     """Have names stand for what is injected when they are used, for tests with several hosts."""
-    _binding.is_late = True
+    _naming.is_late = True
 
 
 def __getattr__(name: str) -> Any:
     if name not in _placeholders:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _placeholders[name] if _binding.is_late else _injected.get(name, _placeholders[name])
+    return _placeholders[name] if _naming.is_late else _injected.get(name, _placeholders[name])
 
 
 def inject(models: Mapping[str, type[Any]]) -> None:
