@@ -22,7 +22,7 @@ PROGRAMS = "/usr/lib/postgresql"  # where Debian keeps PostgreSQL's, by version
 
 def missing_programs() -> list[str]:
     """Return Debian's packages that are needed and not installed."""
-    missing = [] if _postgres_folder() else ["postgresql"]
+    missing = [] if postgres_folder() else ["postgresql"]
     return missing + ([] if shutil.which("redis-server") else ["redis-server"])
 
 
@@ -72,7 +72,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Make the cluster on first use, start it, and wait until it answers."""
-        programs = _postgres_folder()
+        programs = postgres_folder()
         if programs is None:
             raise StackError("PostgreSQL is not installed: apt-get install postgresql")
         if not self.folder.exists():
@@ -108,7 +108,8 @@ class PostgresServer:
         psycopg.connect(self.url, connect_timeout=2).close()
 
 
-def _postgres_folder() -> Path | None:
+def postgres_folder() -> Path | None:
+    """Return where PostgreSQL's programs are, None when it is not installed."""
     folders = sorted(Path(PROGRAMS).glob("*/bin"), key=lambda path: int(path.parent.name))
     return folders[-1] if folders else None
 
