@@ -22,9 +22,9 @@ OWNER_URL = "postgres://owner:o%40@db:5433/cmdb?sslmode=require"
 EXTERNAL = {"postgresql": {"enabled": False}, "database": {"url": OWNER_URL}}
 HOSTS = {"api": "pagoda_api", "dispatcher": "pagoda_dispatcher", "core-worker": "pagoda_core"}
 ALLOWED = {
-    "BROKER_URL", "CACHE_URL", "DATABASE_URL", "ENABLED_PLUGINS", "METRICS_BIND", "PAGODA_DATA_DIR",
-    "PAGODA_ENV", "PAGODA_TRUSTED_PROXIES", "PLUGIN_OPERATION_ID_CONFIG", "PLUGIN_PERMISSIONS",
-    "PLUGIN_SETTINGS", "PLUGIN_WORKER_CONFIG", "SENTRY_DSN",
+    "BROKER_URL", "CACHE_URL", "DATABASE_URL", "ENABLED_PLUGINS", "METRICS_BIND", "NODE_NAME",
+    "PAGODA_DATA_DIR", "PAGODA_ENV", "PAGODA_TRUSTED_PROXIES", "PLUGIN_OPERATION_ID_CONFIG",
+    "PLUGIN_PERMISSIONS", "PLUGIN_SETTINGS", "PLUGIN_WORKER_CONFIG", "SENTRY_DSN",
 }  # fmt: skip
 """What a plugin's worker may know."""
 

@@ -24,7 +24,7 @@ OF_SCRIPTS = {
 }
 """``{container: variables of the script that it runs}``"""
 
-OF_PLUGIN = {"TOKEN"}
+OF_PLUGIN = {"TOKEN", "NODE_NAME"}
 
 
 def pagoda_containers(documents: list[Document]) -> list[tuple[Document, str]]:
