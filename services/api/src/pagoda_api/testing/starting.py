@@ -44,6 +44,7 @@ def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], exa
     chosen: dict[str, Any] = {
         ENV_FILE: "",
         "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+        "PAGODA_ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",  # the name that clients of tests send
         "PAGODA_DATA_DIR": data_dir,
         "PAGODA_PLUGIN_STRICT": True,
         "ENABLED_PLUGINS": ",".join(enabled),
