@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rest_framework.serializers import ModelSerializer
 
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.user.models import Level
+from pagoda_api.resources.entries import EntrySerializer
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +46,19 @@ def test_create_answers_201_with_the_entry(api: Any, host: Any, field: str, by: 
     assert body["created_user"]["username"] == "ann"
     assert values(body) == {"address": "10.0.0.1", "count": None, "tags": []}
     assert api.get(f"{URL}{body['id']}/").json() == body
+
+
+@pytest.mark.parametrize("microseconds", [0, 120_000])
+@pytest.mark.parametrize("has_user", [True, False])
+def test_what_is_written_by_hand_is_what_rest_framework_writes(
+    make_entity: Callable[..., Any], make_entry: Any, ann: Any, has_user: bool, microseconds: int
+) -> None:
+    entry = make_entry(make_entity("Host"), "wéb")
+    entry.created_user = ann if has_user else None
+    entry.updated_time = entry.updated_time.replace(microsecond=microseconds)
+    serializer = EntrySerializer(entry, context={"attrs": {entry.pk: []}})
+
+    assert serializer.data == ModelSerializer.to_representation(serializer, entry)
 
 
 def test_attributes_may_be_given_as_items_by_id_or_name(api: Any, host: Any) -> None:
