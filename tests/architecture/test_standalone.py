@@ -42,7 +42,7 @@ NEED_EXTRAS = {
         for name in (f"{part}.{each}" for each in names)
     ),
     "pagoda-core": ("pagoda.jobs.redisbroker",),
-    "pagoda-api": ("pagoda_api.oidc",),
+    "pagoda-api": ("pagoda_api.oidc", "pagoda_api.database.base"),
 }
 SDK_TEST_TOOLS = ("hypothesis", "pydantic", "pytest")  # plugins with settings bring pydantic
 
