@@ -23,6 +23,7 @@ UNREAD = (
     "django/contrib/gis/**/*",  # needs libraries that are not in the images
     "allauth/socialaccount/providers/[!bo]*/**/*",  # of accounts; OpenID Connect is the one that is used
     "pygments/lexers/[a-oqrt-z]*.py",  # colours for languages: command lines show Python and plain text
+    "tornado/test/**/*", "jsonschema/tests/**/*", "jsonschema/benchmarks/**/*", "referencing/tests/**/*",
     "yaml/_yaml*.so", "wcwidth/_wcwidth_c*.so",  # faster twins of what is there in Python, and seldom runs
 )  # fmt: skip
 """Files of packages that nothing uses at run time."""
