@@ -19,7 +19,14 @@ from tests.integration.stage.starting import PROCESSES, ends
 from tests.integration.stage.waiting import wait_until
 
 CONFIGURATION_FAULT, NOT_READY = 2, 1
-OFFSET_TASKS = {10: "tick", 11: "write_entry", 12: "break_off", 13: "eat_memory", 14: "walk"}
+OFFSET_TASKS = {
+    10: "tick",
+    11: "write_entry",
+    12: "break_off",
+    13: "eat_memory",
+    14: "walk",
+    15: "delete_entry",
+}
 
 NOWHERE = {
     **SETTINGS,
@@ -31,12 +38,12 @@ NOWHERE = {
 """Right settings, but no server."""
 
 HELLO, TRIAL = [200, 299], [400, 499]
-UNMIGRATED = "Migrations are not applied: pagoda_trial.0001_initial. Run `pagoda migrate`"
+UNMIGRATED = "of plugins are not applied: pagoda_trial.0001_initial. Run `pagoda migrate`."
 RANGES = {"PLUGIN_OPERATION_ID_CONFIG": json.dumps({"hello-world": HELLO, "trial": TRIAL})}
 OUTSIDE = "outside 200-9999 (1-99 are the host's, 100-199 custom operations). Choose ids from 200 to 9999."
 TRIAL_TASKS = (
     "succeed, fail, nap, hang, overrun, overstay, progress, write_file, flaky, effect, tick, write_entry, "
-    "break_off, eat_memory, walk"
+    "break_off, eat_memory, walk, delete_entry"
 )
 
 RANGE_FAULTS: Mapping[str, tuple[dict[str, Any], list[str]]] = {
@@ -236,25 +243,25 @@ def test_every_process_gives_up_on_a_database_that_is_not_migrated(
     promise("empty database", f"{len(PROCESSES)} processes wait, say so, migrate nothing, end with 1")
 
 
-def test_a_plugin_s_missing_migration_is_named(
+def test_processes_wait_for_a_plugin_s_migration_too(
     make_stack: MakeStack, postgres: Postgres, redis: Redis, promise: Promises
 ) -> None:
-    """It is the plugin's fault, not the host's, which starts without it."""
+    """Else new Pods would serve before the plugin's tables are there."""
     database = postgres.copy_of(TEMPLATE)
     with postgres.connection(database) as connection:
         connection.execute("DELETE FROM django_migrations WHERE app = 'pagoda_trial'")
         connection.execute("DROP TABLE pagoda_trial_trace")
-    stack = make_stack(redis, database=database)
-    api, worker = stack.start_api(), stack.start_worker("neighbour")
-    stack.wait_ready()
-    faults = {plugin["id"]: plugin["faults"] for plugin in stack.client.get("plugins/")["results"]}
-
-    assert [fault["code"] for fault in faults["trial"]] == ["migrations_missing"]
-    assert faults["neighbour"] == []
-    assert UNMIGRATED in api.log()
-    assert worker.is_running
+    stack = make_stack(redis, database=database, PAGODA_WAIT_SECONDS="120")
+    started = stack.start_api(), stack.start_worker("neighbour")
+    wait_until(lambda: all(map(waits, started)), 60, lambda: "".join(each.log() for each in started))
+    assert [UNMIGRATED in each.log() for each in started] == [True, True]
     assert postgres.rows(database, "SELECT to_regclass('pagoda_trial_trace')") == [(None,)]
-    promise("a plugin's missing migration", "the API names it, both images start, nothing is migrated")
+
+    stack.run_to_end("pagoda", "migrate")
+    stack.wait_ready()
+    assert postgres.rows(database, "SELECT count(*) FROM pagoda_trial_trace") == [(0,)]
+    assert all('"event": "waited"' in each.log() for each in started)
+    promise("a plugin's missing migration", "both images name it and wait, then go on")
 
 
 def test_processes_that_wait_go_on_when_the_database_is_migrated(
