@@ -84,9 +84,9 @@ def _sql(trigger: _Trigger, vendor: str) -> Iterator[str]:
     if vendor == "sqlite":
         yield f"{head} BEGIN {trigger.statement}; END"
         return
-    # With its owner's rights, as accounts of plugins see some rows only.
+    # With its owner's rights, as plugins' accounts see some rows only; nothing temporary goes before a table.
     yield (
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-        f"SET search_path FROM CURRENT AS $$ BEGIN {trigger.statement}; RETURN NULL; END $$"
+        f"SET search_path = public, pg_temp AS $$ BEGIN {trigger.statement}; RETURN NULL; END $$"
     )
     yield f"{head} EXECUTE FUNCTION {name}()"

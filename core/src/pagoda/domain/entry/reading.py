@@ -114,7 +114,7 @@ def read_schema(
 def read_attrs(
     entries: Sequence[Entry], viewer: Viewer | None = None
 ) -> dict[int, dict[str, Any]]:  # Any: values of every type
-    """Return ``{entry id: {attribute name: value}}`` in Python, in one query; see `read_states`."""
+    """Return ``{entry id: {attribute name: value}}`` in Python; queries are those of `read_states`."""
     return {pk: attrs_of(state) for pk, state in read_states(entries, viewer).items()}
 
 
