@@ -173,6 +173,14 @@ class TestAttempts:
                 statement
             )
 
+    def test_no_function_of_the_owner_s_looks_into_temporary_tables_first(self, confined: Confined) -> None:
+        with confined.connect("pagoda") as owner:
+            paths = owner.execute(
+                "SELECT proname, array_to_string(proconfig, ',') FROM pg_proc WHERE prosecdef"
+            ).fetchall()
+        assert len(paths) > 5
+        assert [name for name, path in paths if not str(path).endswith(", pg_temp")] == []
+
     def test_the_door_takes_what_was_granted_alone(self, confined: Confined, facts: dict[str, Any]) -> None:
         granted = "SELECT id FROM pagoda_worker.submit_job('{}')"
         job = {"plugin": "neighbour", "queue": "plugin.neighbour", "operation": 400, "operation_name": "x"}
