@@ -29,6 +29,11 @@ class Client:
         body = self.post("auth/token/", username=username, password=PASSWORD)
         self._http.headers["Authorization"] = f"Token {body['token']}"
 
+    @property
+    def authorization(self) -> str:
+        """Return the header that says who asks, for clients of the test's own."""
+        return str(self._http.headers["Authorization"])
+
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Send a request; `path` is below ``/api/v2/`` unless it begins with a slash."""
         full = path if path.startswith("/") else f"/api/v2/{path}"

@@ -22,9 +22,9 @@ DONE = 2
 class Load:
     """Jobs of the trial plugin, each of which leaves one trace in the transaction that ends it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, jobs: list[int] | None = None) -> None:
         self._stack = stack
-        self.jobs: list[int] = []
+        self.jobs = [] if jobs is None else jobs
 
     def submit(self, count: int, *, seconds: float = 0.2) -> None:
         """Queue jobs that work for so long each."""

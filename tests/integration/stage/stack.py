@@ -49,7 +49,9 @@ class Stack:
         database: str,
         broker: Broker,
         settings: Mapping[str, str] = {},
+        images: tuple[str, str] = (API_IMAGE, WORKER_IMAGE),
     ) -> None:
+        self.api_image, self.worker_image = images
         self.network, self.postgres, self.database = network, postgres, database
         self.broker = type(broker).__name__
         self.settings = {
@@ -96,22 +98,22 @@ class Stack:
 
     def start_api(self, name: str = "api", **options: Any) -> PagodaContainer:
         """Start the API; it serves once `wait_ready` returns."""
-        return self.start(name, API_IMAGE, ports=(API_PORT,), **options)
+        return self.start(name, self.api_image, ports=(API_PORT,), **options)
 
     def start_worker(self, target: str, name: str = "", **options: Any) -> PagodaContainer:
         """Start the worker of one plugin, or of the host's own jobs (``core``)."""
         which = ("--core",) if target == "core" else ("--plugin", target)
         return self.start(
-            name or f"worker-{target}", WORKER_IMAGE, ("pagoda-worker", "run", *which), **options
+            name or f"worker-{target}", self.worker_image, ("pagoda-worker", "run", *which), **options
         )
 
     def start_dispatcher(self, name: str = "dispatcher", **options: Any) -> PagodaContainer:
         """Start a dispatcher."""
-        return self.start(name, WORKER_IMAGE, ("pagoda-worker", "dispatch"), **options)
+        return self.start(name, self.worker_image, ("pagoda-worker", "dispatch"), **options)
 
     def start_fleet(self, name: str = "fleet", **options: Any) -> PagodaContainer:
         """Start what the worker's image runs by itself: a dispatcher and all workers."""
-        return self.start(name, WORKER_IMAGE, **options)
+        return self.start(name, self.worker_image, **options)
 
     def start_flower(self) -> PagodaContainer:
         """Start Flower."""
@@ -130,7 +132,7 @@ class Stack:
         Raises:
             AssertionError: it failed; its output is shown.
         """
-        container = self.start("command", API_IMAGE, command, settings=settings)
+        container = self.start("command", self.api_image, command, settings=settings)
         code = container.exit_code()
         printed = container.log()
         assert code == 0, f"{' '.join(command)} ended with {code}:\n{printed}"
@@ -164,6 +166,15 @@ class Stack:
         )
         self.client.log_in()
 
+    def wait_answering(self, name: str) -> None:
+        """Wait until another API than the first is ready, too."""
+        api = self.containers[name]
+        wait_until(
+            lambda: _answers(api),
+            READY_SECONDS,
+            lambda: f"{name} is not ready:\n{tail(api.get_wrapped_container())}",
+        )
+
     def _is_ready(self) -> bool:
         for name, container in self.containers.items():
             assert container.is_running, f"{name} ended with {container.exit_code()}:\n{container.log()}"
@@ -191,3 +202,10 @@ class Stack:
     def host_of(self, name: str) -> str:
         """Return a container's name for itself, as traces have it."""
         return self.containers[name].hostname
+
+
+def _answers(api: PagodaContainer) -> bool:
+    try:
+        return httpx.get(f"http://{api.address(API_PORT)}/readyz", timeout=10).is_success
+    except httpx.TransportError:
+        return False
