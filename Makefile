@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,5 +102,11 @@ zoo: setup ## Start with one plugin per fault, and show what an operator sees of
 restore-drill: setup ## Back a database up, restore it into a new release, and count what came back
 	@$(BIN)/python -m tools.restore_drill
 
+docs: setup ## Build the site of docs/ into .site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-serve: setup ## Serve the site of docs/ on loopback, with reload
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --no-strict
+
 clean: ## Remove environments and caches
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from email.parser import Parser
 from pathlib import Path
 
 import httpx
@@ -66,6 +68,21 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ended = subprocess.run(command, cwd=ROOT / folder, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
     return index
+
+
+def test_the_sdk_s_wheel_tells_an_index_what_it_is(wheels: Path) -> None:
+    (wheel,) = wheels.glob("pagoda_plugin_sdk-*.whl")
+    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", str(wheel)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        told = Parser().parsestr(archive.read(name).decode())
+        assert f"{Path(name).parent}/licenses/LICENSE" in archive.namelist()
+    assert (told["License-Expression"], told["Description-Content-Type"]) == ("Apache-2.0", "text/markdown")
+    assert told["Summary"]
+    assert "example." not in str(told.get_all("Project-URL")), "an address that leads nowhere"
+    assert "](.." not in told.get_payload(), "an index has none of the files beside it"
 
 
 def machine(wheels: Path, folder: Path, *what: str) -> Machine:

@@ -54,6 +54,8 @@ def test_make_lists_every_target_with_a_line(targets: list[str], arguments: tupl
         "bench-startup",
         "bench-sizes",
         "chaos",
+        "docs",
+        "docs-serve",
         "format",
         "hooks",
     ],
@@ -67,7 +69,16 @@ def test_target_makes_its_environment_first(target: str) -> None:
 def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     called = re.findall(r"\bmake ([a-z-]+)", script)
-    assert set(called) >= {"lint", "test", "bounds", "demo", "test-chart", "images", "test-integration"}
+    assert set(called) >= {
+        "lint",
+        "test",
+        "bounds",
+        "docs",
+        "demo",
+        "test-chart",
+        "images",
+        "test-integration",
+    }
     assert set(called) <= set(targets)
 
 
@@ -99,7 +110,7 @@ def test_ci_passes_when_every_step_does(ci: Callable[[str], subprocess.Completed
     assert ci("").returncode == 0
 
 
-@pytest.mark.parametrize("step", ["lint", "test", "bounds", "demo", "test-chart", "images"])
+@pytest.mark.parametrize("step", ["lint", "test", "bounds", "docs", "demo", "test-chart", "images"])
 def test_ci_fails_with_a_step_and_shows_its_output(
     ci: Callable[[str], subprocess.CompletedProcess[str]], step: str
 ) -> None:
