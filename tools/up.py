@@ -93,7 +93,8 @@ def tell(stack: Stack, settings: Settings, password: str) -> None:
     user, flower_password = credentials(settings)
     say(
         f"""
-API            {api}/api/v2/         login {ADMIN} / {password}
+console        {api}/                login {ADMIN} / {password}
+API            {api}/api/v2/
 documentation  {api}/api/v2/docs/
 admin          {api}/admin/
 Flower         {flower}/                login {user} / {flower_password}

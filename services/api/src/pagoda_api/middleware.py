@@ -263,7 +263,7 @@ def _session_user(request: HttpRequest) -> User | None:
     return user if isinstance(user, User) else None
 
 
-COUNTED = ("/api/", "/admin/", "/accounts/", "/plugins/")
+COUNTED = ("/api/", "/console/", "/admin/", "/accounts/", "/plugins/")
 """Where requests are counted; probes, metrics and static files are not."""
 
 

@@ -7,7 +7,6 @@ programs), and ``plugin`` when a plugin refused or failed.
 from __future__ import annotations
 
 import sys
-from html import escape
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -22,6 +21,7 @@ from django.core.exceptions import (
 )
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.urls import is_valid_path, reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -202,8 +202,7 @@ def refused(
     """Answer in the form that the path promises: JSON or a page."""
     body = {"detail": detail, "code": code, "request_id": request_id_of(request)}
     if not _wants_json(request):
-        title = HTTPStatus(status).phrase
-        page = _PAGE.format(title=title, **{name: escape(value) for name, value in body.items()})
+        page = render_to_string("console/refused.html", {"title": HTTPStatus(status).phrase, **body})
         return logged(HttpResponse(page, status=status))
     return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=status))
 
@@ -274,15 +273,3 @@ def _wants_json(request: HttpRequest) -> bool:
     if path.startswith(f"/{PAGES_PREFIX}"):
         return "text/html" not in request.headers.get("Accept", "")
     return path.startswith("/api/") or path in PROBES
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title} - Pagoda</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto; padding: 0 1rem }}
-small {{ color: #666 }}</style>
-</head>
-<body><h1>{title}</h1><p>{detail}</p><p><small>{code}, request {request_id}</small></p></body>
-</html>
-"""

@@ -11,6 +11,7 @@ API_APPS = (
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_htmx",  # its static files; its middleware would run for the API, too
     "pagoda_api",
 )
 
@@ -77,5 +78,5 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "pagoda_api.prefix.PrefixedStaticFiles"},
 }
-LOGIN_URL = "admin:login"
+LOGIN_URL = "console-login"
 CSRF_FAILURE_VIEW = "pagoda_api.problems.csrf_failure"

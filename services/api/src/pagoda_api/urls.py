@@ -55,13 +55,14 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 host: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="root"), name="home"),
+    path("", RedirectView.as_view(pattern_name="console-home"), name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     path("admin/password_change/", admin.site.admin_view(OwnPasswordView.as_view())),
     path("admin/", admin.site.urls),
     path("api/v2/", include(api)),
+    path("console/", include("pagoda_api.console.urls")),
 ]
 
 

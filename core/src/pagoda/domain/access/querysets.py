@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from django.db.models import IntegerField, Model, QuerySet
+from django.db.models import Count, IntegerField, Model, QuerySet
 from django.db.models.functions import Least
 
 from pagoda.domain.entity.models import Entity, EntityAttr
@@ -48,6 +48,12 @@ def readable[M: Model](
     for kind, prefix in chain:
         queryset = queryset.filter(may(viewer(user), level, kind, prefix))
     return queryset
+
+
+def count_entries(entity_ids: Collection[int], user: Viewer | None) -> dict[int, int]:
+    """Return how many active entries of each entity `user` may read, in one query; without any: left out."""
+    entries = readable(Entry.objects.active().filter(schema__in=entity_ids).order_by(), user)
+    return dict(entries.values_list("schema").annotate(Count("pk")))
 
 
 def _chain(model: type[Model]) -> tuple[tuple[Kind, str], ...]:

@@ -12,6 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from pagoda.domain.acting import acting_as
@@ -123,6 +124,10 @@ class PagodaHost:
             client.credentials(HTTP_AUTHORIZATION=f"Token {ApiToken.issue(user, 'test', None)[1]}")
         return client
 
+    def browser(self, user: User | None) -> Client:
+        """Return a browser in which `user` is logged in; None: nobody is."""
+        return browser_of(user)
+
     def run_hook(self, name: str, *arguments: Any, entity_name: str | None = None) -> Any:
         """Run the handlers of a hook as a write does; return the data of a transform or filter."""
         return manager().execute_hook(name, *arguments, entity_name=entity_name)
@@ -146,6 +151,14 @@ class PagodaHost:
         ):
             done.append(_run(waiting))
         return done
+
+
+def browser_of(user: User | None) -> Client:
+    """Return a browser in which `user` is logged in; None: nobody is."""
+    browser = Client(raise_request_exception=False)
+    if user is not None:
+        browser.force_login(user)
+    return browser
 
 
 def _run(job: Job) -> Job:

@@ -1,0 +1,94 @@
+"""What all pages share: who may see them, what a browser may do with them, and the frame around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+
+from pagoda.domain.user.models import User
+from pagoda_api.console.asking import Refused, faults_of
+from pagoda_api.problems import refused
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""No script and no style stands in a page itself."""
+
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "pagoda_theme"
+
+type View = Callable[..., HttpResponse]
+
+
+def page(view: View) -> View:
+    """Have a view serve people who are logged in, refusals of the API as pages, under the policy above."""
+
+    @wraps(view)
+    def served(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), reverse("console-login"))
+        try:
+            response = view(request, *args, **kwargs)
+        except Refused as error:
+            answer = error.answer
+            faults, detail = faults_of(answer)
+            told = " ".join([detail, *(f"{key}: {' '.join(each)}" for key, each in faults.items())]).strip()
+            response = refused(request, told, str(answer.data.get("code", "refused")), answer.status)
+        return guarded(response)
+
+    return served
+
+
+def guarded[R: HttpResponse](response: R) -> R:
+    """Return `response` under the policy; what it shows is its reader's alone, and may be old in a minute."""
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+def show(
+    request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """Return the page that a template makes. Any: what templates take."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    frame = {
+        "theme": theme if theme in THEMES else THEMES[0],
+        "themes": THEMES,
+        "here": request.path_info,
+    }
+    return render(request, f"console/{template}", {**frame, **(context or {})}, status=status)
+
+
+def viewer(request: HttpRequest) -> User | None:
+    """Return who looks at the page."""
+    return request.user if isinstance(request.user, User) else None
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Return whether htmx asks for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def with_query(request: HttpRequest, **changed: object) -> str:
+    """Return the query string of the page with some parameters changed; None leaves one out."""
+    query = {key: request.GET.getlist(key) for key in request.GET}
+    query |= {key: [str(value)] for key, value in changed.items() if value is not None}
+    kept = {key: each for key, each in query.items() if each != [""] and changed.get(key, "") is not None}
+    return f"?{urlencode(kept, doseq=True)}"

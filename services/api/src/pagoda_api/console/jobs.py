@@ -1,0 +1,86 @@
+"""Jobs: the list, and the page of one with its log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from pagoda_api.console.asking import ask, get
+from pagoda_api.console.entries import page_links, told
+from pagoda_api.console.frame import is_fragment, page, show
+from pagoda_plugin_sdk.operations import JobStatus
+
+PAGE = 50
+FIRST_WAIT, LONGEST_WAIT = 1, 30
+"""Seconds until the page asks for more: doubled for as long as there is nothing new."""
+
+ACTIONS = {"cancel": "job-cancel", "retry": "job-retry"}
+STATUSES = tuple(status.name.lower() for status in JobStatus)
+
+
+@page
+@require_safe
+def jobs(request: HttpRequest) -> HttpResponse:
+    """List the jobs that one may see, the newest first."""
+    query = {key: request.GET.getlist(key) for key in request.GET if request.GET[key]}
+    answer = ask(request, "job-list", query={"limit": PAGE, **query})
+    found = answer.data if answer.is_ok else {"results": []}
+    plugins = [each["id"] for each in get(request, "plugin-list")["results"]]
+    context = {
+        "found": found,
+        "pages": page_links(found),
+        "faults": [] if answer.is_ok else told(answer),
+        "statuses": STATUSES,
+        "plugins": ["core", *plugins],
+    }
+    return show(request, "_jobs.html" if is_fragment(request) else "jobs.html", context)
+
+
+@page
+@require_safe
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a job, with the beginning of its log."""
+    found = get(request, "job-detail", pk=pk)
+    log = _log(request, pk) if found["can_read_output"] else None
+    context = {"job": found, "log": log, "wait": FIRST_WAIT, "next_wait": FIRST_WAIT}
+    return show(request, "job.html", context)
+
+
+@page
+@require_safe
+def live(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return what is new of a job, for a page that shows the log up to a line."""
+    after, wait = _number(request, "after", 0), _number(request, "wait", FIRST_WAIT)
+    found = get(request, "job-detail", pk=pk)
+    log = _log(request, pk, after) if found["can_read_output"] else None
+    is_new = bool(log and log["results"])
+    context = {
+        "job": found,
+        "log": log,
+        "wait": wait,
+        "next_wait": FIRST_WAIT if is_new else min(wait * 2, LONGEST_WAIT),
+    }
+    return show(request, "_job_live.html", context)
+
+
+@page
+@require_POST
+def control(request: HttpRequest, pk: int, action: str) -> HttpResponse:
+    """Cancel or retry a job."""
+    answer = ask(request, ACTIONS[action], {"pk": pk}, method="POST")
+    for fault in [] if answer.is_ok else told(answer):
+        messages.error(request, fault)
+    return redirect("console-job", pk=pk)
+
+
+def _log(request: HttpRequest, pk: int, after: int = 0) -> Any:
+    return get(request, "job-log", {"after": after}, pk=pk)
+
+
+def _number(request: HttpRequest, name: str, default: int) -> int:
+    given = request.GET.get(name, "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else default

@@ -1,0 +1,74 @@
+"""Plugins: how each is, what is wrong with it and what mends that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from pagoda.health.plugins import plugin_health
+from pagoda.plugins.runtime import registry
+from pagoda_api.console.asking import get
+from pagoda_api.console.frame import page, show
+
+
+@page
+@require_safe
+def plugins(request: HttpRequest) -> HttpResponse:
+    """List the plugins with their lights."""
+    return show(request, "plugins.html", {"plugins": lights(request), "digest": registry().digest()})
+
+
+@page
+@require_safe
+def plugin(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one plugin."""
+    about = get(request, "plugin-about", name=name)
+    health = [each.to_json() for each in plugin_health() if each.id == about["id"]]
+    record = registry().get(name)
+    model = getattr(record.plugin, "settings_model", None)
+    context = {
+        "plugin": about,
+        "health": health[0] if health else None,
+        "surfaces": [
+            (key, {"count": health[0][key].get("calls", health[0][key].get("jobs", "")), **health[0][key]})
+            for key in SURFACES
+        ]
+        if health
+        else [],
+        "grants": [
+            (str(each), each in record.grants.effective or each in record.grants.granted)
+            for each in sorted({*record.grants.asked, *record.grants.granted})
+        ],
+        "settings": _settings(model),
+    }
+    return show(request, "plugin.html", context)
+
+
+SURFACES = ("load", "endpoint", "hook", "task")
+
+
+def lights(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return each plugin with how it is and what needs a person."""
+    about = {each["id"]: each for each in get(request, "plugin-list")["results"]}
+    found = []
+    for health in get(request, "plugin-health")["results"]:
+        wrong = [
+            {"surface": key, "status": health[key]["status"], "text": health[key]["text"]}
+            for key in SURFACES
+            if health[key]["text"]
+        ]
+        found.append({**health, "about": about.get(health["id"]), "wrong": wrong})
+    return found
+
+
+def _settings(model: Any) -> list[dict[str, Any]]:
+    """Return the fields of a plugin's settings, without values: some are secrets."""
+    if model is None:
+        return []
+    schema = model.model_json_schema()
+    needed = schema.get("required", [])
+    return [
+        {"name": name, "is_required": name in needed, **field} for name, field in schema["properties"].items()
+    ]

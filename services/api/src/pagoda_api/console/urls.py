@@ -1,0 +1,30 @@
+"""The paths of the console, below ``/console/``."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from pagoda_api.console import entries, home, jobs, people, plugins
+
+urlpatterns = [
+    path("", home.home, name="console-home"),
+    path("login/", people.ConsoleLoginView.as_view(), name="console-login"),
+    path("logout/", people.ConsoleLogoutView.as_view(), name="console-logout"),
+    path("theme/", people.theme, name="console-theme"),
+    path("search/", home.search, name="console-search"),
+    path("entities/", entries.entities, name="console-entities"),
+    path("entities/<int:pk>/", entries.entity, name="console-entity"),
+    path("entities/<int:pk>/new/", entries.create, name="console-entry-new"),
+    path("entries/<int:pk>/", entries.entry, name="console-entry"),
+    path("entries/<int:pk>/history/", entries.history, name="console-entry-history"),
+    path("entries/<int:pk>/edit/", entries.edit, name="console-entry-edit"),
+    path("entries/<int:pk>/delete/", entries.delete, name="console-entry-delete"),
+    path("entries/<int:pk>/restore/", entries.restore, name="console-entry-restore"),
+    path("suggestions/", entries.suggestions, name="console-suggestions"),
+    path("jobs/", jobs.jobs, name="console-jobs"),
+    path("jobs/<int:pk>/", jobs.job, name="console-job"),
+    path("jobs/<int:pk>/live/", jobs.live, name="console-job-live"),
+    re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
+    path("plugins/", plugins.plugins, name="console-plugins"),
+    path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),
+]

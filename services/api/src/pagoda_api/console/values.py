@@ -1,0 +1,165 @@
+"""Values in forms: each attribute type has its inputs, and what people type becomes what the API takes.
+
+What is typed wrongly is passed on as it is: the API's own words then say what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.http import QueryDict
+
+MORE_ROWS = 3
+MAX_ROWS = 1_000
+
+_LISTS = {"object": "entry-list", "named_object": "entry-list", "group": "group-list", "role": "role-list"}
+"""Where the API lists what a reference may point to, by the type of the reference."""
+
+_LABEL = re.compile(r"(?P<name>.*?)\s*#(?P<id>\d{1,18})", re.DOTALL)
+
+
+class Row(NamedTuple):
+    """The inputs of one element: its own, and the name that a named reference carries."""
+
+    text: str = ""
+    name: str = ""
+
+
+@dataclass(slots=True)
+class AttrField:
+    """One attribute in a form."""
+
+    attr: Mapping[str, Any]  # Any: JSON values, as an entity's attributes are shown
+    rows: list[Row]
+    faults: list[str] = field(default_factory=list)
+    stored: list[Row] | None = None  # where somebody else has stored something else meanwhile
+
+    @property
+    def key(self) -> str:
+        """Return the name of its inputs."""
+        return f"attr-{self.attr['id']}"
+
+    @property
+    def is_array(self) -> bool:
+        """Return whether it has any number of rows."""
+        return str(self.attr["type"]).startswith("array_")
+
+    @property
+    def element(self) -> str:
+        """Return the type of a row."""
+        return str(self.attr["type"]).removeprefix("array_")
+
+    @property
+    def is_reference(self) -> bool:
+        """Return whether its rows name other things."""
+        return self.element in _LISTS
+
+    @property
+    def inputs(self) -> list[Row]:
+        """Return the rows that a form shows: of an array one more, to be filled."""
+        return [*self.rows, Row()] if self.is_array else self.rows or [Row()]
+
+    def add_rows(self) -> None:
+        """Have it show more rows to be filled."""
+        self.rows += [Row()] * MORE_ROWS
+
+
+def fields_of(attrs: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> list[AttrField]:
+    """Return a field for each attribute that is stored, with the values by the attribute's name."""
+    return [
+        AttrField(attr, _rows(attr["type"], values.get(attr["name"], attr.get("default_value"))))
+        for attr in attrs
+        if attr["id"] is not None  # computed by a plugin
+    ]
+
+
+def sent_fields(attrs: Iterable[Mapping[str, Any]], sent: QueryDict) -> list[AttrField]:
+    """Return the fields as a form sent them."""
+    found = []
+    for each in fields_of(attrs, {}):
+        texts = [text.replace("\r\n", "\n") for text in sent.getlist(each.key)[:MAX_ROWS]]
+        names = sent.getlist(f"{each.key}-name")[:MAX_ROWS]
+        names += [""] * (len(texts) - len(names))
+        rows = [Row(*pair) for pair in zip(texts, names, strict=False)]
+        found.append(AttrField(each.attr, [row for row in rows if row != Row()]))
+    return found
+
+
+def raw_value(sent: AttrField, find: Callable[[AttrField, str], object]) -> Any:
+    """Return what the API takes for the rows of a field; Any: a JSON value.
+
+    `find` returns the id of what a row of a reference names, or what is to be said of it as it is.
+    """
+    elements = [_element(sent, row, find) for row in sent.rows]
+    return elements if sent.is_array else elements[0] if elements else None
+
+
+def same(left: AttrField, right: AttrField) -> bool:
+    """Return whether two states of a field show the same."""
+    return [_unbroken(row) for row in left.rows] == [_unbroken(row) for row in right.rows]
+
+
+def label(target: Mapping[str, Any] | None) -> str:
+    """Return how an input shows what a reference points to."""
+    return "" if target is None else f"{target['name']} #{target['id']}"
+
+
+def parts(text: str) -> tuple[str, int | None]:
+    """Return name and id of what `label` made; of anything else itself and None."""
+    match = _LABEL.fullmatch(text)
+    return (text, None) if match is None else (match["name"], int(match["id"]))
+
+
+def list_of(element: str) -> str:
+    """Return the name of the API's list of what a reference of this type may point to."""
+    return _LISTS[element]
+
+
+def _unbroken(row: Row) -> Row:
+    return Row(row.text.replace("\r\n", "\n"), row.name)
+
+
+def _rows(type_name: str, value: Any) -> list[Row]:
+    element = type_name.removeprefix("array_")
+    if value is None:
+        return []
+    elements: Sequence[Any] = value if type_name.startswith("array_") else [value]
+    return [_row(element, each) for each in elements]
+
+
+def _row(element: str, value: Any) -> Row:
+    match element:
+        case "named_object":
+            return Row(label(value["object"]), value["name"])
+        case "object" | "group" | "role":
+            return Row(label(value))
+        case "boolean":
+            return Row("true" if value else "false")
+        case _:
+            return Row(str(value))
+
+
+def _element(sent: AttrField, row: Row, find: Callable[[AttrField, str], object]) -> object:
+    match sent.element:
+        case "named_object":
+            return {"name": row.name, "object": find(sent, row.text) if row.text else None}
+        case "object" | "group" | "role":
+            return find(sent, row.text)
+        case "boolean":
+            return {"true": True, "false": False}.get(row.text, row.text)
+        case "number":
+            return _number(row.text)
+        case _:
+            return row.text
+
+
+def _number(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,73 @@
+"""What the console's templates show: values by their type, moments, and links to the same page."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_NOTHING = SafeString('<span class="none">none</span>')
+CUT = 200
+"""Characters of a text that a table shows."""
+
+
+@register.filter
+def moment(value: datetime | str | None) -> SafeString | str:
+    """Return a moment for people and programs: UTC, to the second."""
+    if not value:
+        return _NOTHING
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if instant.tzinfo is not None:
+        instant = instant.astimezone(UTC)
+    return format_html('<time datetime="{}">{}</time>', instant.isoformat(), f"{instant:%Y-%m-%d %H:%M:%S}")
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Return JSON as text that is easy to read; Any: JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.simple_tag
+def value(type_name: str, held: Any, *, brief: bool = False) -> SafeString:
+    """Return a value by the name of its type; `brief` for a table. Any: a JSON value."""
+    if not type_name:
+        return _NOTHING
+    if held is None or held == []:
+        return _NOTHING
+    if not type_name.startswith("array_"):
+        return _element(type_name, held, brief)
+    shown = [(_element(type_name.removeprefix("array_"), each, brief),) for each in held]
+    if brief:
+        more = format_html(" and {} more", len(shown) - 3) if len(shown) > 3 else ""
+        return format_html("{}{}", format_html_join(", ", "{}", shown[:3]), more)
+    return format_html('<ul class="values">{}</ul>', format_html_join("", "<li>{}</li>", shown))
+
+
+def _element(type_name: str, held: Any, brief: bool) -> SafeString:
+    match type_name, held:
+        case _, None:
+            return _NOTHING
+        case "object", {"id": pk, "name": name}:
+            return format_html('<a href="{}">{}</a>', reverse("console-entry", args=[pk]), name)
+        case "named_object", {"name": name, "object": target}:
+            return format_html("{}: {}", name, _element("object", target, brief))
+        case _, {"name": name}:
+            return format_html("{}", name)
+        case "boolean", _:
+            return SafeString("yes" if held else "no")
+        case "datetime", str():
+            return format_html('<time datetime="{}">{}</time>', held, held.replace("T", " "))
+        case _, str() if brief and len(held) > CUT:
+            return format_html("{}…", held[:CUT])
+        case "text", _:
+            return format_html('<span class="text">{}</span>', held)
+        case _:
+            return format_html("{}", held if isinstance(held, str) else json.dumps(held))

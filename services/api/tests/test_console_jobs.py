@@ -1,0 +1,135 @@
+"""Jobs and plugins in the console: watched, cancelled, run again, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from pagoda.jobs import operations, store
+from pagoda.jobs.models import Job
+from pagoda.jobs.testing import plugin_tasks, recording_publisher
+from pagoda.plugins.runtime import registry
+from pagoda_api.testing.host import browser_of
+from pagoda_plugin_sdk import Plugin
+from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.tasks import plugin_task
+
+pytestmark = pytest.mark.django_db
+
+EVIL = "<script>alert(1)</script>"
+
+
+@plugin_task(0)
+def restock(job: Any) -> None: ...
+
+
+@pytest.fixture
+def make_job(db: None) -> Iterator[Callable[..., Job]]:
+    def make(user: Any = None, **fields: Any) -> Job:
+        return store.submit(
+            store.JobRequest(operation=operations.resolve_name("shop", "restock"), user=user, **fields)
+        )
+
+    with recording_publisher(), plugin_tasks("shop", [restock], cancelable_operations=["restock"]):
+        yield make
+
+
+def attempt_of(job: Job) -> Any:
+    attempt = store.claim(job.pk, "node/1", 30)
+    assert attempt is not None
+    return attempt
+
+
+def page(job: Job, name: str = "console-job") -> str:
+    return reverse(name, args=[job.pk])
+
+
+def test_a_job_is_watched_until_it_ends(ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann, params={"shelf": EVIL}), browser_of(ann)
+    attempt = attempt_of(job)
+    store.set_progress(attempt, 40.0, EVIL)
+    job.logs.create(level="INFO", message=f"line {EVIL}", attempt=1)
+
+    text = browser.get(page(job)).content.decode()
+    assert "line &lt;script&gt;" in text
+    assert EVIL not in text
+    last = job.logs.get().pk
+    live = f"{page(job, 'console-job-live')}?after={last}&wait=1"
+    assert live.replace("&", "&amp;") in text
+
+    quiet = browser.get(live)
+    assert (quiet.context["wait"], quiet.context["next_wait"]) == (1, 2)
+    assert "hx-swap-oob" not in quiet.content.decode()
+    job.logs.create(level="INFO", message="news", attempt=1)
+    news = browser.get(live.replace("wait=1", "wait=30")).content.decode()
+    assert 'hx-swap-oob="beforeend:#log-lines"' in news
+    assert "wait=1" in news
+
+    store.finish(attempt, JobStatus.DONE, text="ended")
+    assert "hx-get" not in browser.get(live).content.decode()
+
+
+def test_waiting_is_bounded(ann: Any, make_job: Callable[..., Job]) -> None:
+    answer = browser_of(ann).get(f"{page(make_job(ann), 'console-job-live')}?after=x&wait=30")
+    assert answer.context["next_wait"] == 30
+
+
+def test_a_job_is_cancelled_and_run_again(ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann), browser_of(ann)
+    browser.post(reverse("console-job-control", args=[job.pk, "cancel"]))
+    job.refresh_from_db()
+    assert JobStatus(job.status).name == "CANCELED"
+    assert "Run it again" in browser.get(page(job)).content.decode()
+    browser.post(reverse("console-job-control", args=[job.pk, "retry"]))
+    job.refresh_from_db()
+    assert job.finished_at is None
+
+
+def test_what_the_api_refuses_is_told(ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann), browser_of(ann)
+    answer = browser.post(reverse("console-job-control", args=[job.pk, "retry"]), follow=True)
+    assert 'class="notice error"' in answer.content.decode()
+
+
+def test_jobs_of_others_are_not_there(make_user: Any, ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann), browser_of(make_user("bob"))
+    assert browser.get(page(job)).status_code == 404
+    assert page(job) not in browser.get("/console/jobs/").content.decode()
+    assert browser.post(reverse("console-job-control", args=[job.pk, "cancel"])).status_code == 302
+    job.refresh_from_db()
+    assert job.finished_at is None
+
+
+def test_the_list_is_filtered_by_the_url(ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann), browser_of(ann)
+    assert page(job) in browser.get("/console/jobs/?status=processing&user=me&plugin=").content.decode()
+    assert page(job) not in browser.get("/console/jobs/?status=error").content.decode()
+    assert "There is no status &#x27;lost&#x27;" in browser.get("/console/jobs/?status=lost").content.decode()
+
+
+def test_a_failed_job_needs_a_person(ann: Any, make_job: Callable[..., Job]) -> None:
+    job = make_job(ann)
+    store.finish(attempt_of(job), JobStatus.ERROR, text=EVIL)
+    text = browser_of(ann).get("/console/").content.decode()
+    assert f'<li class="failing"><a href="{page(job)}">' in text
+    assert EVIL not in text
+
+
+class Shop(Plugin):
+    id = "shop-of-test"
+    name = EVIL
+    description = EVIL
+
+
+def test_a_plugin_is_shown_with_what_is_wrong(ann: Any, register: Callable[[Any], Any]) -> None:
+    register(Shop())
+    registry().report_fault("shop-of-test", "urls_failed", f"its URLs are broken {EVIL}. Mend them.")
+    browser = browser_of(ann)
+    for url in ("/console/", "/console/plugins/", "/console/plugins/shop-of-test/"):
+        text = browser.get(url).content.decode()
+        assert "its URLs are broken &lt;script&gt;" in text, url
+        assert EVIL not in text, url
+    assert browser.get("/console/plugins/nowhere/").status_code == 404
