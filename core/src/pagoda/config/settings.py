@@ -172,6 +172,10 @@ class Settings(BaseSettings):
     domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value
     domain_max_choices: int = Field(default=1_000, ge=1)  # of a select; entities in a referral
 
+    # Search
+    search_timeout_seconds: float = Field(default=5.0, gt=0, le=60)  # of one search, its count included
+    search_max_scanned_rows: int = Field(default=100_000, ge=1)  # entries that no index leads to
+
     # Jobs
     job_lease_seconds: float = Field(default=30.0, ge=1)  # a worker silent for this long has lost its jobs
     job_soft_limit_seconds: float = Field(default=3300.0, gt=0)

@@ -7,6 +7,9 @@ from typing import Any
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination, LimitOffsetPagination
 from rest_framework.request import Request
+from rest_framework.response import Response
+
+from pagoda.domain.search.finding import FoundEntries
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -16,7 +19,7 @@ MAX_OFFSET = 2**31 - 1  # what every database takes
 class PagePagination(LimitOffsetPagination):
     """Pages by ``?limit=`` and ``?offset=``; a limit that is out of range is refused, not silently cut."""
 
-    query_parameters = ("limit", "offset")
+    query_parameters: tuple[str, ...] = ("limit", "offset")
     default_limit = DEFAULT_LIMIT
     max_limit = MAX_LIMIT
 
@@ -27,6 +30,66 @@ class PagePagination(LimitOffsetPagination):
     def get_offset(self, request: Request) -> int:
         """Return how many rows the page leaves out."""
         return number_parameter(request, self.offset_query_param, 0, lowest=0, highest=MAX_OFFSET)
+
+
+class FoundPagination(PagePagination):
+    """Pages of what is searched for: by ``?cursor=``, which writes don't shift, or by limit and offset."""
+
+    query_parameters = ("limit", "offset", "cursor", "ordering", "fields")
+
+    def answer(self, request: Request, found: FoundEntries, offset: int, results: list[Any]) -> Response:
+        """Return a page with the links to those around."""
+        links: dict[str, dict[str, str | int] | None] = {"next": None, "previous": None}
+        if "cursor" in request.query_params:
+            links = {
+                "next": {"cursor": found.next} if found.next else None,
+                "previous": {"cursor": found.previous} if found.previous else None,
+            }
+        else:
+            limit = self.get_limit(request)
+            links["next"] = {"offset": offset + limit} if found.has_next else None
+            links["previous"] = {"offset": max(0, offset - limit)} if offset else None
+        return Response(
+            {
+                "count": found.count.number,
+                "count_is_exact": found.count.is_exact,
+                **{name: _linked(request, parameters) for name, parameters in links.items()},
+                "results": results,
+            }
+        )
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters for the OpenAPI schema."""
+        texts = {
+            "cursor": "Where the page begins: empty for the first, then as the links have it.",
+            "ordering": "Such as `-attr.ram,name`; what is not set counts as highest. By id unless given.",
+            "fields": "What is shown, such as `id,name,attr.ram`.",
+        }
+        named = [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in texts.items()
+        ]
+        return [*super().get_schema_operation_parameters(view), *named]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the page for the OpenAPI schema."""
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)
+        exact = {
+            "type": "boolean",
+            "description": "False: it is the database's estimate, of more than 10,000.",
+        }
+        page["properties"]["count_is_exact"] = exact
+        page["required"] = [*page.get("required", ()), "count_is_exact"]
+        return page
+
+
+def _linked(request: Request, parameters: dict[str, str | int] | None) -> str | None:
+    if parameters is None:
+        return None
+    query = request.query_params.copy()
+    for name, value in parameters.items():
+        query[name] = str(value)
+    return f"{request.build_absolute_uri(request.path)}?{query.urlencode()}"
 
 
 class NewestFirstPagination(CursorPagination):

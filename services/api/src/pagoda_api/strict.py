@@ -40,6 +40,13 @@ class StrictSerializer(serializers.Serializer[Any]):
 class StrictFilterBackend(DjangoFilterBackend):
     """Filters by query parameters, and refuses those that neither the filters nor the pages know."""
 
+    fields: Collection[str] = ()
+    """Parameters that others read."""
+
+    def is_open(self, parameter: str) -> bool:
+        """Return whether somebody else reads, and checks, a parameter."""
+        return parameter in self.fields
+
     def filter_queryset[M: Model](  # type: ignore[override]  # the request is DRF's
         self, request: Request, queryset: QuerySet[M], view: APIView
     ) -> QuerySet[M]:
@@ -52,7 +59,8 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         known = filterset_class.base_filters if filterset_class else {}
         of_pages = getattr(getattr(view, "paginator", None), "query_parameters", ())
-        refuse_unknown(request.query_params, [*known, *of_pages], noun="query parameter")
+        given = [key for key in request.query_params if not self.is_open(key)]
+        refuse_unknown(given, [*known, *of_pages, *self.fields], noun="query parameter")
         filtered: QuerySet[M] = super().filter_queryset(request, queryset, view)
         return filtered
 

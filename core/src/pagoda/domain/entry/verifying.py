@@ -56,14 +56,19 @@ def after_migrations(*, using: str, verbosity: int, stdout: Any = sys.stdout, **
             stdout.write(f"{count} entries of an earlier release got their current values\n")
 
 
-def fill() -> int:
-    """Store the current values of the entries that have none, in batches as `verify`; return how many."""
+def fill(*, most: int | None = None) -> int:
+    """Store the current values of the entries that have none, in batches as `verify`; return how many.
+
+    It ends behind the batch that has reached `most`.
+    """
     count = 0
     for ids in _batches(only_missing=True):
         with transaction.atomic():
             missing, _ = _compared(_locked(ids))
             _store(missing)
         count += len(missing)
+        if most is not None and count >= most:
+            break
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
+from pagoda.domain.search.finding import find, limited
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.fields import (
@@ -32,9 +34,11 @@ from pagoda_api.fields import (
     find_entity,
     found_or_404,
 )
+from pagoda_api.pagination import FoundPagination, PagePagination
+from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
 from pagoda_api.resources.filters import StandingFilter, asking_user
-from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_api.strict import StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.text import name_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -147,6 +151,14 @@ class EntryCreateSerializer(EntryUpdateSerializer):
         return attrs | {"schema": given[0]}
 
 
+def show(page: Sequence[Entry], user: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """Return entries with what `user` (Any: of the request) may see of them, as far as it is asked for."""
+    attrs = attrinfo_for(page, user)
+    filtered = {entry.pk: filter_entry_attrs(entry, attrs[entry.pk], False) for entry in page}
+    rows = EntrySerializer(page, many=True, context={"attrs": filtered}).data
+    return [limited(row, fields) for row in rows]
+
+
 class EntryFilter(StandingFilter):
     """Which entries a list shows."""
 
@@ -176,7 +188,8 @@ class EntryViewSet(GenericViewSet[Entry]):
 
     serializer_class = EntrySerializer
     filterset_class = EntryFilter
-    filter_backends = [StrictFilterBackend]
+    filter_backends = [ConditionFilterBackend]
+    pagination_class = FoundPagination
     lookup_value_regex = r"\d+"
 
     def get_queryset(self) -> QuerySet[Entry]:
@@ -184,19 +197,26 @@ class EntryViewSet(GenericViewSet[Entry]):
         entries = readable(
             Entry.objects.select_related("schema", "created_user").order_by("id"), self.request.user
         )
-        if self.action in ("list", "retrieve", "partial_update"):
+        if self.action in ("retrieve", "partial_update"):
             is_update = self.action == "partial_update"
             entries = with_values(entries, self.request.user, for_update=is_update)
         return entries
 
     def list(self, request: Request) -> Response:
-        """List a page of entries with their attributes."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        if not page and (entity := request.query_params.get("entity")):
+        """List a page of entries with their attributes.
+
+        Any field filters: `name`, `note`, `id`, `created_time`, `updated_time`, `created_user`, and
+        attributes as `attr.<name>`, through references as `attr.host.attr.os`. Behind the field comes `__`
+        and one of `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `contains`, `startswith`, `regex`, `in`, `empty`;
+        without it `eq` is meant.
+        """
+        rows = self.filter_queryset(self.get_queryset())
+        pages = FoundPagination()
+        query = query_of(request, pages, EntrySerializer.Meta.fields)
+        found = find(rows, request.user, query)
+        if not found.rows and query.entity_ids is None and (entity := request.query_params.get("entity")):
             find_entity(entity, request.user, field="entity")  # refuses one that is unknown
-        attrs = attrinfo_for(page, request.user)
-        filtered = {entry.pk: filter_entry_attrs(entry, attrs[entry.pk], False) for entry in page}
-        return self.get_paginated_response(EntrySerializer(page, many=True, context={"attrs": filtered}).data)
+        return pages.answer(request, found, query.offset, show(found.rows, request.user, query.fields))
 
     @extend_schema(request=EntryCreateSerializer, responses={201: EntrySerializer})
     def create(self, request: Request) -> Response:
@@ -232,7 +252,7 @@ class EntryViewSet(GenericViewSet[Entry]):
         return self._written(services.restore_entry(entry, actor(request)))
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)
-    @action(detail=True, methods=["get"], filter_backends=[])
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
     def history(self, request: Request, pk: str) -> Response:
         """List every version of its values that the user may read, the newest first."""
         versions = versions_of(self._entry(pk), request.user)

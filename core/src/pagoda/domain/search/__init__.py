@@ -1,0 +1,1 @@
+"""Finding entries: conditions, orders and pages under the rights of who asks."""

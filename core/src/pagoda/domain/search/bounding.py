@@ -1,0 +1,121 @@
+"""What a search may take: time, and rows that no index leads to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import DataError, OperationalError, connection, transaction
+from django.db.models import QuerySet
+
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.verifying import fill
+from pagoda.domain.search.regexes import FUNCTION, matches
+from pagoda_plugin_sdk.rules.text import listed
+
+EXACT_COUNT: Final = 10_000
+_FILLED: Final = 5_000
+_STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock
+
+
+class Count(NamedTuple):
+    """How many rows there are."""
+
+    number: int
+    is_exact: bool
+
+
+@contextmanager
+def bounded(hint: str = "") -> Iterator[None]:
+    """End the queries in it after SEARCH_TIMEOUT_SECONDS.
+
+    Raises:
+        ValidationError: they were ended; `hint` says what would help.
+    """
+    seconds = settings.PAGODA.search_timeout_seconds
+    bound = _on_postgresql if connection.vendor == "postgresql" else _on_sqlite
+    try:
+        with bound(seconds):
+            yield
+    except DataError as error:
+        fault = f"The database can't compare that: {str(error).splitlines()[0]}"
+        raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="invalid") from error
+    except OperationalError as error:
+        if not any(word in str(error) for word in ("statement timeout", "interrupted")):
+            raise
+        fault = (
+            f"The search took more than {seconds:g} s (SEARCH_TIMEOUT_SECONDS) and was ended. "
+            f"{hint or 'Narrow it by the entity, by an equal value or by the beginning of an order.'}"
+        )
+        raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="too_slow") from error
+
+
+@contextmanager
+def _on_postgresql(seconds: float) -> Iterator[None]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Its own timeout comes back with the end of what may be somebody else's transaction.
+        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(int(seconds * 1000))])
+        yield
+        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+
+
+@contextmanager
+def _on_sqlite(seconds: float) -> Iterator[None]:
+    connection.ensure_connection()
+    database: Any = connection.connection  # Any: sqlite3's
+    database.create_function(FUNCTION, 2, matches, deterministic=True)
+    ends = time.monotonic() + seconds
+    database.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
+    try:
+        yield
+    finally:
+        database.set_progress_handler(None, 0)
+
+
+def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) -> None:
+    """Refuse to go through more rows than SEARCH_MAX_SCANNED_ROWS one by one.
+
+    `candidates` are those that an index leads to, `slow` says what has to be held against each.
+
+    Raises:
+        ValidationError: keyed by `key`; names the index to make.
+    """
+    most = settings.PAGODA.search_max_scanned_rows
+    if slow and _counted(candidates, most + 1) > most:
+        fault = (
+            f"More than {most:,} entries (SEARCH_MAX_SCANNED_ROWS) would have to be gone through one by one: "
+            f"{listed(slow)}. Or narrow it by an equal value or the entity."
+        )
+        raise ValidationError({key: [fault]}, code="too_slow")
+
+
+def count_rows(rows: QuerySet[Any]) -> Count:
+    """Count exactly up to 10,000; more are estimated on PostgreSQL, and counted on SQLite."""
+    number = _counted(rows, EXACT_COUNT + 1)
+    if number <= EXACT_COUNT:
+        return Count(number, is_exact=True)
+    if connection.vendor != "postgresql":
+        return Count(rows.count(), is_exact=True)
+    plan = json.loads(rows.order_by().explain(format="json"))
+    return Count(max(number, int(plan[0]["Plan"]["Plan Rows"])), is_exact=False)
+
+
+def _counted(rows: QuerySet[Any], most: int) -> int:
+    return rows.order_by().values("pk")[:most].count()
+
+
+def require_values() -> None:
+    """Have every entry hold its current values, by which conditions look for it.
+
+    Raises:
+        ValidationError: so many have none that a request can't make them.
+    """
+    missing = Entry.objects.filter(current_values__isnull=True).order_by()
+    if missing.exists() and fill(most=_FILLED) >= _FILLED and missing.exists():
+        fault = "The values of many entries are being made; ask again later, or have `pagoda migrate` run."
+        raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="unready")

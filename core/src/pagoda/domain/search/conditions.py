@@ -1,0 +1,154 @@
+"""Conditions as clients send them: a tree of tests, read from query parameters or from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.text import text_fault
+from pagoda_plugin_sdk.washing import shown
+
+OPERATORS: Final = (
+    *("eq", "ne", "gt", "gte", "lt", "lte", "contains", "startswith", "regex", "in", "empty"),
+)
+MAX_TESTS: Final = 100
+MAX_DEPTH: Final = 10  # of and, or and not inside each other
+MAX_FIELD_LENGTH: Final = 1_000
+MAX_VALUES: Final = 100  # of one `in`
+MAX_TEXT_LENGTH: Final = 1_000
+MAX_REGEX_LENGTH: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One field held against a value, not checked against any entity yet."""
+
+    key: str  # what the client calls it: errors are keyed by it
+    field: str  # ``name``, ``attr.ram``, ``attr.host.attr.os``
+    operator: str
+    value: Any  # Any: text, or what JSON has
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Holds where each of them holds; of none everywhere."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds where one of them holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds where the other does not."""
+
+    part: Condition
+
+
+type Condition = Test | All | AnyOf | Not
+
+EVERYWHERE: Final = All(())
+
+
+def tests_in(condition: Condition) -> Iterator[Test]:
+    """Yield the tests of a tree."""
+    match condition:
+        case Test():
+            yield condition
+        case Not(part):
+            yield from tests_in(part)
+        case All(parts) | AnyOf(parts):
+            for part in parts:
+                yield from tests_in(part)
+
+
+def read_parameters(given: Iterable[tuple[str, str]]) -> All:
+    """Return the condition of query parameters such as ``attr.ram__gte=4``: all of them hold.
+
+    Raises:
+        ValidationError: keyed by the parameter; its operator is unknown, or there are too many.
+    """
+    tests = tuple(_of_parameter(key, value) for key, value in given)
+    if len(tests) > MAX_TESTS:
+        raise ValidationError({tests[MAX_TESTS].key: [_too_many()]}, code="too_many")
+    return All(tests)
+
+
+def _of_parameter(key: str, value: str) -> Test:
+    field, separator, operator = key.rpartition("__")
+    if separator and operator not in OPERATORS and not field.startswith("attr."):
+        raise ValidationError({key: [_no_operator(operator)]}, code="unknown")
+    if not separator or operator not in OPERATORS:  # an attribute may have any name
+        field, operator = key, "eq"
+    return Test(
+        key=key, field=field, operator=operator, value=value.split(",") if operator == "in" else value
+    )
+
+
+def read_tree(given: object, place: str = "where", depth: int = 1) -> Condition:
+    """Return the condition of JSON: ``{"and": [...]}``, ``{"or": [...]}``, ``{"not": {...}}`` and tests.
+
+    A test is ``{"field": "attr.ram", "op": "gte", "value": 4}``; without ``op`` it is ``eq``.
+
+    Raises:
+        ValidationError: keyed by the place, such as ``where.and[1]``.
+    """
+    condition = _read(given, place, depth)
+    if depth == 1 and sum(1 for _ in tests_in(condition)) > MAX_TESTS:
+        raise ValidationError({place: [_too_many()]}, code="too_many")
+    return condition
+
+
+def _read(given: object, place: str, depth: int) -> Condition:
+    if depth > MAX_DEPTH:
+        raise ValidationError({place: [f"It is more than {MAX_DEPTH} levels deep; flatten it."]})
+    if not isinstance(given, Mapping):
+        raise ValidationError({place: [f"{shown(given)} is no condition. {_FORMS}"]})
+    keys = set(given)
+    if keys in ({"and"}, {"or"}):
+        (word, parts), *_ = given.items()
+        if not isinstance(parts, list):
+            raise ValidationError({f"{place}.{word}": [f"{shown(parts)} is no list of conditions."]})
+        if len(parts) > MAX_TESTS:
+            raise ValidationError({f"{place}.{word}": [_too_many()]}, code="too_many")
+        read = tuple(_read(part, f"{place}.{word}[{index}]", depth + 1) for index, part in enumerate(parts))
+        return All(read) if word == "and" else AnyOf(read)
+    if keys == {"not"}:
+        return Not(_read(given["not"], f"{place}.not", depth + 1))
+    return _test(given, place)
+
+
+def _test(given: Mapping[str, Any], place: str) -> Test:
+    field, operator = given.get("field"), given.get("op", "eq")
+    if "field" not in given or set(given) - {"field", "op", "value"}:
+        raise ValidationError({place: [f"{shown(dict(given))} is no condition. {_FORMS}"]})
+    if not isinstance(field, str) or text_fault(field, MAX_FIELD_LENGTH):
+        raise ValidationError({f"{place}.field": [f"{shown(field)} is no name of a field."]})
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        raise ValidationError({f"{place}.op": [_no_operator(operator)]}, code="unknown")
+    if "value" not in given and operator != "empty":
+        raise ValidationError({f"{place}.value": [f"`{operator}` needs a value; give one."]})
+    return Test(key=place, field=field, operator=operator, value=given.get("value", True))
+
+
+_FORMS: Final = (
+    'Give {"and": [...]}, {"or": [...]}, {"not": {...}} or {"field": "attr.ram", "op": "gte", "value": 4}.'
+)
+
+
+def _no_operator(operator: object) -> str:
+    misses = near_misses(operator, OPERATORS) if isinstance(operator, str) else ""
+    return f"There is no operator {shown(operator)}.{misses} There are: {', '.join(OPERATORS)}."
+
+
+def _too_many() -> str:
+    return f"More than {MAX_TESTS} conditions are too many at once; use `in` for values of one field."

@@ -1,0 +1,234 @@
+"""One test of one field, made into a filter of the database, with what an index of it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import BooleanField, Case, F, Q, QuerySet, When
+
+from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry.models import AttributeReference
+from pagoda.domain.search.conditions import Test
+from pagoda.domain.search.values import (
+    OPERATORS_OF,
+    Compared,
+    ValueKind,
+    kind_of_values,
+    moment,
+    read_value,
+    read_values,
+)
+from pagoda.domain.user.models import Level
+from pagoda.domain.user.permissions import Viewer, may
+from pagoda.domain.value_expressions import Operator, compared
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
+from pagoda_plugin_sdk.washing import shown
+
+OWN_FIELDS: Final = {
+    "id": ValueKind.NUMBER,
+    "name": ValueKind.TEXT,
+    "note": ValueKind.TEXT,
+    "created_time": ValueKind.INSTANT,
+    "updated_time": ValueKind.INSTANT,
+    "created_user": ValueKind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A condition for the database."""
+
+    q: Q
+    cheap: Q | None = None  # a wider one that an index answers; None: everything
+    slow: tuple[str, ...] = ()  # what has to be looked at row by row, and what would help
+
+
+def with_operator(test: Test, operator: str, value: Any = ...) -> Test:  # Any: of the test
+    given = test.value if value is ... else value
+    return Test(key=test.key, field=test.field, operator=operator, value=given)
+
+
+def negated(q: Q) -> Q:
+    """Return that `q` does not hold: what is null in SQL does not, either."""
+    if not q:
+        return Q(pk__in=[])
+    return ~Q(Case(When(q, then=True), default=False, output_field=BooleanField()))
+
+
+def fitting(test: Test, attrs: Sequence[EntityAttr]) -> list[EntityAttr]:
+    """Return the attributes with whose types the test goes.
+
+    Raises:
+        ValidationError: it goes with none, as is said of the first.
+    """
+    fitting, faults = [], []
+    for attr in attrs:
+        kind = kind_of_values(attr.attr_type)
+        try:
+            if kind is not None:
+                read_operand(kind, test)
+            fitting.append(attr)
+        except ValidationError as fault:
+            faults.append(fault)
+    if not fitting:
+        raise faults[0]
+    return fitting
+
+
+def read_operand(kind: ValueKind, test: Test) -> Any:  # Any: of the kind
+    if test.operator not in OPERATORS_OF[kind]:
+        fault = f"a {kind.value} has no {test.operator}; it has {', '.join(OPERATORS_OF[kind])}"
+        raise wrong(test, ValueFault(fault))
+    try:
+        return read_value(kind, test.operator, test.value)
+    except ValueFault as fault:
+        raise wrong(test, fault) from fault
+
+
+def wrong(test: Test, fault: ValueFault) -> ValidationError:
+    return ValidationError({test.key: [f"`{test.field}`: {fault}."]}, code="invalid")
+
+
+def no_field(field: str) -> str:
+    known = [*OWN_FIELDS, "attr.<name>"]
+    return f"There is no field {shown(field)}.{near_misses(field, OWN_FIELDS)} There are: {', '.join(known)}."
+
+
+_COMPARED: Final[dict[str, Operator]] = {"gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte", "eq": "exact"}
+
+
+def value_fits(attr: EntityAttr, kind: ValueKind, operator: str, value: Any, prefix: str) -> Q:
+    """Return the condition that a value of an attribute fits; Any: what `read_value` returned."""
+    is_array = attr.attr_type.is_array
+    by_all_values = operator == "eq" and connection.vendor == "postgresql"
+    if operator in _COMPARED and not is_array and not by_all_values:
+        return compared(attr.pk, attr.attr_type, _COMPARED[operator], value, prefix)
+    column = F(f"{prefix}current_values")
+    return Q(Compared(kind, operator, value, of=column, attr_id=attr.pk, is_array=is_array))
+
+
+def has_index(attr: EntityAttr) -> bool:
+    """Return whether the database has an index of the attribute's values in their order."""
+    is_indexed: bool = getattr(attr, "is_indexed", False)
+    return is_indexed and connection.vendor == "postgresql" and not attr.attr_type.is_array
+
+
+def finds(attr: EntityAttr, operator: str) -> bool:
+    """Return whether an index finds the values of an attribute by an operator."""
+    if operator in ("eq", "in"):
+        return connection.vendor == "postgresql"
+    return operator in ("gt", "gte", "lt", "lte") and has_index(attr)
+
+
+def index_hint(attr: EntityAttr) -> str:
+    """Return what would help to find the values of an attribute."""
+    name = f"{attr.parent_entity.name}.{attr.name}"
+    if connection.vendor != "postgresql":
+        return f"{name!r} has no index on SQLite; use PostgreSQL"
+    if has_index(attr) or attr.attr_type.is_array:
+        return f"parts of {name!r} have no index; use the full text of POST /api/v2/search/"
+    return f"{name!r} has no index; set `is_indexed` of the attribute"
+
+
+def entry_at(hops: int) -> str:
+    """Return what leads to the entry that a condition is about, behind a reference from its row."""
+    return "entry__" if hops else ""
+
+
+def current_references(attrs: Sequence[EntityAttr]) -> QuerySet[AttributeReference]:
+    """Return the references in current values of attributes."""
+    return AttributeReference.objects.filter(
+        value__is_latest=True,
+        value__is_active=True,
+        value__parent_attr__is_active=True,
+        value__parent_attr__schema__in=[attr.pk for attr in attrs],
+    ).order_by()
+
+
+def holders(prefix: str, references: QuerySet[AttributeReference]) -> Q:
+    """Return the condition that an entry has one of the references."""
+    return Q(**{f"{prefix}pk__in": references.values("value__parent_entry")})
+
+
+def seen_target(user: Viewer | None) -> Q:
+    """Return the condition that `user` is shown the entry that a reference points to.
+
+    By the path to it, not by a query inside of the query: SQLite reads no deep ones.
+    """
+    seen = Q(entry__is_active=True)
+    if user is None:
+        return seen
+    own, of_entity = (
+        may(user, Level.READABLE, "entry", "entry__"),
+        may(user, Level.READABLE, "entity", "entry__schema__"),
+    )
+    return seen & own & of_entity
+
+
+def target_of(attr_type: AttrType, user: Viewer | None) -> tuple[str, Q]:
+    """Return what leads to the target of a reference, and when `user` is shown it."""
+    if attr_type & AttrType.OBJECT:
+        return "entry__", seen_target(user)
+    if attr_type & AttrType.GROUP:
+        return "group__", Q(group__isnull=False)
+    return "role__", Q(role__is_active=True)
+
+
+def by_name_or_id(test: Test, target: str) -> Q:
+    if test.operator == "in":
+        try:
+            values = read_values(test.value, lambda raw: raw)
+        except ValueFault as fault:
+            raise wrong(test, fault) from fault
+        found = Q(pk__in=[])
+        for value in values:
+            found |= by_name_or_id(with_operator(test, "eq", value), target)
+        return found
+    if test.operator != "eq":
+        value = read_operand(ValueKind.TEXT, test)
+        return Q(Compared(ValueKind.TEXT, test.operator, value, of=F(f"{target}name")))
+    raw = test.value
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return Q(**{f"{target}pk": raw}) if 0 < raw <= MAX_INTEGER else Q(pk__in=[])
+    found = Q(**{f"{target}name": read_operand(ValueKind.TEXT, test)})
+    return found | Q(**{f"{target}pk": int(raw)}) if _is_id(raw) else found
+
+
+def _is_id(raw: object) -> bool:
+    return isinstance(raw, str) and raw.isascii() and raw.isdecimal() and len(raw) < 19
+
+
+def own_field(test: Test, field: str, prefix: str) -> Made:
+    kind = OWN_FIELDS[field]
+    value = read_operand(kind, test)
+    if kind is ValueKind.INSTANT and test.operator != "empty":
+        value = [moment(each) for each in value] if test.operator == "in" else moment(value)
+    column = prefix + ("created_user__username" if field == "created_user" else field)
+    is_found = field in ("id", "name", "updated_time", "created_user")
+    match test.operator:
+        case "empty":
+            has_null = kind is not ValueKind.TEXT or field == "created_user"
+            unset = Q(**{f"{column}__isnull": True} if has_null else {column: ""})
+            return Made(unset if value else ~unset, slow=(_SLOW_OWN,))
+        case "contains" | "startswith" | "regex":
+            q = Q(Compared(kind, test.operator, value, of=F(column)))
+            is_found = field == "name" and connection.vendor == "postgresql" and len(value) > 2
+        case "eq":
+            q = Q(**{column: value})
+            if field == "created_user" and _is_id(test.value):
+                q |= Q(**{f"{prefix}created_user": int(test.value)})
+        case "in":
+            q = Q(**{f"{column}__in": value})
+        case _:
+            q = Q(**{f"{column}__{test.operator}": value})
+    return Made(q, q) if is_found else Made(q, slow=(_SLOW_OWN,))
+
+
+_SLOW_OWN: Final = "a note, a time, a part of a short text and who made an entry have no index"
+UNEQUAL: Final = "what is not equal, or not so, has no index"

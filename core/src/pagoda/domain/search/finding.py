@@ -1,0 +1,113 @@
+"""Entries that are searched for: filtered, ordered, counted and cut into pages, as somebody may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.reading import with_values
+from pagoda.domain.search.bounding import Count, bounded, count_rows
+from pagoda.domain.search.conditions import EVERYWHERE, Condition
+from pagoda.domain.search.ordering import Order, Page, read_order
+from pagoda.domain.search.resolving import ATTR, Resolver
+from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.washing import shown
+
+MAX_FIELDS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is asked for."""
+
+    condition: Condition = EVERYWHERE
+    entity_ids: Collection[int] | None = None  # None: of all entities
+    ordering: str = ""
+    fields: Sequence[str] = ()  # to show; none: all
+    known_fields: Collection[str] = ()  # what an entry shows besides its attributes' values
+    cursor: str | None = None  # "": the first page by cursors; None: by offset
+    offset: int = 0
+    limit: int = 100
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing in it takes more than the page itself."""
+        return self.condition == EVERYWHERE and not self.ordering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEntries:
+    """What was found."""
+
+    rows: list[Entry]  # they bring their values
+    count: Count
+    next: str | None  # cursors of the pages around, where the query has one
+    previous: str | None
+    has_next: bool
+
+
+def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEntries:
+    """Return a page of those of `rows`, which `viewer` may read, that the query asks for.
+
+    Queries: the count, the page, one for the attributes that are named, and one more where no index helps.
+
+    Raises:
+        ValidationError: keyed by what is wrong in the query, see `Resolver.condition`, `read_order` and
+            `Order.page`; or it took too long.
+    """
+    resolver = Resolver(viewer, query.entity_ids)
+    with nullcontext() if query.is_plain else bounded():
+        if query.entity_ids is not None:
+            rows = rows.filter(schema__in=query.entity_ids)
+        rows = rows.filter(resolver.condition(query.condition, rows))
+        order = read_order(query.ordering, resolver, rows)
+        _check_fields(query, resolver)
+        count = count_rows(rows)
+        page = _page(order, with_values(rows, viewer), query)
+    return FoundEntries(
+        rows=page.rows,
+        count=count,
+        next=page.next,
+        previous=page.previous,
+        has_next=page.next is not None,
+    )
+
+
+def _page(order: Order, rows: QuerySet[Entry], query: Query) -> Page:
+    if query.cursor is not None:
+        return order.page(rows, query.cursor, query.limit)
+    found = list(order.applied(rows)[query.offset : query.offset + query.limit + 1])
+    return Page(found[: query.limit], "" if len(found) > query.limit else None, None)
+
+
+def _check_fields(query: Query, resolver: Resolver) -> None:
+    if len(query.fields) > MAX_FIELDS:
+        fault = f"It has {len(query.fields):,} parts, at most {MAX_FIELDS} are allowed."
+        raise ValidationError({"fields": [fault]}, code="too_many")
+    resolver.prepare(field for field in query.fields if field.startswith(ATTR))
+    for field in query.fields:
+        if field.startswith(ATTR):
+            resolver.attributes("fields", field.removeprefix(ATTR))
+        elif field not in query.known_fields:
+            misses = near_misses(field, query.known_fields)
+            known = ", ".join([*query.known_fields, "attr.<name>"])
+            fault = f"There is no field {shown(field)}.{misses} There are: {known}."
+            raise ValidationError({"fields": [fault]}, code="unknown")
+
+
+def limited(shown_entry: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """Return an entry, as it is shown, with the fields that are asked for; none: with all. Any: JSON."""
+    if not fields:
+        return shown_entry
+    names = {field.removeprefix(ATTR) for field in fields if field.startswith(ATTR)}
+    kept = {key: value for key, value in shown_entry.items() if key in fields}
+    if names and "attrs" not in fields:
+        kept["attrs"] = [attr for attr in shown_entry["attrs"] if attr["name"] in names]
+    return kept

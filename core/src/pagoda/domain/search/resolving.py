@@ -1,0 +1,244 @@
+"""Conditions as somebody may ask them: fields found under their rights, made into filters of the database.
+
+An attribute that the user may not read is none, as is what it points to that they may not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+
+from pagoda.domain.access.querysets import readable
+from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.search.bounding import refuse_hopeless, require_values
+from pagoda.domain.search.conditions import All, AnyOf, Condition, Not, Test, tests_in
+from pagoda.domain.search.filters import (
+    OWN_FIELDS,
+    UNEQUAL,
+    Made,
+    by_name_or_id,
+    current_references,
+    entry_at,
+    finds,
+    fitting,
+    holders,
+    index_hint,
+    negated,
+    no_field,
+    own_field,
+    read_operand,
+    seen_target,
+    target_of,
+    value_fits,
+    with_operator,
+    wrong,
+)
+from pagoda.domain.search.values import (
+    REFERENCE_OPERATORS,
+    ValueKind,
+    kind_of_values,
+)
+from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.washing import shown
+
+ATTR: Final = "attr."
+MAX_HOPS: Final = 2
+MAX_ENTITIES: Final = 50  # that may have an attribute of one name
+_COMPARED_NAMES: Final = 1_000
+
+
+class Resolver:
+    """Finds the fields that `user` may ask for, in entries of `entity_ids`; None: in all."""
+
+    def __init__(self, user: Viewer | None, entity_ids: Collection[int] | None = None) -> None:
+        self._user = user
+        self._entity_ids = entity_ids
+        self._known: dict[str, list[EntityAttr]] = {}
+
+    def prepare(self, fields: Iterable[str]) -> None:
+        """Look up the attributes that fields name, in one query."""
+        names = {name for field in fields for name in _names_in(field)} - self._known.keys()
+        if not names:
+            return
+        require_values()
+        attrs = readable(EntityAttr.objects.active(), self._user).filter(
+            name__in=names, parent_entity__is_active=True
+        )
+        found: dict[str, list[EntityAttr]] = {name: [] for name in names}
+        for attr in attrs.select_related("parent_entity").order_by("pk"):
+            found[attr.name].append(attr)
+        self._known |= found
+
+    @property
+    def entity_ids(self) -> Collection[int] | None:
+        """The entities whose entries are searched; None: all."""
+        return self._entity_ids
+
+    def attributes(self, key: str, name: str, *, is_hop: bool = False) -> list[EntityAttr]:
+        """Return the attributes of this name.
+
+        Raises:
+            ValidationError: keyed by `key`; there is none, or it is one of too many entities.
+        """
+        found = [
+            attr
+            for attr in self._known.get(name, ())
+            if is_hop or self._entity_ids is None or attr.parent_entity_id in self._entity_ids
+        ]
+        if not found:
+            raise ValidationError({key: [self._unknown(name, is_hop=is_hop)]}, code="unknown")
+        if len(found) > MAX_ENTITIES:
+            fault = (
+                f"More than {MAX_ENTITIES} entities have an attribute {shown(name)}; say which (`entity`)."
+            )
+            raise ValidationError({key: [fault]}, code="too_many")
+        return found
+
+    def has(self, name: str) -> bool:
+        """Return whether any entity has an attribute of this name that the user may read."""
+        return bool(self._known.get(name))
+
+    def _unknown(self, name: str, *, is_hop: bool) -> str:
+        attrs = readable(EntityAttr.objects.active(), self._user).order_by("name")
+        if not is_hop and self._entity_ids is not None:
+            attrs = attrs.filter(parent_entity__in=self._entity_ids)
+        names = attrs.values_list("name", flat=True).distinct()[:_COMPARED_NAMES]
+        return f"There is no attribute {shown(name)}.{near_misses(name, names)}"
+
+    def condition(self, condition: Condition, rows: QuerySet[Entry], key: str = "where") -> Q:
+        """Return what filters `rows` by a tree.
+
+        Raises:
+            ValidationError: keyed by the test; its field is unknown, its value is none of the field's type,
+                or too many rows would have to be gone through.
+        """
+        self.prepare(test.field for test in tests_in(condition))
+        made = self._make(condition, hops=0)
+        slow = tuple(dict.fromkeys(made.slow))
+        refuse_hopeless(
+            _key_of(condition, key), rows if made.cheap is None else rows.filter(made.cheap), slow
+        )
+        return made.q
+
+    def _make(self, condition: Condition, hops: int) -> Made:
+        match condition:
+            case Test():
+                return self._test(condition, condition.field, hops)
+            case Not(part):
+                made = self._make(part, hops)
+                return Made(negated(made.q), slow=made.slow or (UNEQUAL,))
+            case All(parts):
+                return _all([self._make(part, hops) for part in parts])
+            case AnyOf(parts):
+                return _any([self._make(part, hops) for part in parts])
+
+    def _test(self, test: Test, field: str, hops: int) -> Made:
+        if test.operator == "ne":
+            equal = self._test(with_operator(test, "eq"), field, hops)
+            if field in OWN_FIELDS:
+                return Made(negated(equal.q), slow=(UNEQUAL,))
+            attrs = self.attributes(test.key, self._first(field)[0], is_hop=hops > 0)
+            entity_ids = [attr.parent_entity_id for attr in attrs]
+            of_entities = Q(**{f"{entry_at(hops)}schema__in": entity_ids})
+            return Made(of_entities & negated(equal.q), of_entities, (UNEQUAL,))
+        if field in OWN_FIELDS:
+            return own_field(test, field, entry_at(hops))
+        if not field.startswith(ATTR):
+            raise ValidationError({test.key: [no_field(field)]}, code="unknown")
+        first, rest = self._first(field)
+        attrs = self.attributes(test.key, first, is_hop=hops > 0)
+        if rest is None:
+            return _any([self._attr(test, attr, entry_at(hops)) for attr in fitting(test, attrs)])
+        return self._hop(test, first, attrs, rest, hops)
+
+    def _first(self, field: str) -> tuple[str, str | None]:
+        """Return the attribute that a field begins with, and the field of what it points to."""
+        name, separator, rest = field.removeprefix(ATTR).partition(f".{ATTR}")
+        if separator:
+            return name, ATTR + rest
+        target, dot, own = name.rpartition(".")
+        if dot and own in OWN_FIELDS and not self.has(name):
+            return target, own
+        return name, None
+
+    def _hop(self, test: Test, name: str, attrs: Sequence[EntityAttr], rest: str, hops: int) -> Made:
+        if hops == MAX_HOPS:
+            fault = f"It leads through more than {MAX_HOPS} references; ask in steps."
+            raise ValidationError({test.key: [fault]}, code="too_deep")
+        pointing = [attr for attr in attrs if attr.attr_type & AttrType.OBJECT]
+        if not pointing:
+            fault = f"Attribute {shown(name)} points to no entry, so nothing comes behind it."
+            raise ValidationError({test.key: [fault]}, code="no_reference")
+        seen = seen_target(self._user)
+        inner = self._test(test, rest, hops + 1)
+        if inner.slow:
+            held = current_references(pointing).filter(seen if inner.cheap is None else seen & inner.cheap)
+            refuse_hopeless(test.key, held, inner.slow)
+        found = holders(entry_at(hops), current_references(pointing).filter(seen & inner.q))
+        return Made(found, found)
+
+    def _attr(self, test: Test, attr: EntityAttr, prefix: str) -> Made:
+        of_entity = Q(**{f"{prefix}schema": attr.parent_entity_id})
+        kind = kind_of_values(attr.attr_type)
+        if kind is None:
+            found = of_entity & self._reference(test, attr, prefix)
+            return Made(found, found if test.operator != "empty" else of_entity)
+        value = read_operand(kind, test)
+        operator, values = ("eq", value) if test.operator == "in" else (test.operator, [value])
+        found = Q(pk__in=[])
+        for each in values:
+            found |= value_fits(attr, kind, operator, each, prefix)
+        if finds(attr, test.operator):
+            return Made(of_entity & found, of_entity & found)
+        return Made(of_entity & found, of_entity, (index_hint(attr),))
+
+    def _reference(self, test: Test, attr: EntityAttr, prefix: str) -> Q:
+        if test.operator not in REFERENCE_OPERATORS:
+            known = ", ".join(REFERENCE_OPERATORS)
+            raise wrong(test, ValueFault(f"what points to something has the operators {known}"))
+        target, seen = target_of(attr.attr_type, self._user)
+        references = current_references([attr])
+        if test.operator == "empty":
+            filled = holders(prefix, references.filter(seen | ~Q(name="")))
+            return negated(filled) if read_operand(ValueKind.BOOLEAN, with_operator(test, "eq")) else filled
+        return holders(prefix, references.filter(seen & by_name_or_id(test, target)))
+
+
+def _names_in(field: str) -> Iterable[str]:
+    if field.startswith(ATTR):
+        for name in field.removeprefix(ATTR).split(f".{ATTR}"):
+            yield name
+            yield name.rpartition(".")[0] or name
+
+
+def _all(made: Sequence[Made]) -> Made:
+    q, cheap = Q(), None
+    slow: tuple[str, ...] = ()
+    for each in made:
+        q &= each.q
+        slow += each.slow
+        if each.cheap is not None:
+            cheap = each.cheap if cheap is None else cheap & each.cheap
+    return Made(q, cheap, slow)
+
+
+def _any(made: Sequence[Made]) -> Made:
+    q, cheap = Q(pk__in=[]), Q(pk__in=[])
+    slow: tuple[str, ...] = ()
+    for each in made:
+        q |= each.q
+        cheap |= each.cheap if each.cheap is not None else Q()
+        slow += each.slow
+    return Made(q, None if any(each.cheap is None for each in made) else cheap, slow)
+
+
+def _key_of(condition: Condition, key: str) -> str:
+    tests = list(tests_in(condition))
+    return tests[0].key if len(tests) == 1 else key
