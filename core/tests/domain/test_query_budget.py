@@ -105,6 +105,17 @@ def test_a_page_of_many_entities_takes_three(
     assert {len(attrinfo) for attrinfo in shown.values()} == {1, 5}
 
 
+def test_what_else_there_is_of_the_entity_and_the_maker_is_loaded_once_for_a_page(
+    user: User, service_entity: Entity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        page = list(entries_of(user).filter(schema=service_entity))
+        assert {(entry.entity_name, str(entry.created_user)) for entry in page} == {("Service", "alice")}
+    with django_assert_num_queries(2):
+        assert {entry.schema.note for entry in page} == {""}
+        assert {entry.created_user.email for entry in page} == {""}
+
+
 # Two of each are the transaction's own statements, one is the audit event.
 
 
