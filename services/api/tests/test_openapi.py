@@ -54,6 +54,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "POST /api/v2/entities/{id}/restore/",
         "GET /api/v2/entries/",
         "POST /api/v2/entries/",
+        "POST /api/v2/entries/bulk/",
         "GET /api/v2/entries/{id}/",
         "PATCH /api/v2/entries/{id}/",
         "DELETE /api/v2/entries/{id}/",

@@ -10,13 +10,13 @@ from typing import Any
 from pagoda.audit.actions import Action
 from pagoda.audit.context import Origin, origin
 from pagoda.audit.models import AuditEvent
+from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
 from pagoda_plugin_sdk.washing import washed, washed_json
 
 NAME_MAX = 250
 SUBJECT_ID_MAX = 100
 DETAILS_MAX_BYTES = 100_000
-BATCH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +38,14 @@ def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
 
 
 def record_all(records: Iterable[Record]) -> None:
-    """Record events of one origin in one statement (one for each `BATCH`)."""
+    """Record events of one origin in one statement."""
     known = origin()
-    events = [AuditEvent(**_columns(each, _origin(each, known))) for each in records]
+    events = [_columns(each, _origin(each, known)) for each in records]
     if len(events) == 1:
-        events[0].save(force_insert=True)
+        AuditEvent(**events[0]).save(force_insert=True)
     elif events:
-        AuditEvent.objects.bulk_create(events, batch_size=BATCH)
+        rows = [[*(event | {"details": json.dumps(event["details"])}).values()] for event in events]
+        insert_rows(AuditEvent, {}, list(events[0]), rows)
 
 
 def prepared(each: Record) -> dict[str, Any]:

@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     domain_max_attributes: int = Field(default=1_000, ge=1)  # of an entity
     domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value
     domain_max_choices: int = Field(default=1_000, ge=1)  # of a select; entities in a referral
+    domain_max_bulk_items: int = Field(default=1_000, ge=1, le=10_000)  # writes in one bulk request
 
     # Search
     search_timeout_seconds: float = Field(default=5.0, gt=0, le=60)  # of one search, its count included

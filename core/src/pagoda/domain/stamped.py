@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, Self
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import batched
+from typing import Any, ClassVar, Final, Literal, Self
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
+from django.db.models import JSONField, Model
 
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
+
+_ROWS_AT_ONCE: Final = 5_000
 
 
 class StampedQuerySet[M: "StampedModel"](BoundQuerySet[M]):
@@ -139,3 +144,51 @@ class TrackedModel(StampedModel):
         fault = self.deletion_fault()
         if fault is not None:
             raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="in_use")
+
+
+def insert_rows(
+    model: type[Model], alike: Mapping[str, Any], names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[int]:
+    """Insert rows and return their ids in order; no signals are sent.
+
+    Django's ``bulk_create()`` takes a statement for every 100 rows on SQLite, and most of its time goes into
+    making objects and a parameter of every value.
+
+    Each has the values `alike` by field, and of the fields `names` its own: JSON values, of a JSON field its
+    text. What else there is gets the database's default. Any: values of every type.
+
+    Raises:
+        IntegrityError: a row clashes with another.
+    """
+    ids: list[int] = []
+    for batch in batched(rows, _ROWS_AT_ONCE):
+        sql, params = _statement(model, alike, names)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*params, json.dumps(batch)])
+            ids += sorted(found[0] for found in cursor.fetchall())  # given in the order of the rows
+    return ids
+
+
+def _statement(model: type[Model], alike: Mapping[str, Any], names: Sequence[str]) -> tuple[str, list[Any]]:
+    meta, quote = model._meta, connection.ops.quote_name
+    # Any: fields of the table, which have no common class with columns in Django's types
+    fields: list[Any] = [meta.get_field(name) for name in (*alike, *names)]
+    columns = ", ".join(quote(each.column) for each in fields)
+    types = [each.db_type(connection) for each in fields]
+    params = [
+        json.dumps(value) if isinstance(field, JSONField) else field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, alike.values(), strict=False)
+    ]
+    own = range(len(names))
+    if connection.vendor == "postgresql":
+        picked = [f"%s::{each}" for each in types[: len(alike)]]
+        picked += [f"(r->>{n})::{types[len(alike) + n]}" for n in own]
+        source = "json_array_elements(%s::json) WITH ORDINALITY AS given(r, place)"
+    else:
+        picked = ["%s"] * len(alike) + [f"JSON_EXTRACT(value, '$[{n}]')" for n in own]
+        source = "(SELECT value, key AS place FROM JSON_EACH(%s))"
+    sql = (
+        f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT {', '.join(picked)} "  # noqa: S608 - names of columns
+        f"FROM {source} ORDER BY place RETURNING {quote('id')}"
+    )
+    return sql, params

@@ -17,6 +17,7 @@ from pagoda_api.resources.accounts import GroupViewSet, UserViewSet
 from pagoda_api.resources.audit import AuditViewSet
 from pagoda_api.resources.auth import LoginView, LogoutView, TokenView
 from pagoda_api.resources.entities import EntityViewSet
+from pagoda_api.resources.entry_bulk import EntryBulkView
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.me import MeView, PasswordView
@@ -51,6 +52,7 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/about/$", PluginAboutView.as_view(), name="plugin-about"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("entries/bulk/", EntryBulkView.as_view(), name="entry-bulk"),
     *router.urls,
 ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
@@ -15,17 +16,100 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_schema
-from pagoda.domain.entry.storing import NewVersion, add_attributes, add_versions, current_of
+from pagoda.domain.entry.storing import NewVersion, add_attributes, add_entries, add_versions, current_of
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
 from pagoda_plugin_sdk.rules.value_types import items_of
 from pagoda_plugin_sdk.washing import shown
 
-_BATCH_SIZE: Final = 500
+REFUSALS: Final = (ValidationError, PermissionDenied, HookRejected)
+"""What a write service refuses with."""
+
+
+class Item(Protocol):
+    """Something that is written together with others."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class WriteOutcome:
+    """All or none: faults of all items are raised together, keyed with `prefix`, a refusal at once."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix  # "rows[{}]."; "" where there is one item
+        self._faults = Faults()
+        self.refused: dict[int, Exception] = {}  # by index: what was not written
+
+    def faults(self, _index: int) -> Faults:
+        """Return where the faults of an item are collected."""
+        return self._faults
+
+    def prefix(self, index: int) -> str:
+        """Return what the keys of an item's faults begin with."""
+        return self._prefix.format(index)
+
+    def each[I: Item](self, items: Iterable[I], act: Callable[[I], object]) -> list[I]:
+        """Have `act` done for each item that is not refused, and return those that still are not."""
+        for item in items:
+            act(item)
+        return list(items)
+
+    def settle[I: Item](self, items: list[I]) -> list[I]:
+        """Return the items without faults.
+
+        Raises:
+            ValidationError: there are faults, and nothing is to be written then.
+        """
+        self._faults.raise_if_any()
+        return items
+
+
+class EachOutcome(WriteOutcome):
+    """Each by itself: a refused item is left out, and the others are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_items: dict[int, Faults] = {}
+        self.hooks_wrote = False  # what a hook writes for an item can't be told from what it does for others
+
+    def faults(self, index: int) -> Faults:
+        return self._of_items.setdefault(index, Faults())
+
+    def each[I: Item](self, items: Iterable[I], act: Callable[[I], object]) -> list[I]:
+        left = []
+        with connection.execute_wrapper(self._note_writes):
+            for item in items:
+                try:
+                    act(item)
+                except REFUSALS as error:
+                    self.refused[item.index] = error
+                else:
+                    left.append(item)
+        return left
+
+    def settle[I: Item](self, items: list[I]) -> list[I]:
+        left = []
+        for item in items:
+            try:
+                self.faults(item.index).raise_if_any()
+            except ValidationError as error:
+                self.refused[item.index] = error
+            else:
+                left.append(item)
+        return left
+
+    def _note_writes(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:  # Any: Django's
+        if not str(sql).lstrip().upper().startswith(("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")):
+            self.hooks_wrote = True
+        return execute(sql, *rest)
+
+
 _ROW_FIELDS: Final = ("name", "note", "attrs")
 _DATA_FIELDS: Final = ("name", "schema", "note", "attrs")
 
@@ -34,6 +118,7 @@ _DATA_FIELDS: Final = ("name", "schema", "note", "attrs")
 class _Draft:
     """An entry on its way into the database."""
 
+    index: int
     intake: Intake
     name: str
     note: str
@@ -53,7 +138,7 @@ def create_entry(
             value is not of its type. Nothing is stored.
         HookRejected: a plugin refuses; nothing is stored.
     """
-    return _create(user, schema, [{"name": name, "note": note, "attrs": attrs or {}}], is_bulk=False)[0]
+    return _create(user, schema, [{"name": name, "note": note, "attrs": attrs or {}}], WriteOutcome())[0]
 
 
 def create_entries(user: Viewer | None, schema: Entity, rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
@@ -65,30 +150,47 @@ def create_entries(user: Viewer | None, schema: Entity, rows: Iterable[Mapping[s
         ValidationError: keyed ``rows[i].field``, all faults together; nothing is stored.
         HookRejected: a plugin refuses one of them; nothing is stored.
     """
-    return _create(user, schema, list(rows), is_bulk=True)
+    return create_each(user, schema, list(rows), WriteOutcome("rows[{}]."))
+
+
+def create_each(
+    user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], outcome: WriteOutcome
+) -> list[Entry]:
+    """Create an entry for each row that `outcome` does not refuse, and return these in their order.
+
+    Raises:
+        PermissionDenied: `user` may not write the entity at all.
+        ValidationError: the entity is deleted; what else is raised is up to `outcome`.
+    """
+    return _create(user, schema, rows, outcome) if rows else []
 
 
 def _create(
-    user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], *, is_bulk: bool
+    user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], outcome: WriteOutcome
 ) -> list[Entry]:
-    if not rows:
-        return []
     with writing(user) as actor:
         maker = person(actor)
         lookups = Lookups(actor)
         definitions = _definitions(schema, actor, lookups, rows)
-        drafts = _drafts(schema, definitions, rows, actor, is_bulk=is_bulk)
-        for draft in drafts:
-            _transform(draft, schema, maker)
-        _check(drafts, schema, definitions, lookups)
-        states = [EntryState(definitions=definitions, values=draft.values, viewer=actor) for draft in drafts]
-        for draft, state in zip(drafts, states, strict=True):
-            changes.send_validating(_change(schema, maker, {"name": draft.name, "attrs": items_of(state)}))
-        entries = _insert(schema, drafts, states, maker)
+        drafts = _drafts(schema, definitions, rows, actor, outcome)
+        drafts = outcome.each(drafts, lambda draft: _transform(draft, schema, maker))
+        drafts = _checked(drafts, schema, definitions, lookups, outcome)
+        states = {
+            draft.index: EntryState(definitions=definitions, values=draft.values, viewer=actor)
+            for draft in drafts
+        }
+
+        def validate(draft: _Draft) -> None:
+            complete = {"name": draft.name, "attrs": items_of(states[draft.index])}
+            changes.send_validating(_change(schema, maker, complete))
+
+        drafts = outcome.each(drafts, validate)
+        written = [states[draft.index] for draft in drafts]
+        entries = _insert(schema, drafts, written, maker) if drafts else []
         count = changes.count()
     # What hooks changed after that is not in the states.
     if changes.count() == count:
-        for entry, state in zip(entries, states, strict=True):
+        for entry, state in zip(entries, written, strict=True):
             entry.known_state = state
     return entries
 
@@ -111,24 +213,25 @@ def _drafts(
     definitions: Sequence[Definition],
     rows: Sequence[object],
     user: Viewer | None,
-    *,
-    is_bulk: bool,
+    outcome: WriteOutcome,
 ) -> list[_Draft]:
-    faults = Faults()
     drafts = []
-    sent: dict[str, int] = {}
     for index, row in enumerate(rows):
-        intake = Intake(schema.name, definitions, faults, prefix=f"rows[{index}]." if is_bulk else "")
+        faults, prefix = outcome.faults(index), outcome.prefix(index)
+        intake = Intake(schema.name, definitions, faults, prefix=prefix)
+        draft = _Draft(index, intake, "", "", {})
+        drafts.append(draft)
         if not isinstance(row, Mapping):
-            faults.add(f"rows[{index}]", f"expected {{'name', 'note', 'attrs'}}, got {shown(row)}.", "type")
+            faults.add(prefix.rstrip("."), f"expected {{'name', 'note', 'attrs'}}, got {shown(row)}.", "type")
             continue
         intake.check_keys(row, _ROW_FIELDS)
-        raw = intake.sent(row.get("attrs") or {})
-        sent |= intake.levels(raw)
-        drafts.append(_Draft(intake, row.get("name", ""), row.get("note", ""), raw))
-    require_attributes(user, schema.name, sent, Level.WRITABLE)
-    faults.raise_if_any()
-    return drafts
+        draft.name, draft.note = row.get("name", ""), row.get("note", "")
+        draft.raw = intake.sent(row.get("attrs") or {})
+
+    def require(draft: _Draft) -> None:
+        require_attributes(user, schema.name, draft.intake.levels(draft.raw), Level.WRITABLE)
+
+    return outcome.settle(outcome.each(drafts, require))
 
 
 def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
@@ -144,15 +247,18 @@ def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
     draft.raw = draft.intake.raw(data.get("attrs", []))
 
 
-def _check(
-    drafts: Sequence[_Draft], schema: Entity, definitions: Sequence[Definition], lookups: Lookups
-) -> None:
-    faults = drafts[0].intake.faults
+def _checked(
+    drafts: list[_Draft],
+    schema: Entity,
+    definitions: Sequence[Definition],
+    lookups: Lookups,
+    outcome: WriteOutcome,
+) -> list[_Draft]:
     for draft in drafts:
         draft.intake.check_name(draft.name)
         draft.intake.check_note(draft.note)
         draft.values = draft.intake.parse(draft.intake.with_defaults(draft.raw))
-    faults.raise_if_any()
+    drafts = outcome.settle(drafts)
     pairs = [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)]
     targets = lookups.targets_of(pairs, named=(schema.pk, {draft.name for draft in drafts}))
     ids = [definition.id for definition in definitions]
@@ -160,7 +266,7 @@ def _check(
         draft.values = draft.intake.resolve(draft.values, targets)
         draft.intake.require(draft.values, ids)
     _check_taken(drafts, lookups.taken)
-    faults.raise_if_any()
+    return outcome.settle(drafts)
 
 
 def _check_taken(drafts: Sequence[_Draft], stored: Collection[str]) -> None:
@@ -183,17 +289,14 @@ def _insert(
     if len(entries) == 1:
         changes.store(told[0], force_insert=True)
     else:
-        Entry.objects.bulk_create(entries, batch_size=_BATCH_SIZE)
+        add_entries(entries, currents)
         for entry, change in zip(entries, told, strict=True):
             vars(entry).pop(Entry.UNSAVED)
             changes.mark(change)
     attributes = add_attributes(entries, states[0].definitions, maker)
     versions = [
         NewVersion(
-            attribute=attributes[entry.pk, each.id],
-            definition=each,
-            value=state.values[each.id],
-            current=current[str(each.id)],
+            entry.pk, attributes[entry.pk, each.id], each, state.values[each.id], current[str(each.id)]
         )
         for entry, state, current in zip(entries, states, currents, strict=True)
         for each in state.definitions

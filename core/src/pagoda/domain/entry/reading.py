@@ -115,13 +115,18 @@ def read_state(entry: Entry) -> EntryState:
     return read_states([entry])[entry.pk]
 
 
-def read_for_update(entry: Entry, viewer: Viewer | None, lookups: Lookups, given: object) -> EntryState:
-    """Return the attributes of `entry`, and its own fields if it is still stored.
+def read_for_update(
+    entries: Sequence[Entry], viewer: Viewer | None, lookups: Lookups, given: Iterable[object]
+) -> dict[int, EntryState]:
+    """Return the attributes of entries by their ids, and their own fields as far as they are still stored.
 
     Queries are those of `read_states`; what the `given` values point to is looked up with the others.
     """
-    row = _rows([entry], viewer, for_update=True)[entry.pk]
-    state = _states({entry.pk: row}, lookups, viewer, [given])[entry.pk]
+    rows = _rows(entries, viewer, for_update=True)
+    return {pk: _owned(state, rows[pk]) for pk, state in _states(rows, lookups, viewer, given).items()}
+
+
+def _owned(state: EntryState, row: _Row) -> EntryState:
     if row.own is None:
         return state
     name, note, is_active = row.own

@@ -8,140 +8,190 @@ missing. The history is what holds: a row without current values is read from th
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import connection
-from django.db.models import F, Func, JSONField
+from django.db.models import BooleanField, F, Func, JSONField
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from pagoda.domain.entry.lookups import ThingKind, kind_of
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
+from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
 from pagoda_plugin_sdk.rules.attr_types import AttrType
-from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.scalar_types import Scalar
+from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.value_types import from_storage, to_storage
 
 if TYPE_CHECKING:
     from django.db.models.sql.compiler import SQLCompiler
 
 _BATCH_SIZE: Final = 500
+_ENTRIES_AT_ONCE: Final = 1_000
+
+type Current = dict[str, Any]  # Any: JSON of the attribute's type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewVersion:
+class NewVersion(NamedTuple):
     """A value to become the latest version of an attribute."""
 
-    attribute: Attribute
+    entry_id: int
+    attribute_id: int
     definition: Definition
     value: Value
     current: Any  # Any: its JSON in the entry's row
 
 
+def add_entries(entries: Sequence[Entry], currents: Sequence[Current]) -> None:
+    """Store many new entries of one entity, which get their ids; no signals are sent."""
+    first, now = entries[0], timezone.now()
+    alike = {
+        "schema": first.schema_id,
+        "created_user": first.created_user_id,
+        "created_time": now,
+        "updated_time": now,
+        "is_active": True,
+        "default_permission": first.default_permission,
+    }
+    rows = [
+        (entry.name, entry.note, json.dumps(current))
+        for entry, current in zip(entries, currents, strict=True)
+    ]
+    names = ("name", "note", Entry.UNSAVED)
+    for entry, pk in zip(entries, insert_rows(Entry, alike, names, rows), strict=True):
+        entry.pk, entry.created_time, entry.updated_time = pk, now, now
+        entry._state.adding, entry._state.db = False, connection.alias
+
+
 def add_attributes(
     entries: Iterable[Entry], definitions: Sequence[Definition], maker: User | None
-) -> dict[tuple[int, int], Attribute]:
-    """Give new entries their attributes; return them by entry id and definition id."""
-    rows = [_attribute(entry, definition, maker) for entry in entries for definition in definitions]
-    Attribute.objects.bulk_create(rows, batch_size=_BATCH_SIZE)
-    return {(row.parent_entry_id, row.schema_id): row for row in rows}
+) -> dict[tuple[int, int], int]:
+    """Give new entries their attributes; return their ids by entry id and definition id."""
+    keys = [(entry.pk, definition.id, definition.name) for entry in entries for definition in definitions]
+    ids = insert_rows(Attribute, _stamps(maker), ("parent_entry", "schema", "name"), keys)
+    return {key[:2]: pk for key, pk in zip(keys, ids, strict=True)}
 
 
 def add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
     """Store values as the latest versions of attributes that have none."""
-    rows = [_value(version, maker) for version in versions]
-    AttributeValue.objects.bulk_create(rows, batch_size=_BATCH_SIZE)
-    references = [
-        _reference(row, version.definition, ordinal, link)
-        for row, version in zip(rows, versions, strict=True)
-        for ordinal, link in enumerate(version.value.links)
-    ]
-    if references:
-        AttributeReference.objects.bulk_create(references, batch_size=_BATCH_SIZE)
-
-
-def replace_versions(
-    entry: Entry, state: EntryState, values: Mapping[int, Value], current: Current, maker: User | None
-) -> None:
-    """Make `values` the latest versions of attributes of `entry`; the caller holds the lock on its row."""
-    definitions = [state.definition(key) for key in values]
-    attributes = _attributes(entry, definitions, maker)
-    versions = [
-        NewVersion(
-            attribute=attributes[each.id],
-            definition=each,
-            value=values[each.id],
-            current=current[str(each.id)],
+    rows = [
+        (
+            each.attribute_id,
+            each.entry_id,
+            None if each.definition.type.is_reference else json.dumps(each.current),
         )
-        for each in definitions
+        for each in versions
     ]
-    add_versions(versions, maker)
+    alike = _stamps(maker) | {"is_latest": True, "is_in_entry": True}
+    ids = insert_rows(AttributeValue, alike, ("parent_attr", "parent_entry", "value"), rows)
+    references = []
+    for version, pk in zip(versions, ids, strict=True):
+        for ordinal, link in enumerate(version.value.links):
+            kind = _TARGET_FIELDS[version.definition.type.element]
+            targets = [link.target_id if each == kind else None for each in _TARGETS]
+            references.append((pk, ordinal, link.name, *targets))
+    insert_rows(AttributeReference, {}, ("value", "ordinal", "name", *_TARGETS), references)
+
+
+_TARGETS: Final = ("entry", "group", "role")
+
+
+def _stamps(maker: User | None) -> dict[str, Any]:
+    pk = None if maker is None else maker.pk
+    return {"is_active": True, "created_time": timezone.now(), "created_user": pk}
+
+
+class NewValues(NamedTuple):
+    """What becomes history of one entry."""
+
+    entry: Entry
+    definitions: Sequence[Definition]
+    values: Mapping[int, Value]  # of these definitions
+    current: Current  # their JSON
+
+
+def replace_versions(changed: Sequence[NewValues], maker: User | None) -> None:
+    """Make values the latest versions of attributes of entries; the caller holds the locks on their rows.
+
+    Two queries, one more for references and where an attribute never had a value, for each set of attributes.
+    """
+    alike: defaultdict[tuple[int, ...], list[NewValues]] = defaultdict(list)
+    for each in changed:
+        alike[tuple(sorted(each.values))].append(each)
+    for of_set in alike.values():
+        for batch in batched(of_set, _ENTRIES_AT_ONCE):
+            attributes = _attributes(batch, maker)
+            versions = [
+                NewVersion(
+                    each.entry.pk,
+                    attributes[each.entry.pk, definition.id],
+                    definition,
+                    each.values[definition.id],
+                    each.current[str(definition.id)],
+                )
+                for each in batch
+                for definition in each.definitions
+            ]
+            add_versions(versions, maker)
 
 
 _SUPERSEDE: Final = """
-UPDATE {value} SET is_latest = %s WHERE is_latest AND parent_entry_id = %s AND parent_attr_id IN (
-  SELECT id FROM {attribute} WHERE parent_entry_id = %s AND schema_id IN ({ids}))
-RETURNING parent_attr_id, (
+UPDATE {value} SET is_latest = %s WHERE is_latest AND parent_entry_id IN ({entries}) AND parent_attr_id IN (
+  SELECT id FROM {attribute} WHERE parent_entry_id IN ({entries}) AND schema_id IN ({ids}))
+RETURNING parent_entry_id, parent_attr_id, (
   SELECT schema_id FROM {attribute} known WHERE known.id = parent_attr_id AND known.is_active)
 """
 
 
-def _attributes(entry: Entry, definitions: Sequence[Definition], maker: User | None) -> dict[int, Attribute]:
-    """Return the rows of these attributes by definition id, which have no latest version any more.
+def _attributes(changed: Sequence[NewValues], maker: User | None) -> dict[tuple[int, int], int]:
+    """Return the ids of the same attributes of entries by both ids, which have no latest version any more.
 
     SQL, as it tells which rows there are by the way: one query unless some never had a value.
     """
-    rows = {each.id: _attribute(entry, each, maker) for each in definitions}
+    rows = {
+        (each.entry.pk, definition.id): _attribute(each.entry, definition, maker)
+        for each in changed
+        for definition in each.definitions
+    }
+    entries = [each.entry.pk for each in changed]
+    ids = [definition.id for definition in changed[0].definitions]
     quote = connection.ops.quote_name
     tables = {"value": quote(AttributeValue._meta.db_table), "attribute": quote(Attribute._meta.db_table)}
+    places = {"entries": ", ".join(["%s"] * len(entries)), "ids": ", ".join(["%s"] * len(ids))}
     with connection.cursor() as cursor:
-        sql = _SUPERSEDE.format(**tables, ids=", ".join(["%s"] * len(rows)))
-        cursor.execute(sql, [False, entry.pk, entry.pk, *rows])
-        for pk, definition_id in cursor.fetchall():
+        cursor.execute(_SUPERSEDE.format(**tables, **places), [False, *entries, *entries, *ids])
+        for entry_id, pk, definition_id in cursor.fetchall():
             if definition_id is not None:
-                rows[definition_id].pk = pk
+                rows[entry_id, definition_id].pk = pk
     unseen = [row for row in rows.values() if not row.pk]
     if unseen:
         # The row may exist without a value, or somebody may make it right now; its id comes back anyway.
         Attribute.objects.bulk_create(
             unseen,
+            batch_size=_BATCH_SIZE,
             update_conflicts=True,
             unique_fields=["parent_entry", "schema"],
             update_fields=["is_active"],
         )
-    return rows
+    return {key: row.pk for key, row in rows.items()}
 
 
 def _attribute(entry: Entry, definition: Definition, maker: User | None) -> Attribute:
     return Attribute(parent_entry=entry, schema_id=definition.id, name=definition.name, created_user=maker)
 
 
-def _value(version: NewVersion, maker: User | None) -> AttributeValue:
-    return AttributeValue(
-        parent_attr=version.attribute,
-        parent_entry_id=version.attribute.parent_entry_id,
-        value=None if version.definition.type.is_reference else version.current,
-        created_user=maker,
-        is_in_entry=True,
-    )
-
-
 _TARGET_FIELDS: Final[Mapping[AttrType, str]] = {
-    AttrType.OBJECT: "entry_id",
-    AttrType.OBJECT | AttrType.NAMED: "entry_id",
-    AttrType.GROUP: "group_id",
-    AttrType.ROLE: "role_id",
+    AttrType.OBJECT: "entry",
+    AttrType.OBJECT | AttrType.NAMED: "entry",
+    AttrType.GROUP: "group",
+    AttrType.ROLE: "role",
 }
 
-
-def _reference(row: AttributeValue, definition: Definition, ordinal: int, link: Link) -> AttributeReference:
-    target = {_TARGET_FIELDS[definition.type.element]: link.target_id}
-    return AttributeReference(value=row, ordinal=ordinal, name=link.name, **target)
-
-
-type Current = dict[str, Any]  # Any: JSON of the attribute's type
 
 _UNKNOWN: Final = LinkTarget(id=0, name="", is_active=False)
 """What stands for a target that the database does not show to this account: kept, and shown to nobody."""
@@ -216,6 +266,30 @@ def merged(current: Current) -> Combinable:
     The database merges, as somebody else may have changed other values since they were read.
     """
     return _Merged(F("current_values"), current)
+
+
+class HoldsOneOf(Func):
+    """Whether an entry's current value of an attribute, by its id, is one of some plain values."""
+
+    output_field = BooleanField()
+
+    def __init__(self, attr_id: int, values: Sequence[Scalar]) -> None:
+        super().__init__(F("current_values"))
+        self._key, self._values = str(attr_id), json.dumps(values)
+
+    # Any below: what a template of Func would use
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, *_args: Any, **_context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        column, params = compiler.compile(self.get_source_expressions()[0])
+        sql = f"({column} -> %s) IN (SELECT jsonb_array_elements(%s::jsonb))"
+        return sql, (*params, self._key, self._values)
+
+    def as_sqlite(self, compiler: SQLCompiler, *_args: Any, **_context: Any) -> tuple[str, tuple[Any, ...]]:
+        column, params = compiler.compile(self.get_source_expressions()[0])
+        sql = f"JSON_EXTRACT({column}, %s) IN (SELECT value FROM JSON_EACH(%s))"  # noqa: S608 - a column
+        return sql, (*params, f'$."{self._key}"', self._values)
 
 
 class _Merged(Func):

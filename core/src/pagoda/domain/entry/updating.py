@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
 from typing import Any, Final
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -10,20 +12,21 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
-from pagoda.domain.entry.lookups import Lookups
+from pagoda.domain.entry.creating import WriteOutcome
+from pagoda.domain.entry.lookups import BATCH_SIZE, Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_for_update, read_state
-from pagoda.domain.entry.storing import current_of, merged, replace_versions
+from pagoda.domain.entry.storing import Current, NewValues, current_of, merged, replace_versions
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
-from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
+from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, Targets
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
-from pagoda_plugin_sdk.rules.state import EntryState, OwnFields, Value
+from pagoda_plugin_sdk.rules.state import Definition, EntryState, OwnFields, Value
 from pagoda_plugin_sdk.rules.value_types import items_of
 
 _FIELDS: Final = ("name", "note")
@@ -47,14 +50,55 @@ def update_entry(
         PermissionDenied: `user` may not write the entry, or one of the attributes that differ.
         HookRejected: a plugin refuses; nothing is stored.
     """
-    given = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
+    fields = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
+    update_each(user, [EntryUpdate(0, entry, fields, attrs or {})], WriteOutcome())
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class EntryUpdate:
+    """What is to change of one entry."""
+
+    index: int
+    entry: Entry
+    fields: dict[str, Any]  # Any: unchecked; name and note alone
+    attrs: GivenAttrs
+
+
+def update_each(user: Viewer | None, updates: Sequence[EntryUpdate], outcome: WriteOutcome) -> list[int]:
+    """Change different entries of one entity as `update_entry` changes one; return who changed, by index.
+
+    Raises:
+        ValidationError, PermissionDenied, HookRejected: what `outcome` says.
+    """
     with writing(user) as actor:
         lookups = Lookups(actor)
-        update = _Update(entry, read_for_update(entry, actor, lookups, attrs), actor, lookups)
-        state = update.run(given, attrs or {})
+        entries = [each.entry for each in updates]
+        states = read_for_update(entries, actor, lookups, [each.attrs for each in updates])
+        drafts = [_Update(each, states[each.entry.pk], actor, outcome) for each in updates]
+        drafts = outcome.settle(outcome.each(drafts, _Update.require))
+        drafts = outcome.each(drafts, _Update.differ)
+        kept = outcome.settle(drafts)
+        drafts = outcome.settle(outcome.each([each for each in kept if each.data], _Update.transform))
+        targets = lookups.targets_of([pair for each in drafts for pair in each.to_resolve()])
+        names = {each.fields["name"] for each in drafts if "name" in each.fields}
+        for batch in batched(names, BATCH_SIZE):
+            lookups.look_up((), named=(updates[0].entry.schema_id, batch))
+        for draft in drafts:
+            draft.finish(targets, lookups.taken)
+            lookups.taken |= {draft.fields["name"]} if "name" in draft.fields else set()
+        drafts = outcome.settle(drafts)
+        drafts = [each for each in drafts if each.fields or each.values]
+        drafts = outcome.each(drafts, _Update.validate)
+        for draft in drafts:
+            draft.store()
+        replace_versions([each.new_values() for each in drafts if each.values], person(actor))
         count = changes.count()
-    entry.known_state = state if changes.count() == count else None  # hooks may have changed it since
-    return entry
+    is_known = changes.count() == count  # hooks may have changed it since
+    for draft in kept:
+        if draft.index not in outcome.refused:
+            draft.entry.known_state = draft.state if is_known else None
+    return [each.index for each in drafts]
 
 
 def differs(entry: Entry, definition_id: int, raw: object) -> bool:
@@ -91,100 +135,113 @@ def validate_entry(entry: Entry, user: Viewer | None) -> None:
 
 
 class _Update:
-    """One update on its way into the database."""
+    """One update on its way into the database: its methods in their order."""
 
-    def __init__(self, entry: Entry, state: EntryState, user: Viewer | None, lookups: Lookups) -> None:
-        self._entry = entry
+    def __init__(
+        self, update: EntryUpdate, state: EntryState, user: Viewer | None, outcome: WriteOutcome
+    ) -> None:
+        self.index = update.index
+        self.entry = update.entry
+        self.state = state
+        self.data: dict[str, Any] = {}  # what is to change: the before-hooks' data
+        self.fields: dict[str, Any] = update.fields
+        self.values: dict[int, Value] = {}
+        self._attrs = update.attrs
         self._user = user
-        self._lookups = lookups
-        self._state = state
-        require_level(user, entry, Level.WRITABLE, state.entry.level if state.entry else Level.NOTHING)
-        self._stored = _stored_entry(entry, state)
-        self._faults = Faults()
-        self._intake = Intake(entry.entity_name, state.definitions, self._faults)
+        self._current: Current = {}
+        faults = outcome.faults(update.index)
+        prefix = outcome.prefix(update.index)
+        self._intake = Intake(self.entry.entity_name, state.definitions, faults, prefix=prefix)
 
-    def run(self, given: dict[str, Any], attrs: GivenAttrs) -> EntryState:
-        """Return the state after the update."""
-        data = self._differing(given, attrs)
-        if not data:
-            return self._state
-        data = changes.send_changing(self._change(data))
-        self._intake.check_keys(data, (*_FIELDS, "attrs"))
-        fields = self._differing_fields({key: data[key] for key in _FIELDS if key in data})
-        values = self._checked(fields, self._intake.raw(data.get("attrs", [])))
-        if not fields and not values:
-            return self._state
-        return self._write(fields, values)
+    def require(self) -> None:
+        """Refuse whom may not write it, and an entry that is deleted."""
+        own = self.state.entry
+        require_level(self._user, self.entry, Level.WRITABLE, own.level if own else Level.NOTHING)
+        self._stored = _stored_entry(self.entry, self.state)
+        self._raw = self._intake.sent(self._attrs)
 
-    def _differing(self, given: dict[str, Any], attrs: GivenAttrs) -> dict[str, Any]:
-        """Return what is to change: the before-hooks' data."""
-        raw = self._intake.sent(attrs)
-        self._faults.raise_if_any()
-        data = self._differing_fields(given)
-        changing = {key: value for key, value in raw.items() if not self._is_stored(key, value)}
+    def differ(self) -> None:
+        """Find what is to change."""
+        data = self._differing_fields(self.fields)
+        changing = {key: value for key, value in self._raw.items() if not self._is_stored(key, value)}
         levels = self._intake.levels(changing)
-        require_attributes(self._user, self._entry.entity_name, levels, Level.WRITABLE)
-        return data | ({"attrs": self._intake.items(changing)} if changing else {})
+        require_attributes(self._user, self.entry.entity_name, levels, Level.WRITABLE)
+        self.data = data | ({"attrs": self._intake.items(changing)} if changing else {})
+        self.fields = {}
+
+    def transform(self) -> None:
+        """Run the before-hooks, and read what they leave."""
+        data = changes.send_changing(self._change(self.data))
+        self._intake.check_keys(data, (*_FIELDS, "attrs"))
+        self.fields = self._differing_fields({key: data[key] for key in _FIELDS if key in data})
+        raw = self._intake.raw(data.get("attrs", []))
+        if "name" in self.fields:
+            self._intake.check_name(self.fields["name"])
+        if "note" in self.fields:
+            self._intake.check_note(self.fields["note"])
+        values = self._intake.parse(raw, self.state.values)
+        self.values = {
+            key: each for key, each in values.items() if each != self.state.value(self.state.definition(key))
+        }
+
+    def to_resolve(self) -> Iterable[tuple[Definition, Value]]:
+        """Return the values whose references are to be looked up."""
+        return self._intake.with_definitions(self.values)
+
+    def finish(self, targets: Targets, taken: Collection[str]) -> None:
+        """Check what takes looking up."""
+        self.values = self._intake.resolve(self.values, targets)
+        self._intake.require(self.values, self.values.keys())
+        if self.fields.get("name") in taken:
+            self._intake.add_taken(self.fields["name"])
+
+    def validate(self) -> None:
+        """Ask the validators."""
+        self.state = self.state.with_values(self.values)
+        changes.send_validating(self._change(self._complete()))
+
+    def store(self) -> None:
+        """Store the entry's row; its update is also the lock under which the versions are replaced."""
+        values = self.values
+        for key, value in self.fields.items():
+            setattr(self.entry, key, value)
+        told = [item for item in self._complete()["attrs"] if item["id"] in values]
+        definitions = [self.state.definition(key) for key in values]
+        stored = [*self.fields, updated_stamp(bool(self.fields) or any(each.is_open for each in definitions))]
+        if values:
+            self._current = current_of(definitions, values)
+            self.entry.current_values = merged(self._current)
+            stored.append(Entry.UNSAVED)
+        data = self.fields | ({"attrs": told} if told else {})
+        changes.store(self._change(data), update_fields=stored)
+
+    def new_values(self) -> NewValues:
+        """Return what becomes history."""
+        definitions = [self.state.definition(key) for key in self.values]
+        return NewValues(self.entry, definitions, self.values, self._current)
+
+    def _complete(self) -> dict[str, Any]:
+        return {"name": self.fields.get("name", self._stored.name), "attrs": items_of(self.state)}
 
     def _differing_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in given.items() if value != getattr(self._stored, key)}
 
     def _is_stored(self, key: int, raw: object) -> bool:
-        definition = self._state.definition(key)
+        definition = self.state.definition(key)
         try:
-            stored = self._state.value(definition)
+            stored = self.state.value(definition)
             return read_replacement(definition, raw, stored) == stored
         except ValueFault:
             return False  # a before-hook may mend it; if none does, it is refused after them
-
-    def _checked(self, fields: dict[str, Any], raw: RawValues) -> dict[int, Value]:
-        """Return the values that differ from the stored ones, with the targets of their references."""
-        if "name" in fields:
-            self._intake.check_name(fields["name"])
-        if "note" in fields:
-            self._intake.check_note(fields["note"])
-        values = self._intake.parse(raw, self._state.values)
-        self._faults.raise_if_any()
-        values = {
-            key: each
-            for key, each in values.items()
-            if each != self._state.value(self._state.definition(key))
-        }
-        targets = self._lookups.targets_of(self._intake.with_definitions(values))
-        values = self._intake.resolve(values, targets)
-        self._intake.require(values, values.keys())
-        if "name" in fields and _is_taken(self._entry, fields["name"]):
-            self._intake.add_taken(fields["name"])
-        self._faults.raise_if_any()
-        return values
-
-    def _write(self, fields: dict[str, Any], values: dict[int, Value]) -> EntryState:
-        state = self._state.with_values(values)
-        complete = {"name": fields.get("name", self._stored.name), "attrs": items_of(state)}
-        changes.send_validating(self._change(complete))
-        for key, value in fields.items():
-            setattr(self._entry, key, value)
-        told = [item for item in complete["attrs"] if item["id"] in values]
-        # The update of the entry's row is also the lock under which the versions are replaced.
-        stamp = updated_stamp(bool(fields) or any(self._state.definition(key).is_open for key in values))
-        stored = [*fields, stamp]
-        current = current_of([self._state.definition(key) for key in values], values)
-        if values:
-            self._entry.current_values = merged(current)
-            stored.append(Entry.UNSAVED)
-        changes.store(self._change(fields | ({"attrs": told} if told else {})), update_fields=stored)
-        if values:
-            replace_versions(self._entry, state, values, current, person(self._user))
-        return state
 
     def _change(self, data: dict[str, Any]) -> Change:
         return Change(
             subject="entry",
             action="update",
-            instance=self._entry,
+            instance=self.entry,
             user=person(self._user),
             data=data,
-            entity_name=self._entry.entity_name,
+            entity_name=self.entry.entity_name,
         )
 
 
@@ -199,7 +256,3 @@ def _stored_entry(entry: Entry, state: EntryState) -> OwnFields:
             code="deleted",
         )
     return state.entry
-
-
-def _is_taken(entry: Entry, name: str) -> bool:
-    return Entry.objects.active().filter(schema=entry.schema_id, name=name).exclude(pk=entry.pk).exists()

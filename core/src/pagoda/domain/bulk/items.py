@@ -1,0 +1,139 @@
+"""What a bulk write is asked to do, item by item, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any, Final, Literal
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from pagoda.domain.access.querysets import readable
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.incoming import GivenAttrs
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER
+from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.washing import shown
+
+type Op = Literal["create", "update", "upsert", "delete"]
+type Status = Literal["created", "updated", "unchanged", "deleted", "refused", "not_tried"]
+
+_FIELDS: Final[Mapping[str, tuple[Collection[str], Collection[str]]]] = {  # those it needs, those it may have
+    "create": (("entity", "name"), ("note", "attrs")),
+    "update": (("id",), ("name", "note", "attrs")),
+    "upsert": (("entity", "name"), ("note", "attrs", "key")),
+    "delete": (("id",), ()),
+}
+_BATCH_SIZE: Final = 500
+NAME: Final = "name"
+"""The key of an upsert that finds entries by their name."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one item."""
+
+    status: Status = "not_tried"
+    id: int | None = None  # of the entry
+    error: Exception | None = None  # why it was refused: what the service for one entry raises
+
+    def refuse(self, error: Exception) -> None:
+        """Note that nothing of it is written."""
+        self.status, self.id, self.error = "refused", None, error
+
+
+@dataclass(slots=True, kw_only=True)
+class BulkItem:
+    """One write of an entry."""
+
+    op: Op
+    entity: Entity | None = None  # of create and upsert
+    id: int = 0  # of update and delete
+    key: str = NAME  # an upsert's: what finds the entry, its name or an attribute
+    fields: dict[str, Any] = field(default_factory=dict)  # Any: name and note, unchecked
+    attrs: GivenAttrs = field(default_factory=dict)
+    result: Result = field(default_factory=Result)
+
+    @property
+    def identity(self) -> object:
+        """Return what no two items have that are written together."""
+        if self.entity is None:
+            return self.id
+        value = self.fields.get(NAME) if self.key == NAME else self.key_value()
+        return shown(value) if isinstance(value, list | dict) else (type(value), value)
+
+    def key_value(self) -> Any:
+        """Return the value of an upsert's key attribute as it was given, None without one."""
+        if isinstance(self.attrs, Mapping):
+            return self.attrs.get(self.key)
+        return next((x.get("value") for x in self.attrs if x.get("name") == self.key), None)
+
+
+def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]:
+    """Return the items, those that make no sense refused.
+
+    Each is ``{"op", "entity" or "id", "name", "note", "attrs", "key"}``; an entity is an id or a name.
+    """
+    entities = _entities((x.get("entity") for x in given if isinstance(x, Mapping)), viewer)
+    items = []
+    for raw in given:
+        item = BulkItem(op="create")
+        items.append(item)
+        try:
+            _read(item, raw, entities)
+        except ValidationError as error:
+            item.result.refuse(error)
+    return items
+
+
+def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> None:
+    if not isinstance(raw, Mapping) or raw.get("op") not in _FIELDS:
+        message = f'An item is {{"op": "create", "update", "upsert" or "delete", ...}}, not {shown(raw)}.'
+        raise ValidationError({"op": [message]}, code="type")
+    item.op = raw["op"]
+    needed, others = _FIELDS[item.op]
+    known = ("op", *needed, *others)
+    faults = {key: [f"To {item.op} an entry takes {key!r}; add it."] for key in needed if key not in raw}
+    for key in raw.keys() - set(known):
+        faults[str(key)[:200]] = [
+            f"There is no field {shown(key)} to {item.op}.{near_misses(str(key), known)}"
+        ]
+    if "id" in raw and not _is_id(raw["id"]):
+        faults["id"] = [f"expected the id of an entry, got {shown(raw['id'])}."]
+    if not isinstance(raw.get("key", NAME), str):
+        faults["key"] = [f"expected 'name' or the name of an attribute, got {shown(raw['key'])}."]
+    if not isinstance(raw.get("attrs", {}), list | dict):
+        faults["attrs"] = [f"expected {{name: value}} or a list of items, got {shown(raw['attrs'])}."]
+    if "entity" in raw:
+        item.entity = entities.get(raw["entity"]) if _is_key(raw["entity"]) else None
+        if item.entity is None:
+            faults["entity"] = [f"There is no entity {shown(raw['entity'])}, or you may not see it."]
+    if faults:
+        raise ValidationError(faults, code="invalid")
+    item.id, item.key, item.attrs = raw.get("id", 0), raw.get("key", NAME), raw.get("attrs", {})
+    item.fields = {key: raw[key] for key in (NAME, "note") if key in raw}
+
+
+def _entities(given: Iterable[object], viewer: Viewer | None) -> dict[int | str, Entity]:
+    keys = {key for key in given if _is_key(key)}
+    found: dict[int | str, Entity] = {}
+    active = Entity.objects.active()
+    entities = active if viewer is None else readable(active, viewer)
+    for batch in batched(keys, _BATCH_SIZE):
+        ids = [key for key in batch if isinstance(key, int)]
+        names = [key for key in batch if isinstance(key, str)]
+        for entity in entities.filter(Q(pk__in=ids) | Q(name__in=names)):
+            found |= {entity.pk: entity, entity.name: entity}
+    return found
+
+
+def _is_key(key: object) -> bool:
+    return _is_id(key) if not isinstance(key, str) else name_fault(key) is None
+
+
+def _is_id(key: object) -> bool:
+    return isinstance(key, int) and not isinstance(key, bool) and 0 < key <= MAX_INTEGER

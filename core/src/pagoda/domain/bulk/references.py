@@ -1,0 +1,187 @@
+"""References by name, as people and files write them, made into ids.
+
+An entry is ``{"name", "entity"}``, or its name alone where the attribute points to entries of one or more
+entities; a group or a role is its name, or ``{"name"}``. What has an id already stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from itertools import batched
+from typing import Any, Final
+
+from django.contrib.auth.models import Group
+
+from pagoda.domain.access.querysets import readable
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.reading import Definitions
+from pagoda.domain.user.models import Role
+from pagoda.domain.user.permissions import Viewer, may_see
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.incoming import noun_of
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import Definition
+from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.washing import shown
+
+type Named = tuple[str, str | None]  # a thing's name, and its entity's where it was given
+type Find = Callable[[Definition, Named], Any]  # Any: what stands for the reference
+
+_BATCH_SIZE: Final = 500
+
+
+class NamedTargets:
+    """What names in the values of one write mean, for somebody; None: the host."""
+
+    def __init__(self, viewer: Viewer | None) -> None:
+        self._viewer = viewer
+        self._allowed: dict[int, dict[int, str]] = {}  # attribute -> {entity that it may point to: its name}
+        self._entities: dict[str, int] = {}
+        self._found: dict[str, dict[tuple[int, str], int]] = {}
+
+    def look_up(self, definitions: Definitions, given: Iterable[object]) -> None:
+        """Find what is named in the values of entries of one entity: a query for each kind of thing."""
+        wanted: dict[str, set[tuple[Definition, Named]]] = defaultdict(set)
+
+        def note(definition: Definition, named: Named) -> None:
+            if name_fault(named[0]) is None:
+                wanted[noun_of(definition.type)].add((definition, named))
+
+        for attrs in given:
+            _replaced(definitions, attrs, note)
+        self._found = {}
+        if "entry" in wanted:
+            self._found["entry"] = self._entries(wanted["entry"])
+        for noun, model in (("group", Group), ("role", Role)):
+            if noun in wanted:
+                seen = model._default_manager.all()
+                seen = seen if self._viewer is None else seen.filter(may_see(self._viewer, model))
+                names = {named[0] for _, named in wanted[noun]}
+                rows = [row for batch in batched(names, _BATCH_SIZE) for row in seen.filter(name__in=batch)]
+                self._found[noun] = {(0, row.name): row.pk for row in rows}
+
+    def replaced(self, definitions: Definitions, attrs: object) -> Any:  # Any: values, unchecked
+        """Return the values with ids for what was looked up.
+
+        Raises:
+            ValidationError: keyed by attribute; there is no such thing, or more than one.
+        """
+        faults = Faults()
+
+        def find(definition: Definition, named: Named) -> Any:
+            try:
+                return {"id": self._id(definition, named)}
+            except ValueFault as fault:
+                faults.add_type(definition.name, f"Attribute {definition.name!r}: {fault}")
+                return None
+
+        attrs = _replaced(definitions, attrs, find)
+        faults.raise_if_any()
+        return attrs
+
+    def _id(self, definition: Definition, named: Named) -> int:
+        noun, (name, entity) = noun_of(definition.type), named
+        found = self._found.get(noun, {})
+        ids = [found[key] for pk in self._schemas(definition, entity) if (key := (pk, name)) in found]
+        if len(ids) == 1:
+            return ids[0]
+        of = f" of entity {shown(entity)}" if entity is not None else ""
+        if ids:
+            raise ValueFault(f"there are {len(ids)} entries named {shown(name)}; name the entity, too")
+        raise ValueFault(
+            f"there is no {noun} named {shown(name)}{of}, or it is deleted; send an existing one"
+        )
+
+    def _schemas(self, definition: Definition, entity: str | None) -> Iterable[int]:
+        """Return the entities of which an entry may be; for groups and roles one that stands for none."""
+        if not definition.type & AttrType.OBJECT:
+            return (0,)
+        if entity is not None:
+            return (self._entities[entity],) if entity in self._entities else ()
+        allowed = self._allowed[definition.id]
+        if not allowed:
+            raise ValueFault('it may point to any entity; send {"name": ..., "entity": ...}')
+        return allowed
+
+    def _entries(self, wanted: Iterable[tuple[Definition, Named]]) -> dict[tuple[int, str], int]:
+        attrs = {definition.id for definition, _ in wanted} - self._allowed.keys()
+        if attrs:
+            self._allowed |= {each: {} for each in attrs}
+            rows = EntityAttr.objects.filter(pk__in=attrs, referral__isnull=False)
+            for attr, pk, name in rows.values_list("pk", "referral__pk", "referral__name"):
+                self._allowed[attr][pk] = name
+        entities = {entity for _, (_, entity) in wanted if entity is not None} - self._entities.keys()
+        for batch in batched(entities, _BATCH_SIZE):
+            seen = self._seen(Entity.objects.active()).filter(name__in=batch)
+            self._entities |= dict(seen.values_list("name", "pk"))
+        schemas: set[int] = set()
+        for definition, (_, entity) in wanted:
+            if entity is None:
+                schemas |= self._allowed[definition.id].keys()
+            elif entity in self._entities:
+                schemas.add(self._entities[entity])
+        found: dict[tuple[int, str], int] = {}
+        for batch in batched({named[0] for _, named in wanted}, _BATCH_SIZE) if schemas else ():
+            rows = self._seen(Entry.objects.active()).filter(schema__in=schemas, name__in=batch).order_by()
+            found |= {(schema, name): pk for schema, name, pk in rows.values_list("schema_id", "name", "pk")}
+        return found
+
+    def _seen(self, rows: Any) -> Any:  # Any: a queryset of either model
+        return rows if self._viewer is None else readable(rows, self._viewer)
+
+
+def names_in(definitions: Definitions, attrs: object) -> set[str]:
+    """Return the names of the entries that values refer to."""
+    names: set[str] = set()
+
+    def note(definition: Definition, named: Named) -> None:
+        if definition.type & AttrType.OBJECT:
+            names.add(named[0])
+
+    _replaced(definitions, attrs, note)
+    return names
+
+
+def _replaced(definitions: Definitions, attrs: object, find: Find) -> Any:
+    """Return values as they were given (`GivenAttrs`, unchecked), what is named in them replaced."""
+    by_key = {key: each for each in definitions if each.type.is_reference for key in (each.name, each.id)}
+    if by_key and isinstance(attrs, Mapping):
+        return {key: _value(by_key[key], raw, find) if key in by_key else raw for key, raw in attrs.items()}
+    if by_key and isinstance(attrs, list | tuple):
+        return [_item(by_key, item, find) for item in attrs]
+    return attrs
+
+
+def _item(by_key: Mapping[Any, Definition], item: object, find: Find) -> object:
+    if not isinstance(item, Mapping) or "value" not in item:
+        return item
+    key = item.get("id", item.get("name"))
+    definition = by_key.get(key) if isinstance(key, str | int) else None
+    return item if definition is None else {**item, "value": _value(definition, item["value"], find)}
+
+
+def _value(definition: Definition, raw: object, find: Find) -> object:
+    if definition.type.is_array and isinstance(raw, list | tuple):
+        return [_element(definition, each, find) for each in raw]
+    return _element(definition, raw, find)
+
+
+def _element(definition: Definition, raw: object, find: Find) -> object:
+    if AttrType.NAMED not in definition.type:
+        return _target(definition, raw, find)
+    if isinstance(raw, Mapping) and raw.get("object") is not None:
+        return {**raw, "object": _target(definition, raw["object"], find)}
+    return raw
+
+
+def _target(definition: Definition, raw: object, find: Find) -> object:
+    if isinstance(raw, str):
+        return find(definition, (raw, None))
+    if isinstance(raw, Mapping) and "id" not in raw and isinstance(name := raw.get("name"), str):
+        entity = raw.get("entity")
+        if entity is None or isinstance(entity, str):
+            return find(definition, (name, entity))
+    return raw

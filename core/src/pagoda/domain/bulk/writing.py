@@ -1,0 +1,240 @@
+"""The service that writes many entries at once, each with its hooks as if it were written alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from pagoda.domain.access.querysets import readable
+from pagoda.domain.bulk.items import NAME, BulkItem, Result
+from pagoda.domain.bulk.references import NamedTargets, names_in
+from pagoda.domain.changes import change_scope
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
+from pagoda.domain.entry.deleting import delete_entries
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.reading import Definitions, definitions_of, read_states, with_values, with_version
+from pagoda.domain.entry.storing import HoldsOneOf
+from pagoda.domain.entry.updating import EntryUpdate, update_each
+from pagoda.domain.user.permissions import Viewer
+from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import NOTHING, Link, Value
+from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.value_types import parse
+from pagoda_plugin_sdk.washing import shown
+
+
+class BulkRefused(Exception):
+    """Nothing was written, as one item at least was refused; the items' results say which and why."""
+
+
+def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: bool) -> None:
+    """Do what the items say, in their order, in one transaction; each item's result says what became of it.
+
+    Neighbours of one kind and entity are written together: what an item says by name may be made by one
+    before it. In an upsert's neighbours new entries are made first.
+
+    Raises:
+        BulkRefused: an item was refused, and `is_atomic` asks for all or none.
+        BeyondAuthority: plugin code names another user.
+    """
+    with writing(user) as actor:
+        bulk = _Bulk(user, actor, is_atomic=is_atomic)
+        if is_atomic and any(item.result.error for item in items):
+            raise BulkRefused
+        for stretch in bulk.stretches([item for item in items if item.result.error is None]):
+            bulk.do(stretch)
+            if is_atomic and any(item.result.error for item in stretch):
+                raise BulkRefused
+
+
+class _Bulk:
+    """One bulk write."""
+
+    def __init__(self, user: Viewer | None, actor: Viewer | None, *, is_atomic: bool) -> None:
+        self._user, self._actor, self._is_atomic = user, actor, is_atomic
+        self._targets = NamedTargets(actor)
+        self._definitions: dict[int, Definitions] = {}
+        self._does: dict[str, Callable[[Sequence[BulkItem], EachOutcome], object]] = {
+            "create": self._create,
+            "update": self._update,
+            "upsert": self._upsert,
+            "delete": self._delete,
+        }
+
+    def stretches(self, items: Iterable[BulkItem]) -> Iterator[list[BulkItem]]:
+        """Yield neighbours that can be written together."""
+        stretch: list[BulkItem] = []
+        seen: set[object] = set()
+        names: set[object] = set()
+        last: object = None
+        for item in items:
+            refers = names_in(self._of(item.entity), item.attrs) if item.entity else set()
+            kind = (item.op, item.entity, item.key)
+            if stretch and (kind != last or item.identity in seen or refers & names):
+                yield stretch
+                stretch, seen, names = [], set(), set()
+            last = kind
+            stretch.append(item)
+            seen.add(item.identity)
+            if isinstance(name := item.fields.get(NAME), str):
+                names.add(name)
+        if stretch:
+            yield stretch
+
+    def do(self, items: Sequence[BulkItem]) -> None:
+        """Write the items together; alone, where what is refused can't be told from what is not."""
+        try:
+            with change_scope():
+                outcome = EachOutcome()
+                self._does[items[0].op](items, outcome)
+                if outcome.refused and outcome.hooks_wrote:  # and that is not to stay
+                    raise next(iter(outcome.refused.values()))
+        except REFUSALS as error:
+            if len(items) == 1:
+                items[0].result.refuse(error)
+                return
+            for item in items:
+                item.result = Result()
+                self.do([item])
+
+    def _create(self, items: Sequence[BulkItem], outcome: EachOutcome) -> None:
+        entity = items[0].entity if items else None
+        kept = self._resolved(items, entity)
+        if entity is None or not kept:
+            return
+        stored = with_version(Entity.objects.filter(pk=entity.pk), self._actor).get()
+        rows = [{**item.fields, "attrs": item.attrs} for item in kept]
+        made = iter(create_each(self._user, stored, rows, outcome))
+        for index, item in enumerate(kept):
+            if index in outcome.refused:
+                item.result.refuse(outcome.refused[index])
+            else:
+                item.result = Result("created", next(made).pk)
+
+    def _update(self, items: Sequence[BulkItem], outcome: EachOutcome) -> None:
+        entries = self._entries([item.id for item in items])
+        for _, group in groupby(items, lambda item: entries[item.id].schema_id if item.id in entries else 0):
+            alike = list(group)
+            kept = self._resolved([x for x in alike if x.id in entries or _refuse_unknown(x)], None, entries)
+            if kept:
+                self._update_alike(kept, entries, outcome)
+
+    def _update_alike(
+        self, items: Sequence[BulkItem], entries: Mapping[int, Entry], outcome: EachOutcome
+    ) -> None:
+        updates = [EntryUpdate(n, entries[x.id], dict(x.fields), x.attrs) for n, x in enumerate(items)]
+        own = EachOutcome()
+        changed = set(update_each(self._user, updates, own))
+        for index, item in enumerate(items):
+            if index in own.refused:
+                item.result.refuse(own.refused[index])
+            else:
+                item.result = Result("updated" if index in changed else "unchanged", item.id)
+        outcome.refused |= {id(items[index]): error for index, error in own.refused.items()}
+        outcome.hooks_wrote |= own.hooks_wrote
+
+    def _upsert(self, items: Sequence[BulkItem], outcome: EachOutcome) -> None:
+        entity, key = items[0].entity, items[0].key
+        if entity is None:
+            return
+        found = self._by_name(entity, items) if key == NAME else self._by_attribute(entity, key, items)
+        items = [item for item in items if item.result.error is None]
+        self._create([item for item in items if id(item) not in found], outcome)
+        known = [item for item in items if id(item) in found]
+        for item in known:
+            item.id = found[id(item)]
+        self._update(known, outcome)
+
+    def _delete(self, items: Sequence[BulkItem], _outcome: EachOutcome) -> None:
+        entries = self._entries([item.id for item in items])
+        kept = [item for item in items if item.id in entries or _refuse_unknown(item)]
+        active = {pk for pk, entry in entries.items() if entry.is_active}
+        delete_entries(list(entries.values()), self._user)
+        for item in kept:
+            item.result = Result("deleted" if item.id in active else "unchanged", item.id)
+
+    def _entries(self, ids: Sequence[int]) -> dict[int, Entry]:
+        """Return the entries that the writer may see, with what an update needs, locked in one order."""
+        entries = self._seen(Entry.objects.select_related("schema").filter(pk__in=ids).order_by("pk"))
+        rows = with_values(entries, self._actor, for_update=True)
+        return {each.pk: each for each in rows.select_for_update(no_key=True, of=("self",))}
+
+    def _by_name(self, entity: Entity, items: Sequence[BulkItem]) -> dict[int, int]:
+        names = {
+            name for item in items if isinstance(name := item.fields[NAME], str) and name_fault(name) is None
+        }
+        rows = self._seen(Entry.objects.active().filter(schema=entity.pk, name__in=names)).order_by()
+        known = dict(rows.values_list("name", "pk"))
+        return {id(item): known[name] for item in items if (name := str(item.fields[NAME])) in known}
+
+    def _by_attribute(self, entity: Entity, key: str, items: Sequence[BulkItem]) -> dict[int, int]:
+        """Return the entries by the value of an attribute; where there are several the item is refused."""
+        definition = next((each for each in self._of(entity) if each.name == key), None)
+        attrs = EntityAttr.objects.active().filter(parent_entity=entity.pk, name=key)
+        if definition is None or not self._seen(attrs).exists():
+            raise ValidationError({"key": [f"Entity {entity.name!r} has no attribute {shown(key)}."]})
+        if definition.type.is_array or definition.type.is_reference:
+            raise ValidationError({"key": [f"Attribute {key!r} holds no single plain value to find by."]})
+        wanted: dict[int, Value] = {}
+        for item in items:
+            try:
+                wanted[id(item)] = parse(definition, item.key_value())
+            except ValueFault:
+                continue  # refused where the item is made
+            if not wanted[id(item)].elements:
+                message = f"Attribute {key!r} is to find the entry; give it a value."
+                item.result.refuse(ValidationError({key: [message]}, code="required"))
+        values = [
+            element
+            for value in wanted.values()
+            for element in value.elements
+            if not isinstance(element, Link)
+        ]
+        has_one = Q(HoldsOneOf(definition.id, values)) | Q(current_values=None)
+        held: defaultdict[Value, list[int]] = defaultdict(list)
+        rows = with_values(self._seen(Entry.objects.active().filter(schema=entity.pk).filter(has_one)))
+        for pk, state in read_states(list(rows)).items():
+            held[state.value(definition)].append(pk)
+        for item in items:
+            if len(ids := held[wanted.get(id(item), NOTHING)]) > 1 and item.result.error is None:
+                message = f"{len(ids)} entries of {entity.name!r} have this value; update one by its id."
+                item.result.refuse(ValidationError({key: [message]}, code="ambiguous"))
+        return {key: held[value][0] for key, value in wanted.items() if value.elements and held[value]}
+
+    def _resolved(
+        self, items: Sequence[BulkItem], entity: Entity | None, entries: Mapping[int, Entry] | None = None
+    ) -> list[BulkItem]:
+        """Return the items, their references by ids, but those that name what is not there."""
+        kept = []
+        definitions = self._of(entity or (entries or {})[items[0].id].schema) if items else ()
+        self._targets.look_up(definitions, [item.attrs for item in items])
+        for item in items:
+            try:
+                item.attrs = self._targets.replaced(definitions, item.attrs)
+            except ValidationError as error:
+                item.result.refuse(error)
+            else:
+                kept.append(item)
+        return kept
+
+    def _of(self, entity: Entity) -> Definitions:
+        if entity.pk not in self._definitions:
+            version = Entity.objects.values_list("attrs_version", flat=True).get(pk=entity.pk)
+            self._definitions |= definitions_of({entity.pk: version})
+        return self._definitions[entity.pk]
+
+    def _seen(self, rows: Any) -> Any:  # Any: a queryset of any model with rights
+        return rows if self._actor is None else readable(rows, self._actor)
+
+
+def _refuse_unknown(item: BulkItem) -> bool:
+    message = f"There is no entry {item.id}, or you may not see it."
+    item.result.refuse(ValidationError({"id": [message]}, code="not_found"))
+    return False

@@ -1,0 +1,154 @@
+"""Many writes of entries in one request: ``/api/v2/entries/bulk/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pagoda.domain.bulk.items import BulkItem, read_items
+from pagoda.domain.bulk.writing import BulkRefused, write_many
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.plugins.overrides import bindings, override_for
+from pagoda_api.authentication import actor
+from pagoda_api.fields import IdOrName, UncheckedText, UncheckedValues
+from pagoda_api.problems import handle_exception
+from pagoda_api.strict import StrictSerializer, checked
+from pagoda_plugin_sdk.override import OverrideOperation
+
+OVERRIDDEN: Mapping[str, tuple[OverrideOperation, ...]] = {
+    "create": ("create",),
+    "update": ("update",),
+    "upsert": ("create", "update"),
+    "delete": ("delete",),
+}
+"""The operations of an override that an item would pass by."""
+
+
+class BulkItemSerializer(serializers.Serializer[Any]):
+    """One write; Any, as it describes what the host's service checks."""
+
+    op = serializers.ChoiceField(["create", "update", "upsert", "delete"])
+    id = serializers.IntegerField(required=False, help_text="Of the entry to update or delete.")
+    entity = IdOrName(required=False, help_text="Of the entry to create or upsert.")
+    key = serializers.CharField(
+        required=False, help_text="What an upsert finds the entry by: `name`, or an attribute's name."
+    )
+    name = UncheckedText(required=False)
+    note = UncheckedText(required=False)
+    attrs = UncheckedValues(
+        required=False,
+        help_text='Values as for one entry; a reference may be `{"name", "entity"}` instead of an id.',
+    )
+
+
+class BulkSerializer(StrictSerializer):
+    """Many writes."""
+
+    atomic = serializers.BooleanField(default=True, help_text="All or none; else each by itself.")
+    items = serializers.ListField(child=serializers.JSONField(), allow_empty=True)
+
+    def validate_items(self, items: list[Any]) -> list[Any]:
+        """Return the items when they are not too many."""
+        most = settings.PAGODA.domain_max_bulk_items
+        if len(items) > most:
+            raise ValidationError(
+                f"{len(items):,} items are given, at most {most:,} are allowed in one request "
+                "(DOMAIN_MAX_BULK_ITEMS); send several.",
+                code="too_many",
+            )
+        return items
+
+
+class BulkRequestSerializer(serializers.Serializer[Any]):
+    """The body, as the schema shows it."""
+
+    atomic = serializers.BooleanField(default=True, help_text="All or none; else each by itself.")
+    items = BulkItemSerializer(many=True)
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of one item."""
+
+    status = serializers.ChoiceField(["created", "updated", "unchanged", "deleted", "refused", "not_tried"])
+    id = serializers.IntegerField(allow_null=True)
+    http_status = serializers.IntegerField(required=False, help_text="Of the refusal.")
+    error = serializers.JSONField(
+        required=False, help_text="What the request for this item alone would answer."
+    )
+
+
+class BulkResponseSerializer(serializers.Serializer[Any]):
+    """What became of the items, in their order."""
+
+    results = BulkResultSerializer(many=True)
+
+
+class BulkRefusedSerializer(BulkResponseSerializer):
+    """Nothing was written."""
+
+    detail = serializers.CharField()
+    code = serializers.CharField()
+
+
+class EntryBulkView(APIView):
+    """Many writes of entries at once."""
+
+    @extend_schema(
+        request=BulkRequestSerializer,
+        responses={200: BulkResponseSerializer, 400: BulkRefusedSerializer},
+        operation_id="entries_bulk",
+    )
+    def post(self, request: Request) -> Response:
+        """Create, update, upsert and delete up to 1,000 entries in one transaction.
+
+        With `atomic` one refused item has nothing written: 400 with the result of each. Without, refused
+        items are left out. Hooks run, rights count and events are recorded for each entry as for one alone.
+        """
+        data = checked(BulkSerializer(data=request.data))
+        items = read_items(data["items"], actor(request))
+        _refuse_overridden(items)
+        try:
+            write_many(actor(request), items, is_atomic=data["atomic"])
+        except BulkRefused:
+            refused = sum(item.result.error is not None for item in items)
+            detail = f"Nothing was written: {refused:,} of {len(items):,} items were refused."
+            body = {"detail": detail, "code": "bulk_refused", "results": _results(items, is_written=False)}
+            return Response(body, status=400)
+        return Response({"results": _results(items, is_written=True)})
+
+
+def _results(items: Sequence[BulkItem], *, is_written: bool) -> list[dict[str, Any]]:
+    return [_result(item, is_written) for item in items]
+
+
+def _result(item: BulkItem, is_written: bool) -> dict[str, Any]:
+    error = item.result.error
+    if error is None:
+        status = item.result.status if is_written else "not_tried"
+        return {"status": status, "id": item.result.id if is_written else None}
+    answer = handle_exception(error, {})
+    known = {} if answer is None else {"http_status": answer.status_code, "error": answer.data}
+    return {"status": "refused", "id": None, **known}
+
+
+def _refuse_overridden(items: Sequence[BulkItem]) -> None:
+    """Refuse writes that a plugin does in the host's place: it is asked by single requests alone."""
+    if not bindings():
+        return
+    schemas = dict(Entry.objects.filter(pk__in=[x.id for x in items if x.id]).values_list("pk", "schema"))
+    pks = {*schemas.values(), *(x.entity.pk for x in items if x.entity)}
+    names = dict(Entity.objects.filter(pk__in=pks).values_list("pk", "name"))
+    for number, item in enumerate(items):
+        pk = item.entity.pk if item.entity else schemas.get(item.id)
+        if pk is not None and any(override_for(pk, names[pk], op) for op in OVERRIDDEN[item.op]):
+            message = "A plugin does this in the host's place; send it as a request of its own."
+            raise ValidationError({"items": [f"Item {number}: {message}"]}, code="overridden")

@@ -1,0 +1,221 @@
+"""Many writes of entries in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from pagoda.audit.models import AuditEvent
+from pagoda.domain import changes
+from pagoda.domain.changes import Change
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.services import create_entries, verify
+from pagoda.domain.user.models import Level
+from pagoda_plugin_sdk.exceptions import HookRejected
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v2/entries/bulk/"
+
+
+@pytest.fixture
+def host(make_entity: Callable[..., Any]) -> Any:
+    make_entity("Rack", rows="number")
+    host = make_entity("Host", address="string", count="number", tags="array_string")
+    rack: list[dict[str, Any]] = [{"name": "rack", "type": "object", "referral": ["Rack"]}]
+    host.update_attrs(None, [*rack, {"name": "peer", "type": "array_named_object", "referral": ["Host"]}])
+    return host
+
+
+@pytest.fixture
+def refuse_b() -> Iterator[list[tuple[str, Any]]]:
+    """A validator that refuses entries named b, and the calls of every hook."""
+    calls: list[tuple[str, Any]] = []
+
+    def changing(change: Change, **_: object) -> None:
+        calls.append(("changing", change.data.get("name")))
+
+    def validating(change: Change, **_: object) -> None:
+        calls.append(("validating", change.data["name"]))
+        if change.data["name"] == "b":
+            raise HookRejected("no b")
+
+    def changed(change: Change, **_: object) -> None:
+        calls.append(("changed", str(change.instance)))
+
+    receivers = ((changes.changing, changing), (changes.validating, validating), (changes.changed, changed))
+    for signal, receiver in receivers:
+        signal.connect(receiver, weak=False)
+    yield calls
+    for signal, receiver in receivers:
+        signal.disconnect(receiver)
+
+
+def create(name: str, entity: Any = "Host", **attrs: Any) -> dict[str, Any]:
+    return {"op": "create", "entity": entity, "name": name, "attrs": attrs}
+
+
+def statuses(response: Any) -> list[str]:
+    return [result["status"] for result in response.json()["results"]]
+
+
+def test_every_kind_of_write_in_one_request(api: Any, host: Any) -> None:
+    kept, gone = create_entries(None, host, [{"name": "kept", "attrs": {"count": 1}}, {"name": "gone"}])
+    address = {"address": "10.0.0.9"}
+    items = [
+        create("r1", "Rack", rows=4),
+        create("web", host.pk, address="10.0.0.1", rack={"name": "r1", "entity": "Rack"}),
+        create("db", rack="r1", peer=[{"name": "eth0", "object": "web"}, {"name": "eth1", "object": None}]),
+        {"op": "update", "id": kept.pk, "name": "kept too", "attrs": {"count": 2, "rack": {"name": "r1"}}},
+        {"op": "update", "id": kept.pk, "attrs": {"count": 3}},
+        {"op": "upsert", "entity": "Host", "name": "web", "attrs": {"count": 5}},
+        {"op": "upsert", "entity": "Host", "name": "new", "attrs": address},
+        {
+            "op": "upsert",
+            "entity": "Host",
+            "name": "renamed",
+            "key": "address",
+            "attrs": {"address": "10.0.0.9"},
+        },
+        {"op": "upsert", "entity": "Host", "name": "web", "attrs": {"count": 5}},
+        {"op": "delete", "id": gone.pk},
+    ]
+    response = api.post(URL, {"items": items})
+    assert response.status_code == 200, response.json()
+    updated, same = "updated", "unchanged"
+    expected = ["created"] * 3 + [updated, updated, updated, "created", updated, same, "deleted"]
+    assert statuses(response) == expected
+    found = {entry.name: entry.get_attrs() for entry in Entry.objects.active()}
+    assert found.keys() == {"r1", "web", "db", "kept too", "renamed"}
+    assert (found["web"]["count"], found["web"]["rack"]["name"], found["kept too"]["count"]) == (5, "r1", 3)
+    assert [each["name"] for each in found["db"]["peer"]] == ["eth0", "eth1"]
+    assert found["db"]["peer"][0]["object"]["name"] == "web"
+    told = AuditEvent.objects.filter(actor="ann", subject_type="entry").order_by("pk")
+    assert [(e.action, e.subject) for e in told] == [
+        ("entry.created", "r1"),
+        ("entry.created", "web"),
+        ("entry.created", "db"),
+        ("entry.updated", "kept too"),
+        ("entry.created", "renamed"),
+        ("entry.deleted", "gone"),
+    ]
+    assert not verify().wrong
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_refused_items_are_told_as_if_each_was_sent_alone(
+    api: Any, ann: Any, host: Any, make_entity: Any, refuse_b: Any, is_atomic: bool
+) -> None:
+    closed = make_entity("Closed")
+    Entity.objects.filter(pk=closed.pk).update(default_permission=Level.READABLE)
+    refuse_b.clear()
+    items = [
+        create("a"),
+        create("b"),
+        create("c", count="many"),
+        create("d", rack="nowhere"),
+        create("e"),
+        create("a"),
+        create("f", "Closed"),
+        create("g", "Nothing"),
+        {"op": "update", "id": 10**9},
+        {"op": "destroy"},
+    ]
+    response = api.post(URL, {"items": items, "atomic": is_atomic})
+    results = response.json()["results"]
+    if is_atomic:
+        assert response.status_code == 400
+        assert response.json()["detail"] == "Nothing was written: 2 of 10 items were refused."
+        assert not Entry.objects.exists()
+        return
+    assert response.status_code == 200
+    refused = ["refused"] * 5
+    assert statuses(response) == ["created", *["refused"] * 3, "created", *refused]
+    alone = [
+        api.post("/api/v2/entries/", {key: each for key, each in item.items() if key != "op"})
+        for item in items[1:7]
+    ]
+    del alone[2], alone[2]  # d: a name is no reference there; e is made
+    for result, answer in zip([results[n] for n in (1, 2, 5, 6)], alone, strict=True):
+        assert (result["http_status"], result["error"]) == (answer.status_code, answer.json())
+    assert "there is no entry named 'nowhere'" in str(results[3]["error"])
+    assert "There is no entity 'Nothing'" in str(results[7]["error"])
+    assert [entry.name for entry in Entry.objects.order_by("pk")] == ["a", "e"]
+    assert refuse_b[: refuse_b.index(("changed", "e")) + 1] == [
+        ("changing", "a"), ("changing", "b"), ("changing", "c"), ("changing", "e"),
+        ("validating", "a"), ("validating", "b"), ("validating", "e"), ("changing", "a"),
+        ("changed", "a"), ("changed", "e"),
+    ]  # fmt: skip
+
+
+def test_what_a_hook_wrote_for_a_refused_item_is_undone_with_it(
+    api: Any, host: Any, refuse_b: Any, request: pytest.FixtureRequest
+) -> None:
+    def write(change: Change, **_: object) -> None:
+        if change.entity_name == "Host":
+            Entry.objects.create_entry(
+                user=None, schema=Entity.objects.get(name="Rack"), name=f"for {change.data['name']}"
+            )
+
+    changes.changing.connect(write, weak=False)
+    request.addfinalizer(lambda: changes.changing.disconnect(write))
+    response = api.post(URL, {"items": [create("a"), create("b"), create("c")], "atomic": False})
+    assert statuses(response) == ["created", "refused", "created"]
+    assert set(Entry.objects.values_list("name", flat=True)) == {"a", "c", "for a", "for c"}
+
+
+def test_rights_are_those_of_each_item(api: Any, ann: Any, host: Any, make_entry: Any) -> None:
+    mine, other = (make_entry(host, name) for name in ("mine", "other"))
+    Entry.objects.filter(pk=other.pk).update(default_permission=Level.READABLE)
+    hidden = make_entry(host, "hidden")
+    Entry.objects.filter(pk=hidden.pk).update(default_permission=Level.NOTHING)
+    items: list[dict[str, Any]] = [
+        {"op": op, "id": entry.pk, **({"note": "n"} if op == "update" else {})}
+        for op in ("update", "delete")
+        for entry in (mine, other, hidden)
+    ]
+    response = api.post(URL, {"items": items, "atomic": False})
+    found = [(x["status"], x.get("http_status")) for x in response.json()["results"]]
+    assert found == [
+        ("updated", None), ("refused", 403), ("refused", 400),
+        ("deleted", None), ("refused", 403), ("refused", 400),
+    ]  # fmt: skip
+    assert "hidden" not in str(response.json())
+
+
+def test_too_many_items_and_a_malformed_body_are_refused(api: Any, host: Any) -> None:
+    from django.conf import settings
+
+    few = settings.PAGODA.model_copy(update={"domain_max_bulk_items": 2})
+    with override_settings(PAGODA=few):
+        response = api.post(URL, {"items": [create(str(n)) for n in range(3)]})
+    assert response.status_code == 400
+    assert "DOMAIN_MAX_BULK_ITEMS" in str(response.json())
+    for body in ({}, {"items": 3}, {"items": [], "x": 1}, [1]):
+        assert api.post(URL, body, format="json").status_code == 400
+
+
+@pytest.mark.bounds
+def test_a_thousand_writes_take_few_queries(api: Any, host: Any, django_assert_max_num_queries: Any) -> None:
+    attrs = {"address": "x", "count": 1, "tags": ["a"], "rack": "r", "peer": []}
+    assert api.post(URL, {"items": [create("r", "Rack")]}).status_code == 200
+    with django_assert_max_num_queries(60):
+        response = api.post(URL, {"items": [create(f"h{n}", **attrs) for n in range(1000)]})
+    assert statuses(response) == ["created"] * 1000, response.json()
+    ids = [result["id"] for result in response.json()["results"]]
+    with django_assert_max_num_queries(60 + 1000):  # one locks and stores the row
+        changed = [{"op": "update", "id": pk, "attrs": {"count": 2, "tags": ["b"]}} for pk in ids]
+        assert statuses(api.post(URL, {"items": changed})) == ["updated"] * 1000
+    with django_assert_max_num_queries(60):
+        same = [
+            {"op": "upsert", "entity": "Host", "name": f"h{n}", "attrs": {"count": 2}} for n in range(1000)
+        ]
+        assert statuses(api.post(URL, {"items": same})) == ["unchanged"] * 1000
+    with django_assert_max_num_queries(60):
+        gone = [{"op": "delete", "id": pk} for pk in ids]
+        assert statuses(api.post(URL, {"items": gone})) == ["deleted"] * 1000
+    assert not verify().wrong
