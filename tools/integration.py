@@ -34,15 +34,10 @@ def previous() -> str | None:
     return _git("rev-parse", "--verify", "--short", f"{tag}^{{commit}}" if tag else f"{first}^") or None
 
 
-def previous_images() -> tuple[str, str]:
-    """Return the names of the API's and the worker's image of the release before."""
-    return f"pagoda-api:before-{previous()}", f"pagoda-worker:before-{previous()}"
-
-
-def build_previous() -> None:
+def build_previous(commit: str) -> None:
     """Build the images of the release before from its own tree with its own tools, unless they are there."""
-    commit, names = previous(), previous_images()
-    if commit is None or all(_quietly("docker", "image", "inspect", name) for name in names):
+    names = [f"pagoda-{service}:before-{commit}" for service in images.SERVICES]
+    if all(_quietly("docker", "image", "inspect", name) for name in names):
         return
     with tempfile.TemporaryDirectory(prefix="pagoda-before-") as folder:
         archive = subprocess.run(
@@ -86,8 +81,10 @@ def main() -> None:
     arguments, further = parser.parse_known_args()
     if _quietly("docker", "info"):
         build_images()
-        if not arguments.smoke and arguments.only in (None, "test_upgrade"):
-            build_previous()
+        commit = previous()
+        if commit and not arguments.smoke and arguments.only in (None, "test_upgrade"):
+            build_previous(commit)
+            ENVIRONMENT["PAGODA_BEFORE"] = commit
     tests = f"tests/integration/{arguments.only}.py" if arguments.only else "tests/integration"
     command = [sys.executable, "-m", "pytest", tests, "--durations=10"]
     command += ["-m", "smoke and not rabbitmq"] if arguments.smoke else []

@@ -18,7 +18,7 @@ from tools.chart.workloads import containers, pod_spec
 
 Document = dict[str, Any]
 
-OWNER_URL = "postgres://owner:o%40@db:5433/cmdb?sslmode=require"
+OWNER_URL = "postgres://owner:o%40@db:5433,db-2:5433/cmdb?sslmode=require"
 EXTERNAL = {"postgresql": {"enabled": False}, "database": {"url": OWNER_URL}}
 HOSTS = {"api": "pagoda_api", "dispatcher": "pagoda_dispatcher", "core-worker": "pagoda_core"}
 ALLOWED = {
@@ -276,7 +276,7 @@ class TestServersOfTheUser:
 
         held = secrets(documents)["pagoda-accounts"]
         login = f"pagoda_plugin_one:{held['pagoda_plugin_one']}"
-        assert url_of(documents, "worker-one") == f"postgres://{login}@db:5433/cmdb?sslmode=require"
+        assert url_of(documents, "worker-one") == f"postgres://{login}@db:5433,db-2:5433/cmdb?sslmode=require"
 
     def test_passwords_of_the_user_are_mounted_and_the_urls_theirs(self, rendered: Any) -> None:
         always = {

@@ -10,13 +10,12 @@ import pytest
 from docker.errors import ImageNotFound
 from testcontainers.core.network import Network
 
-from tests.integration.stage.engine import API_IMAGE, WORKER_IMAGE
+from tests.integration.stage.engine import API_IMAGE, BEFORE, IMAGES_BEFORE, WORKER_IMAGE
 from tests.integration.stage.load import Load
 from tests.integration.stage.promises import Promises
 from tests.integration.stage.servers import Postgres, Redis
 from tests.integration.stage.stack import Stack
 from tests.integration.stage.traffic import Traffic
-from tools.integration import previous, previous_images
 
 SIDE_BY_SIDE = 60  # requests answered in each state of the upgrade
 RETIRED = ("dispatcher", "worker-trial")
@@ -30,7 +29,7 @@ def old(network: Network, postgres: Postgres, redis: Redis) -> Iterator[Stack]:
         pytest.fail(reason, pytrace=False)
     if reason:
         pytest.skip(reason)
-    with Stack(network, postgres, postgres.copy_of("template0"), redis, images=previous_images()) as stack:
+    with Stack(network, postgres, postgres.copy_of("template0"), redis, images=IMAGES_BEFORE) as stack:
         stack.migrate()
         stack.start_api()
         stack.start_api("api-old-2")
@@ -41,11 +40,11 @@ def old(network: Network, postgres: Postgres, redis: Redis) -> Iterator[Stack]:
 
 
 def _missing() -> str | None:
-    if previous() is None:
-        return "git's history does not reach to the release before"
+    if not BEFORE:
+        return "PAGODA_BEFORE is not set: `make test-integration` finds the release before in git's history"
     client = docker.from_env()
     try:
-        for image in previous_images():
+        for image in IMAGES_BEFORE:
             client.images.get(image)
     except ImageNotFound as error:
         return f"{error.explanation}; `make test-integration` builds it"
@@ -76,7 +75,7 @@ def test_an_upgrade_from_the_release_before_under_load(old: Stack, promise: Prom
         traffic.retire(held["api-old-2"])
         traffic.pass_by(SIDE_BY_SIDE)
 
-        old.api_image = previous_images()[0]  # a rollback: the old image starts on the new schema
+        old.api_image = IMAGES_BEFORE[0]  # a rollback: the old image starts on the new schema
         back = old.start_api("api-back")
         old.wait_answering("api-back")
         traffic.serve(back)
@@ -100,7 +99,7 @@ def test_an_upgrade_from_the_release_before_under_load(old: Stack, promise: Prom
     old.run_to_end("pagoda", "audit", "verify")
     answered = ", ".join(f"{count}x {answer}" for answer, count in sorted(traffic.answers.items()))
     promise(
-        f"upgrade from {previous()} under load",
+        f"upgrade from {BEFORE} under load",
         f"{answered}; longest wait {traffic.longest_wait:.1f} s; {len(traffic.values)} entries read back; "
         f"jobs: {jobs}; {repaired.splitlines()[-1]}",
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pagoda.config.django import database
 from pagoda.config.loading import load_settings
 from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
@@ -38,6 +39,9 @@ BAD_VALUES = [
     ("JOB_HARD_LIMIT_SECONDS", "5", "JOB_HARD_LIMIT_SECONDS is '5': must be above JOB_SOFT_LIMIT_SECONDS"),
     ("DATABASE_URL", "mysql://u:hunter2@h/x", "DATABASE_URL: has the scheme 'mysql'; expected a URL such as"),
     ("DATABASE_URL", "postgres:///x", "DATABASE_URL: names no host"),
+    ("DATABASE_URL", "postgres://u:hunter2@a:5432,b:port/x", "DATABASE_URL: is not a URL"),
+    ("DATABASE_URL", "postgres://u:hunter2@a,:5432/x", "DATABASE_URL: names no host"),
+    ("DATABASE_POOLING", "statement", "DATABASE_POOLING is 'statement'"),
     ("BROKER_URL", "redis://h:port/0", "BROKER_URL: is not a URL"),
     (
         "PAGODA_OIDC_ISSUER",
@@ -52,6 +56,29 @@ BAD_VALUES = [
         "PAGODA_PLUGIN_STRIKT is not a setting. Did you mean 'PAGODA_PLUGIN_STRICT'",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "target"),
+    [
+        ("postgres://u:a,b@one:5433/d", "one", 5433, None),
+        ("postgres://u:a,b@one,two:5433,[::1]:7/d", "one,two,::1", "5432,5433,7", "read-write"),
+        ("postgresql://one:1,two:2/d?target_session_attrs=primary", "one,two", "1,2", "primary"),
+    ],
+)
+def test_a_database_may_have_several_hosts(url: str, host: str, port: int | str, target: str | None) -> None:
+    made = database(load_settings({"DATABASE_URL": url}))
+    assert (made["HOST"], made["PORT"], made["NAME"]) == (host, port, "d")
+    assert made["OPTIONS"].get("target_session_attrs") == target
+
+
+def test_nothing_of_a_session_is_kept_behind_a_pooler_of_transactions() -> None:
+    url = {"DATABASE_URL": "postgres://u:p@h/d"}
+    alone, pooled = (
+        database(load_settings(url | {"DATABASE_POOLING": how})) for how in ("session", "transaction")
+    )
+    assert (alone["OPTIONS"]["prepare_threshold"], alone["DISABLE_SERVER_SIDE_CURSORS"]) == (5, False)
+    assert (pooled["OPTIONS"]["prepare_threshold"], pooled["DISABLE_SERVER_SIDE_CURSORS"]) == (None, True)
 
 
 def test_an_empty_environment_gives_the_embedded_default() -> None:

@@ -30,6 +30,9 @@ LABELS = {LABEL: RUN}
 
 API_IMAGE = os.environ.get("PAGODA_API_IMAGE", "pagoda-api:integration")
 WORKER_IMAGE = os.environ.get("PAGODA_WORKER_IMAGE", "pagoda-worker:integration")
+BEFORE = os.environ.get("PAGODA_BEFORE", "")
+"""The commit of the release before; `make test-integration` finds it in git's history."""
+IMAGES_BEFORE = f"pagoda-api:before-{BEFORE}", f"pagoda-worker:before-{BEFORE}"
 POSTGRES_IMAGE, REDIS_IMAGE, RABBITMQ_IMAGE = "postgres:17", "redis:8", "rabbitmq:4"
 
 LOG_LINES = 60

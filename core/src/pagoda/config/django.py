@@ -13,6 +13,7 @@ from pagoda.config.oidc import APPS as OIDC_APPS
 from pagoda.config.oidc import MIDDLEWARE as OIDC_MIDDLEWARE
 from pagoda.config.oidc import oidc_settings
 from pagoda.config.settings import Settings
+from pagoda.config.urls import one_host_each
 
 HOST_APPS = (
     "django.contrib.contenttypes",
@@ -116,14 +117,24 @@ def database(settings: Settings) -> dict[str, Any]:
     """Return Django's description of the database."""
     if settings.database_url is None:
         return _sqlite(settings.pagoda_data_dir / "pagoda.sqlite3")
-    parsed: dict[str, Any] = dict(
-        dj_database_url.parse(settings.database_url.get_secret_value(), conn_max_age=None)
-    )
+    urls = one_host_each(settings.database_url.get_secret_value())
+    parsed, *others = [dict[str, Any](dj_database_url.parse(url, conn_max_age=None)) for url in urls]
     if parsed["ENGINE"] == "django.db.backends.sqlite3":
         return _sqlite(Path(str(parsed["NAME"])))
-    if parsed["ENGINE"] == "django.db.backends.postgresql":
-        parsed["OPTIONS"] = POSTGRESQL_OPTIONS | parsed.get("OPTIONS", {})
-    return parsed | {"CONN_HEALTH_CHECKS": True}
+    options = POSTGRESQL_OPTIONS | parsed.get("OPTIONS", {})
+    if others:  # as libpq takes them: lists of the same length
+        every = [parsed, *others]
+        parsed["HOST"] = ",".join(str(each["HOST"]) for each in every)
+        parsed["PORT"] = ",".join(str(each["PORT"] or 5432) for each in every)
+        options.setdefault("target_session_attrs", "read-write")
+    if settings.database_pooling == "transaction":
+        options["prepare_threshold"] = None
+    return parsed | {
+        "OPTIONS": options,
+        "CONN_HEALTH_CHECKS": True,
+        # A cursor on the server outlives a transaction, and so what a pooler lends for one.
+        "DISABLE_SERVER_SIDE_CURSORS": settings.database_pooling == "transaction",
+    }
 
 
 def cache(settings: Settings) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
 
     # Servers; without them SQLite and files serve, all in the data folder
     database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
+    database_pooling: Literal["session", "transaction"] = "session"  # of what is between, such as PgBouncer
     broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
     cache_url: Annotated[SecretStr | None, AfterValidator(check_cache_url)] = None  # shared by all processes
     pagoda_account_passwords_dir: Path | None = None  # a file per account; `migrate` makes those

@@ -12,17 +12,26 @@ from sentry_sdk.utils import BadDsn, Dsn
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 BROKER_SCHEMES = ("redis", "rediss", "amqp", "amqps", "filesystem")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_SEVERAL_HOSTS = re.compile(r"(postgres(?:ql)?://(?:[^@/?]*@)?)([^@/?]+,[^@/?]+)([/?].*)", re.DOTALL)
 
 CACHE_SCHEMES = ("redis", "rediss")
 
 
 def check_database_url(value: SecretStr | None) -> SecretStr | None:
-    """Return `value` when its scheme is one of `DATABASE_SCHEMES`.
+    """Return `value` when its scheme is one of `DATABASE_SCHEMES`; PostgreSQL may have several hosts.
 
     Raises:
         ValueError: otherwise.
     """
-    return _check(value, DATABASE_SCHEMES, "postgres://user:password@host:5432/name")
+    for url in one_host_each(value.get_secret_value()) if value else ():
+        _check(SecretStr(url), DATABASE_SCHEMES, "postgres://user:password@host:5432/name")
+    return value
+
+
+def one_host_each(url: str) -> list[str]:
+    """Return a URL of several hosts, ``postgres://user:password@a:5432,b:5432/name``, as one for each."""
+    found = _SEVERAL_HOSTS.fullmatch(url)
+    return [f"{found[1]}{host}{found[3]}" for host in found[2].split(",")] if found else [url]
 
 
 def check_broker_url(value: SecretStr | None) -> SecretStr | None:
