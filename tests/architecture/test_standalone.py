@@ -38,7 +38,10 @@ SCRIPTS = {
 NEED_EXTRAS = {
     "pagoda-plugin-sdk": tuple(
         f"pagoda_plugin_sdk.{name}"
-        for part, names in (("cli", ("dev", "new", "update")), ("testing", ("fixtures", "stack", "starting")))
+        for part, names in (
+            ("cli", ("chaos", "dev", "new", "update")),
+            ("testing", ("fixtures", "stack", "starting")),
+        )
         for name in (f"{part}.{each}" for each in names)
     ),
     "pagoda-core": ("pagoda.jobs.redisbroker",),

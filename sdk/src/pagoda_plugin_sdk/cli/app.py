@@ -35,6 +35,9 @@ PARTS: Mapping[str, Part] = {
     "dev": Part("dev:dev", "Serve the plugin in a host of its own, with reload.", (*HOST, "watchfiles")),
     "manage": Part("dev:manage", "Run a command of Django in that host.", (*HOST, "watchfiles")),
     "test": Part("test:test", "Run the plugin's tests.", (*HOST, "pytest")),
+    "chaos": Part(
+        "chaos:chaos", "Try handlers and tasks under what a host can do to them.", (*HOST, "pytest")
+    ),
     "docs": Part("docs:docs", "Write a page on the plugin, of what it declares.", HOST),
     "build": Part("build:build", "Make the wheel and the sdist, and check them.", ("build", "twine")),
     "publish": Part("publish:publish", "Upload what `build` made to an index.", ("twine",)),

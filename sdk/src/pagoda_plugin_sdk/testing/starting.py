@@ -76,17 +76,22 @@ def start_for(config: pytest.Config, folder: Path, pyproject: Mapping[str, Any])
     project = pyproject["project"]
     tested.targets = dict(project["entry-points"][PLUGIN_GROUP])
     tested.settings = pyproject.get("tool", {}).get("pagoda", {}).get("settings", {})
-    try:
-        distribution(str(project.get("name", "")))
-        examples = None
-    except (PackageNotFoundError, ValueError):  # not installed: the host finds it by its folder
-        examples = folder.parent
     data_dir = Path(tempfile.mkdtemp(prefix="pagoda-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(data_dir, ignore_errors=True))
+    examples = examples_of(str(project.get("name", "")), folder)
     try:
         start(data_dir, tuple(tested.targets), tested.settings, examples)
     except (PagodaError, ImproperlyConfigured) as error:
         raise pytest.UsageError(f"Pagoda does not start with {', '.join(tested.targets)}: {error}") from error
+
+
+def examples_of(name: str, folder: Path) -> Path | None:
+    """Return where the host finds the plugin of this project; None for one that is installed."""
+    try:
+        distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return folder.absolute().parent
+    return None
 
 
 def start(
