@@ -13,10 +13,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import FoundEntries, Query, find
 from pagoda.domain.user.models import Level, User
@@ -239,12 +241,41 @@ def test_a_hidden_attribute_is_unknown(ask: Any, hosts: dict[str, Any]) -> None:
         ask("", ordering="-attr.os")
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("linux", ["web", "db"]), ("dmz linux", ["web"]), ("eth0", ["db"]), ("eb", ["web"]), ("lost%", [])],
+)
+def test_words_are_found_in_names_and_texts(ask: Any, text: str, found: list[str]) -> None:
+    if text == "eb" and connection.vendor == "postgresql":
+        found = []  # too short for a part of a name
+    assert names(ask("entity=Host", text=text)) == found
+
+
+def test_parts_of_names_are_found(ask: Any) -> None:
+    assert names(ask("", text="tt")) == ([] if connection.vendor == "postgresql" else ["http"])
+    assert names(ask("", text="htt")) == ["http"]
+
+
+def test_words_of_hidden_and_removed_attributes_are_not_found(ask: Any, hosts: dict[str, Any]) -> None:
+    attr = EntityAttr.objects.get(name="os")
+    attr.default_permission = Level.NOTHING
+    attr.save()
+    assert names(ask("", text="linux")) == []
+    assert names(ask("", text="dmz")) == ["web"]
+    EntityAttr.objects.filter(pk=attr.pk).update(default_permission=Level.FULL, is_active=False)
+    assert names(ask("", text="linux")) == []
+
+
+def test_an_entry_with_very_long_texts_is_stored_and_found(ask: Any, hosts: dict[str, Any]) -> None:
+    words = " ".join(f"{number:x}-{number:o}" for number in range(60_000))
+    hosts["web"].set_attrs(
+        None, os=words[:60_000], tags=[words[start : start + 60_000] for start in (0, 200_000)]
+    )
+    assert names(ask("", text="1-1")) == ["web"]
+
+
 def test_a_search_that_takes_too_long_is_ended(ask: Any, settings: Any) -> None:
     settings.PAGODA = settings.PAGODA.model_copy(update={"search_timeout_seconds": 0.2})
-    from django.db import connection
-
-    from pagoda.domain.search.bounding import bounded
-
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(ValidationError, match="SEARCH_TIMEOUT_SECONDS"), bounded():
         connection.cursor().execute(endless)

@@ -60,6 +60,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "DELETE /api/v2/entries/{id}/",
         "POST /api/v2/entries/{id}/restore/",
         "GET /api/v2/entries/{id}/history/",
+        "POST /api/v2/search/",
         "GET /api/v2/me/",
         "POST /api/v2/me/password/",
         "GET /api/v2/me/tokens/",

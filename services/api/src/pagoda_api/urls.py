@@ -24,6 +24,7 @@ from pagoda_api.resources.me import MeView, PasswordView
 from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
+from pagoda_api.resources.searching import SearchView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
 
 router = SimpleRouter()
@@ -41,6 +42,7 @@ api: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/login/", LoginView.as_view(), name="login"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("search/", SearchView.as_view(), name="search"),
     path("me/", MeView.as_view(), name="me"),
     path("me/password/", PasswordView.as_view(), name="my-password"),
     path("me/tokens/", OwnTokensView.as_view(), name="my-tokens"),

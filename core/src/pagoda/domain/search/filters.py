@@ -28,6 +28,7 @@ from pagoda.domain.value_expressions import Operator, compared
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
+from pagoda_plugin_sdk.rules.text import text_fault
 from pagoda_plugin_sdk.washing import shown
 
 OWN_FIELDS: Final = {
@@ -232,3 +233,15 @@ def own_field(test: Test, field: str, prefix: str) -> Made:
 
 _SLOW_OWN: Final = "a note, a time, a part of a short text and who made an entry have no index"
 UNEQUAL: Final = "what is not equal, or not so, has no index"
+
+
+def read_text(key: str, raw: object, most: int) -> str:
+    """Return a text that a client gives.
+
+    Raises:
+        ValidationError: keyed by `key`; it is none.
+    """
+    fault = text_fault(raw, most)
+    if fault is not None:
+        raise ValidationError({key: [f"{fault}."]}, code="invalid")
+    return str(raw)

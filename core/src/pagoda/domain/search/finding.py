@@ -16,6 +16,7 @@ from pagoda.domain.search.bounding import Count, bounded, count_rows
 from pagoda.domain.search.conditions import EVERYWHERE, Condition
 from pagoda.domain.search.ordering import Order, Page, read_order
 from pagoda.domain.search.resolving import ATTR, Resolver
+from pagoda.domain.search.text import has_text
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.washing import shown
@@ -29,6 +30,7 @@ class Query:
 
     condition: Condition = EVERYWHERE
     entity_ids: Collection[int] | None = None  # None: of all entities
+    text: str = ""  # words to have
     ordering: str = ""
     fields: Sequence[str] = ()  # to show; none: all
     known_fields: Collection[str] = ()  # what an entry shows besides its attributes' values
@@ -39,7 +41,7 @@ class Query:
     @property
     def is_plain(self) -> bool:
         """Whether nothing in it takes more than the page itself."""
-        return self.condition == EVERYWHERE and not self.ordering
+        return self.condition == EVERYWHERE and not self.ordering and not self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
         if query.entity_ids is not None:
             rows = rows.filter(schema__in=query.entity_ids)
         rows = rows.filter(resolver.condition(query.condition, rows))
+        if query.text:
+            rows = rows.filter(has_text(query.text, rows, viewer))
         order = read_order(query.ordering, resolver, rows)
         _check_fields(query, resolver)
         count = count_rows(rows)

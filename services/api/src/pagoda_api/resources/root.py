@@ -17,6 +17,7 @@ LINKS = {
     "me": "me",
     "entities": "entity-list",
     "entries": "entry-list",
+    "search": "search",
     "jobs": "job-list",
     "plugins": "plugin-list",
     "audit": "audit-list",
