@@ -32,6 +32,19 @@ def test_a_free_range_is_taken(ranges: dict[str, Any], first: int) -> None:
     assert {name: each for name, each in found.items() if name in ranges} == ranges
 
 
+def test_a_plugin_without_tasks_is_given_no_range(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "pair"\n'
+        '[project.entry-points."pagoda.plugins"]\none = "one:P"\ntwo = "two.plugin:P"\n'
+    )
+    (tmp_path / "one.py").write_text("class P: ...\n\nPluginTaskRegistry.get_operation_id('two', 'scan')\n")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "__init__.py").touch()
+    (tmp_path / "two" / "apps.py").write_text("PluginTaskRegistry.register(CONFIG)\n")
+    environ = development_environment(read_project(tmp_path))
+    assert list(json.loads(environ["PLUGIN_OPERATION_ID_CONFIG"])) == ["two"]
+
+
 def test_no_free_range_is_told() -> None:
     with pytest.raises(click.ClickException, match="leaves no 100 ids for 'demo'"):
         with_own_ranges({"greedy": [200, 9999]}, ["demo"])

@@ -1,20 +1,92 @@
-"""What the pages say of `pagoda-plugin` is there."""
+"""The guide works as pasted: its files are written and its commands run, in order, in an empty folder."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import pytest
 
 from pagoda_plugin_sdk.cli import main
 from pagoda_plugin_sdk.cli.app import PARTS
+from tools.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "sdk/README.md", "docs/plugins/from-nothing.md")
 GUIDE = ROOT / PAGES[-1]
+COOKBOOK = sorted((ROOT / "docs/plugins/cookbook").glob("*.md"))
+STEP = re.compile(
+    r"<!-- file: (?P<file>\S+) -->\n```\w+\n(?P<content>.*?)```|^    (?P<command>[a-z-]+(?: [^\n]*)?)$",
+    re.DOTALL | re.MULTILINE,
+)
+TOOLS = {"pagoda-plugin": "pagoda_plugin_sdk.cli", "ruff": "ruff", "mypy": "mypy"}
+PATIENCE_SECONDS = 120.0  # others may use the machine
+
+
+def paste(page: Path, folder: Path) -> list[str]:
+    """Do what the page says, and return its commands."""
+    done = []
+    for step in STEP.finditer(page.read_text(encoding="utf-8")):
+        if step["file"]:
+            path = folder / step["file"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(step["content"])
+            continue
+        program, *arguments = shlex.split(step["command"], comments=True)
+        done.append(" ".join([program, *arguments]))
+        if program == "cd":
+            folder /= arguments[0]
+        elif (program, *arguments) == ("pagoda-plugin", "dev"):
+            is_served(folder)
+        elif program != "pip":  # test_clean_machine.py installs
+            command = (sys.executable, "-m", TOOLS[program], *arguments)
+            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert ended.returncode == 0, f"{done[-1]}\n{ended.stdout}{ended.stderr}"
+    return done
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def is_served(folder: Path) -> None:
+    """Wait for the first answer of `pagoda-plugin dev`."""
+    address = f"127.0.0.1:{free_port()}"
+    command = (sys.executable, "-m", TOOLS["pagoda-plugin"], "dev")
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, "API_BIND": address}) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while not answers(f"http://{address}/healthz"):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in COOKBOOK if page.stem != "index"], ids=lambda page: page.stem
+)
+def test_a_recipe_runs_as_pasted(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "pasted").mkdir()
+    done = paste(page, tmp_path / "pasted")
+    assert done[-2:] == ["pagoda-plugin check", "pagoda-plugin test"]
+
+
+def test_the_cookbook_lists_each_recipe() -> None:
+    listed = re.findall(r"^\|.*\((\S+)\.md\) \|$", COOKBOOK[0].with_stem("index").read_text(), re.MULTILINE)
+    assert sorted([*listed, "index"]) == sorted(page.stem for page in COOKBOOK)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -152,6 +152,23 @@ def test_object_is_for_its_owner(field: str, user: Any, locked_user: Any) -> Non
     assert permission.has_object_permission(request("GET", user), view(), SimpleNamespace()) is False
 
 
+def test_the_owner_s_row_is_not_asked_for(user: Any) -> None:
+    """A foreign key leads to a row that the asking user may not see: its id tells enough."""
+
+    class Row:
+        def __init__(self, owner_id: int) -> None:
+            self.owner_id = owner_id
+
+        @property
+        def owner(self) -> Any:
+            raise LookupError("out of sight")
+
+    user.pk = 7
+    permission = IsPluginOwner()
+    assert permission.has_object_permission(request("GET", user), view(), Row(7)) is True
+    assert permission.has_object_permission(request("GET", user), view(), Row(8)) is False
+
+
 def test_object_is_for_superusers_too(user: Any) -> None:
     admin = SimpleNamespace(is_authenticated=True, is_active=True, is_superuser=True)
     permission, of_user = IsPluginAdminOrOwner(), SimpleNamespace(owner=user)

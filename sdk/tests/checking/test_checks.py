@@ -228,6 +228,38 @@ def test_settings_and_ranges_come_from_the_environment(tmp_path: Path) -> None:
     ]
 
 
+def test_plugins_of_one_project_are_checked_beside_each_other(tmp_path: Path) -> None:
+    two = """
+from pagoda_plugin_sdk import Plugin, PluginTaskConfig, plugin_task
+
+@plugin_task(0)
+def scan(job): ...
+
+class One(Plugin):
+    id, name = "one", "One"
+    task_config = PluginTaskConfig("one", "pair", {"scan": (0, "scan")})
+
+class Two(Plugin):
+    id, name, dependencies = "two", "Two", ["one"]
+"""
+    folders = [tmp_path / "good", tmp_path / "circle"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "pair.py").write_text(
+            two
+            if folder.name == "good"
+            else two.replace("task_config =", "dependencies = ['two']; task_config =").replace('"one"', '"a"')
+        )
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "{folder.name}"\ndependencies = ["pagoda-plugin-sdk"]\n'
+            '[project.entry-points."pagoda.plugins"]\none = "pair:One"\ntwo = "pair:Two"\n'
+        )
+    (good,) = checked(folders[0])
+    (circle,) = checked(folders[1])
+    assert good.findings == []
+    assert [finding.code for finding in circle.findings] == ["dependency_cycle"]
+
+
 def test_projects_are_compared_with_each_other(tmp_path: Path) -> None:
     folders = [
         project(tmp_path, "one", 'dependencies = ["two"]'),

@@ -107,8 +107,15 @@ class IsPluginOwner(IsPluginAuthenticated):
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
         return self.has_permission(request, view) and any(
-            getattr(obj, field, None) == request.user for field in self.owner_fields
+            _belongs(obj, field, request.user) for field in self.owner_fields
         )
+
+
+def _belongs(obj: Any, field: str, user: Any) -> bool:
+    """Compare ids where `field` is a foreign key: its row is another user's, who may be out of sight."""
+    if hasattr(type(obj), field) and hasattr(obj, f"{field}_id"):
+        return bool(getattr(obj, f"{field}_id") == user.pk)
+    return bool(getattr(obj, field, None) == user)
 
 
 class IsPluginAdminOrOwner(IsPluginOwner):

@@ -50,7 +50,7 @@ class Examined:
 
     label: str
     names: list[str] = field(default_factory=list)  # ids and entry points
-    dependencies: list[str] = field(default_factory=list)
+    needs: dict[str, list[str]] = field(default_factory=dict)  # {one of `names`: plugins it depends on}
     findings: list[CheckFinding] = field(default_factory=list)
 
     def add(self, code: str, text: str, *, is_warning: bool = False) -> None:
@@ -135,7 +135,7 @@ def _examine_plugin(
         return
     names = [plugin.id, name]
     found.names = list(dict.fromkeys([*found.names, plugin.id]))
-    found.dependencies += plugin.dependencies
+    found.needs |= {each: [*plugin.dependencies] for each in names}
     for each in dict.fromkeys(names):
         if each in RESERVED_NAMES:
             found.add("reserved_name", reserved_name_text("It", each, RESERVED_NAMES))
@@ -224,6 +224,8 @@ def _examine_tasks(found: Examined, plugin: Plugin, names: list[str]) -> None:
         with found.fenced("bad_tasks", "Registering its tasks"):
             PluginTaskRegistry.register(plugin.task_config)
     for owner, config in PluginTaskRegistry.get_all_configs().items():
+        if owner in found.needs and owner not in names:  # another plugin of the project, examined before
+            continue
         if owner not in names:
             found.add("bad_tasks", f"It registers tasks for plugin {owner!r}, expected one of {names!r}.")
         for name in config.tasks:

@@ -64,18 +64,18 @@ def _compare(found: list[Examined]) -> None:
             each.add("duplicate_name", f"The name {name!r} is claimed by {labels}. Give one another.")
     known = {*holders, *_installed_names()}
     for each in found:
-        for name in each.dependencies:
+        for name in dict.fromkeys(name for names in each.needs.values() for name in names):
             if name not in known:
                 each.add(
                     "dependency_missing",
                     f"It depends on plugin {name!r}, which is not installed.{near_misses(name, known)} "
                     "Install it, or correct the name.",
                 )
-    _find_circles(found, {name: claimed[0].label for name, claimed in holders.items()})
+    _find_circles(found)
 
 
-def _find_circles(found: list[Examined], labels: Mapping[str, str]) -> None:
-    needed = {each.label: {labels[name] for name in each.dependencies if name in labels} for each in found}
+def _find_circles(found: list[Examined]) -> None:
+    needed = {name: list(names) for each in reversed(found) for name, names in each.needs.items()}
     while True:
         try:
             TopologicalSorter(needed).prepare()
@@ -84,8 +84,8 @@ def _find_circles(found: list[Examined], labels: Mapping[str, str]) -> None:
         else:
             return
         for each in found:
-            if each.label in circle:
-                needed[each.label] = set()
+            if set(circle) & set(each.needs):
+                needed |= {name: [] for name in each.needs}
                 text = f"It depends on itself: {' -> '.join(circle)}. Take one dependency out."
                 each.add("dependency_cycle", text)
 

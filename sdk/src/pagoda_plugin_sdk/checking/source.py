@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 
 _MAX_HOPS = 5
 """How many re-exports are followed from the entry point to the class."""
+
+_TASKS = re.compile(rb"task_config\s*[:=]|PluginTaskConfig|PluginTaskRegistry\.register")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,15 @@ def mentions_dependencies(module: str, class_name: str, folder: str) -> bool:
     if source is None:
         return False
     return b"dependencies" in source or f"class {class_name}".encode() not in source
+
+
+def may_have_tasks(module: str, folder: str) -> bool:
+    """Return whether the text of the plugin's package, or of its one module, speaks of tasks."""
+    path = _locate(module.partition(".")[0], folder)
+    if path is None:
+        return True
+    files = path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
+    return any(_TASKS.search(_source(file) or b"") for file in files)
 
 
 def _locate(module: str, folder: str) -> Path | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pagoda_plugin_sdk.checking.source import may_have_tasks
 from pagoda_plugin_sdk.cli.processes import environment_of, with_env_file
 from pagoda_plugin_sdk.operation_ranges import HIGHEST, LOWEST
 from pagoda_plugin_sdk.project import ENTRY_POINTS, PluginProject
@@ -27,6 +28,11 @@ def development_environment(project: PluginProject) -> dict[str, str]:
     environ = with_env_file(project.folder) | {"PYTHONPATH": environment_of(project)["PYTHONPATH"]}
     given = {name: value for name, value in environ.items() if value.strip()}
     own = list(project.entry_points)
+    with_tasks = [
+        name
+        for name, target in project.entry_points.items()
+        if may_have_tasks(target.partition(":")[0].strip(), str(project.source))
+    ]
     ranges = _mapping(given, "PLUGIN_OPERATION_ID_CONFIG")
     values = _mapping(given, "PLUGIN_SETTINGS")
     defaults = {
@@ -41,7 +47,7 @@ def development_environment(project: PluginProject) -> dict[str, str]:
     }
     chosen = {
         "PAGODA_ENV_FILE": "",  # it is read here
-        "PLUGIN_OPERATION_ID_CONFIG": json.dumps(with_own_ranges(ranges, own)),
+        "PLUGIN_OPERATION_ID_CONFIG": json.dumps(with_own_ranges(ranges, with_tasks)),
     }
     if own and "settings" in project.tool and not set(own) & set(values):
         chosen["PLUGIN_SETTINGS"] = json.dumps({**values, own[0]: project.tool["settings"]})

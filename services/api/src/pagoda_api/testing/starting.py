@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pagoda.config.loading import ENV_FILE
 from pagoda.config.settings import Settings
 from pagoda.plugins.discovery import discover
+from pagoda_plugin_sdk.checking.source import may_have_tasks
 
 SETTINGS_MODULE = "pagoda_api.settings"
 FIRST_ID = 5000
@@ -26,7 +27,7 @@ IDS_EACH = 100
 def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], examples: Path | None) -> None:
     """Set Django up with these plugins, and those they depend on, and no setting of the surroundings.
 
-    `values` are the first plugin's in PLUGIN_SETTINGS. Each plugin has 100 operation ids, from 5000 on.
+    `values` are the first plugin's in PLUGIN_SETTINGS. Each plugin with tasks has 100 ids, from 5000 on.
 
     Raises:
         PluginBootError, SettingsError: something is at fault; it lists everything.
@@ -51,10 +52,11 @@ def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], exa
         "PLUGIN_OPERATION_ID_CONFIG": json.dumps(
             {
                 name: [FIRST_ID + IDS_EACH * place, FIRST_ID + IDS_EACH * (place + 1) - 1]
-                for place, name in enumerate(enabled)
+                for place, (name, has_tasks) in enumerate(enabled.items())
+                if has_tasks
             }
         ),
-        "PLUGIN_SETTINGS": json.dumps({enabled[0]: values} if values else {}),
+        "PLUGIN_SETTINGS": json.dumps({plugins[0]: values} if values else {}),
         "PLUGIN_EXAMPLES_DIR": examples or "",
     }
     os.environ.update({name: str(value) for name, value in chosen.items()})
@@ -72,16 +74,19 @@ def start(data_dir: Path, plugins: Sequence[str], values: Mapping[str, Any], exa
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-def _with_dependencies(plugins: Sequence[str], examples: Path | None) -> list[str]:
-    """Return the plugins and, behind them, what their sources say they depend on."""
+def _with_dependencies(plugins: Sequence[str], examples: Path | None) -> dict[str, bool]:
+    """Return ``{name: whether it may have tasks}`` of the plugins and of what their sources depend on."""
     catalogue = discover(examples)
-    names = dict.fromkeys(plugins)
+    names = dict.fromkeys(plugins, True)
     waiting = list(names)
     while waiting:
-        for candidate in catalogue.find(waiting.pop()):
+        name = waiting.pop()
+        for candidate in catalogue.find(name):
+            names[name] = may_have_tasks(candidate.module, candidate.distribution.folder)
             others = [
-                each.name for name in candidate.declared_dependencies() for each in catalogue.find(name)
+                each.name for needed in candidate.declared_dependencies() for each in catalogue.find(needed)
             ]
-            waiting += [name for name in others if name not in names]
-            names |= dict.fromkeys(others)
-    return list(names)
+            new = [other for other in others if other not in names]
+            waiting += new
+            names |= dict.fromkeys(new, True)
+    return names
