@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
@@ -116,7 +117,12 @@ def test_what_else_there_is_of_the_entity_and_the_maker_is_loaded_once_for_a_pag
         assert {entry.created_user.email for entry in page} == {""}
 
 
-# Two of each are the transaction's own statements, one is the audit event.
+# Two of each are the transaction's own statements, one is the audit event. PostgreSQL writes attributes,
+# versions and references by one statement; SQLite has none that writes several tables.
+
+
+def queries(on_sqlite: int, on_postgresql: int) -> int:
+    return on_postgresql if connection.vendor == "postgresql" else on_sqlite
 
 
 @BOTH_SIZES
@@ -135,7 +141,7 @@ def test_creating_an_entry_takes_nine(
         "owner": group.pk,
         "admins": [role.pk],
     }
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(queries(9, 7)):
         entry = services.create_entry(user, service_entity, name="new", attrs=attrs)
         shown = values(attrinfo_after_write(entry, user))
     assert shown["networks"][0]["name"] == "net 1"
@@ -148,14 +154,14 @@ def test_updating_attributes_takes_at_most_eight(
 ) -> None:
     net = Entry.objects.get(name="net 1").pk
     updates: list[tuple[dict[str, Any], int]] = [
-        ({"address": "new"}, 7),
-        ({"networks": [net]}, 8),
-        ({"networks": []}, 7),
-        ({"owner": None, "admins": [], "address": "newer"}, 7),
+        ({"address": "new"}, queries(7, 6)),
+        ({"networks": [net]}, queries(8, 6)),
+        ({"networks": []}, queries(7, 6)),
+        ({"owner": None, "admins": [], "address": "newer"}, queries(7, 6)),
     ]
-    for attrs, queries in updates:
+    for attrs, expected in updates:
         entry = entries_of(user, for_update=True).get(name="service 3")
-        with django_assert_num_queries(queries):
+        with django_assert_num_queries(expected):
             services.update_entry(entry, user, attrs=attrs)
             shown = attrinfo_after_write(entry, user)
         assert shown == attrinfo_for([entry], user)[entry.pk]
@@ -166,7 +172,7 @@ def test_the_first_value_of_an_attribute_takes_one_more(
 ) -> None:
     entry = services.create_entry(user, service_entity, name="new", attrs={"address": "x"})
     net = Entry.objects.get(name="net 1").pk
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(queries(10, 7)):
         services.update_entry(entry, user, attrs={"networks": [net]})
         shown = attrinfo_after_write(entry, user)
     assert shown == attrinfo_for([entry], user)[entry.pk]

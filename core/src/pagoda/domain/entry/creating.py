@@ -16,7 +16,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_schema
-from pagoda.domain.entry.storing import NewVersion, add_attributes, add_entries, add_versions, current_of
+from pagoda.domain.entry.storing import add_entries, add_history, current_of
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
@@ -293,16 +293,7 @@ def _insert(
         for entry, change in zip(entries, told, strict=True):
             vars(entry).pop(Entry.UNSAVED)
             changes.mark(change)
-    attributes = add_attributes(entries, states[0].definitions, maker)
-    versions = [
-        NewVersion(
-            entry.pk, attributes[entry.pk, each.id], each, state.values[each.id], current[str(each.id)]
-        )
-        for entry, state, current in zip(entries, states, currents, strict=True)
-        for each in state.definitions
-        if state.value(each).elements
-    ]
-    add_versions(versions, maker)
+    add_history(entries, states, currents, maker)
     return entries
 
 

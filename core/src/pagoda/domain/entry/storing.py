@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.db import connection
 from django.db.models import BooleanField, F, Func, JSONField
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from pagoda.domain.entry.lookups import ThingKind, kind_of
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
+from pagoda.domain.writing import keeping_plan
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import Scalar
-from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.value_types import from_storage, to_storage
 
 if TYPE_CHECKING:
@@ -68,7 +68,28 @@ def add_entries(entries: Sequence[Entry], currents: Sequence[Current]) -> None:
         entry._state.adding, entry._state.db = False, connection.alias
 
 
-def add_attributes(
+def add_history(
+    entries: Sequence[Entry], states: Sequence[EntryState], currents: Sequence[Current], maker: User | None
+) -> None:
+    """Give new entries their attributes, and those that are set their first versions."""
+    rows = [
+        (entry, each, state.value(each), current.get(str(each.id)))
+        for entry, state, current in zip(entries, states, currents, strict=True)
+        for each in state.definitions
+    ]
+    if connection.vendor == "postgresql":
+        _write(rows, maker, of_new=True)
+        return
+    attributes = _add_attributes(entries, states[0].definitions, maker)
+    versions = [
+        NewVersion(entry.pk, attributes[entry.pk, each.id], each, value, current)
+        for entry, each, value, current in rows
+        if value.elements
+    ]
+    _add_versions(versions, maker)
+
+
+def _add_attributes(
     entries: Iterable[Entry], definitions: Sequence[Definition], maker: User | None
 ) -> dict[tuple[int, int], int]:
     """Give new entries their attributes; return their ids by entry id and definition id."""
@@ -77,7 +98,7 @@ def add_attributes(
     return {key[:2]: pk for key, pk in zip(keys, ids, strict=True)}
 
 
-def add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
+def _add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
     """Store values as the latest versions of attributes that have none."""
     rows = [
         (
@@ -118,8 +139,18 @@ class NewValues(NamedTuple):
 def replace_versions(changed: Sequence[NewValues], maker: User | None) -> None:
     """Make values the latest versions of attributes of entries; the caller holds the locks on their rows.
 
-    Two queries, one more for references and where an attribute never had a value, for each set of attributes.
+    PostgreSQL takes one query; SQLite two, one more for references and where an attribute never had a value,
+    for each set of attributes.
     """
+    if connection.vendor == "postgresql":
+        rows = [
+            (each.entry, definition, each.values[definition.id], each.current[str(definition.id)])
+            for each in changed
+            for definition in each.definitions
+        ]
+        if rows:
+            _write(rows, maker, of_new=False)
+        return
     alike: defaultdict[tuple[int, ...], list[NewValues]] = defaultdict(list)
     for each in changed:
         alike[tuple(sorted(each.values))].append(each)
@@ -137,14 +168,72 @@ def replace_versions(changed: Sequence[NewValues], maker: User | None) -> None:
                 for each in batch
                 for definition in each.definitions
             ]
-            add_versions(versions, maker)
+            _add_versions(versions, maker)
+
+
+# In one statement. What is added reads what is superseded, as an attribute has one latest version.
+_WRITE: Final = """
+WITH given AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset(%s::jsonb)
+    AS given(entry bigint, attr bigint, name text, value jsonb, is_set boolean, links jsonb)),
+known AS MATERIALIZED (
+  SELECT a.id, a.parent_entry_id, a.schema_id, a.is_active FROM entry_attribute a
+  JOIN given ON a.parent_entry_id = given.entry AND a.schema_id = given.attr),
+made AS (
+  INSERT INTO entry_attribute (is_active, created_time, created_user_id, parent_entry_id, schema_id, name)
+  SELECT TRUE, %s, %s::bigint, entry, attr, name FROM given WHERE NOT EXISTS (
+    SELECT FROM known WHERE parent_entry_id = entry AND schema_id = attr AND is_active)
+  ON CONFLICT (parent_entry_id, schema_id) DO UPDATE SET is_active = TRUE
+  RETURNING id, parent_entry_id, schema_id),
+superseded AS (
+  UPDATE entry_attributevalue SET is_latest = FALSE
+  WHERE is_latest AND parent_attr_id IN (SELECT id FROM known) RETURNING parent_attr_id),
+attributes AS (
+  SELECT id, parent_entry_id, schema_id FROM known WHERE is_active UNION ALL SELECT * FROM made),
+added AS (
+  INSERT INTO entry_attributevalue (
+    is_active, created_time, created_user_id, parent_attr_id, parent_entry_id, value, is_latest, is_in_entry)
+  SELECT TRUE, %s, %s::bigint, attributes.id, entry, value, TRUE, TRUE
+  FROM given JOIN attributes ON parent_entry_id = entry AND schema_id = attr
+  LEFT JOIN superseded ON superseded.parent_attr_id = attributes.id
+  WHERE is_set
+  RETURNING id, parent_attr_id)
+INSERT INTO entry_attributereference (value_id, ordinal, name, entry_id, group_id, role_id)
+SELECT added.id, link.ordinal, link.name, link.entry_id, link.group_id, link.role_id
+FROM added JOIN attributes ON attributes.id = added.parent_attr_id
+JOIN given ON parent_entry_id = entry AND schema_id = attr
+CROSS JOIN LATERAL jsonb_to_recordset(given.links)
+  AS link(ordinal integer, name text, entry_id bigint, group_id bigint, role_id bigint)
+"""
+
+
+def _write(rows: Sequence[tuple[Entry, Definition, Value, Any]], maker: User | None, *, of_new: bool) -> None:
+    """Make values the latest versions of attributes; of new entries what is not set has none."""
+    given = [
+        {
+            "entry": entry.pk,
+            "attr": each.id,
+            "name": each.name,
+            "value": None if each.type.is_reference else current,
+            "is_set": bool(value.elements) or not of_new,
+            "links": [
+                {"ordinal": n, "name": link.name, f"{_TARGET_FIELDS[each.type.element]}_id": link.target_id}
+                for n, link in enumerate(value.links)
+            ],
+        }
+        for entry, each, value, current in rows
+    ]
+    stamps = [timezone.now(), None if maker is None else maker.pk]
+    with keeping_plan() as cursor:
+        cursor.execute(_WRITE, [json.dumps(given), *stamps, *stamps])
 
 
 _SUPERSEDE: Final = """
-UPDATE {value} SET is_latest = %s WHERE is_latest AND parent_entry_id IN ({entries}) AND parent_attr_id IN (
-  SELECT id FROM {attribute} WHERE parent_entry_id IN ({entries}) AND schema_id IN ({ids}))
+UPDATE entry_attributevalue SET is_latest = %s
+WHERE is_latest AND parent_entry_id IN ({entries}) AND parent_attr_id IN (
+  SELECT id FROM entry_attribute WHERE parent_entry_id IN ({entries}) AND schema_id IN ({ids}))
 RETURNING parent_entry_id, parent_attr_id, (
-  SELECT schema_id FROM {attribute} known WHERE known.id = parent_attr_id AND known.is_active)
+  SELECT schema_id FROM entry_attribute known WHERE known.id = parent_attr_id AND known.is_active)
 """
 
 
@@ -160,11 +249,9 @@ def _attributes(changed: Sequence[NewValues], maker: User | None) -> dict[tuple[
     }
     entries = [each.entry.pk for each in changed]
     ids = [definition.id for definition in changed[0].definitions]
-    quote = connection.ops.quote_name
-    tables = {"value": quote(AttributeValue._meta.db_table), "attribute": quote(Attribute._meta.db_table)}
     places = {"entries": ", ".join(["%s"] * len(entries)), "ids": ", ".join(["%s"] * len(ids))}
     with connection.cursor() as cursor:
-        cursor.execute(_SUPERSEDE.format(**tables, **places), [False, *entries, *entries, *ids])
+        cursor.execute(_SUPERSEDE.format(**places), [False, *entries, *entries, *ids])
         for entry_id, pk, definition_id in cursor.fetchall():
             if definition_id is not None:
                 rows[entry_id, definition_id].pk = pk
@@ -311,35 +398,3 @@ class _Merged(Func):
         sql, params = compiler.compile(self.get_source_expressions()[0])
         pairs = [part for key, value in self._current.items() for part in (f'$."{key}"', json.dumps(value))]
         return f"JSON_SET({sql}{', %s, JSON(%s)' * len(self._current)})", (*params, *pairs)
-
-
-def from_history(entry_ids: Iterable[int]) -> dict[int, Current]:
-    """Return what the history says the values of entries are, by entry id, in one query."""
-    ids = list(entry_ids)
-    latest = AttributeValue.objects.active().filter(
-        parent_entry__in=ids, is_latest=True, parent_attr__is_active=True
-    )
-    rows = latest.order_by("references__ordinal").values_list(
-        "parent_entry_id",
-        "parent_attr__schema_id",
-        "parent_attr__schema__type",
-        "value",
-        "references__id",
-        "references__name",
-        Coalesce("references__entry_id", "references__group_id", "references__role_id"),
-    )
-    values: dict[int, dict[tuple[int, int], Any]] = {pk: {} for pk in ids}
-    for entry_id, attr_id, attr_type, value, link_id, name, target_id in rows:
-        of_entry, key = values[entry_id], (attr_id, attr_type)
-        if AttrType(attr_type).is_reference:
-            links = of_entry.setdefault(key, [])
-            if link_id is not None:
-                links.append(Link(name=name, target_id=target_id))
-        else:
-            of_entry[key] = from_storage(AttrType(attr_type), value).elements
-    return {
-        pk: {
-            str(key[0]): to_current(AttrType(key[1]), Value(tuple(found))) for key, found in of_entry.items()
-        }
-        for pk, of_entry in values.items()
-    }

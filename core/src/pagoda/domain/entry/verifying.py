@@ -12,7 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.entry.storing import Current, from_history
+from pagoda.domain.entry.reading import from_history
+from pagoda.domain.entry.storing import Current
 
 _BATCH_SIZE: Final = 1_000
 

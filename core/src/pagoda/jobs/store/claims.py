@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
+from pagoda.domain.writing import keeping_plan
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.transitions import Event, sources
 from pagoda_plugin_sdk.operations import JobStatus
@@ -95,7 +96,7 @@ def allowed(event: Event, target: JobStatus) -> str:
 
 def execute(sql: str, parameters: Iterable[Any]) -> list[Any]:
     """Run a statement and return its rows; one that changes rows ends in RETURNING."""
-    with _cursor() as cursor:
+    with keeping_plan() as cursor:
         cursor.execute(sql, list(parameters))
         rows: list[Any] = cursor.fetchall()
         return rows
@@ -103,22 +104,9 @@ def execute(sql: str, parameters: Iterable[Any]) -> list[Any]:
 
 def changed(sql: str, parameters: Iterable[Any]) -> bool:
     """Run an UPDATE without RETURNING and return whether it changed a row."""
-    with _cursor() as cursor:
+    with keeping_plan() as cursor:
         cursor.execute(sql, list(parameters))
         return bool(cursor.rowcount)
-
-
-def _cursor() -> Any:
-    """Return a cursor for a statement that comes with every job.
-
-    PostgreSQL keeps its plan for the connection: parsing and planning it costs more than running it.
-    """
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    connection.ensure_connection()
-    here: Any = connection  # the stubs know no psycopg
-    wrap = here.make_debug_cursor if here.queries_logged else here.make_cursor
-    return wrap(here.Database.Cursor(here.connection))  # one that binds on the server, unlike Django's own
 
 
 def savepoint() -> AbstractContextManager[Any]:
