@@ -75,6 +75,13 @@ class RatesModels(AppConfig):
     label = "rates"
 
 
+class IdempotencyModels(AppConfig):
+    """Answers that are kept."""
+
+    name = "pagoda.idempotency"
+    label = "idempotency"
+
+
 class WatchingModels(AppConfig):
     """Processes, traffic, alerts."""
 
@@ -90,6 +97,7 @@ HOST_MODELS = (
     AuditModels,
     FencingModels,
     RatesModels,
+    IdempotencyModels,
     WatchingModels,
 )
 INSTALLED_APPS = [

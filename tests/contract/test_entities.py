@@ -148,7 +148,7 @@ def test_attributes_can_be_added_changed_and_removed(make: Any) -> None:
     ("change", "code"),
     [
         ({"type": "number"}, "type_fixed"),
-        ({"name": "b"}, None),
+        ({"name": "b"}, "taken"),
         ({"id": 4711}, "unknown"),
         ({"id": "a"}, "unknown"),
     ],

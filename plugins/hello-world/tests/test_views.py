@@ -64,16 +64,17 @@ def test_post_queues_the_task(
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        ('{"name": ""}', {"name": ["This field may not be blank."], "code": "invalid"}),
-        ('{"name": null}', {"name": ["This field may not be null."], "code": "invalid"}),
-        ('{"name": ["a"]}', {"name": ["Not a valid string."], "code": "invalid"}),
-        ("[1]", {"detail": "Invalid data. Expected a dictionary, but got list.", "code": "invalid"}),
+        ('{"name": ""}', "This field may not be blank."),
+        ('{"name": null}', "This field may not be null."),
+        ('{"name": ["a"]}', "Not a valid string."),
+        ("[1]", "Invalid data. Expected a dictionary, but got list."),
     ],
 )
-def test_wrong_body_queues_nothing(body: str, fault: Any, client: APIClient, host: MemoryHost) -> None:
+def test_wrong_body_queues_nothing(body: str, fault: str, client: APIClient, host: MemoryHost) -> None:
     response = client.post(f"{API}/hello/", body, content_type="application/json")
 
-    assert (response.status_code, response.json()) == (400, fault)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
+    assert response.json()["detail"] in (fault, f"name: {fault}")
     assert host.jobs == []
 
 

@@ -119,10 +119,10 @@ def test_entity_with_entries_is_not_deleted(api: Any, make_entity: Any, make_ent
 
     response = api.delete(url(entity))
 
-    assert response.status_code == 400
+    assert response.status_code == 409
     assert response.json() == {
         "detail": "Entity 'Host' has active entries; delete them first.",
-        "code": "invalid",
+        "code": "conflict",
     }
     assert Entity.objects.get().is_active
 

@@ -114,7 +114,7 @@ def test_deleted_entry_can_not_be_changed(api: Any, host: Any, make_entry: Any) 
 
     response = api.patch(url(entry), {"note": "n"})
 
-    assert response.status_code == 400
+    assert response.status_code == 409
     assert "is deleted; restore it first" in str(response.json())
 
 

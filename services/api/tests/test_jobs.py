@@ -297,7 +297,7 @@ class TestLog:
         response = api.get(url(make_job(ann), "log/"), parameters)
 
         assert response.status_code == 400
-        assert set(response.json()) == {*parameters, "code"}
+        assert set(response.json()["errors"]) == {*parameters}
 
 
 class TestFile:

@@ -32,6 +32,7 @@ HOST_APPS = (
 RUNTIME_APPS = (
     "pagoda.plugins",  # its ready() boots the plugins
     "pagoda.jobs",  # its ready() validates the operation ids of all that registered tasks
+    "pagoda.idempotency",
     "pagoda.rates",
     "pagoda.watching",
 )

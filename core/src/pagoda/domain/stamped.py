@@ -143,7 +143,7 @@ class TrackedModel(StampedModel):
         """Raise ValidationError if the row can't be deleted now."""
         fault = self.deletion_fault()
         if fault is not None:
-            raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="in_use")
+            raise ValidationError({NON_FIELD_ERRORS: ValidationError(fault, code="in_use")})
 
 
 def insert_rows(

@@ -40,7 +40,7 @@ def writing(user: Viewer | None) -> Iterator[Viewer | None]:
         message = (
             "The write clashes with another one of this moment; look at what is stored now and try again."
         )
-        raise ValidationError({NON_FIELD_ERRORS: [message]}, code="clash") from err
+        raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="clash")}) from err
 
 
 def keeping_plan() -> Any:  # Any: a cursor of Django's

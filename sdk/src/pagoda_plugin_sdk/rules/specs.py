@@ -69,7 +69,7 @@ def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSp
             f"has {len(given):,} items, at most {most:,} are allowed in one write; send several, or ask the "
             "operator to raise DOMAIN_MAX_ATTRIBUTES."
         )
-        raise ValidationError({"attrs": [message]}, code="too_many")
+        raise ValidationError({"attrs": ValidationError(message, code="too_many")})
     faults = Faults()
     specs = []
     for position, item in enumerate(given):
@@ -95,12 +95,15 @@ def check_names(existing: Mapping[int, StoredAttr], specs: Sequence[AttrSpec], e
     added = [spec.name for spec in specs if spec.id is None]
     most = limits().domain_max_attributes
     if len(names) + len(added) > max(most, len(existing)):
-        raise ValidationError({"attrs": [_too_many(entity_name, most)]}, code="too_many")
+        raise ValidationError({"attrs": ValidationError(_too_many(entity_name, most), code="too_many")})
     doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
     if doubles:
         raise ValidationError(
             {
-                name: [f"Entity {entity_name!r} has an attribute {name!r} already; choose another name."]
+                name: ValidationError(
+                    f"Entity {entity_name!r} has an attribute {name!r} already; choose another name.",
+                    code="taken" if existing else "twice",
+                )
                 for name in doubles
             }
         )
@@ -123,7 +126,7 @@ def unknown_entity(attr_name: str, key: int | str, known: Iterable[str]) -> str:
 def taken_name(name: str) -> ValidationError:
     """Return the refusal of an entity's name that another has."""
     message = f"The name {name!r} is taken by another entity; choose another name."
-    return ValidationError({"name": [message]}, code="taken")
+    return ValidationError({"name": ValidationError(message, code="taken")})
 
 
 def read_entity_fields(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class MemoryEntity:
         self._require_full(user)
         if not self.is_active:
             message = f"Entity {self.name!r} is deleted; restore it before changing it."
-            raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
+            raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="deleted")})
         asked = [spec for spec in self._specs(attrs) if self._differs(spec)]
         ids = {spec.id for spec in asked}
         data: dict[str, Any] = {"attrs": [dict(item) for item in attrs if item.get("id") in ids]}
@@ -87,7 +87,7 @@ class MemoryEntity:
             return
         if any(entry.schema is self and entry.is_active for entry in host.entries):
             message = f"Entity {self.name!r} has active entries; delete them first."
-            raise ValidationError({NON_FIELD_ERRORS: [message]}, code="in_use")
+            raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="in_use")})
         host.run_hook("entity.before_delete", user, self, entity_name=self.name)
         self.is_active = False
         host.changes.append(("delete", "", self.name))

@@ -143,10 +143,10 @@ class MemoryEntry:
             return
         if not schema.is_active:
             message = f"Entity {schema.name!r} is deleted; restore it before its entry {self.name!r}."
-            raise ValidationError({"schema": [message]}, code="deleted")
+            raise ValidationError({"schema": ValidationError(message, code="deleted")})
         if _is_taken(schema, self.name, self):
             message = f"Entity {schema.name!r} has another entry {self.name!r} by now; rename that one first."
-            raise ValidationError({"name": [message]}, code="taken")
+            raise ValidationError({"name": ValidationError(message, code="taken")})
         host.run_hook("entry.before_restore", schema.name, user, self)
         self.is_active = True
         host.changes.append(("restore", schema.name, self.name))
@@ -170,7 +170,7 @@ class MemoryEntry:
         self.require(user, PermissionLevel.WRITABLE)
         if not self.is_active:
             message = f"Entry {self.name!r} of {schema.name!r} is deleted; restore it first."
-            raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
+            raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="deleted")})
         intake = Intake(schema.name, schema.definitions(user), Faults())
         raw = intake.sent(attrs)
         intake.faults.raise_if_any()
@@ -233,7 +233,7 @@ class MemoryEntries(MemoryQuerySet):
         host.require(user, PermissionLevel.WRITABLE, f"entity {schema.name!r}", host.level_of(user, schema))
         if not schema.is_active:
             message = f"Entity {schema.name!r} is deleted; restore it before adding entries."
-            raise ValidationError({"schema": [message]}, code="deleted")
+            raise ValidationError({"schema": ValidationError(message, code="deleted")})
         intake = Intake(schema.name, schema.definitions(user), Faults())
         raw = intake.sent(attrs or {})
         _require_attributes(host, user, schema, intake.levels(raw))

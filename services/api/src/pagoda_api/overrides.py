@@ -25,6 +25,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
 from pagoda.plugins.overrides import SETTING, Override, bindings, override_for, refuse
 from pagoda_api.authentication import actor
+from pagoda_api.conditional import guarded
 from pagoda_api.endpoint_fence import endpoint_fence
 from pagoda_api.fields import find_entity
 from pagoda_api.resources.entries import EntryViewSet
@@ -50,7 +51,7 @@ def _overridable(operation: OverrideOperation, host: Method) -> Method:
         answer = view.overridden(operation, kwargs.get("pk"))
         return host(view, request, **kwargs) if answer is None else answer
 
-    return cast("Method", method)
+    return cast("Method", guarded(method) if operation in ("update", "delete") else method)
 
 
 class OverridableEntryViewSet(EntryViewSet):

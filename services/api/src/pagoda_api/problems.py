@@ -1,13 +1,15 @@
 """One shape for every error the API answers.
 
-Faults of fields are keyed by the field, as DRF does; everything else is ``detail``. Both carry ``code`` (for
-programs), and ``plugin`` when a plugin refused or failed.
+``detail`` says what is wrong and ``code`` says it to programs; ``errors`` has the faults of single fields,
+``{field: [message]}``; ``plugin`` is there when a plugin refused or failed. For one minor release faults
+stand beside ``errors``, too, unless their field is called as something else that is told.
 """
 
 from __future__ import annotations
 
 import sys
 from http import HTTPStatus
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -44,6 +46,11 @@ DATABASE_RETRY_SECONDS = 5
 
 log = structlog.get_logger(__name__)
 
+CONFLICTS = frozenset({"taken", "unique", "in_use", "deleted", "clash"})
+"""Codes of faults that are none of the request: the state of the thing does not allow it now."""
+
+_RESERVED = frozenset({"code", "detail", "errors", "plugin", "request_id"})
+_TOLD = 3  # faults of fields that the detail repeats
 _NO_FIELD = (NON_FIELD_ERRORS, "non_field_errors")
 """How Django and DRF key the faults that belong to no field."""
 
@@ -86,11 +93,11 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
 def _as_api_exception(error: Exception) -> exceptions.APIException | None:
     match error:
         case exceptions.APIException():
-            return error
+            return _conflict(error) or error
         case Http404():
             return exceptions.NotFound(*error.args)
         case RejectedByPlugin():
-            return exceptions.ValidationError({**error.fields, "detail": str(error)})
+            return exceptions.ValidationError({**error.fields, NON_FIELD_ERRORS: [str(error)]})
         case HookRejected() | InvalidParams():  # of a job that a plugin's endpoint submits
             return exceptions.ValidationError({"detail": str(error)})
         case PermissionDenied() | PluginSecurityError():
@@ -98,7 +105,8 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
         case LoginThrottled():
             return LoginsThrottled(error)
         case ValidationError():
-            return exceptions.ValidationError(as_serializer_error(error))
+            known = exceptions.ValidationError(as_serializer_error(error))
+            return _conflict(known) or known
         case RequestDataTooBig():
             return BodyTooLarge(str(error))
         case ProtectedError() | RestrictedError():  # before a hard delete: others refer to the row
@@ -108,30 +116,48 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
 
 
 def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
+    told: dict[str, Any] = {"code": _code(known, error)}
+    if isinstance(error, RejectedByPlugin):
+        told["plugin"] = error.plugin_id
     match known.detail:
         case dict() as faults:
-            body: dict[str, Any] = _with_detail(faults)
+            errors = {field: each for field, each in faults.items() if field not in _NO_FIELD}
+            if isinstance(errors.get("detail"), str):  # as plugins raise it: of no field
+                faults = {**faults, NON_FIELD_ERRORS: [errors.pop("detail")]}
+            of_no_field = [str(message) for field in _NO_FIELD for message in faults.get(field, ())]
+            told["detail"] = " ".join(of_no_field) or _summary(errors)
+            beside = {field: each for field, each in errors.items() if field not in _RESERVED}
+            return beside | told | ({"errors": errors} if errors else {})
         case list() as messages:
-            body = {"detail": " ".join(map(str, messages))}
+            return told | {"detail": " ".join(map(str, messages))}
         case detail:
-            body = {"detail": detail}
-    body.setdefault("code", _code(known, error))
-    if isinstance(error, RejectedByPlugin):
-        body["plugin"] = error.plugin_id
-    return body
+            return told | {"detail": detail}
 
 
-def _with_detail(faults: dict[str, Any]) -> dict[str, Any]:
-    """Return the faults by field, those of no field as the ``detail``."""
-    body = {field: messages for field, messages in faults.items() if field not in _NO_FIELD}
-    of_no_field = [str(message) for field in _NO_FIELD for message in faults.get(field, ())]
-    return body | ({"detail": " ".join(of_no_field)} if of_no_field else {})
+def _summary(errors: dict[str, Any]) -> str:
+    first = [
+        f"{field}: {each[0] if isinstance(each, list) and each else each}"
+        for field, each in islice(errors.items(), _TOLD)
+    ]
+    more = len(errors) - len(first)
+    return " ".join(first) + (f" And {more:,} more: see `errors`." if more > 0 else "")
+
+
+def _conflict(error: exceptions.APIException) -> Conflict | None:
+    """Return a refused input as the conflict that it is, None when something is wrong with it."""
+    if not isinstance(error, exceptions.ValidationError):
+        return None
+    codes: list[Any] = [error.get_codes()]
+    while containers := [each for each in codes if isinstance(each, dict | list)]:
+        codes = [each for each in codes if not isinstance(each, dict | list)]
+        codes += [each for held in containers for each in (held.values() if isinstance(held, dict) else held)]
+    return Conflict(error.detail) if codes and CONFLICTS.issuperset(codes) else None
 
 
 def _code(known: exceptions.APIException, error: Exception) -> str:
     if isinstance(error, HookRejected):
         return error.code
-    if isinstance(known, exceptions.ValidationError):
+    if isinstance(known.detail, dict | list):
         return known.default_code
     return str(getattr(known.detail, "code", known.default_code))
 

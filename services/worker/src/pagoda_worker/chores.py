@@ -5,6 +5,7 @@ from __future__ import annotations
 from pagoda.audit.failed_logins import close_ended
 from pagoda.audit.sealing import seal_all
 from pagoda.config.settings import Settings
+from pagoda.idempotency import keys
 from pagoda.rates import counters, logins
 from pagoda.watching import presence, traffic
 from pagoda.watching.alerts.evaluation import evaluate
@@ -35,4 +36,5 @@ def _prune() -> None:
     traffic.prune()
     counters.prune()
     logins.prune()
+    keys.prune()
     close_ended()

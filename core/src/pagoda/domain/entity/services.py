@@ -159,7 +159,7 @@ def _stored(entity: Entity, user: Viewer | None) -> Entity:
     require_level(user, stored, Level.FULL, vars(stored)["user_level"])
     if not stored.is_active:
         message = f"Entity {stored.name!r} is deleted; restore it before changing it."
-        raise ValidationError({NON_FIELD_ERRORS: [message]}, code="deleted")
+        raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="deleted")})
     return stored
 
 

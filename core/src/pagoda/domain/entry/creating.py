@@ -202,8 +202,11 @@ def _definitions(
     require_level(viewer, schema, Level.WRITABLE, stored.level)
     if not stored.is_active:
         raise ValidationError(
-            {"schema": [f"Entity {schema.name!r} is deleted; restore it before adding entries."]},
-            code="deleted",
+            {
+                "schema": ValidationError(
+                    f"Entity {schema.name!r} is deleted; restore it before adding entries.", code="deleted"
+                )
+            }
         )
     return stored.definitions
 

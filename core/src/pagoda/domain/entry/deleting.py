@@ -95,12 +95,12 @@ def restore_entry(entry: Entry, user: Viewer | None) -> Entry:
 def _refuse_restoring(entry: Entry) -> None:
     if not entry.schema.is_active:
         message = f"Entity {entry.schema.name!r} is deleted; restore it before its entry {entry.name!r}."
-        raise ValidationError({"schema": [message]}, code="deleted")
+        raise ValidationError({"schema": ValidationError(message, code="deleted")})
     if Entry.objects.active().filter(schema=entry.schema, name=entry.name).exists():
         message = (
             f"Entity {entry.schema.name!r} has another entry {entry.name!r} by now; rename that one first."
         )
-        raise ValidationError({"name": [message]}, code="taken")
+        raise ValidationError({"name": ValidationError(message, code="taken")})
 
 
 # The references to what a chain from the roots leads to.

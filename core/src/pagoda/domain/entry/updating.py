@@ -249,10 +249,10 @@ def _stored_entry(entry: Entry, state: EntryState) -> OwnFields:
     if state.entry is None or not state.entry.is_active:
         raise ValidationError(
             {
-                NON_FIELD_ERRORS: [
-                    f"Entry {entry.name!r} of {entry.entity_name!r} is deleted; restore it first."
-                ]
-            },
-            code="deleted",
+                NON_FIELD_ERRORS: ValidationError(
+                    f"Entry {entry.name!r} of {entry.entity_name!r} is deleted; restore it first.",
+                    code="deleted",
+                )
+            }
         )
     return state.entry

@@ -178,7 +178,7 @@ class GroupNesting(models.Model):
                     f"Group {self.group.name!r} can't be nested in {self.parent.name!r}, which is {how}. "
                     "Choose another parent."
                 )
-                raise ValidationError({"parent": [fault]}, code="circle")
+                raise ValidationError({"parent": ValidationError(fault, code="circle")})
             above = parents.pop(above, None)
 
 

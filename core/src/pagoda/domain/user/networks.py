@@ -41,10 +41,10 @@ def parsed_networks(given: object) -> list[IPv4Network | IPv6Network]:
     """
     if not isinstance(given, list | tuple):
         fault = f'Networks are a list such as ["10.0.0.0/8"], not {shown(given)}.'
-        raise ValidationError({"networks": [fault]}, code="type")
+        raise ValidationError({"networks": ValidationError(fault, code="type")})
     if len(given) > MAX_NETWORKS:
         fault = f"There are {len(given):,} networks; at most {MAX_NETWORKS} are allowed. Name wider ones."
-        raise ValidationError({"networks": [fault]}, code="max_length")
+        raise ValidationError({"networks": ValidationError(fault, code="max_length")})
     try:
         return [ip_network(each if isinstance(each, str) else "") for each in given]
     except ValueError:
@@ -53,7 +53,7 @@ def parsed_networks(given: object) -> list[IPv4Network | IPv6Network]:
             f"{shown(wrong)} is no network. Write it as '10.0.0.0/8' or '2001:db8::/32', with zeros behind "
             "the prefix; a single address is one too."
         )
-        raise ValidationError({"networks": [fault]}, code="invalid") from None
+        raise ValidationError({"networks": ValidationError(fault, code="invalid")}) from None
 
 
 def _is_network(given: object) -> bool:

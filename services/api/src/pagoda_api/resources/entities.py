@@ -12,13 +12,13 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from pagoda.domain.access import entity_attrinfo, entity_attrinfo_for, readable
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
 from pagoda.hooks.bridge import filter_entity_attrs
 from pagoda_api.authentication import actor
+from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
     NamedSerializer,
     UncheckedNumber,
@@ -117,7 +117,7 @@ class EntityFilter(StandingFilter):
         fields: list[str] = []
 
 
-class EntityViewSet(GenericViewSet[Entity]):
+class EntityViewSet(ConditionalViewSet[Entity]):
     """Entities that the user may read; deleted ones too, where they are asked for by their id."""
 
     serializer_class = EntitySerializer
@@ -149,12 +149,14 @@ class EntityViewSet(GenericViewSet[Entity]):
         return self._shown(self._entity(pk))
 
     @extend_schema(request=EntityUpdateSerializer, responses=EntitySerializer)
+    @guarded
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; attributes that are not named stay."""
         entity = self._entity(pk)
         return self._changed(entity, self._given(EntityUpdateSerializer, entity))
 
     @extend_schema(request=EntityCreateSerializer, responses=EntitySerializer)
+    @guarded
     def update(self, request: Request, pk: str) -> Response:
         """Make it what is given: attributes are found by id or name; those shown and not named go."""
         entity = self._entity(pk)
@@ -164,6 +166,7 @@ class EntityViewSet(GenericViewSet[Entity]):
         data["attrs"] = _complete(data["attrs"], {key: name for key, name in names.items() if key in shown})
         return self._changed(entity, data)
 
+    @guarded
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it softly; it must have no entries. Deleting a deleted one does nothing."""
         entity = self._entity(pk)
@@ -172,6 +175,7 @@ class EntityViewSet(GenericViewSet[Entity]):
 
     @extend_schema(request=None, responses=EntitySerializer)
     @action(detail=True, methods=["post"])
+    @guarded
     def restore(self, request: Request, pk: str) -> Response:
         """Undo its deletion."""
         entity = self._entity(pk)

@@ -15,7 +15,6 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
 from pagoda.domain.entity.models import Entity
@@ -25,6 +24,7 @@ from pagoda.domain.entry.reading import with_values
 from pagoda.domain.search.finding import find, limited
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
+from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
     IdOrName,
     NamedSerializer,
@@ -183,7 +183,7 @@ class EntryFilter(StandingFilter):
     partial_update=extend_schema(request=EntryUpdateSerializer, responses=EntrySerializer),
     destroy=extend_schema(responses={204: None}),
 )
-class EntryViewSet(GenericViewSet[Entry]):
+class EntryViewSet(ConditionalViewSet[Entry]):
     """Entries that the user may read; deleted ones too, where they are asked for by their id."""
 
     serializer_class = EntrySerializer
@@ -231,6 +231,7 @@ class EntryViewSet(GenericViewSet[Entry]):
         entry = self._entry(pk)
         return self._shown(entry, attrinfo_for([entry], request.user)[entry.pk])
 
+    @guarded
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is given; equal values store nothing."""
         entry = self._entry(pk)
@@ -238,6 +239,7 @@ class EntryViewSet(GenericViewSet[Entry]):
         data = checked(sent_back(EntryUpdateSerializer, request.data, own_fields))
         return self._written(services.update_entry(entry, actor(request), **data))
 
+    @guarded
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it softly; deleting a deleted one does nothing."""
         entry = self._entry(pk)
@@ -246,6 +248,7 @@ class EntryViewSet(GenericViewSet[Entry]):
 
     @extend_schema(request=None, responses=EntrySerializer)
     @action(detail=True, methods=["post"])
+    @guarded
     def restore(self, request: Request, pk: str) -> Response:
         """Undo its deletion."""
         entry = self._entry(pk)

@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from pagoda.domain.access.accounts import replace_links, require_managing, visible
 from pagoda_api.authentication import actor
+from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
@@ -183,7 +184,7 @@ class ManagedRows[M: Model](GenericViewSet[M]):
             instance.delete()
 
 
-class ManagedViewSet[M: Model](ManagedRows[M], ModelViewSet[M]):
+class ManagedViewSet[M: Model](ManagedRows[M], ConditionalViewSet[M], ModelViewSet[M]):
     """Rows of one kind that the user may see; Django's permissions let them be changed."""
 
     def get_object(self) -> M:
@@ -203,6 +204,16 @@ class ManagedViewSet[M: Model](ManagedRows[M], ModelViewSet[M]):
         """Make one. Who may not is told nothing else, such as which names are taken."""
         require_managing(actor(request), self.model, "add")
         return super().create(request, *args, **kwargs)
+
+    @guarded
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # Any: as the base has it
+        """Change what is given; a PUT gives all."""
+        return super().update(request, *args, **kwargs)
+
+    @guarded
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # Any: as the base has it
+        """Remove it for good."""
+        return super().destroy(request, *args, **kwargs)
 
     def perform_create(self, serializer: BaseSerializer[M]) -> None:
         """Store it, and show it as it is then."""
