@@ -119,7 +119,7 @@ def test_theme_is_kept_and_leads_nowhere_else(ann: Any) -> None:
 def test_requests_of_the_api_pass_nothing_for_the_console() -> None:
     """The pages do their own: a middleware would run for every request of the API."""
     assert [name for name in api_settings.MIDDLEWARE if "console" in name or "htmx" in name] == []
-    assert len(api_settings.MIDDLEWARE) == 16
+    assert len(api_settings.MIDDLEWARE) == 17
 
 
 def test_home_takes_as_many_queries_with_many_entries(
