@@ -49,7 +49,7 @@ class ConditionalViewSet[M: Any](GenericViewSet[M]):
         response: HttpResponseBase,
         *args: Any,  # Any: as the base has them
         **kwargs: Any,
-    ) -> HttpResponseBase:
+    ) -> Response:
         """Return the answer with its ETag; 304 when the client has it already."""
         final = super().finalize_response(request, cast("Response", response), *args, **kwargs)
         if self.action not in TAGGED or final.status_code not in (200, 201):
@@ -59,7 +59,7 @@ class ConditionalViewSet[M: Any](GenericViewSet[M]):
         if request.method not in ("GET", "HEAD"):
             return final
         of_django = cast("HttpRequest", request)
-        return cast("HttpResponseBase", get_conditional_response(of_django, final["ETag"], response=final))
+        return cast("Response", get_conditional_response(of_django, final["ETag"], response=final))
 
 
 def guarded[H: Handler](method: H) -> H:

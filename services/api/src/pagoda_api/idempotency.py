@@ -48,9 +48,9 @@ class IdempotencyMiddleware:
             return refused(request, detail, "idempotency_key_reused", 422)
         except StillRunning:
             detail = f"The first request with Idempotency-Key {key!r} still runs. Ask again in a moment."
-            response = refused(request, detail, "idempotency_key_running", 409)
-            response.headers["Retry-After"] = "1"
-            return response
+            running = refused(request, detail, "idempotency_key_running", 409)
+            running.headers["Retry-After"] = "1"
+            return running
         if taken.status is not None:
             again = HttpResponse(bytes(taken.body), status=taken.status, headers=taken.headers)
             again.headers["Idempotent-Replayed"] = "true"
