@@ -126,6 +126,7 @@ def test_the_attributes_of_an_entity(world: World, django_assert_num_queries: Dj
         "index": 2,
         "is_summarized": False,
         "is_delete_in_chain": False,
+        "on_delete": "null",
         "note": "",
         "default_value": [],
         "choices": [],

@@ -80,6 +80,39 @@ def test_a_circle_of_parts_ends(user: User, disk: Entity) -> None:
     assert active() == set()
 
 
+def test_who_refers_by_chain_is_deleted_along_with_hooks_and_parts_of_its_own(
+    receiver: Receiver, user: User, disk: Entity
+) -> None:
+    attrs = [{"name": "of", "type": "object", "on_delete": "chain"}]
+    label = Entity.objects.create_entity(user=user, name="Label", attrs=attrs)
+    part = make(user, disk, "part")
+    whole = make(user, disk, "whole", parts=[part])
+    make(user, label, "of part", of=part)
+    make(user, label, "of whole", of=whole)
+    receiver.clear()
+    deleted = services.delete_entry(whole, user)
+    assert {entry.name for entry in deleted} == {"whole", "of whole"}  # its label keeps the part
+    assert receiver.told == [("changing", "entry", "delete")] * 2 + [("changed", "entry", "delete")] * 2
+    assert {entry.name for entry in services.delete_entry(part, user)} == {"part", "of part"}
+    assert active() == set()
+
+
+def test_who_goes_along_protects_nothing(user: User, disk: Entity) -> None:
+    attrs = [
+        {"name": "of", "type": "object", "on_delete": "chain"},
+        {"name": "on", "type": "object", "on_delete": "protect"},
+    ]
+    label = Entity.objects.create_entity(user=user, name="Label", attrs=attrs)
+    whole = make(user, disk, "whole")
+    make(user, label, "both", of=whole, on=whole)
+    other = make(user, label, "other", on=whole)
+    with pytest.raises(deleting.EntryProtected, match="entry 'other' of entity 'Label' by 'on'"):
+        services.delete_entry(whole, user)
+    assert active() == {"whole", "both", "other"}
+    services.delete_entries([whole, other], user)
+    assert active() == set()
+
+
 def test_former_parts_stay(user: User, disk: Entity) -> None:
     part = make(user, disk, "part")
     whole = make(user, disk, "whole", parts=[part])

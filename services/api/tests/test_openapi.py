@@ -60,6 +60,8 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "DELETE /api/v2/entries/{id}/",
         "POST /api/v2/entries/{id}/restore/",
         "GET /api/v2/entries/{id}/history/",
+        "GET /api/v2/entries/{id}/references/",
+        "GET /api/v2/entries/{id}/graph/",
         "POST /api/v2/search/",
         "GET /api/v2/me/",
         "POST /api/v2/me/password/",

@@ -12,6 +12,7 @@ class Reference(NamedTuple):
     target: int
     rule: int  # the attribute of the entity
     is_part: bool  # whether the chain follows it
+    on_delete: str = "null"  # what the deletion of the target does to who refers
 
 
 def chain(roots: Collection[int], followed: Sequence[Reference], keeping: Sequence[Reference]) -> list[int]:

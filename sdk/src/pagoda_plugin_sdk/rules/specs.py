@@ -218,6 +218,11 @@ def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_refe
             f"'referral' is for types that point to entries, not for {attr_type.type_name}; leave it out.",
             code="referral",
         )
+    if fields.get("on_delete", "null") != "null" and not attr_type & AttrType.OBJECT:
+        raise ValidationError(
+            f"'on_delete' is for types that point to entries, not for {attr_type.type_name}; leave it out.",
+            code="on_delete",
+        )
     choices = fields.get("choices", attr.choices if attr else [])
     if bool(choices) != bool(attr_type & AttrType.SELECT):
         raise ValidationError(_choices_fault(attr_type), code="choices")
@@ -280,6 +285,17 @@ def read_level(raw: object) -> int:
     return PermissionLevel(raw).value
 
 
+ON_DELETE: Final = ("null", "protect", "chain")
+"""What the deletion of an entry does to one that refers to it: its reference reads as null, it keeps the
+entry from being deleted, or it is deleted, too."""
+
+
+def _on_delete(raw: object) -> str:
+    if not isinstance(raw, str) or raw not in ON_DELETE:
+        raise ValidationError(f"'on_delete' is one of {', '.join(ON_DELETE)}, got {shown(raw)}.", code="type")
+    return raw
+
+
 def _choices(raw: object) -> list[str]:
     if not isinstance(raw, list | tuple):
         raise ValidationError(f"'choices' is a list of texts, got {shown(raw)}.", code="choices")
@@ -330,6 +346,7 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {  # Any: raw input in, the
     "index": _index,
     "is_summarized": _boolean,
     "is_delete_in_chain": _boolean,
+    "on_delete": _on_delete,
     "note": read_note,
     "default_value": _anything,
     "choices": _choices,

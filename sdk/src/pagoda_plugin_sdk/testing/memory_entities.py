@@ -189,6 +189,7 @@ class MemoryEntityAttr:
         self.index: int = fields.get("index", 0)
         self.is_summarized: bool = fields.get("is_summarized", False)
         self.is_delete_in_chain: bool = fields.get("is_delete_in_chain", False)
+        self.on_delete: str = fields.get("on_delete", "null")
         self.note: str = fields.get("note", "")
         self.default_value = fields.get("default_value")
         self.choices: list[str] = fields.get("choices", [])

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import ProtectedError
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import PermissionLevel
@@ -322,9 +323,13 @@ def _target_of(entry: MemoryEntry, *, is_visible: bool) -> LinkTarget:
 
 
 def _doomed(root: MemoryEntry) -> list[int]:
-    """Return the ids of what is deleted with `root`, this first."""
+    """Return the ids of what is deleted with `root`, this first.
+
+    Raises:
+        ProtectedError: something that stays keeps it.
+    """
     references = [
-        Reference(entry.id, link.target_id, attr.id, attr.is_delete_in_chain)
+        Reference(entry.id, link.target_id, attr.id, attr.is_delete_in_chain, attr.on_delete)
         for entry in root.host.entries
         if entry.is_active
         for attr in entry.schema.active_attrs()
@@ -332,4 +337,15 @@ def _doomed(root: MemoryEntry) -> list[int]:
         for link in entry.stored.get(attr.id, NOTHING).links
         if link.target_id is not None and root.host.entries[link.target_id - 1].is_active
     ]
-    return chain([root.id], [each for each in references if each.is_part], references)
+    roots: list[int] = [root.id]
+    while True:
+        doomed = chain(roots, [each for each in references if each.is_part], references)
+        held = [each for each in references if each.target in doomed and each.source not in doomed]
+        along = [each.source for each in held if each.on_delete == "chain"]
+        if not along:
+            break
+        roots += along
+    keeping = [root.host.entries[each.source - 1].name for each in held if each.on_delete == "protect"]
+    if keeping:
+        raise ProtectedError(f"Still referred to by {', '.join(keeping)}.", set())
+    return doomed

@@ -31,6 +31,7 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
 from pagoda.budget import TimeBudgetExceeded
+from pagoda.domain.entry.deleting import EntryProtected
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.jobs.errors import InvalidParams
@@ -119,6 +120,8 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
     told: dict[str, Any] = {"code": _code(known, error)}
     if isinstance(error, RejectedByPlugin):
         told["plugin"] = error.plugin_id
+    if isinstance(error, EntryProtected):
+        told |= {"code": error.code, "references": error.references}
     match known.detail:
         case dict() as faults:
             errors = {field: each for field, each in faults.items() if field not in _NO_FIELD}

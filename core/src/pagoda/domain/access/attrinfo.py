@@ -48,7 +48,8 @@ def entity_attrinfo_for(entities: Sequence[Entity], user: Viewer | None) -> dict
     """Return the attributes of each entity by its id, as `user` may see them, in two queries.
 
     Each has id, name, type (its name), is_mandatory, is_readable, index, is_summarized, is_delete_in_chain,
-    note, default_value, choices and referral (``[{"id", "name"}]`` of the entities that `user` may read).
+    on_delete, note, default_value, choices and referral (``[{"id", "name"}]`` of the entities that `user` may
+    read).
     """
     allowed = readable(Entity.objects.active(), user)
     attrs = readable(EntityAttr.objects.active(), user).filter(
@@ -70,6 +71,7 @@ def _described(attr: EntityAttr) -> dict[str, Any]:
         "index": attr.index,
         "is_summarized": attr.is_summarized,
         "is_delete_in_chain": attr.is_delete_in_chain,
+        "on_delete": attr.on_delete,
         "note": attr.note,
         "default_value": attr.get_default_value(),
         "choices": attr.choices,

@@ -15,6 +15,7 @@ from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
 
@@ -151,6 +152,10 @@ class EntityAttr(StampedModel):
     index = models.IntegerField(default=0)  # position among the entity's attributes
     is_summarized = models.BooleanField(default=False)  # shown where entries are listed
     is_delete_in_chain = models.BooleanField(default=False)  # deleting an entry deletes what this points to
+    # What becomes of an entry when what it points to is deleted.
+    on_delete = models.CharField(
+        max_length=10, choices=[(each, each) for each in ON_DELETE], default="null", db_default="null"
+    )
     note = models.TextField(blank=True, default="")
     default_value = models.JSONField(null=True, blank=True)  # stored for a new entry that gives none
     choices = models.JSONField(default=list, blank=True)  # what a select may hold

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import batched
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from pagoda.domain import changes
-from pagoda.domain.access.checks import refuse_hidden, require, require_deleting
+from pagoda.domain.access.checks import called, refuse_hidden, require, require_deleting
 from pagoda.domain.access.querysets import readable, readable_with_levels
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import EntityAttr
@@ -32,6 +33,7 @@ def delete_entry(entry: Entry, user: Viewer | None) -> list[Entry]:
 
     Raises:
         PermissionDenied: `user` may not delete it, or not what is deleted along; nothing is deleted.
+        EntryProtected: something that stays refers to it by an attribute that says ``protect``.
         HookRejected: a plugin refuses; nothing is deleted.
     """
     return delete_entries([entry], user)
@@ -115,7 +117,8 @@ WITH RECURSIVE reached(id) AS (
   JOIN {reference} ref ON ref.value_id = held.id
   JOIN {entry} target ON target.id = ref.entry_id AND target.is_active
 )
-SELECT held.parent_entry_id, ref.entry_id, rule.id, rule.is_delete_in_chain FROM {reference} ref
+SELECT held.parent_entry_id, ref.entry_id, rule.id, rule.is_delete_in_chain, rule.on_delete
+FROM {reference} ref
 JOIN {value} held ON held.id = ref.value_id AND held.is_latest AND held.is_active
 JOIN {attribute} attr ON attr.id = held.parent_attr_id
 JOIN {schema} rule ON rule.id = attr.schema_id AND rule.is_active
@@ -137,15 +140,37 @@ def _doomed(roots: Collection[int], user: Viewer | None) -> list[Entry]:
     What `user` may not see stays, as if it were not there, and so does what an attribute leads to that `user`
     may not see. References that `user` may not see keep their targets, but no refusal tells of them.
 
+    Who refers by an attribute that says ``chain`` goes, too.
+
     Raises:
         PermissionDenied: `user` may not delete all of it.
+        EntryProtected: something refers to it by an attribute that says ``protect``, and stays.
     """
-    if not roots:
-        return []
-    references = _references(roots)
-    parts = {each.target for each in references if each.is_part}
+    wanted = dict.fromkeys(roots)
+    while wanted:
+        references = _references(wanted)
+        seen, levels = _seen(references, wanted, user)
+        visible = _visible(references, seen.keys(), user)
+        followed = [each for each in visible if each.is_part and each.target in seen]
+        doomed = [pk for pk in chain(wanted, followed, references) if pk in seen]
+        going = set(doomed)
+        along = [each.source for each in visible if each.on_delete == "chain" and each.target in going]
+        if not set(along) - going:
+            told = [pk for pk in chain(wanted, followed, visible) if pk in seen]
+            require_deleting(user, [(seen[pk], levels[pk]) for pk in told])
+            _refuse_protected(references, visible, going)
+            return [seen[pk] for pk in doomed]
+        wanted |= dict.fromkeys(along)
+    return []
+
+
+def _seen(
+    references: Sequence[Reference], roots: Collection[int], user: Viewer | None
+) -> tuple[dict[int, Entry], dict[int, int]]:
+    """Return the roots and their parts that `user` may see, and the level on each, by id."""
     seen: dict[int, Entry] = {}
     levels: dict[int, int] = {}
+    parts = {each.target for each in references if each.is_part}
     for batch in batched({*roots, *parts}, _BATCH_SIZE):
         of_batch = Entry.objects.active().filter(pk__in=batch).select_related("schema")
         for row, level in readable_with_levels(of_batch, user):
@@ -153,11 +178,56 @@ def _doomed(roots: Collection[int], user: Viewer | None) -> list[Entry]:
     hidden = set(roots) - seen.keys()
     if hidden and Entry.objects.active().filter(pk__in=hidden).exists():
         refuse_hidden(user)
-    visible = _visible(references, seen.keys(), user)
-    followed = [each for each in visible if each.is_part and each.target in seen]
-    told = [pk for pk in chain(roots, followed, visible) if pk in seen]
-    require_deleting(user, [(seen[pk], levels[pk]) for pk in told])
-    return [seen[pk] for pk in chain(roots, followed, references) if pk in seen]
+    return seen, levels
+
+
+class EntryProtected(ProtectedError):
+    """Entries that stay keep others from being deleted; `references` tells who, as far as may be told."""
+
+    code = "protected"
+
+    def __init__(self, message: str, references: list[dict[str, Any]]) -> None:
+        super().__init__(message, set())
+        self.references = references  # [{"entry": {"id", "name", "schema"}, "attr": name, "target": id}]
+
+
+_NAMED: Final = 20
+
+
+def _refuse_protected(
+    references: Sequence[Reference], visible: Sequence[Reference], going: Collection[int]
+) -> None:
+    keeping = [
+        each
+        for each in references
+        if each.on_delete == "protect" and each.target in going and each.source not in going
+    ]
+    if not keeping:
+        return
+    told = [each for each in keeping if each in set(visible)][:_NAMED]
+    entries = Entry.objects.select_related("schema").in_bulk({each.source for each in told})
+    attrs = EntityAttr.objects.in_bulk({each.rule for each in told})
+    named = [f"{called(entries[each.source])} by {attrs[each.rule].name!r}" for each in told]
+    others = len(keeping) - len(told)
+    named += [f"{others:,} others, or some that you may not see"] if others else []
+    raise EntryProtected(
+        f"Still referred to by {', '.join(named)}. Change or delete what refers to it first.",
+        [
+            {
+                "entry": {
+                    "id": each.source,
+                    "name": entries[each.source].name,
+                    "schema": {
+                        "id": entries[each.source].schema_id,
+                        "name": entries[each.source].entity_name,
+                    },
+                },
+                "attr": attrs[each.rule].name,
+                "target": each.target,
+            }
+            for each in told
+        ],
+    )
 
 
 def _references(roots: Collection[int]) -> list[Reference]:

@@ -29,6 +29,7 @@ from pagoda_api.fields import (
 )
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
@@ -44,7 +45,12 @@ class EntityAttrSerializer(serializers.Serializer[Any]):
     is_readable = serializers.BooleanField()
     index = serializers.IntegerField(help_text="Position among the attributes.")
     is_summarized = serializers.BooleanField()
-    is_delete_in_chain = serializers.BooleanField()
+    is_delete_in_chain = serializers.BooleanField(help_text="Deleting an entry deletes what this points to.")
+    on_delete = serializers.ChoiceField(
+        choices=ON_DELETE,
+        help_text="When what it points to is deleted: it reads as null, the deletion is refused (409), or "
+        "the entry is deleted, too.",
+    )
     note = serializers.CharField()
     default_value = serializers.JSONField(allow_null=True)
     choices = serializers.ListField(child=serializers.CharField(), help_text="What a select may hold.")

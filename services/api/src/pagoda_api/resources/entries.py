@@ -9,7 +9,7 @@ from typing import Any
 import django_filters
 from django.conf import settings
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -22,6 +22,7 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
 from pagoda.domain.search.finding import find, limited
+from pagoda.domain.search.referring import MAX_DEPTH, MAX_NODES, graph_around, references_to, shown_reference
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
@@ -34,11 +35,12 @@ from pagoda_api.fields import (
     find_entity,
     found_or_404,
 )
-from pagoda_api.pagination import FoundPagination, PagePagination
+from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
 from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
+from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
-from pagoda_api.strict import StrictSerializer, checked, sent_back
+from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.text import name_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -261,6 +263,44 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         versions = versions_of(self._entry(pk), request.user)
         page = self.paginate_queryset(versions) or []  # type: ignore[arg-type]  # versions, not entries
         return self.get_paginated_response(show_versions(page))  # type: ignore[arg-type]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("attr", str, description="Name of the attribute that refers to it.")],
+        responses=ReferringSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
+    def references(self, request: Request, pk: str) -> Response:
+        """List who refers to it, by attribute, as far as the user may see both."""
+        refuse_unknown(
+            request.query_params, ("attr", *PagePagination.query_parameters), noun="query parameter"
+        )
+        found = references_to(self._entry(pk), request.user, named(request, "attr"))
+        page = self.paginate_queryset(found) or []
+        rows = [shown_reference(row) for row in page]
+        return self.get_paginated_response(rows)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "depth", int, description=f"Steps from the entry, 1 to {MAX_DEPTH}; 1 unless given."
+            ),
+            OpenApiParameter(
+                "limit", int, description=f"Entries at most, 1 to {MAX_NODES}; 100 unless given."
+            ),
+        ],
+        responses=GraphSerializer,
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=None)
+    def graph(self, request: Request, pk: str) -> Response:
+        """Show what refers to it and what it refers to, and so on, the nearest first."""
+        refuse_unknown(request.query_params, ("depth", "limit"), noun="query parameter")
+        depth = number_parameter(request, "depth", 1, lowest=1, highest=MAX_DEPTH)
+        limit = number_parameter(request, "limit", 100, lowest=1, highest=MAX_NODES)
+        graph = graph_around(self._entry(pk), request.user, depth=depth, limit=limit)
+        nodes, edges = [*graph.nodes.values()], [*graph.edges.values()]
+        return Response({"nodes": nodes, "edges": edges, "is_cut": graph.is_cut})
 
     def _entry(self, pk: str) -> Entry:
         return found_or_404(self.get_queryset(), pk, noun="entry")
