@@ -101,6 +101,38 @@ def test_an_edit_is_served_and_a_broken_one_is_survived(serving: Serving) -> Non
     assert len(serving.wait(serving.counts)) == 2
 
 
+def test_a_request_waits_for_what_was_edited(serving: Serving) -> None:
+    """The API is started in the process that has waited for that; nothing is migrated or made again."""
+    views = serving.folder / "src" / "pagoda_demo_plugin" / "views.py"
+    served = r"is served after ([0-9.]+) s"
+    serving.wait(lambda: waiting(serving.process))
+    stood_by, times = waiting(serving.process), len(re.findall(served, serving.output.read_text()))
+    views.write_text(views.read_text().replace("many=True).data * 2", "many=True).data * 3"))
+    saved = time.monotonic()
+    serving.wait(lambda: serving.output.read_text().count("changed: views.py") > 1)
+    assert (
+        len(serving.counts()) == 3
+    )  # the first answer after the edit was seen, and no connection is refused
+    sys.stdout.write(f"an edit was served after {time.monotonic() - saved:.1f} s\n")
+    serving.wait(lambda: len(re.findall(served, serving.output.read_text())) > times)
+    serving.wait(lambda: waiting(serving.process) - stood_by)
+    commands = [
+        " ".join(each.cmdline()) for each in psutil.Process(serving.process.pid).children(recursive=True)
+    ]
+    assert stood_by <= {each.pid for each in psutil.Process(serving.process.pid).children()}
+    assert not [command for command in commands if "migrate" in command or "pagoda.cli" in command]
+
+
+def waiting(process: subprocess.Popen[bytes]) -> set[int]:
+    """Return the processes that stand by, and so do not listen with a server yet."""
+    found = [
+        each
+        for each in psutil.Process(process.pid).children()
+        if "pagoda_plugin_sdk.cli.standby" in each.cmdline()
+    ]
+    return {each.pid for each in found if not each.children()}
+
+
 def test_a_setting_of_the_env_file_is_followed(serving: Serving) -> None:
     entity = serving.client.get("/api/v2/entities/?search=Rack").json()["results"][0]["id"]
     (serving.folder / ".env").write_text("""PLUGIN_SETTINGS={"demo": {"max_name_length": 5}}\n""")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,8 @@ from pagoda_plugin_sdk.project import PluginProject, read_project
 
 ADMIN = "admin"
 READY_SECONDS = 60.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.25
+BACKLOG = 256  # connections that wait for an API
 STOP_SECONDS = 10.0
 DEBOUNCE_MS = 200
 QUIET_MS = 1000
@@ -87,6 +89,8 @@ class DevelopmentHost:
         self.password = ""
         self._are_workers_old = False
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._listener: socket.socket | None = None  # stays while one API takes another's place
+        self._standby_environ: Mapping[str, str] | None = None
 
     @property
     def address(self) -> str:
@@ -101,10 +105,11 @@ class DevelopmentHost:
         began = time.monotonic()
         fault = None if is_prepared else self._prepare(seed=seed)
         if fault is None:
-            self._start("api", "pagoda_api.cli", "serve")
+            self._serve()
         if fault is None and self._is_answering():
             self._tell(time.monotonic() - began)
             self._are_workers_old = True
+            self._stand_by()
         else:
             self.stop()
             said = fault or "the host does not start, see above"
@@ -135,11 +140,15 @@ class DevelopmentHost:
                 self._renew_workers()
                 continue
             names = sorted({Path(path).name for _, path in changes})
+            self._end("api", 0)  # nobody waits for its answers; workers go on until there is a new one
             click.echo(f"\nchanged: {', '.join(names[:5])}; starting anew")
             self._again(has_migrations=any("migrations" in Path(path).parts for _, path in changes))
 
     def stop(self) -> None:
-        """End all processes; safe to call again."""
+        """End all processes, and refuse connections; safe to call again."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for process in self._running.values():
             _signal(process, signal.SIGTERM, os.kill)
         for name in list(self._running):
@@ -154,13 +163,14 @@ class DevelopmentHost:
             process.wait(seconds)
         _signal(process, signal.SIGKILL, os.killpg)
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
     def _again(self, *, has_migrations: bool) -> None:
-        self._end("api", 0)  # nobody waits for its answers; workers go on until there is a new one
         try:
-            port = self.environ["API_BIND"]
+            address = self.environ["API_BIND"]  # requests may wait there
             self.project = read_project(self.folder)
-            self.environ = {"API_BIND": port, **development_environment(self.project)}
+            self.environ = {**development_environment(self.project), "API_BIND": address}
         except Exception as error:  # noqa: BLE001 - whatever an edit did: the next one may mend it
             click.echo(f"{error}\nthe next edit tries again", err=True)
             return
@@ -197,26 +207,53 @@ class DevelopmentHost:
             kept.write_text(f"{self.password}\n", encoding="utf-8")
         return None
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _stand_by(self) -> None:
+        """Have a process import what the next API needs; it is not started yet."""
+        self._end("standby", 0)
+        if self._listener is None:
+            host, _, port = self.environ["API_BIND"].rpartition(":")
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                self._listener = socket.create_server(
+                    (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
+                )
+            except (OSError, ValueError) as error:
+                raise click.ClickException(f"API_BIND is {self.environ['API_BIND']!r}: {error}") from error
+        descriptor = self._listener.fileno()
+        self._start("standby", "pagoda_plugin_sdk.cli.standby", str(descriptor), pass_fds=(descriptor,))
+        self._standby_environ = self.environ
+
+    def _serve(self) -> None:
+        """Start the API in the process that stands by for the settings of now, or a new one."""
+        waiting = self._running.get("standby")
+        if waiting is None or waiting.poll() is not None or self._standby_environ != self.environ:
+            self._stand_by()
+        self._running["api"] = process = self._running.pop("standby")
+        with contextlib.suppress(BrokenPipeError), process.stdin as told:  # type: ignore[union-attr]  # a pipe
+            told.write(b"serve\n")
+
+    def _start(self, name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
         tether = [sys.executable, "-m", "pagoda_worker.tether", str(os.getpid())]
         self._running[name] = subprocess.Popen(  # noqa: S603 - our own command line, no shell
             [*tether, sys.executable, "-m", *arguments],
             cwd=self.folder,
             env=dict(self.environ),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if pass_fds else subprocess.DEVNULL,
+            pass_fds=pass_fds,
             start_new_session=True,  # ctrl-c reaches this process alone, which ends them
         )
 
     def _is_answering(self) -> bool:
         """Wait for the first answer of the API; False when it ends or takes too long."""
         deadline = time.monotonic() + READY_SECONDS
+        patience = POLL_SECONDS  # of a request, which waits for the API, also for one that has ended
         while time.monotonic() < deadline and self._running["api"].poll() is None:
             try:
-                urllib.request.urlopen(f"{self.address}/healthz", timeout=5).close()  # noqa: S310 - our own
+                urllib.request.urlopen(f"{self.address}/healthz", timeout=patience).close()  # noqa: S310 - our own
             except urllib.error.HTTPError:
                 return True
             except OSError:
-                time.sleep(POLL_SECONDS)
+                patience = min(2 * patience, 5.0)
             else:
                 return True
         return False

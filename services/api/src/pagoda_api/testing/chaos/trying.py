@@ -72,7 +72,7 @@ def tried(
     At most `most_places` per fault are hit.
     """
     with tempfile.TemporaryDirectory(prefix="pagoda-chaos-") as folder:
-        bench = Bench(Path(folder), options, most_places)
+        bench = Workbench(Path(folder), options, most_places)
         if fault := bench.prepare(seed):
             yield Trial(subject="demo data", fault=seed, why_not=fault)
             return
@@ -92,7 +92,7 @@ def tried(
                 yield from bench.try_all(subject)
 
 
-class Bench:
+class Workbench:
     """Where the tries are made: a folder with the database that each has a copy of."""
 
     def __init__(self, folder: Path, options: Mapping[str, Any], most_places: int) -> None:
