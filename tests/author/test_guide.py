@@ -84,6 +84,34 @@ def test_a_recipe_runs_as_pasted(page: Path, tmp_path: Path) -> None:
     assert done[-2:] == ["pagoda-plugin check", "pagoda-plugin test"]
 
 
+def test_a_plugin_comes_from_nothing_as_pasted(tmp_path: Path) -> None:
+    done = paste(GUIDE, tmp_path)
+    assert "pagoda-plugin dev" in done
+    assert len(list((tmp_path / "demo" / "dist").iterdir())) == 2
+
+
+def test_a_plugin_is_published_as_pasted(tmp_path: Path) -> None:
+    assert paste(ROOT / "docs/plugins/publishing.md", tmp_path)[-1].endswith("--dry-run")
+
+
+def test_what_versions_tells_is_so(plugin_command: Any, tmp_path: Path) -> None:
+    page = (ROOT / "docs/plugins/versions.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    django = "from django.conf import settings; settings.configure()\n"  # the API classes need it
+    subprocess.run((sys.executable, "-c", django + code), check=True)
+    (dependencies,) = re.findall(r"^    (dependencies = .*)$", page, re.MULTILINE)
+    (told,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    (tmp_path / "racks.py").write_text(
+        "from pagoda_plugin_sdk import Plugin\nclass P(Plugin):\n    id, name = 'racks', 'Racks'\n"
+    )
+    for wanted, said in ((dependencies, "racks: ok\n"), (dependencies.replace("1.0,<2", "2,<3"), told)):
+        (tmp_path / "pyproject.toml").write_text(
+            f'[project]\nname = "racks"\n{wanted}\n'
+            '[project.entry-points."pagoda.plugins"]\nracks = "racks:P"\n'
+        )
+        assert said in plugin_command("check", cwd=tmp_path).stdout
+
+
 def test_the_cookbook_lists_each_recipe() -> None:
     listed = re.findall(r"^\|.*\((\S+)\.md\) \|$", COOKBOOK[0].with_stem("index").read_text(), re.MULTILINE)
     assert sorted([*listed, "index"]) == sorted(page.stem for page in COOKBOOK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -25,8 +26,12 @@ class PluginErrorAnswer(APIException):
             self.status_code = 403
 
 
-PluginRefused = PluginErrorAnswer
-"""Its name before 1.1; it goes with 1.2."""
+def __getattr__(name: str) -> object:
+    if name != "PluginRefused":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    text = f"{__name__}.PluginRefused is PluginErrorAnswer since 1.0; the old name goes with 1.2"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return PluginErrorAnswer
 
 
 class PluginContextMixin:
