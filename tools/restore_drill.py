@@ -1,7 +1,8 @@
 """`make restore-drill`: back a filled database up, restore it into a new release, and count what came back.
 
-Two PostgreSQL servers of this machine stand in for the two releases. Both have the owner that the chart gives
-them, who is no superuser, and the accounts of the processes.
+Two PostgreSQL servers stand in for the two releases: containers of the chart's image, or programs of this
+machine where Docker is not there. Both have the owner that the chart gives them, who is no superuser, and the
+accounts of the processes; the backup is what the chart's CronJob runs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from tools.servers import PostgresServer, missing_programs, postgres_folder
+from tools.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 OWNER = ROOT / "deploy" / "helm" / "pagoda" / "files" / "postgresql_owner.sh"
+BACKUP = OWNER.with_name("backup.sh")
+IMAGE = "postgres:17"
+START_SECONDS = 120.0  # with the pull of the image
 ENTRIES, JOBS = 200, 50
 ACCOUNTS = ("pagoda_api", "pagoda_dispatcher", "pagoda_core", "pagoda_plugin_inventory")
 FILL = f"""
@@ -41,17 +47,57 @@ class DrillFault(Exception):
     """Something did not come back; the message says what."""
 
 
+class DrillContainer:
+    """A PostgreSQL as the chart starts it, on a free port of this machine's loopback."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._name = f"pagoda-restore-drill-{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait for the owner that its first start makes."""
+        options = ["--env=POSTGRES_USER=postgres", "--env=POSTGRES_PASSWORD=x", f"--env=PGPORT={self.port}"]
+        options += [f"--volume={OWNER}:/docker-entrypoint-initdb.d/owner.sh:ro", f"--name={self._name}"]
+        command = ("docker", "run", "--detach", "--rm", "--network=host", *options, IMAGE)
+        done = subprocess.run(
+            (*command, "postgres", "-c", "listen_addresses=127.0.0.1"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if done.returncode or time.monotonic() > deadline:
+                raise DrillFault(f"PostgreSQL does not start: {done.stderr[-2000:]}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Remove it with its data."""
+        command = ("docker", "rm", "--force", "--volumes", self._name)
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(f"postgres://pagoda:x@127.0.0.1:{self.port}/pagoda", connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
 class DrillRelease:
     """A database with its owner, the commands that work on it, and nothing else."""
 
-    def __init__(self, folder: Path) -> None:
-        self.server = PostgresServer(folder / "data", superuser="postgres")
+    def __init__(self, folder: Path, *, in_containers: bool, started: ExitStack) -> None:
+        self._in_containers = in_containers
+        self.server = (
+            DrillContainer() if in_containers else PostgresServer(folder / "data", superuser="postgres")
+        )
         self._folder = folder
         (folder / "accounts").mkdir()
         for name in ACCOUNTS:
             (folder / "accounts" / name).write_text(f"password-of-{name}", encoding="utf-8")
+        started.callback(self.server.stop)
         self.server.start()
-        self.run("sh", "-eu", str(OWNER))
+        if not in_containers:
+            self.run("sh", "-eu", str(OWNER))
         self.pagoda("migrate", "--no-input", "--verbosity", "0")
 
     @property
@@ -63,19 +109,56 @@ class DrillRelease:
         """Run the command line of the host."""
         return self.run(sys.executable, "-m", "pagoda.cli", *arguments)
 
-    def run(self, *command: str) -> str:
+    def backup(self, folder: Path) -> str:
+        """Run what the chart's CronJob does; return the file, which is the only one then.
+
+        Raises:
+            DrillFault: it fails, or does not leave that one file with what comes after it done.
+        """
+        folder.mkdir()
+        (folder / "pagoda-1.dump").touch()
+        os.utime(folder / "pagoda-1.dump", (0, 0))
+        (folder / "pagoda-2.dump.part").touch()
+        self.program(
+            "sh", "-euc", BACKUP.read_text(encoding="utf-8"),
+            BACKUP_FOLDER=str(folder), BACKUP_KEEP_DAYS="14",
+            BACKUP_AFTERWARDS='cp "$BACKUP" "$BACKUP_FOLDER/copy"',
+        )  # fmt: skip
+        (copy, dump) = sorted(folder.iterdir(), key=lambda path: path.suffix)
+        if copy.name != "copy" or dump.suffix != ".dump" or copy.read_bytes() != dump.read_bytes():
+            raise DrillFault(f"the folder of backups holds {[path.name for path in folder.iterdir()]}")
+        return str(dump)
+
+    def program(self, *command: str, **environment: str) -> str:
+        """Run a program of PostgreSQL's, where the server is; as `run`."""
+        if not self._in_containers:
+            return self.run(*command, **environment)
+        given = {
+            "DATABASE_URL": self.url,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.server.port),
+            **environment,
+        }
+        above = self._folder.parent
+        options = [f"--env={name}={value}" for name, value in given.items()]
+        options += [f"--user={os.getuid()}:{os.getgid()}", f"--volume={above}:{above}"]
+        return self.run("docker", "run", "--rm", "--network=host", *options, IMAGE, *command)
+
+    def run(self, *command: str, **environment: str) -> str:
         """Run a program with this release's environment; return what it prints.
 
         Raises:
             DrillFault: it fails.
         """
         env = {
+            **{name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ},
             "PATH": f"{postgres_folder()}:{os.environ['PATH']}",
             "PGHOST": "127.0.0.1", "PGPORT": str(self.server.port),
             "POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": "x",
             "DATABASE_URL": self.url, "PAGODA_ENV_FILE": "", "PAGODA_DATA_DIR": str(self._folder / "pagoda"),
             "PAGODA_ACCOUNT_PASSWORDS_DIR": str(self._folder / "accounts"), "ENABLED_PLUGINS": "inventory",
             "PLUGIN_OPERATION_ID_CONFIG": '{"inventory": [300, 399]}',
+            **environment,
         }  # fmt: skip
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=self._folder)
         if done.returncode:
@@ -95,7 +178,7 @@ class DrillRelease:
         return {name: row[0] for name, row in rows.items() if row is not None}
 
 
-def drill(folder: Path) -> str:
+def drill(folder: Path, *, in_containers: bool = False) -> str:
     """Return what was restored and how long it took.
 
     Raises:
@@ -103,14 +186,17 @@ def drill(folder: Path) -> str:
     """
     (folder / "old").mkdir()
     (folder / "new").mkdir()
-    old, new = DrillRelease(folder / "old"), DrillRelease(folder / "new")
-    try:
+    with ExitStack() as started:
+        old, new = (
+            DrillRelease(folder / name, in_containers=in_containers, started=started)
+            for name in ("old", "new")
+        )
         old.pagoda("manage", "shell", "--no-imports", "--command", FILL)
         old.pagoda("audit", "seal")
-        counts, dump, began = old.counts(), str(folder / "pagoda.dump"), time.monotonic()
-        old.run("pg_dump", "-U", "pagoda", "-Fc", "-f", dump, "pagoda")
+        counts, began = old.counts(), time.monotonic()
+        dump = old.backup(folder / "backups")
         dumped = time.monotonic()
-        new.run(
+        new.program(
             "pg_restore", "-U", "pagoda", "-d", "pagoda", "--clean", "--if-exists", "--exit-on-error", dump
         )
         new.pagoda("migrate", "--no-input", "--verbosity", "0")
@@ -118,9 +204,6 @@ def drill(folder: Path) -> str:
         _compare(counts, new.counts())
         new.pagoda("audit", "verify")
         _works(new)
-    finally:
-        old.server.stop()
-        new.server.stop()
     return (
         f"{sum(counts.values())} rows of {len(counts)} tables, the audit chain and {JOBS} waiting jobs "
         f"came back; backup {dumped - began:.1f} s, restore with `pagoda migrate` {restored - dumped:.1f} s"
@@ -146,15 +229,27 @@ def _works(release: DrillRelease) -> None:
     raise DrillFault("an account of a plugin reads passwords after the restore")
 
 
+def no_docker() -> str:
+    """Return why there are no containers here, "" when there may be."""
+    try:
+        done = subprocess.run(("docker", "info"), capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "there is no docker command"
+    return (done.stderr.strip().splitlines() or ["docker info fails"])[-1] if done.returncode else ""
+
+
 def main() -> int:
     """Run the drill; return 0 when all came back, 1 when not, 2 without PostgreSQL."""
-    if missing := missing_programs():
+    reason = no_docker()
+    if reason:
+        print(f"not in containers: {reason}")
+    if reason and (missing := missing_programs()):
         print(f"restore-drill needs {', '.join(missing)}: apt-get install {' '.join(missing)}")
         return 2
     with tempfile.TemporaryDirectory(prefix="pagoda-restore-") as name:
         Path(name).chmod(0o755)  # PostgreSQL runs as a user of its own
         try:
-            print(f"held    {drill(Path(name))}")
+            print(f"held    {drill(Path(name), in_containers=not reason)}")
         except DrillFault as error:
             print(f"BROKEN  {error}")
             return 1

@@ -25,7 +25,7 @@ Document = dict[str, Any]
 ROOT = CHART.parents[2]
 
 VERSIONS = ["1.27", "1.30", "1.33", utils.major_minor(kubernetes_validate.latest_version())]
-WITH_PODS = ("Deployment", "StatefulSet", "Job", "Pod")
+WITH_PODS = ("CronJob", "Deployment", "StatefulSet", "Job", "Pod")
 
 
 def with_pods(documents: list[Document]) -> list[Document]:
@@ -113,7 +113,9 @@ def test_pods_meet_the_restricted_standard(documents: list[Document]) -> None:
         assert context["runAsUser"] in (10001, 999), label(document)
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}, label(document)
         assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC")), label(document)
-        assert {"emptyDir", "configMap", "secret", "name"} >= {key for v in pod["volumes"] for key in v}
+        assert {"emptyDir", "persistentVolumeClaim", "configMap", "secret", "name"} >= {
+            key for v in pod["volumes"] for key in v
+        }
         for container in containers(document):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,

@@ -34,8 +34,8 @@ EXTRAS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def pods(rendered: Any) -> list[Document]:
-    documents: list[Document] = rendered({"podDefaults": EXTRAS})
-    return [d for d in documents if d["kind"] in ("Deployment", "StatefulSet", "Job", "Pod")]
+    documents: list[Document] = rendered({"podDefaults": EXTRAS, "backup": {"enabled": True}})
+    return [d for d in documents if d["kind"] in ("CronJob", "Deployment", "StatefulSet", "Job", "Pod")]
 
 
 def test_extras_are_on_every_pod(pods: list[Document]) -> None:
@@ -54,7 +54,7 @@ def test_extras_are_on_every_pod(pods: list[Document]) -> None:
 
 def test_annotations_and_labels_are_on_every_pod_that_is_kept(pods: list[Document]) -> None:
     for document in pods:
-        if document["kind"] != "Pod":
+        if document["kind"] not in ("CronJob", "Pod"):
             metadata = document["spec"]["template"]["metadata"]
             assert metadata["annotations"]["example.org/a"] == "b"
             assert metadata["labels"]["team"] == "cmdb"

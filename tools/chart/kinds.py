@@ -55,7 +55,7 @@ _NAMES = {
     "v1": ("ConfigMap", "PersistentVolumeClaim", "Pod", "Secret", "Service", "ServiceAccount"),
     "apps/v1": ("Deployment", "StatefulSet"),
     "autoscaling/v2": ("HorizontalPodAutoscaler",),
-    "batch/v1": ("Job",),
+    "batch/v1": ("CronJob", "Job"),
     "gateway.networking.k8s.io/v1": ("HTTPRoute",),
     "keda.sh/v1alpha1": ("ScaledObject", "TriggerAuthentication"),
     "monitoring.coreos.com/v1": ("PodMonitor", "PrometheusRule", "ServiceMonitor"),

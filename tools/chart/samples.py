@@ -16,6 +16,7 @@ EVERYTHING: dict[str, Any] = {
     "metrics": {"monitors": True},
     "alerts": {"enabled": True},
     "dashboard": {"enabled": True},
+    "backup": {"enabled": True},
 }
 """Values with which the chart makes every kind of object that it knows."""
 

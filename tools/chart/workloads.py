@@ -62,7 +62,8 @@ def environment_of(
 
 def pod_spec(document: Document) -> dict[str, Any]:
     """Return the spec of the Pods that a document is about."""
-    about = document if document["kind"] == "Pod" else document["spec"]["template"]
+    made = document["spec"]["jobTemplate"] if document["kind"] == "CronJob" else document
+    about = made if document["kind"] == "Pod" else made["spec"]["template"]
     spec: dict[str, Any] = about["spec"]
     return spec
 
