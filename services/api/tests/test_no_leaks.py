@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from random import Random
 from typing import Any, ClassVar, NamedTuple
 
@@ -208,6 +209,8 @@ class Snapshot:
         if made and answer.status_code < 300:
             shown = re.sub(rf'"({made})": ?("[^"]*"|\d+)', "masked", shown)
             headers.pop("Content-Length", None)
+            tag = headers.pop("ETag", None)  # says no more than the body does
+            assert tag in (None, f'"{sha256(text).hexdigest()[:32]}"')
         self.answers[f"{method} {path} {label}"] = (answer.status_code, headers, shown)
 
     def _questions(self) -> Iterator[Question]:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from pagoda_plugin_sdk.plugin import Plugin
+from pagoda_plugin_sdk.rules.attr_types import TYPES
 
 pytestmark = pytest.mark.django_db
 
@@ -160,3 +164,55 @@ def test_swagger_ui_asks_no_other_host(anonymous: Any) -> None:
     for asset in assets:
         with closing(anonymous.get(f"/static/{asset}")) as response:
             assert response.status_code == 200
+
+
+def test_the_file_in_docs_is_what_is_served(anonymous: Any) -> None:
+    committed = json.loads((Path(__file__).parents[3] / "docs/openapi.json").read_text(encoding="utf-8"))
+    served = anonymous.get("/api/v2/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
+    assert served == committed, "docs/openapi.json is stale: run `make openapi` and commit it"
+
+
+def test_each_operation_tells_its_errors_and_headers(anonymous: Any) -> None:
+    schema = schema_of(anonymous)
+    assert schema["openapi"].startswith("3.1")
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            assert {"400", "401", "403", "429", "500", "503"} <= set(operation["responses"]), (method, path)
+            headers = {each.get("$ref", "").rpartition("/")[2] for each in operation.get("parameters", [])}
+            is_open = method == "post" and not path.startswith(("/api/v2/auth/", "/api/v2/me/"))
+            assert ("IdempotencyKey" in headers) == is_open, (method, path)
+    patch = schema["paths"]["/api/v2/entries/{id}/"]["patch"]
+    assert {"404", "409", "412", "413", "415"} <= set(patch["responses"])
+    assert {"$ref": "#/components/parameters/IfMatch"} in patch["parameters"]
+    assert schema["components"]["responses"]["Error409"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Error"
+    }
+
+
+def test_unknown_fields_are_refused_in_the_schema_as_in_fact(anonymous: Any) -> None:
+    schemas = schema_of(anonymous)["components"]["schemas"]
+    for name in ("EntryCreateRequest", "EntityCreateRequest", "RoleRequest", "AccountRequest"):
+        assert schemas[name]["additionalProperties"] is False, name
+
+
+def test_what_is_shown_of_values_is_of_one_type_in_the_schema(api: Any) -> None:
+    schemas = schema_of(api)["components"]["schemas"]
+    attrs = [
+        {"name": name, "type": name, **({"choices": ["a"]} if "select" in name else {})} for name in TYPES
+    ]
+    assert api.post("/api/v2/entities/", {"name": "All", "attrs": attrs}).status_code == 201
+    target = api.post("/api/v2/entries/", {"name": "t", "schema": "All"}).json()
+    values = {"object": target["id"], "named_object": {"name": "n", "object": target["id"]}, "number": 1.5}
+    values |= {
+        "date": "2026-01-02",
+        "array_datetime": ["2026-01-02T03:04:05Z"],
+        "array_object": [target["id"]],
+    }
+    shown = api.post("/api/v2/entries/", {"name": "x", "schema": "All", "attrs": values})
+    assert shown.status_code == 201, shown.json()
+
+    validator = Draft202012Validator({**schemas["AttrInfo"], "components": {"schemas": schemas}})
+    for info in (*target["attrs"], *shown.json()["attrs"]):
+        assert not list(validator.iter_errors(info)), info
+    assert {info["type"] for info in target["attrs"]} == set(TYPES)
+    assert list(validator.iter_errors(info | {"value": {}}))

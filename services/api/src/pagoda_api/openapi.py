@@ -14,7 +14,12 @@ from drf_spectacular.openapi import AutoSchema
 
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda_api.endpoint_fence import endpoint_fence
+from pagoda_api.idempotency import WITH_SECRETS
 from pagoda_api.plugin_routes import PREFIXES
+from pagoda_api.resources.managed import ManagedSerializer
+from pagoda_api.strict import StrictSerializer
+
+CONDITIONAL = tuple(f"/api/v2/{each}/" for each in ("entities", "entries", "users", "groups", "roles"))
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +78,162 @@ class FencedSchemaGenerator(SchemaGenerator):
             self.registry._components = components  # noqa: SLF001 - without those that the endpoint left half made
             return {}
         return operations
+
+
+CODES = {
+    400: ("invalid", "Something is wrong with the request; `errors` names the fields."),
+    401: ("not_authenticated", "Nobody is logged in, or the token is not valid."),
+    403: ("permission_denied", "The user may not do this."),
+    404: ("not_found", "There is nothing here, or the user may not see it."),
+    406: ("not_acceptable", "There is no answer of the types that Accept names."),
+    409: ("conflict", "The state of the thing does not allow it now, such as a name that is taken."),
+    412: ("precondition_failed", "It was changed since it was read: the condition does not hold."),
+    413: ("body_too_large", "The body is longer than the server accepts."),
+    415: ("unsupported_media_type", "The body is of another type than the server reads."),
+    422: ("idempotency_key_reused", "Another request was sent with the Idempotency-Key."),
+    429: ("rate_limited", "Too many requests; Retry-After tells when to come again."),
+    500: ("internal_error", "The server failed; its log has the cause under `request_id`."),
+    503: ("database_unavailable", "Something that the server needs is away; Retry-After."),
+}
+"""``{status: (an example of the code, what it means)}``"""
+
+_ERROR = {
+    "type": "object",
+    "description": "Every error. Until the next minor release what is in `errors` stands beside it, too.",
+    "properties": {
+        "detail": {"type": "string", "description": "What is wrong, for people."},
+        "code": {"type": "string", "description": "What is wrong, for programs."},
+        "errors": {
+            "type": "object",
+            "description": "Faults by the name of the field, parameter or attribute.",
+            "additionalProperties": {},
+        },
+        "plugin": {"type": "string", "description": "Whose code refused or failed."},
+        "request_id": {"type": "string", "description": "By which the server's log knows the request."},
+    },
+    "required": ["detail", "code"],
+    "additionalProperties": {},
+}
+
+
+def tell_manners(
+    result: dict[str, Any], generator: SchemaGenerator, **_hook: Any
+) -> dict[str, Any]:  # Any: JSON, and what else the hook is given
+    """Add to each operation the errors that it may answer, and the headers that it takes."""
+    components = result.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas["Error"] = _ERROR
+    _refuse_unknown(schemas, generator)
+    if "AttrInfo" in schemas:
+        schemas["AttrInfo"] = _by_type(schemas["AttrInfo"])
+    error = {"$ref": "#/components/schemas/Error"}
+    components["responses"] = {
+        f"Error{status}": {
+            "description": meaning,
+            "content": {
+                "application/json": {"schema": error, "example": {"detail": meaning, "code": code}},
+            },
+        }
+        for status, (code, meaning) in CODES.items()
+    }
+    components["parameters"] = {
+        "IfMatch": _header("If-Match", "An ETag: the change is made only if the thing has it still."),
+        "IfNoneMatch": _header("If-None-Match", "An ETag: 304 if the thing has it still."),
+        "IdempotencyKey": _header(
+            "Idempotency-Key", "Sent again within a day, a request is answered again, not done again."
+        )
+        | {"schema": {"type": "string", "minLength": 1, "maxLength": 255}},
+    }
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+    return result
+
+
+def _refuse_unknown(schemas: dict[str, Any], generator: SchemaGenerator) -> None:
+    """Say of each body that is refused with a field that nobody reads that it has no others."""
+    for component in generator.registry._components.values():  # noqa: SLF001 - of drf-spectacular
+        made_by = component.object if isinstance(component.object, type) else type(component.object)
+        is_strict = issubclass(made_by, StrictSerializer | ManagedSerializer)
+        if is_strict and component.name.endswith("Request") and component.name in schemas:
+            schemas[component.name]["additionalProperties"] = False
+
+
+_TARGET = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "name": {"type": "string"}},
+    "required": ["id", "name"],
+}
+_ENTRY = {
+    **_TARGET,
+    "properties": {**_TARGET["properties"], "schema": _TARGET},  # type: ignore[dict-item]  # it is one
+}
+_NAMED_ENTRY = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "object": {"oneOf": [_ENTRY, {"type": "null"}]}},
+    "required": ["name", "object"],
+}
+_VALUES: dict[str, dict[str, Any]] = {
+    "string": {"type": "string"},
+    "text": {"type": "string"},
+    "select": {"type": "string"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+    "object": _ENTRY,
+    "named_object": _NAMED_ENTRY,
+    "group": _TARGET,
+    "role": _TARGET,
+}
+"""``{type of an attribute: one value of it as it is shown}``"""
+
+
+def _by_type(info: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an attribute that is shown, as one of its types."""
+    shapes = []
+    for name, value in _VALUES.items():
+        one = {"oneOf": [value, {"type": "null"}]}
+        for type_name, shape in ((name, one), (f"array_{name}", {"type": "array", "items": value})):
+            properties = {**info["properties"], "type": {"const": type_name}, "value": shape}
+            shapes.append({**info, "title": type_name, "properties": properties})
+    return {"oneOf": shapes, "description": info.get("description", "")}
+
+
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    is_tagged = path.startswith(CONDITIONAL) and "{id}/" in path and path.count("/") == 5
+    is_tagged |= path.endswith("/{id}/restore/")
+    statuses = {400, 401, 403, 406, 429, 500, 503} | ({404} if "{" in path else set())
+    headers = []
+    if method != "get":
+        statuses.add(409)
+        headers += ["IfMatch"] if is_tagged else []
+        statuses |= {412} if is_tagged else set()
+        statuses |= {413, 415} if "requestBody" in operation else set()
+    elif is_tagged:
+        headers.append("IfNoneMatch")
+        operation["responses"]["304"] = {"description": "It is as the client has it."}
+    if method == "post" and not path.startswith(WITH_SECRETS):
+        headers.append("IdempotencyKey")
+        statuses.add(422)
+    if is_tagged:
+        _tell_tag(operation)
+    if headers:
+        known = operation.setdefault("parameters", [])
+        known += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+    for status in sorted(statuses):
+        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Error{status}"})
+
+
+def _tell_tag(operation: dict[str, Any]) -> None:
+    for status in ("200", "201"):
+        if status in operation["responses"]:
+            tag = {"schema": {"type": "string"}, "description": "A strong one, of what is shown."}
+            operation["responses"][status]["headers"] = {"ETag": tag}
 
 
 def _named(view: Callable[..., Any]) -> str:
