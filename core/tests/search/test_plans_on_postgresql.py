@@ -1,0 +1,135 @@
+"""What PostgreSQL reads for a search among 100,000 entries: indexes, never all entries one by one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tools.servers import PostgresServer, missing_programs
+
+SCRIPT = """
+import statistics, time
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from pagoda.domain.access import readable
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.search.conditions import read_parameters
+from pagoda.domain.search.finding import Query, find
+from pagoda.domain.user.models import Level, User
+
+call_command("migrate", verbosity=0)
+ROWS = 100_000
+types = {"os": "string", "ram": "number", "rack": "object"}
+attrs = [{"name": name, "type": kind} for name, kind in types.items()]
+room = [{"name": "room", "type": "string"}]
+rack = Entity.objects.create_entity(user=None, name="Rack", attrs=room, default_permission=Level.FULL)
+host = Entity.objects.create_entity(user=None, name="Host", attrs=attrs, default_permission=Level.FULL)
+ids = {attr.name: attr.pk for attr in EntityAttr.objects.all()}
+with connection.cursor() as cursor:
+    for entity, first, count, values in (
+        (rack.pk, 1, 1000, f"jsonb_build_object('{ids['room']}', 'room ' || n)"),
+        (host.pk, 1001, ROWS, f"jsonb_build_object('{ids['os']}', 'os ' || mod(n, 5000), '{ids['ram']}', n, "
+            f"'{ids['rack']}', 1 + mod(n, 1000))"),
+    ):
+        cursor.execute(
+            "INSERT INTO entry_entry (id, schema_id, name, note, default_permission, is_active, "
+            "created_time, updated_time, current_values) SELECT %s + n - 1, %s, 'e' || md5(n::text), "
+            "CASE WHEN n = 77 THEN 'a rare word' ELSE '' END, 8, true, now(), "
+            f"now() - n * interval '1 second', "
+            f"{values} FROM generate_series(1, %s) n",
+            [first, entity, count],
+        )
+    cursor.execute(
+        "INSERT INTO entry_attribute (parent_entry_id, schema_id, name, is_active, created_time) "
+        "SELECT id, %s, 'rack', true, now() FROM entry_entry WHERE schema_id = %s", [ids["rack"], host.pk])
+    cursor.execute(
+        "INSERT INTO entry_attributevalue (parent_attr_id, parent_entry_id, is_latest, is_active, "
+        "created_time, is_in_entry) SELECT id, parent_entry_id, true, true, now(), true FROM entry_attribute")
+    cursor.execute(
+        "INSERT INTO entry_attributereference (value_id, ordinal, name, entry_id) "
+        "SELECT v.id, 0, '', (e.current_values ->> %s)::bigint FROM entry_attributevalue v "
+        "JOIN entry_entry e ON e.id = v.parent_entry_id", [str(ids["rack"])])
+    cursor.execute("VACUUM ANALYZE")
+user = User.objects.create_user("ann")
+plans = []
+
+def explain(execute, sql, params, many, context):
+    if sql.startswith("SELECT") and '"entry_entry"' in sql and "EXPLAIN" not in sql:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN " + sql, params)
+            plans.append("\\n".join(row[0] for row in cursor.fetchall()))
+    return execute(sql, params, many, context)
+
+CASES = {
+    "an equal value": ("entity=Host&attr.os=os 42", {}),
+    "an equal value of any entity": ("attr.os=os 42", {}),
+    "a number in some": ("attr.ram__in=5,6,7", {}),
+    "a page in order": ("entity=Host", {"ordering": "-name"}),
+    "what changed last": ("", {"ordering": "-updated_time"}),
+    "a name's part": ("name__contains=deadb", {}),
+    "a reference's target": ("entity=Host&attr.rack=e" + __import__("hashlib").md5(b"7").hexdigest(), {}),
+    "behind a reference": ("attr.rack.attr.room=room 42", {}),
+    "a word": ("", {"text": "rare"}),
+}
+for name, (parameters, more) in CASES.items():
+    pairs = [part.split("=") for part in parameters.split("&") if part]
+    entity_ids = [host.pk] if ["entity", "Host"] in pairs else None
+    condition = read_parameters((key, value) for key, value in pairs if key != "entity")
+
+    def ask():
+        query = Query(condition=condition, entity_ids=entity_ids, **more)
+        return find(readable(Entry.objects.active(), user), user, query)
+
+    plans.clear()
+    with connection.execute_wrapper(explain):
+        found = ask()
+    assert found.rows, name
+    for plan in plans:
+        has_condition = condition.parts or more.get("text")
+        counts_all = plan.startswith("Aggregate") and "Limit" in plan and not has_condition
+        assert "Seq Scan on entry_entry" not in plan or counts_all, (name, plan)  # up to 10,001 of all
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        ask()
+        times.append((time.perf_counter() - start) * 1000)
+    print(f"{name}: p95 {sorted(times)[18]:.1f} ms, {found.count}")
+print("ok")
+"""
+
+
+def test_no_search_reads_all_entries(tmp_path: Path) -> None:
+    if "postgresql" in missing_programs():
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
+        Path(folder).chmod(0o755)  # it runs as a user of its own
+        server = PostgresServer(Path(folder) / "data")
+        try:
+            server.start()
+            environ = os.environ | {
+                "DJANGO_SETTINGS_MODULE": "pagoda.settings",
+                "DATABASE_URL": server.url,
+                "PAGODA_DATA_DIR": str(tmp_path),
+                "PAGODA_ENV_FILE": "",
+            }
+            ended = subprocess.run(
+                [sys.executable, "-c", SCRIPT],
+                env=environ,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=600,
+            )
+        finally:
+            server.stop()
+    sys.stdout.write(ended.stdout)
+    assert ended.returncode == 0, ended.stderr[-8000:]
+    assert ended.stdout.endswith("ok\n")
