@@ -12,6 +12,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
 from pagoda.hooks.runtime import manager
+from pagoda_api.console.values import raw_value
 from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk.exceptions import HookRejected
 
@@ -136,6 +137,26 @@ def test_someone_elses_change_is_shown_before_it_is_overwritten(ann: Any, web: A
     assert web.get_attrs()["address"] == "10.0.0.2"
 
 
+def test_a_change_between_reading_and_storing_is_seen_too(
+    ann: Any, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browser_of(ann)
+    form = browser.get(page("console-entry-edit", web)).context
+    key = {field.attr["name"]: field.key for field in form["fields"]}
+
+    def raced(*given: Any) -> Any:
+        monkeypatch.setattr("pagoda_api.console.entries.raw_value", raw_value)
+        web.set_attrs(None, address="10.0.0.3")
+        return raw_value(*given)
+
+    monkeypatch.setattr("pagoda_api.console.entries.raw_value", raced)
+    mine = {"name": "web", key["address"]: "10.0.0.2", "version": form["version"]}
+    answer = browser.post(page("console-entry-edit", web), mine)
+    assert answer.status_code == 409
+    assert "Now stored: 10.0.0.3" in answer.content.decode()
+    assert web.get_attrs()["address"] == "10.0.0.3"
+
+
 def test_more_rows_are_shown_without_a_script(ann: Any, machine: Any, form: Any) -> None:
     key = f"attr-{machine.attrs.get(name='array_string').pk}"
     answer = browser_of(ann).post(page("console-entry-new", machine), {**form, "more": key})
@@ -194,14 +215,45 @@ def test_the_url_says_what_a_table_shows(ann: Any, web: Any, make_entry: Any) ->
     text = first.content.decode()
     assert "host 0" in text
     assert "10.0.0.1" not in text
-    assert [attr["name"] for attr in first.context["columns"]] == ["count"]
+    assert first.context["chosen"] == ["count"]
     second = browser.get(page("console-entity", web.schema) + first.context["pages"]["next"])
-    assert [attr["name"] for attr in second.context["columns"]] == ["count"]
+    assert second.context["chosen"] == ["count"]
     assert "host 59" in second.content.decode()
     part = browser.get(page("console-entity", web.schema) + "?search=host", headers={"HX-Request": "true"})
     assert "<html" not in part.content.decode()
     wrong = browser.get(page("console-entity", web.schema) + "?colour=red").content.decode()
     assert "There is no query parameter &#x27;colour&#x27;" in wrong
+
+
+def test_a_table_is_ordered_and_filtered_by_its_columns(ann: Any, web: Any, make_entry: Any) -> None:
+    for number in range(3):
+        make_entry(web.schema, f"host {number}", count=number, address=f"10.1.0.{number}")
+    browser, url = browser_of(ann), page("console-entity", web.schema)
+
+    def names(query: str) -> list[str]:
+        return [entry["name"] for entry, _ in browser.get(url + query).context["rows"]]
+
+    first = browser.get(f"{url}?columns=count&attr.address__contains=10.1.")
+    (_, (state, turn)), *_ = first.context["columns"]
+    assert state == "none"
+    assert names(turn) == ["host 0", "host 1", "host 2"]
+    (_, (state, back)), *_ = browser.get(url + turn).context["columns"]
+    assert state == "ascending"
+    assert names(back) == ["host 2", "host 1", "host 0"]
+    assert names("?attr.count=1") == ["host 1"]
+    assert 'name="attr.count" value="1"' in browser.get(f"{url}?attr.count=1").content.decode()
+    assert "attr.count" in "".join(browser.get(f"{url}?attr.count=many").context["faults"])
+
+
+def test_who_refers_is_shown_to_who_may_see_it(
+    ann: Any, make_user: Any, web: Any, make_entity: Any, make_entry: Any
+) -> None:
+    rack = make_entity("Rack", host="object")
+    holder = make_entry(rack, "r1", host=web.pk)
+    link = f'<a href="{page("console-entry", holder)}">r1</a>'
+    assert link in browser_of(ann).get(page("console-entry", web)).content.decode()
+    Entity.objects.filter(pk=rack.pk).update(default_permission=Level.NOTHING)
+    assert link not in browser_of(make_user("bob")).get(page("console-entry", web)).content.decode()
 
 
 def test_a_table_takes_as_many_queries_with_many_rows(

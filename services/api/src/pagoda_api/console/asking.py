@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, get_script_prefix, resolve, reverse
+from django.urls import get_script_prefix, resolve, reverse
 
 type Query = Mapping[str, str | int | Sequence[str]]
 type Path = Mapping[str, str | int]
@@ -91,15 +91,6 @@ def get(request: HttpRequest, url_name: str, query: Query | None = None, **path:
     if not answer.is_ok:
         raise Refused(answer)
     return answer.data
-
-
-def is_served(url_name: str, **path: object) -> bool:
-    """Return whether the API has a URL of this name."""
-    try:
-        reverse(url_name, kwargs=path)
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def faults_of(answer: Answer) -> tuple[dict[str, list[str]], str]:

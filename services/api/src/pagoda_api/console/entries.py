@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, is_served
+from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get
 from pagoda_api.console.frame import is_fragment, page, show, with_query
 from pagoda_api.console.values import (
     AttrField,
@@ -54,15 +54,18 @@ def entity(request: HttpRequest, pk: int) -> HttpResponse:
     summarized = [attr["name"] for attr in about["attrs"] if attr.get("is_summarized")]
     columns = chosen or summarized or names[:COLUMNS]
     found = answer.data if answer.is_ok else {"results": []}
-    context = {
+    context: dict[str, Any] = {
         "entity": about,
-        "columns": [attr for attr in about["attrs"] if attr["name"] in columns],
+        "columns": [(attr, _order(request, attr)) for attr in about["attrs"] if attr["name"] in columns],
+        "chosen": columns,
+        "filters": [_filter(request, attr) for attr in about["attrs"] if attr["name"] in columns],
         "rows": [(entry, _cells(entry, columns)) for entry in found["results"]],
         "found": found,
         "pages": page_links(found, columns=chosen),
         "faults": [] if answer.is_ok else told(answer),
-        "clear": with_query(request, search=None, offset=None),
+        "by_name": _order(request, {"name": "name", "id": None}),
     }
+    context["is_filtered"] = any(each["value"] for each in context["filters"])
     return show(request, "_entries.html" if is_fragment(request) else "entity.html", context)
 
 
@@ -72,11 +75,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     """Show an entry with its values and what became of them."""
     found = get(request, "entry-detail", pk=pk)
     history = get(request, "entry-history", {"limit": 20}, pk=pk)
-    references = (
-        get(request, "entry-references", {"limit": 20}, pk=pk)
-        if is_served("entry-references", pk=pk)
-        else None
-    )
+    references = get(request, "entry-references", {"limit": 20}, pk=pk)
     return show(request, "entry.html", {"entry": found, "history": history, "references": references})
 
 
@@ -171,6 +170,23 @@ def _given(request: HttpRequest) -> dict[str, list[str]]:
     return {key: values for key, values in given.items() if any(values)}
 
 
+def _order(request: HttpRequest, attr: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how a table is ordered by an attribute, as ``aria-sort`` says it, and the way to turn that."""
+    field = "name" if attr["id"] is None else f"attr.{attr['name']}"
+    now = request.GET.get("ordering", "")
+    state = {field: "ascending", f"-{field}": "descending"}.get(now, "none")
+    turned = f"-{field}" if state == "ascending" else field
+    return state, with_query(request, ordering=turned, offset=None, cursor=None)
+
+
+def _filter(request: HttpRequest, attr: Mapping[str, Any]) -> dict[str, str]:
+    """Return the input that filters by an attribute: parts of texts and of names, the rest as a whole."""
+    element = str(attr["type"]).removeprefix("array_")
+    is_whole = element in ("boolean", "number", "date", "datetime")
+    key = f"attr.{attr['name']}" + ("" if is_whole else "__contains")
+    return {"name": key, "label": attr["name"], "type": element, "value": request.GET.get(key, "")}
+
+
 def _cells(entry: Mapping[str, Any], columns: list[str]) -> list[Mapping[str, Any] | None]:
     by_name = {attr["name"]: attr for attr in entry["attrs"]}
     return [by_name.get(name) for name in columns]
@@ -217,8 +233,8 @@ def _sent(request: HttpRequest, context: dict[str, Any], stored: Mapping[str, An
     if answer.is_ok:
         messages.success(request, f"Entry {answer.data['name']} is stored.")
         return redirect("console-entry", pk=answer.data["id"])
-    if answer.status == CHANGED_MEANWHILE:
-        return redirect(request.get_full_path())
+    if stored is not None and answer.status == CHANGED_MEANWHILE:
+        return edit(request, pk=stored["id"])  # which finds the version that is stored now
     return _refused(request, context, answer)
 
 
