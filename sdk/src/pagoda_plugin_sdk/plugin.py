@@ -64,9 +64,9 @@ class Plugin:
 
     id: str = ""  # unique; the plugin's queue and its URLs are named after it
     name: str = ""  # for people
-    version: str = "1.0.0"
-    description: str = ""
-    author: str = ""
+    version: str = "1.0.0"  # PEP 440; for people, the distribution's decides what fits
+    description: str = ""  # one line, for people
+    author: str = ""  # for people
     dependencies: list[str] = []  # plugins that load before this one, by id or entry-point name
     django_apps: list[str] = []  # Django apps that the host installs, as in INSTALLED_APPS
     url_patterns: str | None = None  # URL module served under /plugins/<id>/

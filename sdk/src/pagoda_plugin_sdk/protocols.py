@@ -19,7 +19,7 @@ type Params = Mapping[str, Any] | str  # of a job: JSON values, or JSON
 
 @runtime_checkable
 class EntityManagerProtocol(ManagerProtocol["EntityProtocol"], Protocol):
-    """Manager of entities."""
+    """Manager of entities. A write refuses with Django's ValidationError or a `PagodaError`."""
 
     def create_entity(
         self,
@@ -35,7 +35,7 @@ class EntityManagerProtocol(ManagerProtocol["EntityProtocol"], Protocol):
 
 @runtime_checkable
 class EntryManagerProtocol(ManagerProtocol["EntryProtocol"], Protocol):
-    """Manager of entries."""
+    """Manager of entries. A write refuses with Django's ValidationError or a `PagodaError`."""
 
     def create_entry(
         self,
@@ -141,9 +141,9 @@ class UserProtocol(_ModelProtocol, Protocol):
     @property
     def is_active(self) -> bool: ...
     @property
-    def is_superuser(self) -> bool: ...
+    def is_superuser(self) -> bool: ...  # may do everything
     @property
-    def is_authenticated(self) -> bool: ...
+    def is_authenticated(self) -> bool: ...  # True of every user; False of who is not logged in
     @property
     def date_joined(self) -> datetime | None: ...
 
@@ -154,9 +154,9 @@ class _StampedProtocol(_ModelProtocol, Protocol):
     @property
     def is_active(self) -> bool: ...
     @property
-    def created_time(self) -> datetime | None: ...
+    def created_time(self) -> datetime | None: ...  # in UTC
     @property
-    def created_user(self) -> UserProtocol | None: ...
+    def created_user(self) -> UserProtocol | None: ...  # None: nobody acted, or the user is gone
 
 
 @runtime_checkable
@@ -187,23 +187,23 @@ class EntityAttrProtocol(_StampedProtocol, Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def type(self) -> int: ...
+    def type(self) -> int: ...  # the stored number of the attribute type
     @property
-    def is_mandatory(self) -> bool: ...
+    def is_mandatory(self) -> bool: ...  # an entry without a value for it is refused
     @property
     def referral(self) -> Any: ...  # related manager of entities that an object attribute may point to
     @property
-    def index(self) -> int: ...
+    def index(self) -> int: ...  # its place among the others, ascending
     @property
-    def is_summarized(self) -> bool: ...
+    def is_summarized(self) -> bool: ...  # meant for lists of entries
     @property
-    def is_delete_in_chain(self) -> bool: ...
+    def is_delete_in_chain(self) -> bool: ...  # with the entry what it refers to is deleted
     @property
     def on_delete(self) -> str: ...  # null, protect or chain
     @property
     def note(self) -> str: ...
     @property
-    def default_value(self) -> Any: ...
+    def default_value(self) -> Any: ...  # as JSON, None for none
     @property
     def parent_entity(self) -> EntityProtocol: ...
     def is_updated(
@@ -242,9 +242,9 @@ class EntryProtocol(_StampedProtocol, Protocol):
     @property
     def schema(self) -> EntityProtocol: ...
     @property
-    def updated_time(self) -> datetime | None: ...
+    def updated_time(self) -> datetime | None: ...  # of the last change, in UTC
     def get_attrs(self, **kwargs: Any) -> dict[str, Any]:
-        """Return ``{attribute name: current value}``; references are ``{"id", "name"}``."""
+        """Return ``{attribute name: current value}`` as docs/plugins/values.md has it; None: not set."""
         ...
 
     def set_attrs(self, user: Any, **values: Any) -> None:
@@ -290,9 +290,9 @@ class AttributeValueProtocol(_StampedProtocol, Protocol):
     objects: ClassVar[ManagerProtocol[AttributeValueProtocol]]
 
     @property
-    def value(self) -> Any: ...
+    def value(self) -> Any: ...  # as `EntryProtocol.get_attrs` gives it
     @property
-    def is_latest(self) -> bool: ...
+    def is_latest(self) -> bool: ...  # whether it is the current one
     @property
     def parent_attr(self) -> AttributeProtocol: ...
     @property
@@ -314,19 +314,19 @@ class JobProtocol(_ModelProtocol, Protocol):
     @property
     def target(self) -> Any: ...  # an entry, an entity or None
     @property
-    def target_type(self) -> int: ...
+    def target_type(self) -> int: ...  # a `JobTarget`
     @property
-    def status(self) -> int: ...
+    def status(self) -> int: ...  # a `JobStatus`
     @property
-    def operation(self) -> int: ...
+    def operation(self) -> int: ...  # the stored number of its task
     @property
-    def text(self) -> str: ...
+    def text(self) -> str: ...  # what it does now, or how it ended, for people
     @property
     def params(self) -> str: ...  # JSON text
     @property
     def plugin(self) -> str: ...  # id of the plugin whose task it runs, "" for the host's
     @property
-    def operation_name(self) -> str: ...
+    def operation_name(self) -> str: ...  # as PluginTaskConfig has it
     @property
     def result(self) -> Any: ...  # the JSON value that the task returned
     @property

@@ -159,25 +159,27 @@ class JobContext(Protocol):
     """What a ``def f(job)`` task is called with. Returned values become the job's result (JSON)."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int: ...  # of the job, as in /api/v2/jobs/<id>/
     @property
     def attempt(self) -> int:
         """The number of this try, from 1; it fences a worker that lost the job."""
         ...
 
     @property
-    def user(self) -> UserProtocol | None: ...
+    def user(
+        self,
+    ) -> UserProtocol | None: ...  # who asked for it, and by whose rights it acts; None: a schedule
     @property
     def target(self) -> Any: ...  # an entry, an entity or None
     @property
-    def params(self) -> dict[str, Any]: ...
+    def params(self) -> dict[str, Any]: ...  # what was submitted: JSON values
     @property
     def settings(self) -> Any:
         """The plugin's validated settings, those of `Plugin.settings`; None for a plugin that has none."""
         ...
 
     @property
-    def log(self) -> JobLogger: ...
+    def log(self) -> JobLogger: ...  # its lines stay with the job
     def authority(self) -> AbstractContextManager[None]:
         """Return a block in which the plugin acts for itself, see `Plugin.authority`."""
         ...
