@@ -36,6 +36,8 @@ class JobTarget(enum.IntEnum):
 class JobOperation(enum.IntEnum):
     """The host's own operations (1-99). Custom ones have 100-199, plugins 200-9999."""
 
+    EXPORT_ENTRIES = 10  # writes entries and their schema to a file, which the job carries
+    IMPORT_ENTRIES = 11  # makes entries of a file that the job carries
     PURGE_JOBS = 90  # removes finished jobs past their retention
     RUN_DEFERRED_HOOK = 91  # runs one deferred hook handler, on the plugin's queue
     CANARY = 92  # does nothing, on any queue: it shows that the queue has a worker

@@ -59,6 +59,8 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/entries/",
         "POST /api/v2/entries/",
         "POST /api/v2/entries/bulk/",
+        "POST /api/v2/exports/",
+        "POST /api/v2/imports/",
         "GET /api/v2/entries/{id}/",
         "PATCH /api/v2/entries/{id}/",
         "DELETE /api/v2/entries/{id}/",

@@ -30,6 +30,7 @@ HOST_APPS = (
     "pagoda.hooks",
 )
 RUNTIME_APPS = (
+    "pagoda.transfer",
     "pagoda.plugins",  # its ready() boots the plugins
     "pagoda.jobs",  # its ready() validates the operation ids of all that registered tasks
     "pagoda.idempotency",

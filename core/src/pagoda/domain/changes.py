@@ -93,7 +93,18 @@ class _Scope:
 
 _current: ContextVar[_Scope | None] = ContextVar("pagoda_change_scope", default=None)
 _count: ContextVar[int] = ContextVar("pagoda_change_count", default=0)
+_is_trial: ContextVar[bool] = ContextVar("pagoda_change_trial", default=False)
 _storing: ContextVar[TrackedModel | None] = ContextVar("pagoda_storing", default=None)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Tell nobody of what is stored in the block: it is undone, and was tried to see whether it would do."""
+    token = _is_trial.set(True)
+    try:
+        yield
+    finally:
+        _is_trial.reset(token)
 
 
 def in_scope() -> bool:
@@ -206,6 +217,8 @@ def send_changed(change: Change) -> None:
 
 def _tell(stored: Sequence[Change]) -> None:
     """Tell what has been stored: of all together, then of each."""
+    if _is_trial.get():
+        return
     if stored:
         recorded.send(sender=Change, changes=stored)
     for change in stored:

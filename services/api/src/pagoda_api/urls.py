@@ -26,6 +26,7 @@ from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
 from pagoda_api.resources.searching import SearchView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
+from pagoda_api.resources.transfers import ExportView, ImportView
 
 router = SimpleRouter()
 router.register("entities", EntityViewSet, basename="entity")
@@ -54,6 +55,8 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/about/$", PluginAboutView.as_view(), name="plugin-about"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("exports/", ExportView.as_view(), name="exports"),
+    path("imports/", ImportView.as_view(), name="imports"),
     path("entries/bulk/", EntryBulkView.as_view(), name="entry-bulk"),
     *router.urls,
 ]

@@ -57,6 +57,9 @@ class BulkItem:
     fields: dict[str, Any] = field(default_factory=dict)  # Any: name and note, unchecked
     attrs: GivenAttrs = field(default_factory=dict)
     result: Result = field(default_factory=Result)
+    # Where it is a mapping: references by names that mean nothing yet go here, and the rest is written.
+    left_out: dict[str, Any] | None = None
+    why: Exception | None = None  # they mean nothing
 
     @property
     def identity(self) -> object:

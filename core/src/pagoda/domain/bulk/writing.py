@@ -219,9 +219,14 @@ class _Bulk:
             try:
                 item.attrs = self._targets.replaced(definitions, item.attrs)
             except ValidationError as error:
-                item.result.refuse(error)
-            else:
-                kept.append(item)
+                if item.left_out is None or not isinstance(item.attrs, Mapping):
+                    item.result.refuse(error)
+                    continue
+                item.why = error
+                item.left_out |= {name: item.attrs[name] for name in error.message_dict}
+                rest = {name: each for name, each in item.attrs.items() if name not in item.left_out}
+                item.attrs = self._targets.replaced(definitions, rest)
+            kept.append(item)
         return kept
 
     def _of(self, entity: Entity) -> Definitions:

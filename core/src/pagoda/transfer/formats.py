@@ -1,0 +1,304 @@
+"""The formats of files, each written and read in a stream."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import PurePath
+from typing import IO, Any, Final, override
+from xml.etree import ElementTree
+
+import ijson
+import openpyxl
+import yaml
+from defusedxml.common import DefusedXmlException
+from openpyxl.utils.exceptions import InvalidFileException
+
+from pagoda.transfer.cells import text_cell, text_of, to_cell
+from pagoda.transfer.document import Document, FileRow, Format, TransferFault
+from pagoda_plugin_sdk.washing import shown, washed
+
+type Schema = Sequence[Mapping[str, Any]]  # Any: what `create_entity` takes
+type Rows = Iterable[Mapping[str, Any]]  # Any: as `FileRow.values`
+
+OWN_COLUMNS: Final = ("entity", "name", "note")
+MARK: Final = "#pagoda"
+"""The first cell of a table that brings its schema, in the next cell."""
+
+_ATTR: Final = "attr."
+_MAX_CELL: Final = 32_767  # characters, of a spreadsheet
+_MAX_SHEET: Final = 1_048_576  # rows
+_SCHEMA_SHEET: Final = "schema"
+_MAX_FIELD: Final = 64 * 1024 * 1024
+_MAX_INFLATED: Final = 4 * 1024**3
+_MAX_DEPTH: Final = 50
+
+
+class JsonFormat:
+    """``{"entities": [...], "entries": [...]}``, an entry on each line."""
+
+    content_type = "application/json"
+
+    def write(self, stream: IO[bytes], schema: Schema, rows: Rows) -> None:
+        stream.write(b'{"entities": ' + json.dumps(schema, indent=1).encode() + b',\n"entries": [')
+        for number, row in enumerate(rows):
+            stream.write((b",\n" if number else b"\n") + json.dumps(row).encode())
+        stream.write(b"\n]}\n")
+
+    def read(self, stream: IO[bytes]) -> Document:
+        _refuse_deep(stream)
+        stream.seek(0)
+        schema = list(_told(ijson.items(stream, "entities.item", use_float=True)))
+        stream.seek(0)
+        entries = _told(ijson.items(stream, "entries.item", use_float=True))
+        return Document(schema, (FileRow(number, each) for number, each in enumerate(entries, 1)))
+
+
+def _refuse_deep(stream: IO[bytes]) -> None:
+    """Refuse what would take the time of its depth squared to read."""
+    depth = 0
+    for event, _ in _told(ijson.basic_parse(stream, use_float=True)):
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > _MAX_DEPTH:
+            raise TransferFault(f"The file is nested more than {_MAX_DEPTH} deep.")
+
+
+class YamlFormat:
+    """A document of the schema, ``{"entities": [...]}``, and one for each entry."""
+
+    content_type = "application/yaml"
+
+    def write(self, stream: IO[bytes], schema: Schema, rows: Rows) -> None:
+        for document in chain([{"entities": list(schema)}], rows):
+            yaml.dump(
+                document,
+                stream,
+                Dumper=_Dumper,
+                encoding="utf-8",
+                allow_unicode=True,
+                explicit_start=True,
+                sort_keys=False,
+            )
+
+    def read(self, stream: IO[bytes]) -> Document:
+        _refuse_bombs(stream)
+        stream.seek(0)
+        documents = _told(yaml.load_all(stream, Loader=_Loader))
+        first = next(documents, None)
+        schema: list[Any] = []
+        before: list[Any] = []
+        if isinstance(first, Mapping) and "entities" in first:
+            schema = first["entities"] or []
+        elif first is not None:
+            before = [first]
+        entries = (each for each in chain(before, documents) if each is not None)
+        return Document(schema, (FileRow(number, each) for number, each in enumerate(entries, 1)))
+
+
+class _Dumper(yaml.CSafeDumper):
+    @override
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+class _Loader(yaml.CSafeLoader):
+    """Leaves dates as the text that they are in JSON, too."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regex) for tag, regex in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _refuse_bombs(stream: IO[bytes]) -> None:
+    depth = 0
+    for event in _told(yaml.parse(stream, Loader=_Loader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise TransferFault("The file has an alias (`*name`); write the value itself.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise TransferFault(f"The file is nested more than {_MAX_DEPTH} deep.")
+
+
+class CsvFormat:
+    """A row for each entry; the schema, if there is one, in a row before the names of the columns."""
+
+    content_type = "text/csv"
+
+    def write(self, stream: IO[bytes], schema: Schema, rows: Rows) -> None:
+        text = io.TextIOWrapper(stream, "utf-8-sig", newline="", write_through=True)
+        writer = csv.writer(text)
+        writer.writerow([MARK, json.dumps(schema)])
+        for row in _table(schema, rows):
+            writer.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in row])
+        text.detach()
+
+    def read(self, stream: IO[bytes]) -> Document:
+        csv.field_size_limit(_MAX_FIELD)
+        text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+        lines = _told(text)
+        head, schema = next(lines, ""), []
+        if is_marked := head.startswith(MARK):
+            schema = _schema(next(csv.reader([head]))[1:])
+            head = next(lines, "")
+        delimiter = max(",;\t|", key=head.count)
+        table = _told(csv.reader(chain([head], lines), delimiter=delimiter, strict=True))
+        return Document(schema, _rows(table, 1 + is_marked))
+
+
+class XlsxFormat:
+    """Sheets with a row for each entry, and one with the schema."""
+
+    content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+    def write(self, stream: IO[bytes], schema: Schema, rows: Rows) -> None:
+        book = openpyxl.Workbook(write_only=True)
+        parts, text = book.create_sheet(_SCHEMA_SHEET), json.dumps(schema)
+        for start in range(0, len(text), _MAX_CELL - 1):
+            parts.append([f"#{text[start : start + _MAX_CELL - 1]}"])
+        table = _table(schema, rows)
+        header = next(table)
+        for sheet_rows in batched_lazily(table, _MAX_SHEET - 1):
+            sheet = book.create_sheet()
+            sheet.append(header)
+            for row in sheet_rows:
+                sheet.append([_fitting(cell, row) for cell in row])
+        book.save(stream)
+
+    def read(self, stream: IO[bytes]) -> Document:
+        _refuse_inflated(stream)
+        try:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+        except (InvalidFileException, *_UNREADABLE) as error:
+            raise TransferFault(f"The file is no XLSX: {washed(error)}") from error
+        schema, rows = [], []
+        for sheet in book.worksheets:
+            table = _told(sheet.iter_rows(values_only=True))
+            if sheet.title == _SCHEMA_SHEET:
+                schema = _schema(["".join(str(row[0])[1:] for row in table if row and row[0])])
+            else:
+                rows.append(_rows(table, 1))
+        return Document(schema, chain.from_iterable(rows))
+
+
+def batched_lazily[T](items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
+    """Yield parts of so many items, at least one, none of which is kept."""
+    yield islice(items, size)
+    for first in items:
+        yield chain([first], islice(items, size - 1))
+
+
+def _fitting(cell: Any, row: Sequence[Any]) -> Any:
+    if isinstance(cell, str) and len(cell) > _MAX_CELL:
+        raise TransferFault(
+            f"Entry {shown(row[1])} has a value of {len(cell):,} characters, and a cell of a sheet holds "
+            f"{_MAX_CELL:,}; take another format."
+        )
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    # A spreadsheet holds 15 digits: more of them are text, which is read as the same number.
+    return repr(cell) if is_number and float(f"{cell:.15g}") != cell else cell
+
+
+def _refuse_inflated(stream: IO[bytes]) -> None:
+    try:
+        size = sum(each.file_size for each in zipfile.ZipFile(stream).infolist())
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise TransferFault(f"The file is no XLSX: {washed(error)}") from error
+    if size > _MAX_INFLATED:
+        raise TransferFault(f"The file has {size:,} bytes unpacked, at most {_MAX_INFLATED:,} are read.")
+    stream.seek(0)
+
+
+def _table(schema: Schema, rows: Rows) -> Iterator[list[Any]]:
+    """Yield the names of the columns, and the cells of each row."""
+    names = list(dict.fromkeys(attr["name"] for entity in schema for attr in entity["attrs"]))
+    is_own = [name in OWN_COLUMNS or name.startswith(_ATTR) for name in names]
+    columns = [_ATTR + name if own else name for name, own in zip(names, is_own, strict=True)]
+    yield [*OWN_COLUMNS, *map(text_cell, columns)]
+    for row in rows:
+        attrs = row["attrs"]
+        own = [text_cell(row[name]) if row.get(name) else "" for name in OWN_COLUMNS]
+        yield own + [to_cell(attrs[name]) if name in attrs else None for name in names]
+
+
+def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
+    """Yield the rows of a table; `before` is how many come before the first, the columns' names included."""
+    header = [text_of(cell) for cell in next(table, ())]
+    if not header:
+        return
+    if "name" not in header:
+        raise TransferFault(f"The table has no column 'name'; it has {shown(header)}.")
+    names = [str(column or "") for column in header]
+    for number, cells in enumerate(table, before + 1):
+        found = {
+            name: cell for name, cell in zip(names, cells, strict=False) if name and cell not in (None, "")
+        }
+        if not found:
+            continue
+        own: dict[str, Any] = {name: text_of(found.pop(name)) for name in OWN_COLUMNS if name in found}
+        if len(cells) > len(names):
+            own["attrs"] = f"{len(cells)} cells for {len(names)} columns"
+        else:
+            own["attrs"] = {name.removeprefix(_ATTR): cell for name, cell in found.items()}
+        yield FileRow(number, own, is_cells=True)
+
+
+def _schema(texts: Sequence[str]) -> list[Any]:
+    try:
+        loaded = json.loads(texts[0])
+    except (ValueError, IndexError, RecursionError) as error:
+        raise TransferFault(f"The schema of the file can't be read: {washed(error)}") from error
+    return loaded if isinstance(loaded, list) else []
+
+
+_UNREADABLE: Final = (
+    ijson.JSONError,
+    yaml.YAMLError,
+    csv.Error,
+    zipfile.BadZipFile,
+    ElementTree.ParseError,
+    DefusedXmlException,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+)
+
+
+def _told[T](items: Iterable[T]) -> Iterator[T]:
+    """Yield the items; what a library says about a file that it can't read becomes a fault."""
+    number, found = 0, iter(items)
+    while True:
+        try:
+            item = next(found)
+        except StopIteration:
+            return
+        except _UNREADABLE as error:
+            raise TransferFault(f"The file can't be read behind item {number}: {washed(error)}") from error
+        number += 1
+        yield item
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "csv": CsvFormat(),
+    "json": JsonFormat(),
+    "xlsx": XlsxFormat(),
+    "yaml": YamlFormat(),
+}
+
+
+def format_of(name: str) -> str:
+    """Return the format that the name of a file says.
+
+    Raises:
+        TransferFault: it says none.
+    """
+    ending = PurePath(name).suffix.lower().lstrip(".").replace("yml", "yaml")
+    if ending not in FORMATS:
+        raise TransferFault(f"{shown(name)} does not say its format; it is one of {', '.join(FORMATS)}.")
+    return ending

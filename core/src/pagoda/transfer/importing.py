@@ -1,0 +1,214 @@
+"""Files made into entities and entries: all rows or none, unless those that are refused are to be skipped."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import batched
+from typing import IO, Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from pagoda.domain.bulk.items import NAME, read_items
+from pagoda.domain.bulk.writing import write_many
+from pagoda.domain.changes import untold
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entity.services import create_entity, update_entity
+from pagoda.domain.entry.creating import REFUSALS
+from pagoda.domain.entry.reading import definitions_of
+from pagoda.domain.user.models import User
+from pagoda.transfer.cells import from_cell
+from pagoda.transfer.document import FileRow
+from pagoda.transfer.exporting import Progress
+from pagoda.transfer.formats import FORMATS
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+
+_AT_ONCE: Final = 1_000
+MAX_TOLD: Final = 100
+"""How many refusals a report tells; where none is skipped, the import ends with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row is refused."""
+
+    row: int  # as in the file, from 1; 0: its schema
+    entity: str
+    name: str
+    column: str  # the field or attribute; "" for the row as a whole
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did, or would do."""
+
+    is_written: bool = False
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    entities: list[str] = field(default_factory=list)  # made
+    refusals: list[Refusal] = field(default_factory=list)  # the first of them
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How a file is read."""
+
+    file_format: str
+    entity: str = ""  # of rows that name none
+    key: str = NAME  # what finds the entry of a row: its name, or an attribute
+    is_skipping: bool = False  # leave refused rows out, and write each thousand rows at once
+    is_preview: bool = False  # write nothing, but say what would be written
+
+
+class _NothingWritten(Exception):
+    """Nothing is to be written."""
+
+
+def import_file(
+    stream: IO[bytes],
+    user: User | None,
+    options: ImportOptions,
+    progress: Progress = lambda _rows, _part: None,
+) -> Report:
+    """Write the entries of a file as `user`, without one as the host; missing entities are made first.
+
+    Raises:
+        TransferFault: the file can't be read; nothing is written, when skipping what came before.
+    """
+    run = _Import(user, options, progress)
+    is_whole = options.is_preview or not options.is_skipping
+    telling = untold() if options.is_preview else nullcontext()
+    try:
+        with telling, transaction.atomic() if is_whole else nullcontext():
+            run.read(stream)
+            if options.is_preview or (is_whole and run.report.refused):
+                raise _NothingWritten
+        run.report.is_written = True
+    except _NothingWritten:
+        pass
+    return run.report
+
+
+class _Import:
+    """One import."""
+
+    def __init__(self, user: User | None, options: ImportOptions, progress: Progress) -> None:
+        self._user, self._options, self._progress = user, options, progress
+        self._types: dict[str, Mapping[str, AttrType]] = {}
+        self.report = Report()
+
+    def read(self, stream: IO[bytes]) -> None:
+        """Write what the file says."""
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        document = FORMATS[self._options.file_format].read(stream)
+        if not self._make_entities(document.schema):
+            return
+        with tempfile.TemporaryFile() as later:
+            done = 0
+            for rows in batched(document.rows, _AT_ONCE):
+                self._write(rows, later)
+                done += len(rows)
+                self._progress(done, 0.0 if stream.closed else min(stream.tell() / max(size, 1), 0.99))
+                if self._is_over():
+                    return
+            later.seek(0)
+            for lines in batched(later, _AT_ONCE):
+                self._write_references([json.loads(line) for line in lines])
+
+    def _is_over(self) -> bool:
+        return self.report.refused >= MAX_TOLD and not self._options.is_skipping
+
+    def _make_entities(self, schema: Sequence[Any]) -> bool:
+        """Make the entities that are not there yet, and tell whether all could be made."""
+        specs = [each for each in schema if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
+        named = Entity.objects.active().filter(name__in=[spec["name"] for spec in specs])
+        known = set(named.values_list("name", flat=True))
+        new = [spec for spec in specs if spec["name"] not in known]
+        made: list[tuple[Entity, Any]] = []
+        name = ""
+        try:
+            for spec in new:  # all of them before their attributes, which may point to each other
+                name = spec["name"]
+                own = {key: spec[key] for key in ("note", "default_permission") if key in spec}
+                made.append((create_entity(self._user, name=name, **own), spec.get("attrs", [])))
+            for entity, attrs in made:
+                name = entity.name
+                update_entity(entity, self._user, attrs=attrs)
+        except REFUSALS as error:
+            self._refuse(0, "", name, error)
+            return False
+        self.report.entities = [spec["name"] for spec in new]
+        return True
+
+    def _write(self, rows: Sequence[FileRow], later: IO[bytes]) -> None:
+        given = [self._item(row) for row in rows]
+        items = read_items(given, self._user)
+        for item in items:
+            item.left_out = {}
+        write_many(self._user, items, is_atomic=False)
+        for row, raw, item in zip(rows, given, items, strict=True):
+            if item.result.error is not None:
+                self._refuse(row.number, raw.get("entity"), raw.get("name"), item.why or item.result.error)
+                continue
+            setattr(self.report, item.result.status, getattr(self.report, item.result.status) + 1)
+            if item.left_out:
+                line = [row.number, item.result.id, raw["entity"], raw["name"], item.left_out]
+                later.write(json.dumps(line).encode() + b"\n")
+
+    def _write_references(self, lines: Sequence[list[Any]]) -> None:
+        """Set the references to entries that the file has behind those that refer to them."""
+        items = read_items([{"op": "update", "id": line[1], "attrs": line[4]} for line in lines], self._user)
+        write_many(self._user, items, is_atomic=False)
+        for (number, _, entity, name, _), item in zip(lines, items, strict=True):
+            if item.result.error is not None:
+                self._refuse(number, entity, name, item.result.error)
+
+    def _item(self, row: FileRow) -> dict[str, Any]:
+        """Return the item of a bulk write that a row asks for."""
+        if not isinstance(row.values, Mapping):
+            return {"op": "upsert", "row": row.values}
+        item = {"op": "upsert", "key": self._options.key, **row.values}
+        item.setdefault("entity", self._options.entity)
+        if row.is_cells and isinstance(cells := item.get("attrs"), Mapping):
+            types = self._types_of(item["entity"])
+            item["attrs"] = {
+                name: from_cell(types[name], cell) if name in types else cell for name, cell in cells.items()
+            }
+        return item
+
+    def _types_of(self, entity: object) -> Mapping[str, AttrType]:
+        name = str(entity)
+        if name not in self._types:
+            found = Entity.objects.active().filter(name=name).values_list("pk", "attrs_version").first()
+            definitions = definitions_of(dict([found]))[found[0]] if found else ()
+            self._types[name] = {each.name: each.type for each in definitions}
+        return self._types[name]
+
+    def _refuse(self, number: int, entity: object, name: object, error: Exception) -> None:
+        self.report.refused += 1
+        for column, reason in _reasons(error):
+            if len(self.report.refusals) < MAX_TOLD:
+                told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, reason)
+                self.report.refusals.append(told)
+
+
+def _reasons(error: Exception) -> Iterator[tuple[str, str]]:
+    if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+        for column, messages in error.message_dict.items():
+            yield ("" if column == "__all__" else column), " ".join(messages)
+    elif isinstance(error, ValidationError):
+        yield "", " ".join(error.messages)
+    else:
+        yield "", str(error)

@@ -1,0 +1,174 @@
+"""Files written by hand: what is made of them, what is refused and where, and that nothing stays then."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import openpyxl
+import pytest
+from django.contrib.auth.models import Permission
+
+from pagoda.audit.models import AuditEvent
+from pagoda.domain import changes
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.services import create_entry
+from pagoda.domain.user.models import Level, User
+from pagoda.transfer.document import TransferFault
+from pagoda.transfer.exporting import export
+from pagoda.transfer.formats import FORMATS
+from pagoda.transfer.importing import ImportOptions, Report, import_file
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann() -> User:
+    return User.objects.create_user("ann")
+
+
+@pytest.fixture
+def host(ann: User) -> Entity:
+    ann.user_permissions.add(Permission.objects.get(codename="add_entity"))
+    attrs: list[dict[str, Any]] = [
+        {"name": "serial", "type": "string"},
+        {"name": "ram", "type": "number"},
+        {"name": "uplink", "type": "object", "referral": ["Host"]},
+        {"name": "tags", "type": "array_string"},
+    ]
+    return Entity.objects.create_entity(user=ann, name="Host", attrs=attrs)
+
+
+def run(text: str, user: User | None = None, file_format: str = "csv", **options: Any) -> Report:
+    wanted = ImportOptions(file_format=file_format, entity="Host", **options)
+    return import_file(io.BytesIO(text.encode()), user, wanted)
+
+
+def names() -> list[str]:
+    return list(Entry.objects.active().order_by("name").values_list("name", flat=True))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_a_table_by_hand(ann: User, host: Entity, delimiter: str, bom: str) -> None:
+    rows = [
+        ["name", "ram", "uplink", "tags", "serial"],
+        ["leaf", "1.5", "root", '"[""a"", ""b""]"', "007"],
+        ["root", "8", "", "", '"=1+1"'],
+    ]
+    report = run(bom + "\r\n".join(delimiter.join(row) for row in rows), ann)
+    assert (report.created, report.refused, report.is_written) == (2, 0, True), report.refusals
+    found = {entry.name: entry.get_attrs() for entry in Entry.objects.all()}
+    leaf = found["leaf"]
+    assert (leaf["ram"], leaf["uplink"]["name"], leaf["tags"]) == (1.5, "root", ["a", "b"])
+    assert (leaf["serial"], found["root"]["serial"], found["root"]["ram"]) == ("007", "=1+1", 8)
+    assert set(AuditEvent.objects.filter(action="entry.created").values_list("actor", flat=True)) == {"ann"}
+
+
+BAD = "name,ram,uplink\nok,1,\nbad,many,\nlost,2,nowhere\n,3,\n"
+REFUSED = [(3, "ram"), (4, "uplink"), (5, "name")]
+
+
+def test_one_refused_row_and_nothing_is_written(ann: User, host: Entity) -> None:
+    report = run(BAD, ann)
+    assert (report.is_written, names()) == (False, [])
+    assert (report.refusals[0].row, report.refusals[0].column) == REFUSED[0]
+    assert report.refusals[0].reason == "Attribute 'ram': expected a number such as 3 or 3.5, got 'many'"
+
+
+def test_what_is_refused_is_skipped_where_it_is_asked_for(ann: User, host: Entity) -> None:
+    report = run(BAD, ann, is_skipping=True)
+    assert (report.is_written, report.created) == (True, 2)
+    assert {(each.row, each.column) for each in report.refusals} == {*REFUSED}
+    assert names() == ["lost", "ok"]  # its reference alone is left out
+
+
+def test_a_preview_writes_nothing_and_tells_nobody(ann: User, host: Entity) -> None:
+    create_entry(ann, host, name="old", attrs={"ram": 1})
+    create_entry(ann, host, name="same", attrs={"ram": 1})
+    told: list[Any] = []
+    changes.changed.connect(lambda change, **_: told.append(change), weak=False, dispatch_uid="preview")
+    events = AuditEvent.objects.count()
+    report = run("name,ram\nold,2\nsame,1\nnew,3\nbad,x\n", ann, is_preview=True)
+    changes.changed.disconnect(dispatch_uid="preview")
+    assert (report.created, report.updated, report.unchanged, report.refused) == (1, 1, 1, 1)
+    assert (report.is_written, told, names()) == (False, [], ["old", "same"])
+    assert AuditEvent.objects.count() == events
+    assert Entry.objects.get(name="old").get_attrs()["ram"] == 1
+
+
+def test_rows_find_their_entries_by_a_key(ann: User, host: Entity) -> None:
+    create_entry(ann, host, name="old", attrs={"serial": "X1", "ram": 1})
+    report = run("name,serial,ram\nnew name,X1,2\nother,X2,3\n", ann, key="serial")
+    assert (report.created, report.updated, names()) == (1, 1, ["new name", "other"])
+
+
+def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
+    eve = User.objects.create_user("eve")
+    report = run("name\nweb\n", eve)
+    assert (report.refused, names()) == (1, [])
+    assert "Writable permission on entity 'Host' is needed" in report.refusals[0].reason
+    create_entry(ann, host, name="web", attrs={"ram": 1})
+    Entity.objects.update(default_permission=Level.NOTHING)
+    with pytest.raises(TransferFault, match="no entity 'Host'"):
+        export(io.BytesIO(), eve, file_format="csv", entities=["Host"])
+    assert export(io.BytesIO(), eve, file_format="csv") == 0
+    host.attrs.filter(name="ram").update(default_permission=Level.NOTHING)
+    Entity.objects.update(default_permission=Level.READABLE)
+    stream = io.BytesIO()
+    assert export(stream, eve, file_format="csv") == 1
+    assert b"ram" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content"),
+    [
+        ("csv", b"name\n\xff\xfe"),
+        ("csv", b"serial\n1\n"),
+        ("csv", b'#pagoda,"{"\nname\n'),
+        ("json", b'{"entries": [{"name": "a"}, '),
+        ("json", b"[" * 100_000),
+        ("yaml", b"--- {name: [}"),
+        ("yaml", b"--- " + b"[" * 1000),
+        ("yaml", b"a: &a [1]\nb: [*a, *a]\n"),
+        ("yaml", b"--- !!python/object/apply:os.system ['true']\n"),
+        ("xlsx", b"PK no workbook"),
+        ("xlsx", b""),
+    ],
+)
+def test_a_broken_file_is_refused_in_words(host: Entity, file_format: str, content: bytes) -> None:
+    wanted = ImportOptions(file_format=file_format, entity="Host")
+    with pytest.raises(TransferFault):
+        import_file(io.BytesIO(content), None, wanted)
+    assert names() == []
+
+
+def test_a_workbook_by_hand(host: Entity) -> None:
+    book = openpyxl.Workbook()
+    sheet: Any = book.active
+    for row in (["name", "ram", "serial"], ["web", 16, 7], [None, None, None], ["db", 1.5, "x"]):
+        sheet.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    report = import_file(stream, None, ImportOptions(file_format="xlsx", entity="Host"))
+    assert (report.created, report.refusals) == (2, [])
+    assert Entry.objects.get(name="web").get_attrs()["serial"] == "7"
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_no_cell_is_a_formula(host: Entity, file_format: str) -> None:
+    for number, sign in enumerate("=+-@\t\r"):
+        create_entry(None, host, name=f"{number}", note=f"{sign}cmd", attrs={"serial": f"{sign}1"})
+    stream = io.BytesIO()
+    export(stream, None, file_format=file_format)
+    if file_format == "csv":
+        cells = [cell for line in stream.getvalue().decode().splitlines()[2:] for cell in line.split(",")]
+        assert not [cell for cell in cells if cell.lstrip('"')[:1] in tuple("=+@\t\r") and cell[:3] != '"""']
+    if file_format == "xlsx":
+        sheets = openpyxl.load_workbook(stream).worksheets
+        assert {cell.data_type for sheet in sheets for row in sheet.iter_rows() for cell in row} <= {
+            "s",
+            "n",
+            "inlineStr",
+        }
