@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from tools.stack import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -90,7 +94,20 @@ def pagoda(python: Path, tmp_path: Path) -> Pagoda:
     return command_of(python, tmp_path, os.environ["PATH"])
 
 
-def command_of(python: Path, folder: Path, path: str) -> Pagoda:
+BY_UV = """
+import sys
+from pagoda.plugins import installing
+
+installing.find_spec = lambda name: None  # the environment of the tests has pip
+from pagoda.cli import run
+
+run()
+"""
+
+
+def command_of(
+    python: Path, folder: Path, path: str, by: Sequence[str] = ("-m", "pagoda.cli"), **variables: str
+) -> Pagoda:
     """Return what runs `pagoda` of an environment in `folder`, and asserts how it ends."""
 
     def run(*arguments: str, status: int = 0, given: str = "", enabled: bool = False) -> str:
@@ -100,9 +117,9 @@ def command_of(python: Path, folder: Path, path: str) -> Pagoda:
             "PAGODA_DATA_DIR": str(folder / "data"),
             "ENABLED_PLUGINS": "acme" if enabled else "",
             "PLUGIN_OPERATION_ID_CONFIG": json.dumps({"acme": [700, 799]} if enabled else {}),
-        }
+        } | variables
         ended = subprocess.run(
-            [str(python), "-m", "pagoda.cli", *arguments],
+            [str(python), *by, *arguments],
             cwd=folder,
             env=environment,
             input=given,
@@ -163,7 +180,7 @@ def test_a_plugin_is_installed_kept_removed_and_purged(pagoda: Pagoda, tmp_path:
     assert "No jobs." in pagoda("jobs", "list", "--plugin", "acme")
 
 
-def test_a_folder_is_installed(pagoda: Pagoda, tmp_path: Path) -> None:
+def test_a_folder_without_a_plugin_is_not_installed(pagoda: Pagoda, tmp_path: Path) -> None:
     project = tmp_path / "acme"
     for name, text in FILES.items():
         path = project / name
@@ -174,6 +191,67 @@ def test_a_folder_is_installed(pagoda: Pagoda, tmp_path: Path) -> None:
     printed = pagoda("plugins", "install", str(project), status=1)
 
     assert "brings no plugin: it has no entry point of the group 'pagoda.plugins'" in printed
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of an index on loopback that has version 1.0 of the plugin."""
+    folder, port = tmp_path_factory.mktemp("index"), free_port()
+    make_wheel(folder, requires="")  # uv does not see what lies elsewhere on the path
+    command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen([*command, "--disable-fallback", str(folder)], stderr=subprocess.DEVNULL) as server:
+        while server.poll() is None and not is_open(port):
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/simple/"
+        server.terminate()
+
+
+@pytest.fixture(params=["pip", "uv"])
+def installer(request: pytest.FixtureRequest, tmp_path: Path, index: str) -> Pagoda:
+    """Return `pagoda` of an environment that has this installer, and the index alone."""
+    python = make_environment(tmp_path / "environment", with_pip=request.param == "pip")
+    if request.param == "pip":
+        options = {"PIP_INDEX_URL": index, "PIP_NO_BUILD_ISOLATION": "false"}  # "false": do without
+        return command_of(python, tmp_path, os.environ["PATH"], **options)
+    options = {"UV_DEFAULT_INDEX": index, "UV_NO_BUILD_ISOLATION": "1"}
+    path = f"{ROOT / '.uv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return command_of(python, tmp_path, path, by=("-c", BY_UV), **options)
+
+
+def test_a_version_of_an_index_is_installed_and_pinned(installer: Pagoda, tmp_path: Path) -> None:
+    printed = installer("plugins", "install", "acme-plugin==1.0")
+
+    assert "Installed acme-plugin 1.0 with plugin 'acme'." in printed
+    pin = json.loads((tmp_path / "data" / "plugins.lock").read_text())["acme"]
+    assert (pin["version"], len(pin["sha256"])) == ("1.0", 64)
+    refused = installer("plugins", "install", "acme-plugin==9.9", status=1)
+    assert "The installer refuses to install acme-plugin==9.9" in refused
+    assert json.loads((tmp_path / "data" / "plugins.lock").read_text())["acme"] == pin
+    assert "Removed 'acme'" in installer("plugins", "remove", "acme", "--yes", enabled=True)
+
+
+def test_a_folder_is_installed_and_pinned(installer: Pagoda, tmp_path: Path) -> None:
+    project = tmp_path / "acme"
+    for name, text in FILES.items():
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (project / "pyproject.toml").write_text(
+        "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
+        "[project]\nname = 'acme-plugin'\nversion = '2.0'\n"
+        "[project.entry-points.'pagoda.plugins']\nacme = 'acme_app.plugin:AcmePlugin'\n"
+        "[tool.hatch.build.targets.wheel]\npackages = ['acme_app']\n"
+    )
+
+    printed = installer("plugins", "install", str(project))
+
+    assert "Installed acme-plugin 2.0 with plugin 'acme'." in printed
+    assert json.loads((tmp_path / "data" / "plugins.lock").read_text())["acme"]["version"] == "2.0"
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,22 @@ class Remains:
         yield f"queue plugin.{self.plugin_id}: no worker serves it once the workers are started anew"
         account = plugin_account(self.plugin_id)
         yield f"account {account} at database and broker: loses its rights at the next `pagoda migrate`"
+        yield from self._told_of_account(account) if is_purged else ()
         for name in self.names:
             if name in self.settings.plugin_operation_id_config:
                 ids = self.settings.plugin_operation_id_config[name]
                 yield f"operation ids {ids}: stay its own until PLUGIN_OPERATION_ID_CONFIG gives them away"
+
+    def _told_of_account(self, account: str) -> Iterator[str]:
+        """Yield what takes away for good what the servers hold, which the host may not do itself."""
+        queue = f"plugin.{self.plugin_id}"
+        if connection.vendor == "postgresql":
+            yield f'  then, as a superuser: DROP OWNED BY "{account}"; DROP ROLE IF EXISTS "{account}";'
+        broker = self.settings.broker_url
+        if broker is not None and broker.get_secret_value().startswith("redis"):
+            yield f"  at Redis: DEL {queue}, ACL DELUSER {account} and ACL SAVE"
+        if broker is not None and broker.get_secret_value().startswith("amqp"):
+            yield f"  at RabbitMQ: rabbitmqctl delete_queue {queue} and rabbitmqctl delete_user {account}"
 
     def _told_by_database(self, fate: str) -> Iterator[str]:
         for table, rows in self.tables():
