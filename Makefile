@@ -79,7 +79,7 @@ bench-startup: setup ## Time what a plugin adds to start-up
 	@$(BIN)/python benchmarks/bench_startup.py $(ARGS)
 
 bench-api: setup ## Measure what reading and writing an entry costs beside a plain DRF view over a flat table
-	@$(BIN)/python benchmarks/bench_api.py $(ARGS)
+	@$(BIN)/python benchmarks/bench_api.py $(or $(ARGS),--entries 100000)
 
 mutate: setup ## Change a module bit by bit and see whether its tests notice (ARGS="MODULE TESTS")
 	@$(BIN)/python tools/mutate.py $(ARGS)
