@@ -125,6 +125,7 @@ def test_the_attributes_of_an_entity(world: World, django_assert_num_queries: Dj
         "is_readable": True,
         "index": 2,
         "is_summarized": False,
+        "is_indexed": False,
         "is_delete_in_chain": False,
         "on_delete": "null",
         "note": "",

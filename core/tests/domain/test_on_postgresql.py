@@ -12,7 +12,7 @@ import pytest
 
 from tools.servers import PostgresServer, missing_programs
 
-STORIES = ("current_values", "query_budget", "value_expressions", "bulk")
+STORIES = ("current_values", "query_budget", "value_expressions", "value_indexes", "bulk")
 
 
 def test_the_stories_of_values_hold_there_too(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""`pagoda entries`: hold the current values of entries against their history."""
+"""`pagoda entries`: hold the current values of entries against their history, and index them."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import click
 from django.apps import apps
@@ -12,7 +14,7 @@ SHOWN = 10
 
 @click.group(cls=HostGroup)
 def entries() -> None:
-    """Hold the current values of entries against their history."""
+    """Hold the current values of entries against their history, and index them."""
     with faults_reported():
         set_up(log_level=QUIET)
 
@@ -37,3 +39,12 @@ def verify(*, repair: bool) -> None:
             "got their current values" if repair else "are read from the history; --repair makes that faster"
         )
         click.echo(f"{found.missing} of them {done}")
+
+
+@entries.command()
+def index() -> None:
+    """Make and drop the indexes of attributes as they are marked `is_indexed`; exit 1 when one fails."""
+    done = import_module("pagoda.domain.value_indexes").make_indexes()  # once the apps are loaded
+    click.echo(f"{len(done.made)} made, {len(done.dropped)} dropped, {len(done.failed)} failed")
+    if done.failed:
+        raise click.ClickException("; ".join(f"{name}: {error}" for name, error in done.failed.items()))

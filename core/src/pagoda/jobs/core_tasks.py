@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from pagoda.domain.value_indexes import make_indexes
 from pagoda.jobs import deferred, operations, runtime, store
 from pagoda.jobs.celery import queue_names
 from pagoda.jobs.errors import UnknownQueue
@@ -25,6 +26,26 @@ def purge_jobs(_job: JobContext) -> dict[str, Any]:
     """Remove the jobs that finished longer ago than JOB_RETENTION_DAYS."""
     removed = store.purge(timedelta(days=runtime.host_settings().job_retention_days))
     return {"removed": removed}
+
+
+@register_job_task(
+    JobOperation.INDEX_VALUES,
+    is_hidden=True,
+    options=TaskOptions(schedule="*/5 * * * *", singleton=True, max_attempts=1),  # the next run tries again
+)
+def index_values(_job: JobContext) -> dict[str, Any]:
+    """Make and drop the indexes of single attributes as they are marked `is_indexed`.
+
+    Raises:
+        RuntimeError: some failed; it says which, and what the database said.
+    """
+    done = make_indexes()
+    if done.failed:
+        told = "; ".join(f"{name}: {error}" for name, error in done.failed.items())
+        raise RuntimeError(
+            f"{told}. `pagoda entries index` with the account that owns the tables tries again."
+        )
+    return {"made": done.made, "dropped": done.dropped}
 
 
 @register_job_task(

@@ -345,6 +345,7 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {  # Any: raw input in, the
     "is_mandatory": _boolean,
     "index": _index,
     "is_summarized": _boolean,
+    "is_indexed": _boolean,
     "is_delete_in_chain": _boolean,
     "on_delete": _on_delete,
     "note": read_note,

@@ -188,6 +188,7 @@ class MemoryEntityAttr:
         self.is_mandatory: bool = fields.get("is_mandatory", False)
         self.index: int = fields.get("index", 0)
         self.is_summarized: bool = fields.get("is_summarized", False)
+        self.is_indexed: bool = fields.get("is_indexed", False)
         self.is_delete_in_chain: bool = fields.get("is_delete_in_chain", False)
         self.on_delete: str = fields.get("on_delete", "null")
         self.note: str = fields.get("note", "")

@@ -47,9 +47,9 @@ def entity_attrinfo(entity: Entity, user: Viewer | None) -> AttrInfo:
 def entity_attrinfo_for(entities: Sequence[Entity], user: Viewer | None) -> dict[int, AttrInfo]:
     """Return the attributes of each entity by its id, as `user` may see them, in two queries.
 
-    Each has id, name, type (its name), is_mandatory, is_readable, index, is_summarized, is_delete_in_chain,
-    on_delete, note, default_value, choices and referral (``[{"id", "name"}]`` of the entities that `user` may
-    read).
+    Each has id, name, type (its name), is_mandatory, is_readable, index, is_summarized, is_indexed,
+    is_delete_in_chain, on_delete, note, default_value, choices and referral (``[{"id", "name"}]`` of the
+    entities that `user` may read).
     """
     allowed = readable(Entity.objects.active(), user)
     attrs = readable(EntityAttr.objects.active(), user).filter(
@@ -70,6 +70,7 @@ def _described(attr: EntityAttr) -> dict[str, Any]:
         "is_readable": True,
         "index": attr.index,
         "is_summarized": attr.is_summarized,
+        "is_indexed": attr.is_indexed,
         "is_delete_in_chain": attr.is_delete_in_chain,
         "on_delete": attr.on_delete,
         "note": attr.note,

@@ -151,6 +151,7 @@ class EntityAttr(StampedModel):
     referral = models.ManyToManyField(Entity, blank=True, related_name="referred_attrs")  # none: any entity
     index = models.IntegerField(default=0)  # position among the entity's attributes
     is_summarized = models.BooleanField(default=False)  # shown where entries are listed
+    is_indexed = models.BooleanField(default=False, db_default=False)  # see `pagoda.domain.value_indexes`
     is_delete_in_chain = models.BooleanField(default=False)  # deleting an entry deletes what this points to
     # What becomes of an entry when what it points to is deleted.
     on_delete = models.CharField(

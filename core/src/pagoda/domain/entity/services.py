@@ -31,9 +31,9 @@ def create_entity(
 
     `user` owns it; others have `default_permission` on it, for None PAGODA_DEFAULT_LEVEL.
 
-    An attribute takes name, type (its name or number), is_mandatory, index, is_summarized, note, choices,
-    default_value, is_delete_in_chain, on_delete (null, protect or chain), referral (entities, ids or names,
-    this one's too), default_permission.
+    An attribute takes name, type (its name or number), is_mandatory, index, is_summarized, is_indexed, note,
+    choices, default_value, is_delete_in_chain, on_delete (null, protect or chain), referral (entities, ids or
+    names, this one's too), default_permission.
 
     Raises:
         PermissionDenied: `user` may not add entities.

@@ -45,6 +45,7 @@ class EntityAttrSerializer(serializers.Serializer[Any]):
     is_readable = serializers.BooleanField()
     index = serializers.IntegerField(help_text="Position among the attributes.")
     is_summarized = serializers.BooleanField()
+    is_indexed = serializers.BooleanField(help_text="Whether a job makes an index of its values.")
     is_delete_in_chain = serializers.BooleanField(help_text="Deleting an entry deletes what this points to.")
     on_delete = serializers.ChoiceField(
         choices=ON_DELETE,

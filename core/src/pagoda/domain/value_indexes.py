@@ -1,0 +1,80 @@
+"""Indexes of single attributes: of those that are marked `is_indexed`, and of no others.
+
+Each has the expression of `pagoda.domain.value_expressions` and the entry's id, so that it serves conditions
+and ordered pages; on PostgreSQL of the entries of its entity alone. Arrays need none: the index of all
+current values finds what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import DatabaseError, connection
+
+from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.value_expressions import has_key, key_of
+
+_PREFIX: Final = "pagoda_value_"
+_STORED: Final = {  # by name, with whether it can be used: one that was not finished is not
+    "postgresql": """
+        SELECT class.relname, i.indisvalid FROM pg_index i JOIN pg_class class ON class.oid = i.indexrelid
+        WHERE i.indrelid = 'entry_entry'::regclass AND starts_with(class.relname, %s)""",
+    "sqlite": "SELECT name, 1 FROM sqlite_master WHERE type = 'index' AND instr(name, %s) = 1",
+}
+
+
+@dataclass(slots=True)
+class IndexChanges:
+    """What was done, by the names of the indexes."""
+
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # what the database said
+
+
+def make_indexes() -> IndexChanges:
+    """Make the indexes that are missing, one after another, and drop those that nobody wants any more.
+
+    PostgreSQL makes them while others write, so it can't be in a transaction. What fails is tried again by
+    the next call; the others are made.
+    """
+    done = IndexChanges()
+    wanted = dict(_wanted())
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED[connection.vendor], [_PREFIX])
+        stored = dict(cursor.fetchall())
+    at_once = "CONCURRENTLY " if connection.vendor == "postgresql" else ""
+    gone = [name for name, is_valid in stored.items() if name not in wanted or not is_valid]
+    statements = [(name, f"DROP INDEX {at_once}IF EXISTS {name}", done.dropped) for name in gone]
+    statements += [
+        (name, f"CREATE INDEX {at_once}{name} ON entry_entry {columns}", done.made)
+        for name, columns in wanted.items()
+        if not stored.get(name)
+    ]
+    for name, statement, told in statements:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+            told.append(name)
+        except DatabaseError as error:
+            done.failed[name] = str(error).strip()
+    return done
+
+
+def _wanted() -> Iterator[tuple[str, str]]:
+    attrs = EntityAttr.objects.active().filter(is_indexed=True, parent_entity__is_active=True)
+    for attr in attrs.order_by("pk"):
+        if has_key(attr.attr_type):
+            yield f"{_PREFIX}{attr.pk}", _columns(attr)
+
+
+def _columns(attr: EntityAttr) -> str:
+    query = Entry.objects.all().query
+    compiler = query.get_compiler(connection=connection)
+    sql, _ = compiler.compile(key_of(attr.pk, attr.attr_type).resolve_expression(query))
+    sql = sql.replace(f"{compiler.quote_name_unless_alias('entry_entry')}.", "")  # SQLite takes no table here
+    where = f" WHERE schema_id = {attr.parent_entity_id}" if connection.vendor == "postgresql" else ""
+    return f"(({sql}), id){where}"

@@ -1,0 +1,92 @@
+"""Indexes of single attributes: made when an attribute is marked, used, and dropped when the mark goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+
+from pagoda.domain import value_indexes
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry import services
+from pagoda.domain.value_expressions import compared, key_of
+from pagoda.domain.value_indexes import make_indexes
+from pagoda.jobs.core_tasks import index_values
+from pagoda_plugin_sdk.rules.attr_types import TYPES
+
+pytestmark = pytest.mark.django_db(transaction=True)  # PostgreSQL makes them outside of transactions
+
+ALL = [
+    {"name": name, "type": name, "is_indexed": True, **({"choices": ["a", "b"]} if "select" in name else {})}
+    for name in TYPES
+]
+
+
+@pytest.fixture
+def things() -> Iterator[Entity]:
+    yield Entity.objects.create_entity(user=None, name="Thing", attrs=ALL)
+    EntityAttr.objects.update(is_indexed=False)
+    make_indexes()  # drops them
+
+
+def named(things: Entity, names: Callable[[EntityAttr], bool]) -> list[str]:
+    return [f"pagoda_value_{attr.pk}" for attr in things.attrs.order_by("pk") if names(attr)]
+
+
+def test_what_is_marked_gets_one_and_nothing_is_made_twice(things: Entity) -> None:
+    done = make_indexes()
+    assert done.made == named(things, lambda attr: not attr.attr_type.is_array)
+    assert not done.failed
+    assert not done.dropped
+    again = make_indexes()
+    assert (again.made, again.dropped, again.failed) == ([], [], {})
+
+
+def test_it_goes_with_the_mark_the_attribute_or_the_entity(things: Entity) -> None:
+    make_indexes()
+    text, number = (things.attrs.get(name=name) for name in ("text", "number"))
+    things.update_attrs(None, [{"id": text.pk, "is_indexed": False}, {"id": number.pk, "is_deleted": True}])
+    assert make_indexes().dropped == [f"pagoda_value_{attr.pk}" for attr in (text, number)]
+    rest = named(things, lambda attr: not attr.attr_type.is_array and attr.pk not in (text.pk, number.pk))
+    things.delete()
+    assert sorted(make_indexes().dropped) == sorted(rest)
+
+
+@pytest.mark.parametrize(("name", "value"), [("string", "n 7"), ("number", 7), ("date", "2026-01-07")])
+def test_conditions_and_ordered_pages_use_it(things: Entity, name: str, value: object) -> None:
+    make_indexes()
+    rows = [
+        {"name": f"{n}", "attrs": {"string": f"n {n}", "number": n, "date": f"2026-01-{n % 28 + 1:02}"}}
+        for n in range(500)
+    ]
+    services.create_entries(None, things, rows)
+    attr = things.attrs.get(name=name)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET enable_seqscan = off")  # a table as small as this
+    found = things.entries.filter(compared(attr.pk, attr.attr_type, "exact", value))
+    page = things.entries.alias(key=key_of(attr.pk, attr.attr_type)).order_by("key", "id")[:10]
+    assert found.get() if name != "date" else found.exists()
+    above = things.entries.filter(compared(attr.pk, attr.attr_type, "gt", value))
+    for query in (found.order_by(), above.order_by(), page):
+        assert f"pagoda_value_{attr.pk}" in query.explain()
+
+
+def test_one_that_fails_is_told_and_the_others_are_made(
+    things: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = value_indexes._columns
+    broken = things.attrs.get(name="number").pk
+    monkeypatch.setattr(
+        value_indexes, "_columns", lambda attr: "(nothing)" if attr.pk == broken else real(attr)
+    )
+    done = make_indexes()
+    assert list(done.failed) == [f"pagoda_value_{broken}"]
+    assert "nothing" in done.failed[f"pagoda_value_{broken}"]
+    assert len(done.made) == len(TYPES) // 2 - 1
+    with pytest.raises(RuntimeError, match=f"pagoda_value_{broken}: .*nothing.*pagoda entries index"):
+        index_values(None)
+    monkeypatch.undo()
+    assert make_indexes().made == [f"pagoda_value_{broken}"]
