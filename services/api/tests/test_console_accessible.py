@@ -1,0 +1,54 @@
+"""Chromium and axe find nothing that keeps people out of a page, in both themes and on a narrow screen."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDTH = 360
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium`; install Debian's package"),
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_accessible_narrow_and_ask_no_other_host(
+    theme: Any, live_server: Any, make_user: Any, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the thread of the test
+    user = make_user("root", is_superuser=True)
+    user.set_password("correct horse")
+    user.save()
+    entity, entry = f"/console/entities/{web.schema_id}/", f"/console/entries/{web.pk}/"
+    urls = ["/console/", "/console/search/?q=w", "/console/entities/", entity, f"{entity}new/", entry]
+    urls += [f"{entry}edit/", f"{entry}delete/", f"{entry}history/", "/console/jobs/", "/console/plugins/"]
+    urls += ["/console/entries/99999/"]
+    found: dict[str, Any] = {}
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # axe is put into the page as a script, which the policy of the pages refuses
+        screen: Any = {"viewport": {"width": WIDTH, "height": 800}, "color_scheme": theme, "bypass_csp": True}
+        page = browser.new_context(**screen).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{live_server.url}/console/login/")
+        found["login"] = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+        page.fill("[name=username]", "root")
+        page.fill("[name=password]", "correct horse")
+        page.click("button.main")
+        for url in urls:
+            page.goto(live_server.url + url)
+            found[url] = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+            assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH, url
+            assert page.locator("header").count() == (0 if "99999" in url else 1), url
+        browser.close()
+    assert {url: violations for url, violations in found.items() if violations} == {}
+    assert [url for url in asked if not url.startswith(live_server.url)] == []
