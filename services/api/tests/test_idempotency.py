@@ -118,6 +118,6 @@ def test_no_answer_with_a_secret_is_kept(api: Any) -> None:
 
 
 def test_it_costs_nothing_without_a_key(api: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("pagoda_api.idempotency.take", None)
+    monkeypatch.setattr("pagoda_api.conditional.take", None)
     assert api.post(URL, NEW).status_code == 201
     assert api.get(URL, headers={"Idempotency-Key": "one"}).status_code == 200

@@ -13,8 +13,8 @@ from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
 from pagoda.fencing.errors import is_host_interrupt
+from pagoda_api.conditional import WITH_SECRETS
 from pagoda_api.endpoint_fence import endpoint_fence
-from pagoda_api.idempotency import WITH_SECRETS
 from pagoda_api.plugin_routes import PREFIXES
 from pagoda_api.resources.managed import ManagedSerializer
 from pagoda_api.strict import StrictSerializer

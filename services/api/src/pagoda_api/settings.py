@@ -35,7 +35,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "pagoda_api.middleware.ActingUserMiddleware",
     "pagoda_api.middleware.RateLimitMiddleware",
-    "pagoda_api.idempotency.IdempotencyMiddleware",
+    "pagoda_api.conditional.IdempotencyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pagoda_api.middleware.EndpointFenceMiddleware",

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pagoda.fencing import breaker_states
-from pagoda.watching.metrics.labels import plugin_label
+from pagoda.watching.metrics.series import plugin_label
 from pagoda.watching.presence import living
 from pagoda.watching.queues import queues
 

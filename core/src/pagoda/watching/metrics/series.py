@@ -1,4 +1,7 @@
-"""What the processes count themselves; `collector` has what the database knows."""
+"""What the processes count themselves; `collector` has what the database knows.
+
+Labels are bounded: a value that is not among the known ones becomes ``other``.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ from prometheus_client import Counter, Histogram
 
 from pagoda.domain.authority import refused
 from pagoda.fencing.foreign_rows import row_dropped
+from pagoda.jobs import operations, plugin_host
 from pagoda.jobs.store.endings import Ended, job_ended
 from pagoda.watching.histogram import BOUNDS
 from pagoda.watching.hook_figures import HookDelta
-from pagoda.watching.metrics.labels import (
-    method_label,
-    operation_label,
-    plugin_label,
-    status_label,
-)
 from pagoda.watching.watcher import add_hook_receiver
+
+OTHER = "other"
+CORE = "core"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_known: set[str] = set()  # enabled plugins that were asked for: the registry looks through all of them
 
 ENDPOINT_REQUESTS = Counter(
     "pagoda_endpoint_requests", "Requests by plugin, core for the host's own.", ["plugin", "method", "status"]
@@ -38,6 +42,31 @@ PLUGIN_REFUSALS = Counter(
     "What plugins were refused beyond rights of their own and their users.",
     ["plugin"],
 )
+
+
+def plugin_label(plugin_id: str | None) -> str:
+    """Return the id of an enabled plugin, ``core`` for the host's own."""
+    if not plugin_id:
+        return CORE
+    if plugin_id not in _known and plugin_id in plugin_host.known_plugin_names():
+        _known.add(plugin_id)
+    return plugin_id if plugin_id in _known else OTHER
+
+
+def method_label(method: str | None) -> str:
+    """Return a method that HTTP knows."""
+    return method if method in METHODS else OTHER
+
+
+def status_label(status: int) -> str:
+    """Return a status code that HTTP knows."""
+    return str(status) if 100 <= status <= 599 else OTHER
+
+
+def operation_label(number: int) -> str:
+    """Return the name of an operation that this process knows."""
+    spec = operations.find(number)
+    return spec.name if spec is not None else OTHER
 
 
 def count_refusal(*, plugin: str, **_signal: object) -> None:
