@@ -17,7 +17,10 @@ from pagoda.idempotency.models import KeptAnswer
 
 KEPT: Final = timedelta(days=1)
 RUNNING: Final = timedelta(minutes=5)
-"""A request that has no answer after that has lost its process: what it wrote was undone with it."""
+"""A request that has no answer after that has lost its process, and its key may be taken again.
+
+What it wrote was undone, unless it was killed between its commit and the keeping of its answer.
+"""
 
 
 class KeyReused(Exception):
