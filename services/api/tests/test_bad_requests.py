@@ -103,6 +103,7 @@ def test_query_that_is_wrong(api: Any, url: str, parameters: dict[str, Any], key
         ("patch", "entries/{}/", "entry"),
         ("delete", "entries/{}/", "entry"),
         ("post", "entries/{}/restore/", "entry"),
+        ("post", "entries/{}/revert/", "entry"),
         ("get", "entries/{}/history/", "entry"),
         ("get", "entities/{}/", "entity"),
         ("patch", "entities/{}/", "entity"),

@@ -279,6 +279,7 @@ class Snapshot:
         yield Question("PATCH", url, {"attrs": {"nothing": 1}}, made=times)
         yield Question("DELETE", url)
         yield Question("POST", f"{url}restore/", made=times)
+        yield Question("POST", f"{url}revert/", {"version": 1}, made=times)
         if self._world.level(("entry", path)) >= Level.READABLE:
             body = {"entity": entity, "name": name}
             yield Question("POST", "/api/v2/entries/", body, made="id|created_time|updated_time")

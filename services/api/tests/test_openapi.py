@@ -65,6 +65,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "PATCH /api/v2/entries/{id}/",
         "DELETE /api/v2/entries/{id}/",
         "POST /api/v2/entries/{id}/restore/",
+        "POST /api/v2/entries/{id}/revert/",
         "GET /api/v2/entries/{id}/history/",
         "GET /api/v2/entries/{id}/references/",
         "GET /api/v2/entries/{id}/graph/",

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
+from pagoda.domain.entry.history import versions_of
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
 from pagoda.domain.search.finding import find, limited
@@ -37,7 +38,7 @@ from pagoda_api.fields import (
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
-from pagoda_api.resources.entry_history import VersionSerializer, show_versions, versions_of
+from pagoda_api.resources.entry_history import RevertSerializer, VersionSerializer, show_versions
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
@@ -255,6 +256,15 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         """Undo its deletion."""
         entry = self._entry(pk)
         return self._written(services.restore_entry(entry, actor(request)))
+
+    @extend_schema(request=RevertSerializer, responses=EntrySerializer)
+    @action(detail=True, methods=["post"])
+    @guarded
+    def revert(self, request: Request, pk: str) -> Response:
+        """Set an attribute to what the user may see of an earlier version of it, as a change does."""
+        entry = self._entry(pk)
+        version = checked(RevertSerializer(data=request.data))["version"]
+        return self._written(services.revert_value(entry, actor(request), version))
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
