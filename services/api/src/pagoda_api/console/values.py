@@ -21,7 +21,7 @@ _LISTS = {"object": "entry-list", "named_object": "entry-list", "group": "group-
 _LABEL = re.compile(r"(?P<name>.*?)\s*#(?P<id>\d{1,18})", re.DOTALL)
 
 
-class Row(NamedTuple):
+class FieldRow(NamedTuple):
     """The inputs of one element: its own, and the name that a named reference carries."""
 
     text: str = ""
@@ -33,9 +33,9 @@ class AttrField:
     """One attribute in a form."""
 
     attr: Mapping[str, Any]  # Any: JSON values, as an entity's attributes are shown
-    rows: list[Row]
+    rows: list[FieldRow]
     faults: list[str] = field(default_factory=list)
-    stored: list[Row] | None = None  # where somebody else has stored something else meanwhile
+    stored: list[FieldRow] | None = None  # where somebody else has stored something else meanwhile
 
     @property
     def key(self) -> str:
@@ -58,13 +58,13 @@ class AttrField:
         return self.element in _LISTS
 
     @property
-    def inputs(self) -> list[Row]:
+    def inputs(self) -> list[FieldRow]:
         """Return the rows that a form shows: of an array one more, to be filled."""
-        return [*self.rows, Row()] if self.is_array else self.rows or [Row()]
+        return [*self.rows, FieldRow()] if self.is_array else self.rows or [FieldRow()]
 
     def add_rows(self) -> None:
         """Have it show more rows to be filled."""
-        self.rows += [Row()] * MORE_ROWS
+        self.rows += [FieldRow()] * MORE_ROWS
 
 
 def fields_of(attrs: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> list[AttrField]:
@@ -83,8 +83,8 @@ def sent_fields(attrs: Iterable[Mapping[str, Any]], sent: QueryDict) -> list[Att
         texts = [text.replace("\r\n", "\n") for text in sent.getlist(each.key)[:MAX_ROWS]]
         names = sent.getlist(f"{each.key}-name")[:MAX_ROWS]
         names += [""] * (len(texts) - len(names))
-        rows = [Row(*pair) for pair in zip(texts, names, strict=False)]
-        found.append(AttrField(each.attr, [row for row in rows if row != Row()]))
+        rows = [FieldRow(*pair) for pair in zip(texts, names, strict=False)]
+        found.append(AttrField(each.attr, [row for row in rows if row != FieldRow()]))
     return found
 
 
@@ -118,11 +118,11 @@ def list_of(element: str) -> str:
     return _LISTS[element]
 
 
-def _unbroken(row: Row) -> Row:
-    return Row(row.text.replace("\r\n", "\n"), row.name)
+def _unbroken(row: FieldRow) -> FieldRow:
+    return FieldRow(row.text.replace("\r\n", "\n"), row.name)
 
 
-def _rows(type_name: str, value: Any) -> list[Row]:
+def _rows(type_name: str, value: Any) -> list[FieldRow]:
     element = type_name.removeprefix("array_")
     if value is None:
         return []
@@ -130,19 +130,19 @@ def _rows(type_name: str, value: Any) -> list[Row]:
     return [_row(element, each) for each in elements]
 
 
-def _row(element: str, value: Any) -> Row:
+def _row(element: str, value: Any) -> FieldRow:
     match element:
         case "named_object":
-            return Row(label(value["object"]), value["name"])
+            return FieldRow(label(value["object"]), value["name"])
         case "object" | "group" | "role":
-            return Row(label(value))
+            return FieldRow(label(value))
         case "boolean":
-            return Row("true" if value else "false")
+            return FieldRow("true" if value else "false")
         case _:
-            return Row(str(value))
+            return FieldRow(str(value))
 
 
-def _element(sent: AttrField, row: Row, find: Callable[[AttrField, str], object]) -> object:
+def _element(sent: AttrField, row: FieldRow, find: Callable[[AttrField, str], object]) -> object:
     match sent.element:
         case "named_object":
             return {"name": row.name, "object": find(sent, row.text) if row.text else None}
