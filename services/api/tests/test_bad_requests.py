@@ -91,7 +91,7 @@ def test_query_that_is_wrong(api: Any, url: str, parameters: dict[str, Any], key
     response = api.get(url, parameters)
 
     assert response.status_code == 400, response.json()
-    assert says in str(response.json()[key])
+    assert says in str(response.json()["errors"][key])
 
 
 @unwritten
@@ -205,9 +205,9 @@ def test_what_is_read_is_found_without_the_slash(api: Any) -> None:
     assert (response.status_code, response.headers["Location"]) == (301, "/api/v2/entities/?page_size=1")
 
 
-def test_the_bare_host_leads_to_the_api(anonymous: Any) -> None:
+def test_the_bare_host_leads_to_the_console(anonymous: Any) -> None:
     response = anonymous.get("/")
-    assert (response.status_code, response.headers["Location"]) == (302, "/api/v2/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/console/")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_names_are_passed_on_in_one_write(api: Any, make_entity: Any, make_entry
     ]
     assert api.patch(url, {"attrs": attrs}).status_code == 200
     assert entry.get_attrs() == {"b": "2", "c": "3", "d": None}
-    assert rename(b="c", c="c") == 400
+    assert rename(b="c", c="c") == 409
 
 
 @pytest.mark.django_db
