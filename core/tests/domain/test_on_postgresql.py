@@ -13,6 +13,7 @@ import pytest
 from tools.servers import PostgresServer, missing_programs
 
 STORIES = ("current_values", "query_budget", "value_expressions", "value_indexes", "bulk")
+FILES = ("importing", "round_trip", "cancelling")
 
 
 def test_the_stories_of_values_hold_there_too(tmp_path: Path) -> None:
@@ -27,6 +28,7 @@ def test_the_stories_of_values_hold_there_too(tmp_path: Path) -> None:
             environ = os.environ | {"DATABASE_URL": server.url, "PAGODA_DATA_DIR": str(tmp_path)}
             environ |= {"PAGODA_ENV_FILE": "", "PYTEST_ADDOPTS": ""}
             stories = [str(here / f"test_{name}.py") for name in STORIES]
+            stories += [str(here.parent / "transfer" / f"test_{name}.py") for name in FILES]
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *stories]
             ended = subprocess.run(
                 command, env=environ, capture_output=True, text=True, timeout=600, check=False

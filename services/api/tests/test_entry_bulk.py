@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,9 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.services import create_entries, verify
 from pagoda.domain.user.models import Level
+from pagoda.plugins import overrides
+from pagoda.plugins.runtime import registry
+from pagoda_plugin_sdk import Plugin, override_operation
 from pagoda_plugin_sdk.exceptions import HookRejected
 
 pytestmark = pytest.mark.django_db
@@ -219,3 +225,56 @@ def test_a_thousand_writes_take_few_queries(api: Any, host: Any, django_assert_m
         gone = [{"op": "delete", "id": pk} for pk in ids]
         assert statuses(api.post(URL, {"items": gone})) == ["deleted"] * 1000
     assert not verify().wrong
+
+
+def test_the_page_s_example(superuser_api: Any, make_entity: Any, make_entry: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bulk.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    rack = make_entity("Rack", rows="number")
+    host = make_entity("Host", serial="string")
+    host.update_attrs(None, [{"name": "rack", "type": "object", "referral": ["Rack"]}])
+    for number in (17, 18):
+        pk = str(make_entry(host if number == 17 else rack, f"old {number}").pk)
+        example = example.replace(f'"id": {number}', f'"id": {pk}')
+    response = superuser_api.post(URL, json.loads(example))
+    assert statuses(response) == ["created", "created", "updated", "created", "deleted"], response.json()
+    entries = {entry.name: entry.get_attrs() for entry in Entry.objects.active()}
+    assert entries["web"]["rack"]["name"] == entries["old 17"]["rack"]["name"] == "r1"
+    assert entries["db"]["serial"] == "X-17"
+
+
+class Replaces(Plugin):
+    """Takes two operations on hosts."""
+
+    id = name = "replaces"
+
+    @override_operation("create")
+    def create(self, context: Any) -> Any:
+        raise AssertionError("an item of many is no request of its own")
+
+    delete = override_operation("delete")(lambda self, context: None)
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_what_a_plugin_does_in_the_host_s_place_is_refused(
+    atomic: bool, api: Any, host: Any, register: Any, make_entry: Any
+) -> None:
+    old = make_entry(host, "old")
+    register(Replaces())
+    overrides.bind(registry(), {"Host": {"plugin": "replaces", "operations": ["create", "delete"]}})
+    bad = [
+        create("x"),
+        create("x", host.pk),
+        {"op": "upsert", "entity": "Host", "name": "x"},
+        {"op": "delete", "id": old.pk},
+    ]
+    try:
+        for item in bad:
+            response = api.post(URL, {"atomic": atomic, "items": [create("r", "Rack"), item]})
+            assert response.status_code == 400, item
+            assert "Item 1: A plugin does this in the host's place" in str(response.json())
+        assert list(Entry.objects.values_list("name", "is_active")) == [("old", True)]
+        others = [create("r", "Rack"), {"op": "update", "id": old.pk, "note": "x"}]
+        assert statuses(api.post(URL, {"items": others})) == ["created", "updated"]
+    finally:
+        overrides.bind(registry(), {})

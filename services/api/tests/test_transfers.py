@@ -73,3 +73,15 @@ def test_nobody_else_reads_the_file(
     other = client_of(User.objects.create_user("eve"))
     assert other.get(f"/api/v2/jobs/{job['id']}/file/").status_code == 404
     assert anonymous.post("/api/v2/exports/", {"file_format": "csv"}).status_code == 401
+
+
+def test_asking_for_a_job_takes_few_queries(api: Any, host: Any, django_assert_max_num_queries: Any) -> None:
+    for size in (1, 1_000):
+        body = "entity,name,ram\n" + "".join(f"Host,h{n},1\n" for n in range(size))
+        with django_assert_max_num_queries(14):
+            assert (
+                api.post("/api/v2/exports/", {"file_format": "csv", "entities": ["Host"]}).status_code == 202
+            )
+        with django_assert_max_num_queries(15):
+            answer = api.post("/api/v2/imports/?file_format=csv", body, content_type="text/csv")
+            assert answer.status_code == 202
