@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 from django.db.models import ProtectedError, RestrictedError
 
 from pagoda import running
+from pagoda.config.accounts import PLUGIN_PREFIX
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.changes import change_scope
 from pagoda.domain.user.permissions import Viewer, acting_viewer, person, require_acting_for
@@ -54,3 +55,11 @@ def keeping_plan() -> Any:  # Any: a cursor of Django's
     here: Any = connection  # the stubs know no psycopg
     wrap = here.make_debug_cursor if here.queries_logged else here.make_cursor
     return wrap(here.Database.Cursor(here.connection))  # one that binds on the server, unlike Django's own
+
+
+def is_confined() -> bool:
+    """Return whether the database limits the rows of this process, as it does those of a plugin's worker.
+
+    Its policies don't see rows that the same statement has written, on which others depend.
+    """
+    return str(connection.settings_dict["USER"]).startswith(PLUGIN_PREFIX)

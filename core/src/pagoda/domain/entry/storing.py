@@ -22,7 +22,7 @@ from pagoda.domain.entry.lookups import ThingKind, kind_of
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
-from pagoda.domain.writing import keeping_plan
+from pagoda.domain.writing import is_confined, keeping_plan
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import Scalar
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, Value
@@ -77,7 +77,7 @@ def add_history(
         for entry, state, current in zip(entries, states, currents, strict=True)
         for each in state.definitions
     ]
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and not is_confined():
         _write(rows, maker, of_new=True)
         return
     attributes = _add_attributes(entries, states[0].definitions, maker)
@@ -142,7 +142,7 @@ def replace_versions(changed: Sequence[NewValues], maker: User | None) -> None:
     PostgreSQL takes one query; SQLite two, one more for references and where an attribute never had a value,
     for each set of attributes.
     """
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and not is_confined():
         rows = [
             (each.entry, definition, each.values[definition.id], each.current[str(definition.id)])
             for each in changed
