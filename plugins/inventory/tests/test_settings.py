@@ -19,6 +19,8 @@ def test_defaults_scan_everything() -> None:
     ("values", "field"),
     [
         ({"max_packages": -1}, "max_packages"),
+        ({"gone_after_hours": 0}, "gone_after_hours"),
+        ({"gone_after_hours": 1e9}, "gone_after_hours"),
         ({"max_packages": "many"}, "max_packages"),
         ({"include_packages": "perhaps"}, "include_packages"),
         ({"skip_filesystem_types": "tmpfs"}, "skip_filesystem_types"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from pagoda_inventory.facts import MachineFacts
 from pagoda_inventory.machine import FilesystemFacts, InterfaceFacts
 from pagoda_inventory.names import cut, entry_name, host_prefix
 from pagoda_inventory.packages import PackageFacts, in_dependency_order
-from pagoda_inventory.schema import FILESYSTEM, HOST, INTERFACE, PACKAGE
+from pagoda_inventory.schema import FILESYSTEM, HOST, INTERFACE, LAST_SEEN, PACKAGE
 from pagoda_inventory.stock import Stock
 from pagoda_plugin_sdk import PluginError
 from pagoda_plugin_sdk.protocols import EntryProtocol
@@ -62,7 +63,8 @@ class Scan:
             self._stock.load(entity_name, {"name__startswith": host_prefix(self._hostname)})
 
     def _put_host(self) -> EntryProtocol:
-        self._put(HOST, [(cut(self._hostname), asdict(self._facts.host))])
+        found = {**asdict(self._facts.host), LAST_SEEN: datetime.now(UTC)}
+        self._put(HOST, [(cut(self._hostname), found)])
         host = self._stock.entry(HOST, cut(self._hostname))
         if host is None:
             raise PluginError(

@@ -13,8 +13,12 @@ INTERFACE = "NetworkInterface"
 FILESYSTEM = "Filesystem"
 PACKAGE = "PythonPackage"
 
-_HOST_REFERENCE = {"type": "object", "referral": [HOST], "is_summarized": True}
-_PRESENT = {"type": "boolean", "note": "False: the last scan of the host did not find it"}
+LAST_SEEN = "last_seen"
+"""The attribute of a host that each scan of it renews."""
+
+_GOES_WITH_ITS_HOST = {"on_delete": "chain"}
+_HOST_REFERENCE = {"type": "object", "referral": [HOST], "is_summarized": True, **_GOES_WITH_ITS_HOST}
+_PRESENT = {"type": "boolean", "note": "False: gone; the last scan did not find it"}
 
 SCHEMA: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     HOST: {
@@ -26,6 +30,7 @@ SCHEMA: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "memory_bytes": {"type": "number"},
         "boot_time": {"type": "datetime"},
         "python_version": {"type": "string"},
+        LAST_SEEN: {"type": "datetime", "is_summarized": True, "note": "When the host was last scanned"},
         "present": _PRESENT,
     },
     INTERFACE: {
@@ -62,23 +67,28 @@ SCHEMA: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 def ensure_schema(user: UserProtocol | None) -> dict[str, EntityProtocol]:
     """Return the entities by name; those that are missing are made, missing attributes added, others kept."""
     stored = {entity.name: entity for entity in Entity.objects.filter(name__in=list(SCHEMA), is_active=True)}
-    names = _attribute_names(list(stored.values()))
+    attributes_of = _attributes(stored)
+    is_older = LAST_SEEN not in attributes_of.get(HOST, {})  # than the reference that takes things along
     for name, attributes in SCHEMA.items():
-        specs = _specs(attributes)
-        missing = [spec for spec in specs if spec["name"] not in names.get(name, ())]
         if name not in stored:
-            stored[name] = Entity.objects.create_entity(user=user, name=name, attrs=specs)
-        elif missing:
+            stored[name] = Entity.objects.create_entity(user=user, name=name, attrs=_specs(attributes))
+    for name in reversed(attributes_of):  # the host's at last: until then the next scan begins anew
+        known = attributes_of[name]
+        missing = [spec for spec in _specs(SCHEMA[name]) if spec["name"] not in known]
+        if is_older and "host" in known and "host" in SCHEMA[name]:
+            missing.append({"id": known["host"], **_GOES_WITH_ITS_HOST})
+        if missing:
             stored[name].update_attrs(user, missing)
     return {name: stored[name] for name in SCHEMA}
 
 
-def _attribute_names(entities: list[EntityProtocol]) -> dict[str, set[str]]:
-    rows = EntityAttr.objects.filter(parent_entity__in=[entity.id for entity in entities], is_active=True)
-    names: dict[str, set[str]] = {}
-    for entity, attribute in rows.values_list("parent_entity__name", "name"):
-        names.setdefault(entity, set()).add(attribute)
-    return names
+def _attributes(stored: Mapping[str, EntityProtocol]) -> dict[str, dict[str, int]]:
+    """Return ``{entity: {attribute: id}}`` in the order of `SCHEMA`."""
+    found: dict[str, dict[str, int]] = {name: {} for name in SCHEMA if name in stored}
+    rows = EntityAttr.objects.filter(parent_entity__in=[e.id for e in stored.values()], is_active=True)
+    for entity, attribute, pk in rows.values_list("parent_entity__name", "name", "id"):
+        found[entity][attribute] = pk
+    return found
 
 
 def _specs(attributes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,4 +54,10 @@ class InventorySettings(BaseModel):
         None  # where to look for packages; None: every folder that is found
     )
     max_packages: int = Field(default=5000, ge=0)  # a scan takes no more than the first so many, by name
+    gone_after_hours: float | None = Field(default=168.0, gt=0, le=876_000)  # null: hosts are never gone
     skip_filesystem_types: frozenset[str] = PSEUDO_FILESYSTEMS
+
+    @property
+    def gone_after(self) -> timedelta | None:
+        """Return how long a host may be unseen before it counts as gone."""
+        return None if self.gone_after_hours is None else timedelta(hours=self.gone_after_hours)

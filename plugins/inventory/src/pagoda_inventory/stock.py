@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from pagoda_inventory.schema import LAST_SEEN
 from pagoda_plugin_sdk import HookRejected
 from pagoda_plugin_sdk.models import Entry
 from pagoda_plugin_sdk.protocols import EntityProtocol, EntryProtocol, UserProtocol
@@ -133,7 +134,7 @@ class Stock:
             values = {**stored.values, **differing}
             self._stored[entity_name][name] = StoredEntry(entry=stored.entry, values=values)
         before = self._outcomes.get((entity_name, name), StockOutcome.UNCHANGED)
-        is_news = before is StockOutcome.UNCHANGED and differing
+        is_news = before is StockOutcome.UNCHANGED and differing.keys() - {LAST_SEEN}
         self._outcomes[entity_name, name] = StockOutcome.UPDATED if is_news else before
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pagoda_inventory.facts import MachineFacts, take_facts
+from pagoda_inventory.gone import mark_gone_hosts
 from pagoda_inventory.names import cut
 from pagoda_inventory.scanning import Scan
 from pagoda_inventory.schema import ensure_schema
@@ -20,27 +21,30 @@ def scan(job: JobContext) -> dict[str, Any]:
     """Take stock of the machine that this worker runs on.
 
     The result is ``{"host", "scanned_at", "entries", "created": {entity: n}, "updated", "unchanged", "gone",
-    "refused"}``; `entries` are those of things that were found. Running it again is safe at any time.
+    "refused", "gone_hosts": [name]}``; `entries` are those of things that were found.
+    Running it again is safe at any time.
     """
     job.progress(0, "Looking at the machine")
     facts = take_facts(job.settings)
     job.checkpoint()
     # Who asks for a scan writes with their own rights; one that nobody asked for, with the plugin's.
     with job.authority() if job.user is None else nullcontext():
-        return take_stock(job, facts)
+        return take_stock(job, facts, job.settings.gone_after)
 
 
-def take_stock(job: JobContext, facts: MachineFacts) -> dict[str, Any]:
-    """Store the facts of one machine and return the job's result."""
+def take_stock(job: JobContext, facts: MachineFacts, gone_after: timedelta | None = None) -> dict[str, Any]:
+    """Store the facts of one machine, mark hosts that were not seen for `gone_after`; return the result."""
     for remark in facts.packages.remarks if facts.packages else ():
         job.log.warning(remark)
-    stock = Stock(job.user, ensure_schema(job.user), job.log)
+    entities = ensure_schema(job.user)
+    stock = Stock(job.user, entities, job.log)
     Scan(job, stock, facts).run()
     result = {
         "host": cut(facts.host.hostname),
         "scanned_at": datetime.now(UTC).isoformat(),
         "entries": stock.present(),
         **stock.counts(),
+        "gone_hosts": mark_gone_hosts(job, entities, gone_after) if gone_after else [],
     }
     job.log.info(f"{result['entries']} entries of {result['host']} are in stock", **stock.counts())
     job.progress(100, "Done")

@@ -30,6 +30,15 @@ class InventoryLastScanSerializer(serializers.Serializer[Any]):
     age_seconds = serializers.FloatField(read_only=True)
 
 
+class InventoryHostSerializer(serializers.Serializer[Any]):
+    """A host of the stock."""
+
+    id = serializers.IntegerField(read_only=True)  # of its entry: DELETE /api/v2/entries/<id>/ removes it
+    host = serializers.CharField(read_only=True)
+    last_seen = serializers.DateTimeField(read_only=True, allow_null=True)
+    is_gone = serializers.BooleanField(read_only=True)
+
+
 class InventorySummarySerializer(serializers.Serializer[Any]):
     """The stock as a whole."""
 

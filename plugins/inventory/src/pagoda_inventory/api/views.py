@@ -7,11 +7,17 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pagoda_inventory.api.serializers import InventoryScanSerializer, InventorySummarySerializer
+from pagoda_inventory.api.serializers import (
+    InventoryHostSerializer,
+    InventoryScanSerializer,
+    InventorySummarySerializer,
+)
+from pagoda_inventory.gone import last_seen
 from pagoda_inventory.last_scan import age_seconds, last_scans
-from pagoda_inventory.schema import SCHEMA
-from pagoda_plugin_sdk import Job, PluginAPIView, PluginTaskRegistry
+from pagoda_inventory.schema import HOST, SCHEMA
+from pagoda_plugin_sdk import Job, PluginAPIView, PluginPagination, PluginTaskRegistry
 from pagoda_plugin_sdk.models import Entity, Entry
+from pagoda_plugin_sdk.protocols import EntityProtocol
 
 READABLE = 2
 
@@ -55,8 +61,7 @@ class SummaryView(InventoryView):
         return Response(InventorySummarySerializer(summary).data)
 
     def _counts(self, user: Any) -> list[dict[str, Any]]:
-        stored = Entity.objects.filter(name__in=list(SCHEMA), is_active=True)
-        readable = {entity.name: entity for entity in stored if entity.may_permitted(user, READABLE)}
+        readable = readable_entities(user)
         return [
             {
                 "entity": name,
@@ -65,3 +70,32 @@ class SummaryView(InventoryView):
             for name in SCHEMA
             if name in readable
         ]
+
+
+class HostsView(InventoryView):
+    """Lists the hosts that the user may read, page by page: when each was last seen, and which are gone."""
+
+    serializer_class: ClassVar[type[Any]] = InventoryHostSerializer
+
+    def get(self, request: Request) -> Response:
+        schemas = [entity for name, entity in readable_entities(request.user).items() if name == HOST]
+        hosts = Entry.objects.filter(schema__in=schemas, is_active=True).order_by("name")
+        paginator = PluginPagination()
+        page = list(paginator.paginate_queryset(hosts, request, view=self))
+        values = Entry.objects.read_attrs(page)
+        rows = [
+            {
+                "id": host.id,
+                "host": host.name,
+                "last_seen": last_seen(host, values[host.id]),
+                "is_gone": values[host.id].get("present") is False,
+            }
+            for host in page
+        ]
+        return paginator.get_paginated_response(InventoryHostSerializer(rows, many=True).data)
+
+
+def readable_entities(user: Any) -> dict[str, EntityProtocol]:
+    """Return the inventory's entities that a user may read, by name."""
+    stored = Entity.objects.filter(name__in=list(SCHEMA), is_active=True)
+    return {entity.name: entity for entity in stored if entity.may_permitted(user, READABLE)}
