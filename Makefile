@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ images: setup ## Build the images pagoda-api and pagoda-worker (ARGS="--plugins 
 
 plugins-lock: setup ## Pin what PLUGINS="acme==1.2 plugins/mine" need beyond the host, for the images
 	@$(BIN)/python tools/plugins_lock.py $(PLUGINS)
+
+test-browser: setup ## Walk through the console with Debian's Chromium, on a running host with workers (ARGS for pytest)
+	@$(BIN)/python -m tools.run_tests browser $(ARGS)
 
 test-integration: setup ## Test the images on real servers, with Docker (SMOKE=1 for the short part, ARGS for pytest)
 	@$(BIN)/python -m tools.integration $(if $(SMOKE),--smoke) $(ARGS)

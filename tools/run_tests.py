@@ -51,6 +51,7 @@ SUITES = {
     "author": Suite(folders=("tests/author",), waits=True),
     "observability": Suite(folders=("tests/observability",), waits=True),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
+    "browser": Suite(folders=("tests/browser",), is_named=True),
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]

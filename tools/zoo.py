@@ -58,15 +58,16 @@ class ZooHost:
         self.stack = stack
         self.address = f"127.0.0.1:{free_port()}"
         self.client = httpx.Client(base_url=f"http://{self.address}", timeout=300)
+        self.password = ""  # of its administrator, once it is started
 
     def start(self, *, workers: bool) -> None:
         """Start everything and wait until it is ready."""
-        password = prepare(self.stack)
+        self.password = prepare(self.stack)
         self.stack.start("api", "pagoda_api.cli", "serve", "--bind", self.address, "--workers", "2")
         if workers:
             self.stack.start("workers", "pagoda_worker.cli", "up")
         self.stack.wait_for("/readyz", lambda: is_ready(self.client), READY_SECONDS)
-        login = {"username": ADMIN, "password": password}
+        login = {"username": ADMIN, "password": self.password}
         token = self.checked("POST", "/api/v2/auth/token/", 200, json=login)["token"]
         self.client.headers["Authorization"] = f"Token {token}"
 

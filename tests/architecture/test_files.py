@@ -13,7 +13,7 @@ REGISTRY_HOSTS = [
     *(r"docker\.(?:io|com)", r"ghcr\.io", r"quay\.io", r"gcr\.io", r"registry\.k8s\.io"),
 ]
 MACHINE_PATHS = re.compile(r"(?<![\w.~/-])/(?:root|work|home/\w+|Users/\w+|opt/(?:pypi|wheels))/\w")
-EXECUTABLE = {".ci/run", ".ci/docker"}
+EXECUTABLE = {".ci/run", ".ci/docker", ".ci/chromium"}
 
 
 def text_of(path: Path) -> str:

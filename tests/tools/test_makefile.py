@@ -77,6 +77,7 @@ def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
         "demo",
         "test-chart",
         "images",
+        "test-browser",
         "test-integration",
     }
     assert set(called) <= set(targets)
@@ -87,7 +88,8 @@ def ci(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Run a copy of `.ci/run` with a `make` that prints its target, waits and fails as it is told."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    (tmp_path / ".ci" / "docker").touch()
+    for script in ("chromium", "docker"):
+        (tmp_path / ".ci" / script).touch()
     fake = tmp_path / "bin" / "make"
     fake.parent.mkdir()
     fake.write_text(
@@ -110,7 +112,9 @@ def test_ci_passes_when_every_step_does(ci: Callable[[str], subprocess.Completed
     assert ci("").returncode == 0
 
 
-@pytest.mark.parametrize("step", ["lint", "test", "bounds", "docs", "demo", "test-chart", "images"])
+@pytest.mark.parametrize(
+    "step", ["lint", "test", "bounds", "docs", "demo", "test-chart", "images", "test-browser"]
+)
 def test_ci_fails_with_a_step_and_shows_its_output(
     ci: Callable[[str], subprocess.CompletedProcess[str]], step: str
 ) -> None:

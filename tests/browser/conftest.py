@@ -1,0 +1,66 @@
+"""One Pagoda and one browser for all tests; a window notes what no page may do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tools.console_stage import CHROMIUM, Stage, stage
+from tools.stack import ADMIN, DEMO_PLUGINS
+
+PLUGINS = Path(__file__).parents[1] / "fixtures" / "browser"
+ENVIRON = {
+    "PLUGIN_EXAMPLES_DIR": str(PLUGINS),
+    "ENABLED_PLUGINS": f"{DEMO_PLUGINS['ENABLED_PLUGINS']},moody",
+    "BREAKER_CONSECUTIVE_FAILURES": "2",
+    "BREAKER_COOLDOWN_SECONDS": "2",
+}
+NO_CHROMIUM = "there is no `chromium`; install Debian's package"
+
+type Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The running host with its browser."""
+    if CHROMIUM is None:
+        assert os.environ.get("CI") != "true", NO_CHROMIUM
+        pytest.skip(NO_CHROMIUM)
+    with stage(tmp_path_factory.mktemp("browser"), ENVIRON) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(live: Stage) -> Iterator[Open]:
+    """Open windows; at the end none has asked another host, broken the policy or raised an error."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def watch(page: Page) -> Page:
+        page.on("console", lambda told: _noted(faults, told.type == "error", told.text))
+        page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
+        page.on("request", lambda asked: _noted(faults, not asked.url.startswith(live.url), asked.url))
+        return page
+
+    def opened(name: str | None = ADMIN, **options: Any) -> Page:
+        context = live.context(**options) if name is None else live.context_of(name, **options)
+        contexts.append(context)
+        return watch(context.new_page())
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _noted(faults: list[str], is_fault: bool, text: str) -> None:
+    """Note a fault. A refused page is none: the browser tells its status as an error."""
+    if is_fault and not text.startswith(
+        ("data:", "Failed to load resource: the server responded with a status")
+    ):
+        faults.append(text)
