@@ -22,9 +22,12 @@ UNREAD = (
     "locale/[!e]*/LC_MESSAGES/*.mo", "locale/e[!n]*/LC_MESSAGES/*.mo",  # languages: the host speaks English
     "django/contrib/gis/**/*",  # needs libraries that are not in the images
     "allauth/socialaccount/providers/[!bo]*/**/*",  # of accounts; OpenID Connect is the one that is used
-    "pygments/lexers/[a-oqrt-z]*.py",  # colours for languages: command lines show Python and plain text
+    "pygments/lexers/[a-oqrt-z]*.py", "pygments/lexers/p[!y]*.py", "pygments/lexers/s[!p]*.py",
+    "pygments/lexers/_*_builtins.py",  # colours for languages: command lines show Python and plain text
     "tornado/test/**/*", "jsonschema/tests/**/*", "jsonschema/benchmarks/**/*", "referencing/tests/**/*",
-    "yaml/_yaml*.so", "wcwidth/_wcwidth_c*.so",  # faster twins of what is there in Python, and seldom runs
+    "wcwidth/_wcwidth_c*.so", "charset_normalizer/*.so",  # faster twins of Python that seldom runs
+    "wcwidth/table_grapheme_overrides/_known_*.py",  # of terminals; it goes without where they are not there
+    "static/admin/js/vendor/*/*[!n].js", "static/django_htmx/*[!n].js",  # beside their *.min.js
 )  # fmt: skip
 """Files of packages that nothing uses at run time."""
 WHEEL = re.compile(r"\S+\.whl#sha256=[0-9a-f]{64}")
@@ -49,9 +52,7 @@ def main() -> None:
     _pip(python, "check")
     _run(sys.executable, "-m", "cyclonedx_py", "environment", str(python),
          "--output-reproducible", "--output-file", str(arguments.into / "sbom.cdx.json"))  # fmt: skip
-    for path in {path for pattern in UNREAD for path in (arguments.into / "lib").rglob(pattern)}:
-        if path.is_file():
-            path.unlink()
+    leave_out(arguments.into / "lib")
     # Byte code that trusts the sources, as nothing in an image changes: the root file system is read-only.
     _run(
         str(python),
@@ -62,6 +63,13 @@ def main() -> None:
         "unchecked-hash",
         str(arguments.into / "lib"),
     )
+
+
+def leave_out(folder: Path) -> None:
+    """Remove what nothing uses at run time."""
+    for path in {path for pattern in UNREAD for path in folder.rglob(pattern)}:
+        if path.is_file():
+            path.unlink()
 
 
 def divide(plugins: list[str]) -> tuple[list[str], list[str], list[str]]:

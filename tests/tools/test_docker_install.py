@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tools.stack import clean_environ
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,3 +58,50 @@ def test_the_committed_lock_is_that_of_the_default_plugins() -> None:
 @pytest.mark.parametrize("word", ["RUN --mount", "COPY --chmod", "--link", "# syntax", "<<"])
 def test_the_dockerfile_builds_with_the_classic_builder(word: str) -> None:
     assert word not in (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+
+
+IMPORT_ALL = """
+import pkgutil, sys
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
+class Image:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path, target)
+        file = Path(spec.origin) if spec and spec.has_location else Path()
+        if not any(file.full_match(f"**/{pattern}") for pattern in sys.argv[1:]):
+            return spec
+        twin = file.with_name(name.rpartition(".")[2] + ".py")
+        if file.suffix == ".py" or not twin.exists():
+            raise ModuleNotFoundError(f"{name} is left out of the images")
+        return spec_from_file_location(name, twin)
+
+sys.meta_path.insert(0, Image)
+from pagoda.cli.startup import set_up
+set_up()
+for host in ("pagoda", "pagoda_api", "pagoda_worker"):
+    for module in pkgutil.walk_packages(import_module(host).__path__, f"{host}."):
+        if not module.name.endswith("__main__") and ".testing" not in module.name:
+            import_module(module.name)
+            print(module.name)
+"""
+
+
+def test_nothing_that_is_left_out_is_imported(install: ModuleType, tmp_path: Path) -> None:
+    environ = clean_environ() | {
+        "DJANGO_SETTINGS_MODULE": "pagoda_api.settings",
+        "PAGODA_DATA_DIR": str(tmp_path),
+        "PAGODA_ENV_FILE": "",
+        "PAGODA_OIDC_ISSUER": "https://login.example.org",
+        "PAGODA_OIDC_CLIENT_ID": "pagoda",
+        "PAGODA_OIDC_CLIENT_SECRET": "secret",
+    }
+
+    command = (sys.executable, "-c", IMPORT_ALL, *install.UNREAD)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) > 300
