@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -113,6 +113,9 @@ docs-serve: setup ## Serve the site of docs/ on loopback, with reload
 
 openapi: setup ## Write docs/openapi.json, the schema of the host's own API
 	@$(BIN)/python -m tools.openapi
+
+messages: setup ## Bring the catalogues of the console's languages to what its pages say
+	@$(BIN)/python -m tools.messages
 
 clean: ## Remove environments and caches
 	rm -rf .venv .uv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -29,7 +29,14 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
     user.save()
     entity, entry = f"/console/entities/{web.schema_id}/", f"/console/entries/{web.pk}/"
     urls = ["/console/", "/console/search/?q=w", "/console/entities/", entity, f"{entity}new/", entry]
-    urls += [f"{entry}edit/", f"{entry}delete/", f"{entry}history/", "/console/jobs/", "/console/plugins/"]
+    urls += [
+        f"{entry}edit/",
+        f"{entry}delete/",
+        f"{entry}history/",
+        "/console/jobs/",
+        "/console/plugins/",
+        "/console/me/",
+    ]
     urls += ["/console/entries/99999/"]
     found: dict[str, Any] = {}
     asked: list[str] = []

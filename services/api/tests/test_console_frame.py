@@ -14,7 +14,14 @@ from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("console-home", "console-search", "console-entities", "console-jobs", "console-plugins")
+PAGES = (
+    "console-home",
+    "console-search",
+    "console-entities",
+    "console-jobs",
+    "console-plugins",
+    "console-me",
+)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import is_valid_path, reverse
+from django.utils.translation import get_language_from_request, override
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -231,7 +232,8 @@ def refused(
     """Answer in the form that the path promises: JSON or a page."""
     body = {"detail": detail, "code": code, "request_id": request_id_of(request)}
     if not _wants_json(request):
-        page = render_to_string("console/refused.html", {"title": HTTPStatus(status).phrase, **body})
+        with override(get_language_from_request(request)):
+            page = render_to_string("console/refused.html", {"title": HTTPStatus(status).phrase, **body})
         return logged(HttpResponse(page, status=status))
     return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=status))
 

@@ -84,5 +84,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "pagoda_api.prefix.PrefixedStaticFiles"},
 }
+LANGUAGES = [("en", "English"), ("ja", "日本語")]  # of the console: the API's words are English
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = globals()["SESSION_COOKIE_SECURE"]
 LOGIN_URL = "console-login"
 CSRF_FAILURE_VIEW = "pagoda_api.problems.csrf_failure"

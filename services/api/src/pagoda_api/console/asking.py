@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.urls import get_script_prefix, resolve, reverse
+from django.utils.translation import gettext
 
 type Query = Mapping[str, str | int | Sequence[str]]
 type Path = Mapping[str, str | int]
@@ -102,8 +103,14 @@ def faults_of(answer: Answer) -> tuple[dict[str, list[str]], str]:
     detail = str(data.get("detail") or "")
     plugin = data.get("plugin")
     if plugin and repr(plugin) not in detail:
-        detail = f"Plugin {plugin!r} refuses it. {detail}".strip()
+        detail = f"{gettext('Plugin %r refuses it.') % plugin} {detail}".strip()
     return faults, detail
+
+
+def told(answer: Answer) -> list[str]:
+    """Return what a refusal says, line by line."""
+    faults, detail = faults_of(answer)
+    return [*([detail] if detail else []), *(f"{key}: {' '.join(each)}" for key, each in faults.items())]
 
 
 def _listed(messages: object) -> Sequence[object]:

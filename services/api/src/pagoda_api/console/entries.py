@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
-from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get
+from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
 from pagoda_api.console.frame import is_fragment, page, show, with_query
 from pagoda_api.console.values import (
     AttrField,
@@ -127,7 +128,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     answer = ask(request, "entry-detail", {"pk": pk}, method="DELETE")
     if not answer.is_ok:
         return show(request, "entry_delete.html", {"entry": found, "faults": told(answer)}, answer.status)
-    messages.success(request, f"Entry {found['name']} is deleted. Its page can restore it.")
+    messages.success(request, gettext("Entry %s is deleted. Its page can restore it.") % found["name"])
     return redirect("console-entity", pk=found["schema"]["id"])
 
 
@@ -192,12 +193,6 @@ def _cells(entry: Mapping[str, Any], columns: list[str]) -> list[Mapping[str, An
     return [by_name.get(name) for name in columns]
 
 
-def told(answer: Answer) -> list[str]:
-    """Return what a refusal says, line by line."""
-    faults, detail = faults_of(answer)
-    return [*([detail] if detail else []), *(f"{key}: {' '.join(each)}" for key, each in faults.items())]
-
-
 def _version(answer: Answer) -> str:
     """Return what tells one state of an entry from another: its ETag where the API has one."""
     return str(answer.headers.get("ETag") or answer.data["updated_time"])
@@ -231,7 +226,7 @@ def _sent(request: HttpRequest, context: dict[str, Any], stored: Mapping[str, An
             request, "entry-detail", {"pk": stored["id"]}, method="PATCH", data=data, headers=headers
         )
     if answer.is_ok:
-        messages.success(request, f"Entry {answer.data['name']} is stored.")
+        messages.success(request, gettext("Entry %s is stored.") % answer.data["name"])
         return redirect("console-entry", pk=answer.data["id"])
     if stored is not None and answer.status == CHANGED_MEANWHILE:
         return edit(request, pk=stored["id"])  # which finds the version that is stored now

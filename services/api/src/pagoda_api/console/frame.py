@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import get_language_from_request, override
 
 from pagoda.domain.user.models import User
 from pagoda_api.console.asking import Refused, faults_of
@@ -44,16 +45,26 @@ def page(view: View) -> View:
     def served(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path(), reverse("console-login"))
-        try:
-            response = view(request, *args, **kwargs)
-        except Refused as error:
-            answer = error.answer
-            faults, detail = faults_of(answer)
-            told = " ".join([detail, *(f"{key}: {' '.join(each)}" for key, each in faults.items())]).strip()
-            response = refused(request, told, str(answer.data.get("code", "refused")), answer.status)
+        with speaking(request):
+            try:
+                response = view(request, *args, **kwargs)
+            except Refused as error:
+                answer = error.answer
+                faults, detail = faults_of(answer)
+                told = " ".join([detail, *(f"{key}: {' '.join(each)}" for key, each in faults.items())])
+                code = str(answer.data.get("code", "refused"))
+                response = refused(request, told.strip(), code, answer.status)
         return guarded(response)
 
     return served
+
+
+def speaking(request: HttpRequest) -> override:
+    """Return the language of whoever looks: the one they chose, else their browser's, for a `with`.
+
+    Django's middleware does so for every request, those of the API among them.
+    """
+    return override(get_language_from_request(request))
 
 
 def guarded[R: HttpResponse](response: R) -> R:

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from pagoda_api.console.asking import ask, get
-from pagoda_api.console.entries import page_links, told
+from pagoda_api.console.asking import ask, get, told
+from pagoda_api.console.entries import page_links
 from pagoda_api.console.frame import is_fragment, page, show
 from pagoda_plugin_sdk.operations import JobStatus
 

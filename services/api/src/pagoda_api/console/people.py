@@ -1,4 +1,4 @@
-"""Logging in and out, and how pages look."""
+"""Logging in and out, how pages look, and what belongs to oneself: tokens and the password."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST, require_safe
 
-from pagoda_api.console.frame import THEME_COOKIE, THEMES, guarded
+from pagoda.domain.user.models import Scope
+from pagoda_api.console.asking import ask, faults_of, get, told
+from pagoda_api.console.frame import THEME_COOKIE, THEMES, guarded, page, show, speaking
 
 
 class ConsoleLoginView(LoginView):
@@ -26,7 +31,10 @@ class ConsoleLoginView(LoginView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer under the console's policy."""
-        response = super().dispatch(request, *args, **kwargs)
+        with speaking(request):
+            response = super().dispatch(request, *args, **kwargs)
+            if isinstance(response, TemplateResponse):
+                response.render()
         return guarded(response) if isinstance(response, HttpResponse) else response
 
     def get_context_data(self, **known: Any) -> dict[str, Any]:
@@ -59,3 +67,54 @@ def theme(request: HttpRequest) -> HttpResponse:
             secure=request.is_secure(),
         )
     return response
+
+
+@page
+@require_safe
+def me(request: HttpRequest) -> HttpResponse:
+    """Show who one is, one's tokens, and the forms that change what is one's own."""
+    return _own(request)
+
+
+@page
+@require_POST
+def new_token(request: HttpRequest) -> HttpResponse:
+    """Make an API token; this answer is the only one that shows it."""
+    days, networks = request.POST.get("days", ""), request.POST.get("networks", "").split()
+    data: dict[str, Any] = {"name": request.POST.get("name", ""), "scope": request.POST.get("scope", "")}
+    data |= {"lifetime": f"P{days}D"} if days else {}
+    data |= {"networks": networks} if networks else {}
+    answer = ask(request, "my-tokens", method="POST", data=data)
+    if answer.is_ok:
+        return _own(request, made=answer.data)
+    return _own(request, answer.status, token=data, token_faults=told(answer))
+
+
+@page
+@require_POST
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """Revoke one of one's tokens."""
+    answer = ask(request, "my-token", {"pk": pk}, method="DELETE")
+    for fault in [] if answer.is_ok else told(answer):
+        messages.error(request, fault)
+    return redirect("console-me")
+
+
+@page
+@require_POST
+def password(request: HttpRequest) -> HttpResponse:
+    """Change one's password, which ends all tokens and all other sessions."""
+    fields = {key: request.POST.get(key, "") for key in ("old_password", "new_password", "again")}
+    if fields["new_password"] != fields.pop("again"):
+        return _own(request, 400, password_faults={"again": [gettext("The two are not the same.")]})
+    answer = ask(request, "my-password", method="POST", data=fields)
+    if answer.is_ok:
+        messages.success(request, gettext("Your password is changed; your tokens have ended."))
+        return redirect("console-me")
+    faults, detail = faults_of(answer)
+    return _own(request, answer.status, password_faults=faults, faults=[detail] if detail else [])
+
+
+def _own(request: HttpRequest, status: int = 200, **shown: Any) -> HttpResponse:
+    context = {"me": get(request, "me"), "tokens": get(request, "my-tokens"), "scopes": Scope.choices}
+    return show(request, "me.html", {**context, "password_faults": {}, **shown}, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path, re_path
+from django.views.i18n import set_language
 
 from pagoda_api.console import entries, home, jobs, people, plugins
 
@@ -11,6 +12,11 @@ urlpatterns = [
     path("login/", people.ConsoleLoginView.as_view(), name="console-login"),
     path("logout/", people.ConsoleLogoutView.as_view(), name="console-logout"),
     path("theme/", people.theme, name="console-theme"),
+    path("language/", set_language, name="console-language"),
+    path("me/", people.me, name="console-me"),
+    path("me/tokens/", people.new_token, name="console-token-new"),
+    path("me/tokens/<int:pk>/revoke/", people.revoke_token, name="console-token-revoke"),
+    path("me/password/", people.password, name="console-password"),
     path("search/", home.search, name="console-search"),
     path("entities/", entries.entities, name="console-entities"),
     path("entities/<int:pk>/", entries.entity, name="console-entity"),

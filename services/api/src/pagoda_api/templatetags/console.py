@@ -10,19 +10,43 @@ from django import template
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop
 
 register = template.Library()
 
-_NOTHING = SafeString('<span class="none">none</span>')
+_NOOP = gettext_noop  # marks a word that the host's code has, to be translated where it is shown
+WORDS = (
+    *(_NOOP("preparing"), _NOOP("waiting"), _NOOP("scheduled"), _NOOP("queued"), _NOOP("running")),
+    *(_NOOP("canceling"), _NOOP("finished"), _NOOP("processing"), _NOOP("done"), _NOOP("error")),
+    *(_NOOP("timeout"), _NOOP("canceled"), _NOOP("warning")),
+    *(_NOOP("discovered"), _NOOP("loaded"), _NOOP("active"), _NOOP("skipped")),
+    *(_NOOP("ok"), _NOOP("idle"), _NOOP("degraded"), _NOOP("failing")),
+    *(_NOOP("closed"), _NOOP("open"), _NOOP("half_open")),
+    *(_NOOP("load"), _NOOP("endpoint"), _NOOP("hook"), _NOOP("task"), _NOOP("page")),
+    *(_NOOP("read-write"), _NOOP("read-only")),
+    *(_NOOP("auto"), _NOOP("light"), _NOOP("dark")),
+    *(_NOOP("Bad Request"), _NOOP("Forbidden"), _NOOP("Not Found"), _NOOP("Method Not Allowed")),
+    *(_NOOP("Internal Server Error"), _NOOP("Service Unavailable"), _NOOP("Too Many Requests")),
+)
 CUT = 200
 """Characters of a text that a table shows."""
+
+
+def _nothing() -> SafeString:
+    return format_html('<span class="none">{}</span>', gettext("none"))
+
+
+@register.filter
+def word(value: str) -> str:
+    """Return one of the host's own words in the language of the page; any other as it is."""
+    return gettext(str(value)) if value else ""
 
 
 @register.filter
 def moment(value: datetime | str | None) -> SafeString | str:
     """Return a moment for people and programs: UTC, to the second."""
     if not value:
-        return _NOTHING
+        return _nothing()
     instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     if instant.tzinfo is not None:
         instant = instant.astimezone(UTC)
@@ -39,14 +63,14 @@ def pretty(value: Any) -> str:
 def value(type_name: str, held: Any, *, brief: bool = False) -> SafeString:
     """Return a value by the name of its type; `brief` for a table. Any: a JSON value."""
     if not type_name:
-        return _NOTHING
+        return _nothing()
     if held is None or held == []:
-        return _NOTHING
+        return _nothing()
     if not type_name.startswith("array_"):
         return _element(type_name, held, brief)
     shown = [(_element(type_name.removeprefix("array_"), each, brief),) for each in held]
     if brief:
-        more = format_html(" and {} more", len(shown) - 3) if len(shown) > 3 else ""
+        more = gettext(" and %d more") % (len(shown) - 3) if len(shown) > 3 else ""
         return format_html("{}{}", format_html_join(", ", "{}", shown[:3]), more)
     return format_html('<ul class="values">{}</ul>', format_html_join("", "<li>{}</li>", shown))
 
@@ -54,7 +78,7 @@ def value(type_name: str, held: Any, *, brief: bool = False) -> SafeString:
 def _element(type_name: str, held: Any, brief: bool) -> SafeString:
     match type_name, held:
         case _, None:
-            return _NOTHING
+            return _nothing()
         case "object", {"id": pk, "name": name}:
             return format_html('<a href="{}">{}</a>', reverse("console-entry", args=[pk]), name)
         case "named_object", {"name": name, "object": target}:
@@ -62,7 +86,7 @@ def _element(type_name: str, held: Any, brief: bool) -> SafeString:
         case _, {"name": name}:
             return format_html("{}", name)
         case "boolean", _:
-            return SafeString("yes" if held else "no")
+            return format_html("{}", gettext("yes") if held else gettext("no"))
         case "datetime", str():
             return format_html('<time datetime="{}">{}</time>', held, held.replace("T", " "))
         case _, str() if brief and len(held) > CUT:

@@ -1,0 +1,78 @@
+"""What the console says, in its languages: `make messages` brings the catalogues to what the pages hold.
+
+Babel reads and writes them: Django's own command needs the programs of GNU gettext, which no package
+of Python brings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from django.utils.translation.template import templatize
+
+API = Path(__file__).parents[1] / "services/api/src/pagoda_api"
+CATALOGUES = sorted(API.glob("locale/*/LC_MESSAGES/django.po"))
+KEYWORDS = {**DEFAULT_KEYWORDS, "_NOOP": None, "gettext_noop": None}
+
+
+def said() -> set[str]:
+    """Return what the console's templates and modules mark for translation."""
+    sources = [
+        *API.glob("console/*.py"),
+        *API.glob("templatetags/*.py"),
+        *API.glob("templates/console/*.html"),
+    ]
+    return {text for source in sources for text in _marked(source)}
+
+
+def _marked(source: Path) -> Iterator[str]:
+    text = source.read_text()
+    if source.suffix == ".html":
+        text = f"({re.sub(r'\s+', ' ', templatize(text))})"  # one line: its indentation means nothing
+    found = extract("python", BytesIO(text.encode()), KEYWORDS, options={"encoding": "utf-8"})
+    for _line, message, _comments, _context in found:
+        if not isinstance(message, str):
+            raise SystemExit(f"{source}: plural forms are not looked for; write it without: {message}")
+        yield message
+
+
+def read(path: Path) -> Catalog:
+    """Return a catalogue."""
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parts[-3])
+
+
+def compiled(catalogue: Catalog) -> bytes:
+    """Return what the process loads of it."""
+    out = BytesIO()
+    write_mo(out, catalogue)
+    return out.getvalue()
+
+
+def main() -> None:
+    """Write all of them: what is said and has no text yet gets an empty one, what is said no more goes."""
+    texts = said()
+    for path in CATALOGUES:
+        catalogue = read(path)
+        for message in list(catalogue):
+            if message.id and message.id not in texts:
+                del catalogue[message.id]
+        for text in texts:
+            if text not in catalogue:
+                catalogue.add(text)
+        with path.open("wb") as file:
+            write_po(file, catalogue, width=0, sort_output=True, omit_header=False)
+        path.with_suffix(".mo").write_bytes(compiled(catalogue))
+        missing = [message.id for message in catalogue if message.id and not message.string]
+        print(f"{path.parts[-3]}: {len(texts)} messages, without a text: {missing or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
