@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import secrets
 import shlex
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,18 @@ import helm_python
 import httpx
 import yaml
 
-from tools.chart.cluster_access import CHART, Cluster, ClusterFault, NoCluster
+from tools.chart.cluster_access import CHART, RELEASE, Cluster, ClusterFault, NoCluster
 from tools.chart.samples import BAD_MIGRATION_FILES
 
 NEEDS = """cluster-test needs a cluster, and found none: {reason}
   - kubectl, for the commands that the notes print, and a kubeconfig (KUBECONFIG, or ~/.kube/config) whose
-    current context may make namespaces, and cordon a node
+    current context may make namespaces, and cordon a node; Helm's own
+    commands are done by its library; on this machine the ports 8000 and 5555 are free
   - Kubernetes 1.27 or newer with a default StorageClass, and a network that enforces NetworkPolicies
   - the images pagoda-api and pagoda-worker, tagged with the chart's appVersion, where its nodes find them:
     `make images` prints how to push them (then --values FILE with image.registry) or to load them"""
 
+ROOT = CHART.parents[2]
 EX_NO_CLUSTER = 2
 BAD_PLUGIN = {"plugins": {"nobody-provides-this": {"operationIds": [9990, 9999]}}}
 CHANGE = {"config": {"PAGODA_LOG_LEVEL": "DEBUG"}}
@@ -38,6 +42,13 @@ BAD_TAG = {"image": {"tag": "there-is-none"}, "releaseCheck": {"activeDeadlineSe
 BAD_TIMEOUT_SECONDS = 180
 OF_PAGODA = ("api", "coreWorker", "dispatcher", "flower", "migrations", "releaseCheck", "pluginDefaults")
 ANSWER_SECONDS = 60
+READMES = {ROOT / "README.md": "## Run it on Kubernetes", CHART / "README.md": "# The chart `pagoda`"}
+NOT_RUN = {
+    "make images": "the images are there before, as said above",
+    "make test-chart": "it needs no cluster",
+    "make cluster-test": "this is it",
+}
+"""Commands that the READMEs print for a cluster, and why no step runs them."""
 
 
 def main(arguments: list[str]) -> int:
@@ -64,8 +75,7 @@ def main(arguments: list[str]) -> int:
 def steps(cluster: Cluster, values: dict[str, Any]) -> dict[str, Callable[[], str]]:
     """Return ``{name: what to do}`` in order; each returns a fact, or raises what broke."""
     return {
-        "install": lambda: cluster.install(values),
-        "helm test": cluster.test,
+        "what README prints": lambda: run_readme(cluster, values),
         "what NOTES print": lambda: run_notes(cluster, values),
         "upgrade under load": lambda: _under_load(
             cluster, values, lambda: cluster.upgrade(_merged(values, CHANGE))
@@ -95,27 +105,70 @@ def _run(cluster: Cluster, values: dict[str, Any]) -> int:
     return 0
 
 
+def printed() -> list[list[str]]:
+    """Return the commands that the READMEs print for a cluster, in order, as words; each once."""
+    found: dict[str, None] = {}
+    for path, heading in READMES.items():
+        section = path.read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n#")[0]
+        lines = [shlex.split(line, comments=True) for line in section.splitlines() if line.startswith("    ")]
+        found |= dict.fromkeys(map(shlex.join, filter(None, lines)))
+    return [shlex.split(command) for command in found]
+
+
+def run_readme(cluster: Cluster, values: dict[str, Any]) -> str:
+    """Do what the READMEs print for a cluster, with the values of this test."""
+    told = []
+    for words in printed():
+        command = shlex.join(words)
+        if command in NOT_RUN:
+            told.append(f"{command}: not run, {NOT_RUN[command]}")
+        else:
+            told.append(f"{command}: {run_helm(cluster, words, values)}")
+    return "; ".join(told)
+
+
+def run_helm(cluster: Cluster, words: list[str], values: dict[str, Any]) -> str:
+    """Do in the test's namespace what a printed command of Helm says.
+
+    Raises:
+        ClusterFault: it is none of those that a release is tried with.
+    """
+    match words:
+        case ["helm", "install", name, chart] if (name, ROOT / chart) == (RELEASE, CHART):
+            return cluster.install(values)
+        case ["helm", "test", name] | ["helm", "-n", cluster.namespace, "test", name] if name == RELEASE:
+            return cluster.test()
+    raise ClusterFault(f"{shlex.join(words)} is printed, and no step of this test does it")
+
+
 def run_notes(cluster: Cluster, values: dict[str, Any]) -> str:
     """Run the commands that the notes of the installation print, and ask for the addresses beside them."""
     notes = cluster.rendered(values, "NOTES.txt")
     lines = [line.strip() for line in notes.splitlines()]
-    forwards = [shlex.split(line) for line in lines if " port-forward " in line]
-    commands = [
-        shlex.split(line) for line in lines if line.startswith("kubectl ") and " port-forward " not in line
-    ]
+    commands = [shlex.split(line) for line in lines if line.startswith(("kubectl ", "helm "))]
     for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not done.stdout:
-            raise ClusterFault(f"{shlex.join(command)}: {done.stderr or 'it prints nothing'}")
-    for command in forwards:
-        port = command[-1].partition(":")[0]
-        paths = [urlsplit(line).path for line in lines if line.startswith(f"http://localhost:{port}")]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
-            try:
-                _answers(f"http://localhost:{port}{paths[0] if paths else '/healthcheck'}")
-            finally:
-                forward.terminate()
-    return f"{len(commands) + len(forwards)} commands"
+        if command[0] == "helm":
+            run_helm(cluster, command, values)
+        elif "port-forward" in command:
+            port = command[-1].partition(":")[0]
+            paths = [urlsplit(line).path for line in lines if line.startswith(f"http://localhost:{port}")]
+            _forwarded(command, f"http://localhost:{port}{paths[0] if paths else '/healthcheck'}")
+        else:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode or not done.stdout:
+                raise ClusterFault(f"{shlex.join(command)}: {done.stderr or 'it prints nothing'}")
+    return f"{len(commands)} commands"
+
+
+def _forwarded(command: list[str], url: str) -> None:
+    address = urlsplit(url)
+    with suppress(OSError), socket.create_connection((address.hostname, address.port), timeout=1):
+        raise ClusterFault(f"{shlex.join(command)}: the port is taken on this machine; free it for the test")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
+        try:
+            _answers(url)
+        finally:
+            forward.terminate()
 
 
 def _answers(url: str) -> None:
