@@ -74,5 +74,11 @@ def test_near_misses_names_the_closest(name: str, expected: str) -> None:
     assert near_misses(name, {"inventory", "hello-world"}) == expected
 
 
+def test_near_misses_reads_a_bounded_number_of_names() -> None:
+    names = iter([f"name {number:06}" for number in range(100_000)])
+    assert near_misses("name 00012", names) == " Did you mean 'name 000912', 'name 000812', 'name 000712'?"
+    assert sum(1 for _ in names) == 99_000
+
+
 def test_near_misses_of_nothing_known_is_empty() -> None:
     assert near_misses("inventory", []) == ""

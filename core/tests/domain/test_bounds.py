@@ -10,12 +10,15 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from pagoda.domain.bulk import items
+from pagoda.domain.bulk.items import read_items
 from pagoda.domain.entity import services as entities
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import User
-from pagoda_plugin_sdk.rules.faults import MAX_FAULTS, AttributeTypeError
+from pagoda_plugin_sdk.rules.faults import AttributeTypeError
+from pagoda_plugin_sdk.rules.specs import read_entity_fields
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
@@ -118,17 +121,44 @@ def test_faults_beyond_what_a_reader_can_use_are_counted_and_cost_no_work(
         asked.append(name)
         return ""
 
-    for module in ("incoming", "specs"):
-        monkeypatch.setattr(f"pagoda_plugin_sdk.rules.{module}.near_misses", near_misses)
+    for module in ("pagoda_plugin_sdk.rules.incoming", "pagoda_plugin_sdk.rules.specs", items.__name__):
+        monkeypatch.setattr(f"{module}.near_misses", near_misses)
     with pytest.raises(ValidationError) as caught:
         services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5_000)})
-    assert len(caught.value.messages) == MAX_FAULTS + 1
-    assert caught.value.messages[-1] == "There are 4,950 more faults."
-    assert len(asked) == MAX_FAULTS
+    assert len(caught.value.messages) == 20 + 1
+    assert caught.value.messages[-1] == "There are 4,980 more faults."
+    assert len(asked) == 20
     referral = [f"no {number}" for number in range(1_000)]
-    with pytest.raises(ValidationError, match="There are 950 more faults"):
+    with pytest.raises(ValidationError, match="There are 980 more faults"):
         entities.create_entity(user, name="X", attrs=[{"name": "a", "type": "object", "referral": referral}])
-    assert len(asked) == 2 * MAX_FAULTS
+    assert len(asked) == 2 * 20
+    with pytest.raises(ValidationError, match="There are 4,980 more faults"):
+        read_entity_fields({f"unknown {n}": n for n in range(5_000)})
+    assert len(asked) == 3 * 20
+    item = read_items([{"op": "create", **{f"unknown {n}": n for n in range(5_000)}}], user)[0]
+    assert "There are 4,982 more faults." in str(item.result.error)  # its entity and its name lack, too
+    assert len(asked) == 4 * 20 - 2
+
+
+def test_the_operator_says_how_many_faults_are_told(
+    user: User, host: Entity, limit: Callable[..., None]
+) -> None:
+    limit(domain_max_faults=3)
+    with pytest.raises(ValidationError) as caught:
+        services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5)})
+    assert caught.value.messages[-1] == "There are 2 more faults."
+    assert len(caught.value.messages) == 3 + 1
+
+
+def test_an_unknown_entity_is_compared_with_a_bounded_number_of_names(user: User) -> None:
+    Entity.objects.bulk_create(Entity(name=f"e{number:06}") for number in range(3_000))
+    referral = ["e00998", "e00997"]
+    with (
+        CaptureQueriesContext(connection) as captured,
+        pytest.raises(ValidationError, match=r"'e00998', which does not exist\. Did you mean 'e000998'"),
+    ):
+        entities.create_entity(user, name="X", attrs=[{"name": "a", "type": "object", "referral": referral}])
+    assert sum(query["sql"].count("LIMIT 1000") for query in captured) == 1
 
 
 @pytest.mark.parametrize("count", [20, 400])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from heapq import nsmallest
+from itertools import islice
 from typing import ClassVar
 
 
@@ -111,15 +111,15 @@ class JobTimeLimitExceeded(PagodaError):
 
 
 _COMPARED_CHARACTERS = 100
-_COMPARED_NAMES = 1_000
+COMPARED_NAMES = 1_000
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'a', 'b'?"`` for the known names closest to `name`, or ``""``.
 
-    A name of more than 100 characters is nobody's slip, and of very many known ones the first are compared.
+    A name of more than 100 characters is nobody's slip, and no more than `COMPARED_NAMES` are read.
     """
     if len(name) > _COMPARED_CHARACTERS:
         return ""
-    close = get_close_matches(name, nsmallest(_COMPARED_NAMES, known), n=3, cutoff=0.6)
+    close = get_close_matches(name, sorted(islice(known, COMPARED_NAMES)), n=3, cutoff=0.6)
     return f" Did you mean {', '.join(map(repr, close))}?" if close else ""

@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value
     domain_max_choices: int = Field(default=1_000, ge=1)  # of a select; entities in a referral
     domain_max_bulk_items: int = Field(default=1_000, ge=1, le=10_000)  # writes in one bulk request
+    domain_max_faults: int = Field(default=20, ge=1, le=1_000)  # that one answer tells; it counts the others
 
     # Search
     search_timeout_seconds: float = Field(default=5.0, gt=0, le=60)  # of one search, its count included
@@ -190,6 +191,7 @@ class Settings(BaseSettings):
     job_result_max_bytes: int = Field(default=65_536, ge=1024)  # as JSON
     job_params_max_bytes: int = Field(default=1_048_576, ge=1024)  # as JSON
     job_text_max_characters: int = Field(default=10_000, ge=200)  # longer ones are shortened
+    job_max_queued_per_user: int = Field(default=10_000, ge=1)  # unfinished ones that one user asked for
     job_dispatch_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     pagoda_worker_remote_control: bool = False  # whoever may publish may stop workers and their queues
     celery_db_reuse_max: int = Field(default=1_000_000, ge=1)  # tasks before a worker renews its connection

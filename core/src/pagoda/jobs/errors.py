@@ -61,6 +61,12 @@ class InvalidParams(JobError):
     code: ClassVar[str] = "invalid_params"
 
 
+class TooManyJobs(JobError):
+    """A user has as many unfinished jobs as the setting JOB_MAX_QUEUED_PER_USER allows."""
+
+    code: ClassVar[str] = "too_many_jobs"
+
+
 class NoRunner(JobError):
     """This process can't run jobs."""
 

@@ -80,6 +80,7 @@ class JobManager(models.Manager["Job"]):
 
         Raises:
             UnknownOperation: the plugin has no such operation.
+            TooManyJobs: the user has as many unfinished ones as JOB_MAX_QUEUED_PER_USER allows.
             InvalidParams: params or target can't be stored.
         """
         return self.model.services.submit(
@@ -102,6 +103,7 @@ class JobManager(models.Manager["Job"]):
 
         Raises:
             UnknownOperation: the plugin has no such operation.
+            TooManyJobs: the user would have more unfinished ones than JOB_MAX_QUEUED_PER_USER; none is made.
             InvalidParams: some params can't be stored; no job is made then.
         """
         return self.model.services.submit_many(
@@ -191,6 +193,8 @@ class Job(BoundModel):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["user", "-id"], name="job_user"),
+            # What counts against JOB_MAX_QUEUED_PER_USER
+            models.Index(fields=["user"], name="job_user_open", condition=models.Q(finished_at=None)),
             models.Index(fields=["plugin", "-id"], name="job_plugin"),
             models.Index(fields=["status", "-id"], name="job_status"),
             models.Index(fields=["created_at"], name="job_created"),

@@ -234,6 +234,11 @@ def hidden_numbers() -> tuple[int, ...]:
     return (*hidden, *(o.number for o in PluginTaskRegistry.operations() if o.is_hidden))
 
 
+def hosts_own_numbers() -> tuple[int, ...]:
+    """Return the numbers of what the host does of itself, whoever caused it: its hidden operations."""
+    return tuple(spec.number for spec in core_operations.specs.values() if spec.is_hidden)
+
+
 def method_table() -> dict[int, Handler]:
     """Return ``{operation id: task}`` of core, custom and plugin tasks."""
     return {spec.number: spec.handler for spec in all_specs()}

@@ -6,7 +6,8 @@ from typing import Final
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-MAX_FAULTS: Final = 50  # told of one write; the others are counted
+from pagoda_plugin_sdk.rules.limits import limits
+
 _KEY_LENGTH: Final = 1_000
 
 
@@ -15,7 +16,10 @@ class AttributeTypeError(ValidationError):
 
 
 class Faults:
-    """The faults of one write, collected by what they are about, to be raised at once."""
+    """The faults of one write, collected by what they are about, to be raised at once.
+
+    As many as the setting DOMAIN_MAX_FAULTS are told, the others are counted.
+    """
 
     def __init__(self) -> None:
         self._messages: dict[str, list[ValidationError]] = {}
@@ -25,7 +29,7 @@ class Faults:
     @property
     def is_full(self) -> bool:
         """Whether further ones are counted alone, so that their messages need no work."""
-        return self._count >= MAX_FAULTS
+        return self._count >= limits().domain_max_faults
 
     def add(self, key: str, message: str | ValidationError, code: str | None = None) -> None:
         """Add a fault of field or attribute `key`."""
@@ -48,8 +52,10 @@ class Faults:
             AttributeTypeError: one of them at least is a wrong type.
             ValidationError: there are others.
         """
-        if self._count > MAX_FAULTS:
-            more = ValidationError(f"There are {self._count - MAX_FAULTS:,} more faults.", code="more")
+        if not self._count:
+            return
+        most = limits().domain_max_faults
+        if self._count > most:
+            more = ValidationError(f"There are {self._count - most:,} more faults.", code="more")
             self._messages.setdefault(NON_FIELD_ERRORS, []).append(more)
-        if self._count:
-            raise (AttributeTypeError if self._is_type_error else ValidationError)(self._messages)
+        raise (AttributeTypeError if self._is_type_error else ValidationError)(self._messages)

@@ -14,7 +14,7 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.text import listed, name_fault, text_fault
 from pagoda_plugin_sdk.washing import shown
 
 MAX_NOTE_LENGTH = 65_535
@@ -162,11 +162,7 @@ class Intake:
     def check_keys(self, given: Mapping[str, Any], known: Collection[str]) -> None:
         """Check that `given` has no fields but the `known`."""
         for key in given.keys() - set(known):
-            self._add(
-                str(key),
-                f"An entry has no field {shown(key)}.{near_misses(str(key), known)} {_listed(known)}",
-                "unknown",
-            )
+            self._add_unknown(str(key), f"An entry has no field {shown(key)}.", known)
 
     def add_taken(self, name: str) -> None:
         """Add that another entry has the name."""
@@ -188,7 +184,8 @@ class Intake:
             key, label, value = item
             definition = self._by_name.get(key) if isinstance(key, str) else self._by_id.get(_as_id(key))
             if definition is None or definition.level < least:
-                self._add_unknown(label)
+                nothing = f"Entity {self._entity_name!r} has no attribute {shown(label)}."
+                self._add_unknown(label, nothing, self._seen)
             else:
                 raw[definition.id] = value
         return raw
@@ -204,14 +201,9 @@ class Intake:
         key = item.get("id", item.get("name"))
         return key, str(item.get("name", key)), item["value"]
 
-    def _add_unknown(self, label: str) -> None:
-        is_compared = not self.faults.is_full and len(label) <= MAX_NAME_LENGTH
-        misses = near_misses(label, self._seen) if is_compared else ""
-        self._add(
-            label,
-            f"Entity {self._entity_name!r} has no attribute {shown(label)}.{misses} {_listed(self._seen)}",
-            "unknown",
-        )
+    def _add_unknown(self, label: str, nothing: str, known: Collection[str]) -> None:
+        hint = "" if self.faults.is_full else f"{near_misses(label, known)} {_listed(known)}"
+        self._add(label, nothing + hint, "unknown")
 
     def _add(self, key: str, message: str, code: str) -> None:
         self.faults.add(self.prefix + key, message, code)

@@ -17,6 +17,8 @@ class Limits(Protocol):
     def domain_max_array_items(self) -> int: ...  # of an array attribute's value
     @property
     def domain_max_choices(self) -> int: ...  # of a select; entities in a referral
+    @property
+    def domain_max_faults(self) -> int: ...  # that are told of one write
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class DefaultLimits:
     domain_max_attributes: int = 1_000
     domain_max_array_items: int = 10_000
     domain_max_choices: int = 1_000
+    domain_max_faults: int = 20
 
 
 _DEFAULTS = DefaultLimits()

@@ -136,14 +136,16 @@ def read_entity_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         ValidationError: keyed by field, all faults together.
     """
     fields: dict[str, Any] = {}
-    faults: dict[str, ValidationError] = {}
+    faults = Faults()
     for key, value in given.items():
+        if faults.is_full and key not in _ENTITY_FIELDS:
+            faults.add(key, "")
+            continue
         try:
             fields[key] = _ENTITY_FIELDS.get(key, _unknown_field(key))(value)
         except ValidationError as fault:
-            faults[key] = fault
-    if faults:
-        raise ValidationError(faults)
+            faults.add(key, fault)
+    faults.raise_if_any()
     return fields
 
 

@@ -14,12 +14,9 @@ from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.reading import with_version
 from pagoda.domain.user.permissions import Viewer
-from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
 from pagoda_plugin_sdk.rules.text import name_fault
 from pagoda_plugin_sdk.washing import shown
-
-COMPARED_NAMES = 1_000
-"""How many entities an unknown name is compared with."""
 
 MAX_ID = 2**63 - 1
 """The highest id that a database column holds; more is no id."""

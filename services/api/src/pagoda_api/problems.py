@@ -35,13 +35,14 @@ from pagoda.budget import TimeBudgetExceeded
 from pagoda.domain.entry.deleting import EntryProtected
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import RejectedByPlugin
-from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.errors import InvalidParams, TooManyJobs
 from pagoda.plugins.runtime import registry
 from pagoda.rates.logins import LoginThrottled
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginLoadError, PluginSecurityError
+from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.washing import shown
 
 DATABASE_RETRY_SECONDS = 5
@@ -71,14 +72,14 @@ class BodyTooLarge(exceptions.APIException):
     default_code = "body_too_large"
 
 
-class LoginsThrottled(exceptions.APIException):
-    """Too many logins failed; `wait` is told as Retry-After."""
+class TooMany(exceptions.APIException):
+    """Too many logins failed, `wait` is told as Retry-After then; or too many jobs are queued."""
 
     status_code = 429
 
-    def __init__(self, error: LoginThrottled) -> None:
-        super().__init__(error.message, error.code)
-        self.wait = error.seconds
+    def __init__(self, error: LoginThrottled | TooManyJobs) -> None:
+        super().__init__(error.message if isinstance(error, LoginThrottled) else str(error), error.code)
+        self.wait = error.seconds if isinstance(error, LoginThrottled) else None
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -104,8 +105,8 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
             return exceptions.ValidationError({"detail": str(error)})
         case PermissionDenied() | PluginSecurityError():
             return exceptions.PermissionDenied(*error.args)
-        case LoginThrottled():
-            return LoginsThrottled(error)
+        case LoginThrottled() | TooManyJobs():
+            return TooMany(error)
         case ValidationError():
             known = exceptions.ValidationError(as_serializer_error(error))
             return _conflict(known) or known
@@ -129,13 +130,30 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
             if isinstance(errors.get("detail"), str):  # as plugins raise it: of no field
                 faults = {**faults, NON_FIELD_ERRORS: [errors.pop("detail")]}
             of_no_field = [str(message) for field in _NO_FIELD for message in faults.get(field, ())]
-            told["detail"] = " ".join(of_no_field) or _summary(errors)
+            room = [limits().domain_max_faults]
+            errors = _cut(errors, room) or {}
+            detail = " ".join(of_no_field) or _summary(errors)
+            told["detail"] = detail + (f" There are {-room[0]:,} more faults." if room[0] < 0 else "")
             beside = {field: each for field, each in errors.items() if field not in _RESERVED}
             return beside | told | ({"errors": errors} if errors else {})
         case list() as messages:
-            return told | {"detail": " ".join(map(str, messages))}
+            return told | {"detail": " ".join(map(str, messages[: limits().domain_max_faults]))}
         case detail:
             return told | {"detail": detail}
+
+
+def _cut(faults: Any, room: list[int]) -> Any:
+    """Return the first of nested faults (Any: as DRF keeps them), None where `room` has no place for any.
+
+    It is the number of places that are left; below 0 it counts what was left out.
+    """
+    if isinstance(faults, dict):
+        kept = {key: cut for key, each in faults.items() if (cut := _cut(each, room)) is not None}
+        return kept if kept or not faults else None
+    if isinstance(faults, list):
+        return [cut for each in faults if (cut := _cut(each, room)) is not None] or None
+    room[0] -= 1
+    return faults if room[0] >= 0 else None
 
 
 def _summary(errors: dict[str, Any]) -> str:

@@ -14,10 +14,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.washing import shown
-
-MAX_FAULTS = 20
-"""How many unknown keys one answer names."""
 
 MAX_KEY_LENGTH = 60
 NON_FIELD_ERRORS_KEY = "non_field_errors"
@@ -108,20 +106,21 @@ def refuse_undecodable(query: str) -> None:
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str) -> None:
-    """Refuse keys that are not known, with the near misses; of many the first `MAX_FAULTS`.
+    """Refuse keys that are not known, with the near misses; of many the first DOMAIN_MAX_FAULTS.
 
     Raises:
         ValidationError: keyed by the unknown key.
     """
-    listed = ", ".join(sorted(known))
     unknown = [str(key) for key in given if key not in known]
+    if not unknown:
+        return
+    most, listed = limits().domain_max_faults, ", ".join(sorted(known))
     faults = {
         key[:MAX_KEY_LENGTH]: [
             f"There is no {noun} {shown(key)}.{near_misses(key, known)} There are: {listed}."
         ]
-        for key in unknown[:MAX_FAULTS]
+        for key in unknown[:most]
     }
-    if len(unknown) > MAX_FAULTS:
-        faults[NON_FIELD_ERRORS_KEY] = [f"And {len(unknown) - MAX_FAULTS:,} more that are unknown."]
-    if faults:
-        raise ValidationError(faults, code="unknown")
+    if len(unknown) > most:
+        faults[NON_FIELD_ERRORS_KEY] = [f"And {len(unknown) - most:,} more that are unknown."]
+    raise ValidationError(faults, code="unknown")

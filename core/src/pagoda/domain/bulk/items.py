@@ -14,6 +14,7 @@ from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER
 from pagoda_plugin_sdk.rules.text import name_fault
@@ -100,23 +101,25 @@ def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> 
     item.op = raw["op"]
     needed, others = _FIELDS[item.op]
     known = ("op", *needed, *others)
-    faults = {key: [f"To {item.op} an entry takes {key!r}; add it."] for key in needed if key not in raw}
+    faults = Faults()
+    for key in needed:
+        if key not in raw:
+            faults.add(key, f"To {item.op} an entry takes {key!r}; add it.", "invalid")
     for key in raw.keys() - set(known):
-        faults[str(key)[:200]] = [
-            f"There is no field {shown(key)} to {item.op}.{near_misses(str(key), known)}"
-        ]
+        misses = "" if faults.is_full else near_misses(str(key), known)
+        faults.add(str(key)[:200], f"There is no field {shown(key)} to {item.op}.{misses}", "invalid")
     if "id" in raw and not _is_id(raw["id"]):
-        faults["id"] = [f"expected the id of an entry, got {shown(raw['id'])}."]
+        faults.add("id", f"expected the id of an entry, got {shown(raw['id'])}.", "invalid")
     if not isinstance(raw.get("key", NAME), str):
-        faults["key"] = [f"expected 'name' or the name of an attribute, got {shown(raw['key'])}."]
-    if not isinstance(raw.get("attrs", {}), list | dict):
-        faults["attrs"] = [f"expected {{name: value}} or a list of items, got {shown(raw['attrs'])}."]
+        faults.add("key", f"expected 'name' or the name of an attribute, got {shown(raw['key'])}.", "invalid")
+    if not isinstance(attrs := raw.get("attrs", {}), list | dict):
+        faults.add("attrs", f"expected {{name: value}} or a list of items, got {shown(attrs)}.", "invalid")
     if "entity" in raw:
         item.entity = entities.get(raw["entity"]) if _is_key(raw["entity"]) else None
         if item.entity is None:
-            faults["entity"] = [f"There is no entity {shown(raw['entity'])}, or you may not see it."]
-    if faults:
-        raise ValidationError(faults, code="invalid")
+            nothing = f"There is no entity {shown(raw['entity'])}, or you may not see it."
+            faults.add("entity", nothing, "invalid")
+    faults.raise_if_any()
     item.id, item.key, item.attrs = raw.get("id", 0), raw.get("key", NAME), raw.get("attrs", {})
     item.fields = {key: raw[key] for key in (NAME, "note") if key in raw}
 

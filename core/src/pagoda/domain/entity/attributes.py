@@ -13,6 +13,7 @@ from django.db.models.functions import Cast, Concat
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, level_of, may, person
+from pagoda_plugin_sdk.exceptions import COMPARED_NAMES
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.specs import AttrSpec, Referral, check_names, unknown_entity
@@ -166,12 +167,13 @@ def _find_entities(specs: Iterable[AttrSpec], user: Viewer | None) -> dict[int |
     found: dict[int | str, Entity] = {entity.pk: entity for entity in entities}
     found |= {entity.name: entity for entity in entities}
     faults = Faults()
+    names = _names(user) if keys - found.keys() else []
     for attr_name, of_spec in wanted.items():
         for key in of_spec:
             if key not in found:
                 faults.add(
                     attr_name,
-                    "" if faults.is_full else unknown_entity(attr_name, key, _names(user)),
+                    "" if faults.is_full else unknown_entity(attr_name, key, names),
                     "unknown",
                 )
     faults.raise_if_any()
@@ -183,8 +185,8 @@ def _pointable(user: Viewer | None) -> QuerySet[Entity]:
     return entities if user is None else entities.filter(may(user, Level.READABLE, "entity"))
 
 
-def _names(user: Viewer | None) -> Iterable[str]:
-    return _pointable(user).values_list("name", flat=True)
+def _names(user: Viewer | None) -> list[str]:
+    return list(_pointable(user).order_by("name").values_list("name", flat=True)[:COMPARED_NAMES])
 
 
 def _key(referral: Referral) -> int | str:

@@ -43,7 +43,7 @@ from pagoda.domain.search.values import (
     kind_of_values,
 )
 from pagoda.domain.user.permissions import Viewer
-from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.washing import shown
@@ -51,7 +51,6 @@ from pagoda_plugin_sdk.washing import shown
 ATTR: Final = "attr."
 MAX_HOPS: Final = 2
 MAX_ENTITIES: Final = 50  # that may have an attribute of one name
-_COMPARED_NAMES: Final = 1_000
 
 
 class Resolver:
@@ -109,7 +108,7 @@ class Resolver:
         attrs = readable(EntityAttr.objects.active(), self._user).order_by("name")
         if not is_hop and self._entity_ids is not None:
             attrs = attrs.filter(parent_entity__in=self._entity_ids)
-        names = attrs.values_list("name", flat=True).distinct()[:_COMPARED_NAMES]
+        names = attrs.values_list("name", flat=True).distinct()[:COMPARED_NAMES]
         return f"There is no attribute {shown(name)}.{near_misses(name, names)}"
 
     def condition(self, condition: Condition, rows: QuerySet[Entry], key: str = "where") -> Q:

@@ -14,6 +14,7 @@ from pagoda.jobs.clock import after
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
+from pagoda.jobs.store.drafts import require_room
 from pagoda.jobs.store.endings import tell_ended
 from pagoda.jobs.store.submission import GRACE_SECONDS, one_transaction, publish_on_commit, record_jobs, run
 from pagoda.jobs.transitions import UNFINISHED, Event, Phase, sources
@@ -56,7 +57,10 @@ def retry(job: Job) -> None:
 
     Raises:
         JobNotRetryable: it ended otherwise, or has not ended, or another one has its singleton key.
+        TooManyJobs: its user has as many unfinished ones as one may have.
     """
+    if job.finished_at is not None:
+        require_room(job)
     try:
         with transaction.atomic():
             updated = Job.objects.filter(

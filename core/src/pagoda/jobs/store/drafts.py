@@ -11,10 +11,11 @@ from uuid import uuid4
 import structlog
 
 from pagoda.jobs import runtime
-from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.errors import InvalidParams, TooManyJobs
 from pagoda.jobs.foreign import checked_key, job_text, params_text
 from pagoda.jobs.models import Job
-from pagoda.jobs.operations import OperationSpec
+from pagoda.jobs.operations import OperationSpec, hosts_own_numbers
+from pagoda.jobs.store.claims import execute
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 from pagoda_plugin_sdk.tasks import TaskOptions
 from pagoda_plugin_sdk.washing import shown, washed
@@ -73,6 +74,27 @@ def draft(request: JobRequest, status: JobStatus) -> Job:
         **target,
         **_limits(spec.options or _NO_OPTIONS),
     )
+
+
+def require_room(job: Job, count: int = 1) -> None:
+    """Check that the user of `job` may have `count` more unfinished ones; what the host does itself is free.
+
+    Raises:
+        TooManyJobs: they would be more than JOB_MAX_QUEUED_PER_USER.
+    """
+    own = hosts_own_numbers()
+    if job.user is None or job.operation in own:
+        return
+    most = runtime.host_settings().job_max_queued_per_user
+    sql = f"""SELECT count(*) FROM (SELECT 1 FROM job_job WHERE user_id = %s AND finished_at IS NULL
+        AND operation NOT IN ({", ".join(map(str, own))}) LIMIT %s) AS unfinished"""
+    found = execute(sql, [job.user_id, most])[0][0]
+    if found + count > most:
+        raise TooManyJobs(
+            f"User {job.user.username!r} has {found:,} unfinished jobs and can't have {count:,} more: at "
+            f"most {most:,} are allowed. Wait for some to end, cancel some, or ask the operator to raise "
+            "JOB_MAX_QUEUED_PER_USER."
+        )
 
 
 def target_fields(target: Any) -> dict[str, Any]:

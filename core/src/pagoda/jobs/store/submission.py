@@ -29,7 +29,7 @@ from pagoda.jobs.models import Job
 from pagoda.jobs.operations import task_name
 from pagoda.jobs.publisher import Message
 from pagoda.jobs.store.claims import UNCLAIMED, changed, execute
-from pagoda.jobs.store.drafts import JobRequest, draft
+from pagoda.jobs.store.drafts import JobRequest, draft, require_room
 from pagoda.jobs.transitions import Event, sources
 from pagoda_plugin_sdk.operations import JobStatus
 
@@ -59,6 +59,7 @@ def create(request: JobRequest) -> Job:
     """Return a new job that waits for `run`, or the one that has the request's keys already.
 
     Raises:
+        TooManyJobs: the user has as many unfinished ones as one may have.
         InvalidParams: params or target can't be stored.
     """
     return _save(draft(request, JobStatus.PREPARING))[0]
@@ -68,6 +69,7 @@ def submit(request: JobRequest) -> Job:
     """Return a new job that is queued on commit, or the one that has the request's keys already.
 
     Raises:
+        TooManyJobs: the user has as many unfinished ones as one may have.
         InvalidParams: params or target can't be stored.
     """
     job, is_new = _save(draft(request, JobStatus.PROCESSING))
@@ -82,6 +84,7 @@ def submit_many(request: JobRequest, params: Iterable[Mapping[str, Any] | str]) 
     Jobs with keys or a dependency, and those that run one at a time, are submitted one by one.
 
     Raises:
+        TooManyJobs: the user would have more unfinished ones than one may have; no job is made then.
         InvalidParams: some params can't be stored; no job is made then.
     """
     texts = [params_text(item) for item in params]
@@ -91,6 +94,7 @@ def submit_many(request: JobRequest, params: Iterable[Mapping[str, Any] | str]) 
     if not is_plain or _is_of_others(template):
         with transaction.atomic():
             return [submit(replace(request, params=text)) for text in texts]
+    require_room(template, len(texts))
     with one_transaction():
         jobs = insert_many(template, texts)
         record_jobs(Action.JOB_SUBMITTED, jobs)
@@ -131,14 +135,17 @@ def _save(job: Job) -> tuple[Job, bool]:
     """Insert the row and return it with True, or the job that has its keys with False."""
     _order_after_others(job)
     if _is_of_others(job):
+        require_room(job)
         return job, _hand_over(job)
     goes_out = job.status == JobStatus.PROCESSING and not job.is_waiting and _is_due(job)
     if not job.idempotency_key and not job.singleton_key:
+        require_room(job)
         insert(job, goes_out=goes_out)
         return job, True
     for _ in range(KEY_TRIES):
         if (held := _holder_of_keys(job)) is not None:
             return held, False
+        require_room(job)
         try:
             with transaction.atomic():
                 insert(job, goes_out=goes_out)
