@@ -198,7 +198,7 @@ CASES = {
         source=HEAD.replace("self, entity_name, user, entry, **kwargs", "self, entry"),
         code="bad_signature",
         message=(
-            "has 1 wrong hook handler(s).",
+            "has 1 wrong handler(s).",
             "ThePlugin.handle",
             "Expected: (self, entity_name, user, entry",
         ),

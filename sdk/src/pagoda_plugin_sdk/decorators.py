@@ -1,4 +1,4 @@
-"""Mark the methods of a `Plugin` as hook handlers.
+"""Mark the methods of a `Plugin` as hook handlers, and as parts of the console's pages of entries.
 
 A decorator records what the method handles and returns the same function; `Plugin.__init_subclass__`
 collects the marks. Several may stand on one method.
@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pagoda_plugin_sdk import hook_types as types
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, resolve_hook_name
+from pagoda_plugin_sdk.metadata import title_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest
+
+    from pagoda_plugin_sdk.protocols import EntryProtocol
+
+    type ShowsPanel = Callable[[Any, HttpRequest, EntryProtocol], tuple[str, Mapping[str, Any]] | None]
 
 DEFAULT_PRIORITY = 100
 
@@ -31,6 +41,22 @@ class HookMark:
     entity: str | None  # name of the only entity it handles; None means all
     priority: int  # lower runs first
     deferred: bool  # runs in the plugin's own queue after commit
+
+
+PART_MARKS = "_entry_part_marks"
+"""Name of the function attribute that holds the list of `PartMark`."""
+
+type PartKind = Literal["panel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartMark:
+    """One use of `entry_panel`."""
+
+    kind: PartKind
+    title: str
+    entity: str | None  # name of the only entity whose entries have it; None means all
+    priority: int  # lower stands first
 
 
 @overload
@@ -125,6 +151,25 @@ def get_attrs_hook(target: str = "entry", entity: str | None = None, priority: i
     return _mark(resolve_hook_name(f"{target}.get_attrs"), entity, priority, deferred=False)
 
 
+def entry_panel[F: ShowsPanel](
+    entity: str | None = None, *, title: str, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]:
+    """Show a panel on the console's page of an entry: ``f(self, request, entry)``, as the user who looks.
+
+    It returns ``(template, context)``, the template being one of the plugin's package, below
+    ``templates/``; None leaves the panel out, and so does a refusal (`PermissionDenied`).
+
+    Raises:
+        PluginValidationError: an argument is wrong.
+    """
+    return _mark_part("panel", title, entity, priority)
+
+
+def part_marks(function: object) -> tuple[PartMark, ...]:
+    """Return the marks of panels on `function` in the order in which they are written."""
+    return tuple(reversed(getattr(function, PART_MARKS, ())))
+
+
 def hook_marks(function: object) -> tuple[HookMark, ...]:
     """Return the marks on `function` in the order in which they are written, top first."""
     return tuple(reversed(getattr(function, MARKS, ())))
@@ -153,12 +198,7 @@ def _mark[F: Callable[..., Any]](
             f"Hook {hook_name!r} can't be deferred: its result is needed before the write. "
             "Only after-hooks take deferred=True."
         )
-    if entity is not None and not (isinstance(entity, str) and entity):
-        raise PluginValidationError(f"`entity` of hook {hook_name!r} is {entity!r}, expected a name or None.")
-    if not isinstance(priority, int) or isinstance(priority, bool):
-        raise PluginValidationError(
-            f"`priority` of hook {hook_name!r} is {priority!r}, expected a whole number; lower runs first."
-        )
+    _check_place(f"hook {hook_name!r}", entity, priority)
     if not isinstance(deferred, bool):
         raise PluginValidationError(
             f"`deferred` of hook {hook_name!r} is {deferred!r}, expected True or False."
@@ -171,3 +211,28 @@ def _mark[F: Callable[..., Any]](
         return function
 
     return decorate
+
+
+def _mark_part[F: Callable[..., Any]](
+    kind: PartKind, title: Any, entity: Any, priority: Any
+) -> Callable[[F], F]:
+    """Return the decorator; Any: whatever a plugin wrote."""
+    if (fault := title_fault(title)) is not None:
+        raise PluginValidationError(f"`title` of @entry_{kind} {fault}.")
+    _check_place(f"@entry_{kind} {title!r}", entity, priority)
+    mark = PartMark(kind=kind, title=title, entity=entity, priority=priority)
+
+    def decorate(function: F) -> F:
+        setattr(function, PART_MARKS, [*getattr(function, PART_MARKS, ()), mark])
+        return function
+
+    return decorate
+
+
+def _check_place(of: str, entity: Any, priority: Any) -> None:
+    if entity is not None and not (isinstance(entity, str) and entity):
+        raise PluginValidationError(f"`entity` of {of} is {entity!r}, expected a name or None.")
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        raise PluginValidationError(
+            f"`priority` of {of} is {priority!r}, expected a whole number; lower runs first."
+        )

@@ -29,6 +29,9 @@ RESERVED_NAMES = frozenset(
 LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
 """``{field of text: characters at most}``; the host shows them in lists."""
 
+TITLE_MAX = 60
+"""Characters at most of what stands in the console's menu and above its panels."""
+
 DECLARED = (
     *("id", *LONGEST, "dependencies", "django_apps", "url_patterns", "api_v2_patterns"),
     *("settings_model", "params_model", "task_config", "fail_closed", "permissions"),
@@ -75,6 +78,13 @@ def _text_faults(field: str, value: Any, longest: int) -> Iterator[str]:
         yield f"`{field}` has {len(value)} characters, expected at most {longest}"
     elif not all(character.isprintable() or character in "\n\t" for character in value):
         yield f"`{field}` is {value!r}, expected text without control characters"
+
+
+def title_fault(value: Any) -> str | None:
+    """Return what is wrong with the title of a place in the console, None when nothing is."""
+    if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= TITLE_MAX:
+        return None
+    return f"is {value!r}, expected a line of 1 to {TITLE_MAX} characters"
 
 
 def _version_faults(value: Any) -> Iterator[str]:

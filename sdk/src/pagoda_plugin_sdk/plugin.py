@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from pagoda_plugin_sdk.authority import authority_of
-from pagoda_plugin_sdk.decorators import HookMark, hook_marks
+from pagoda_plugin_sdk.decorators import HookMark, PartMark, hook_marks, part_marks
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
 from pagoda_plugin_sdk.override import OverrideOperation, override_meta
@@ -36,6 +36,13 @@ class OverrideHandler(TypedDict):
     operation: OverrideOperation
     method_name: str
     handler: Callable[..., Any]  # unbound function
+
+
+class EntryPart(NamedTuple):
+    """One method of a plugin class that is a panel or a button on the console's pages of entries."""
+
+    mark: PartMark
+    method_name: str
 
 
 class PluginInfo(TypedDict):
@@ -84,6 +91,7 @@ class Plugin:
 
     _hook_handlers: ClassVar[list[HookHandler]] = []
     _override_handlers: ClassVar[list[OverrideHandler]] = []
+    _entry_parts: ClassVar[list[EntryPart]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -96,6 +104,9 @@ class Plugin:
             OverrideHandler(operation=meta.operation, method_name=name, handler=function)
             for name, function in _methods(cls)
             if (meta := override_meta(function)) is not None
+        ]
+        cls._entry_parts = [
+            EntryPart(mark, name) for name, function in _methods(cls) for mark in part_marks(function)
         ]
 
     def __init__(self) -> None:

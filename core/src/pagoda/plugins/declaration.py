@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
-from pagoda_plugin_sdk.plugin import Plugin
+from pagoda_plugin_sdk.plugin import EntryPart, Plugin
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Declaration:
     fail_closed: bool
     permissions: tuple[str, ...]
     module: str  # that holds the class
+    entry_parts: tuple[EntryPart, ...]  # its panels and buttons on the console's pages of entries
 
 
 def declaration_of(plugin: Plugin) -> Declaration:
@@ -55,7 +56,7 @@ def declaration_of(plugin: Plugin) -> Declaration:
     if not isinstance(module, str):
         raise PluginValidationError(f"`__module__` is {module!r}, expected a string.")
     plain["django_apps"] += _conventional_app(module, plain["django_apps"])
-    return Declaration(**plain, module=_plain(module))
+    return Declaration(**plain, module=_plain(module), entry_parts=tuple(plugin._entry_parts))
 
 
 def _conventional_app(module: str, named: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.http import HttpRequest
+
 from pagoda_plugin_sdk import HookRejected, Plugin
-from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, entry_panel, get_attrs_hook, validation_hook
 from pagoda_plugin_sdk.protocols import EntityProtocol, EntryProtocol, UserProtocol
 
 logger = logging.getLogger(__name__)
@@ -85,6 +87,11 @@ class HelloWorldPlugin(Plugin):
     ) -> list[dict[str, Any]]:
         """Show that entries of the entity have the computed attribute."""
         return [*attrinfo, _computed("greeting", None)]
+
+    @entry_panel(entity=GREETED_ENTITY, title="Greeting")
+    def show_greeting_panel(self, request: HttpRequest, entry: EntryProtocol) -> tuple[str, dict[str, Any]]:
+        """Show a panel on the console's page of an entry."""
+        return "hello_world/greeting.html", {"greeting": greeting(entry.name)}
 
 
 def greeting(name: str) -> str:

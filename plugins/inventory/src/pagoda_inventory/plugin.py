@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.http import HttpRequest
+
 from pagoda_inventory.formats import address_faults, version_faults
 from pagoda_inventory.last_scan import LastScans, age_seconds
+from pagoda_inventory.names import host_prefix
 from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE, SCHEMA
 from pagoda_inventory.settings import InventorySettings
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginTaskConfig
-from pagoda_plugin_sdk.decorators import get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.decorators import entry_panel, get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.models import Entry
 from pagoda_plugin_sdk.protocols import EntryProtocol, UserProtocol
 
 TASK_CONFIG = PluginTaskConfig(
@@ -19,6 +23,9 @@ TASK_CONFIG = PluginTaskConfig(
     tasks={"scan": (0, "scan")},
     cancelable_operations=["scan"],
 )
+
+PACKAGES_SHOWN = 100
+"""So many are in a panel."""
 
 
 class InventoryPlugin(Plugin):
@@ -82,6 +89,17 @@ class InventoryPlugin(Plugin):
                 "is_readable": True,
             },
         ]
+
+    @entry_panel(entity=HOST, title="Python packages")
+    def show_packages(self, request: HttpRequest, entry: EntryProtocol) -> tuple[str, dict[str, Any]]:
+        """Show what is installed on a host, as far as the user may see it."""
+        found = Entry.objects.filter(
+            schema__name=PACKAGE, is_active=True, name__startswith=host_prefix(entry.name)
+        )
+        first = list(found.order_by("name")[:PACKAGES_SHOWN])
+        values = Entry.objects.read_attrs(first)
+        packages = [(each, values[each.id]) for each in first]
+        return "inventory/packages.html", {"packages": packages, "more": found.count() - len(first)}
 
 
 def _values(attrs: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
@@ -43,6 +43,21 @@ ANSWERS = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
 BUSY_RETRY_SECONDS = 1
 
 
+class Answers(Protocol):
+    """What is answered where the plugin's code gave no answer; `problems` has those of views."""
+
+    def plugin_unavailable(
+        self, request: HttpRequest, plugin_id: str, retry_seconds: float, /
+    ) -> HttpResponse:
+        """Answer for code whose breaker is open."""
+
+    def plugin_busy(self, request: HttpRequest, plugin_id: str, retry_seconds: float, /) -> HttpResponse:
+        """Answer for a plugin that holds all it may of the server."""
+
+    def plugin_failed(self, request: HttpRequest, plugin_id: str, error: BaseException, /) -> HttpResponse:
+        """Answer for code that raised, ran too long, or returned what is no use."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFence:
     """Calls the views of plugins."""
@@ -63,15 +78,28 @@ class EndpointFence:
         Raises:
             Exception: one of `ANSWERS`.
         """
-        call = _Call(fence=self, plugin_id=plugin_id, request=request, name=_name(request))
+        return self.call_as(_name(request), problems, plugin_id, request, view, *args, **kwargs)
+
+    def call_as(
+        self,
+        name: str,
+        answers: Answers,
+        plugin_id: str,
+        request: HttpRequest,
+        view: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> HttpResponseBase:
+        """Call a part of a page, which has a name of its own and other answers, as `call` does a view."""
+        call = _Call(fence=self, plugin_id=plugin_id, request=request, name=name, answers=answers)
         if not self.breaker.admits(plugin_id, "endpoint"):
             seconds = self.breaker.retry_after(plugin_id, "endpoint")
             return call.skipped(
-                "its breaker is open", problems.plugin_unavailable(request, plugin_id, seconds)
+                "its breaker is open", answers.plugin_unavailable(request, plugin_id, seconds)
             )
         place = self.bulkhead.take(plugin_id)
         if place is None:
-            busy = problems.plugin_busy(request, plugin_id, BUSY_RETRY_SECONDS)
+            busy = answers.plugin_busy(request, plugin_id, BUSY_RETRY_SECONDS)
             return call.skipped("all its slots are taken", busy)
         call.place = place
         return call.run(view, args, kwargs)
@@ -85,6 +113,7 @@ class _Call:
     plugin_id: str
     request: HttpRequest
     name: str
+    answers: Answers
     place: int | None = None  # its slot
     seconds: float = 0.0  # spent in the plugin's code
 
@@ -180,7 +209,7 @@ class _Call:
             self._end("skipped", "the server stopped")
             raise error
         self._fail(error)
-        return problems.plugin_failed(self.request, self.plugin_id, error)
+        return self.answers.plugin_failed(self.request, self.plugin_id, error)
 
     def _fail(self, error: BaseException) -> None:
         is_timeout = isinstance(error, TimeBudgetExceeded)

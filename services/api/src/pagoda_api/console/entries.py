@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
 from pagoda_api.console.frame import is_fragment, page, show, with_query
+from pagoda_api.console.places import panels
 from pagoda_api.console.values import (
     AttrField,
     fields_of,
@@ -77,7 +78,8 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     found = get(request, "entry-detail", pk=pk)
     history = get(request, "entry-history", {"limit": 20}, pk=pk)
     references = get(request, "entry-references", {"limit": 20}, pk=pk)
-    return show(request, "entry.html", {"entry": found, "history": history, "references": references})
+    context = {"entry": found, "history": history, "references": references, "panels": panels(request, found)}
+    return show(request, "entry.html", context)
 
 
 @page

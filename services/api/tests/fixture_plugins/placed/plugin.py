@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404
+
+from pagoda_api.worker import ServerStops
+from pagoda_plugin_sdk import HookRejected, Plugin, PluginSecurityError
+from pagoda_plugin_sdk.decorators import entry_panel
+from pagoda_plugin_sdk.models import Entry
+
+GOOD = "placed/good.html"
+RAISED: dict[str, BaseException] = {
+    "ValueError": ValueError("<b>no</b>"),
+    "SystemExit": SystemExit(3),
+    "CancelledError": asyncio.CancelledError(),
+    "ServerStops": ServerStops(),
+    "Http404": Http404(),
+    "PermissionDenied": PermissionDenied(),
+    "PluginSecurityError": PluginSecurityError("not yours"),
+    "HookRejected": HookRejected("<i>not today</i>"),
+    "BadRequest": BadRequest("what?"),
+}
+RETURNED: dict[str, Any] = {
+    "a number": 3,
+    "a template alone": GOOD,
+    "no context": (GOOD, None),
+    "keys that are none": (GOOD, {1: 2}),
+    "a template of none": (3, {}),
+    "missing": ("placed/missing.html", {}),
+    "the host's own": ("admin/base.html", {}),
+    "outside": ("../plugin.py", {}),
+    "broken": ("placed/broken.html", {}),
+    "nothing": None,
+    "large": (GOOD, {"text": "x" * 5000}),
+}
+
+
+class Placed(Plugin):
+    id = "placed"
+    name = "Placed"
+    does = "nothing"  # what its second panel does
+
+    @entry_panel(entity="Host", title="Last", priority=200)
+    def last(self, request: Any, entry: Any) -> Any:
+        return GOOD, {"text": "<script>alert('x')</script>"}
+
+    @entry_panel(entity="Host", title="Faulty & <b>bold</b>")
+    def faulty(self, request: Any, entry: Any) -> Any:
+        if self.does in RAISED:
+            raise RAISED[self.does]
+        if self.does == "hangs":
+            time.sleep(60)
+        if self.does == "spins":
+            while True:
+                pass
+        return RETURNED[self.does]
+
+    @entry_panel(title="Everywhere", priority=50)
+    def everywhere(self, request: Any, entry: Any) -> Any:
+        return GOOD, {"text": str(Entry.objects.filter(name="secret").count())}
+
+
+class Coroutine(Plugin):
+    id = name = "coroutine"
+
+    @entry_panel(title="Later")  # type: ignore[type-var]
+    async def later(self, request: Any, entry: Any) -> Any:
+        return None
+
+
+class Narrow(Plugin):
+    id = name = "narrow"
+
+    @entry_panel(title="Narrow")  # type: ignore[type-var]
+    def narrow(self, request: Any) -> Any:
+        return None
