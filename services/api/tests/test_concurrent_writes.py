@@ -103,7 +103,7 @@ def test_of_20_clients_that_count_with_if_match_none_overwrites_another(
     assert statuses[412] > 0, "they never met"
     assert count_of(api.get(counter)) == statuses[200]
     history = api.get(f"{counter}history/").json()["results"]
-    values = [each["value"] for each in history if each["attr"]["name"] == "count"]
+    values = [each["value"] for each in history if each["kind"] == "value"]
     assert sorted(values) == list(range(statuses[200] + 1))
 
 

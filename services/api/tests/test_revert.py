@@ -52,7 +52,9 @@ def test_a_value_of_each_type_goes_back(
     assert (answer.status_code, values(answer.json())) == (200, before)
     assert values(api.get(url(entry, "")).json()) == before
     history = [
-        each for each in api.get(url(entry, "history/")).json()["results"] if each["attr"]["name"] == "it"
+        each
+        for each in api.get(url(entry, "history/")).json()["results"]
+        if each["kind"] == "value" and each["attr"]["name"] == "it"
     ]
     assert [each["is_latest"] for each in history] == [True, False, False]
     assert history[0]["value"] == history[2]["value"] == before["it"]

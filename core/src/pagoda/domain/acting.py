@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from structlog.contextvars import get_contextvars
 
 from pagoda import running
 
@@ -33,6 +35,13 @@ def acting_authority() -> PluginAuthority | None:
     """Return the rights of the plugin whose code runs, or has called, while it acts for itself."""
     held = _authority.get()
     return held[1] if held is not None and held[0] is running.innermost() else None
+
+
+def acting_through() -> dict[str, Any]:  # Any: a text and a number
+    """Return the ``plugin`` whose code runs, "" for the host's, and the ``job_id`` of the job around it."""
+    bound = get_contextvars()
+    code = None if running.is_plain() else running.plugin()
+    return {"plugin": code or bound.get("plugin") or "", "job_id": bound.get("job_id")}
 
 
 @contextmanager

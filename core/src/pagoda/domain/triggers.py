@@ -1,6 +1,7 @@
 """Triggers that keep what is derived of other rows from being wrong, whoever writes those.
 
-An entry's current values are dropped where its history is written by anything else than the services: the
+What an entity, an attribute or an entry was before a change of its own fields is kept in `FormerState`. An
+entry's current values are dropped where its history is written by anything else than the services: the
 former release during an upgrade, SQL, a hard delete of what a reference points to. They are read from the
 history then. An entity's attributes get another version with each write of one.
 
@@ -54,10 +55,67 @@ def _triggers(vendor: str) -> Iterator[_Trigger]:
         yield _Trigger(f"attribute_{event.lower()}", event, "entity_entityattr", version)
 
 
+_FORMER: Final = "entity_formerstate"
+_GONE: Final = "DELETE FROM entity_formerstate WHERE subject_type = '{subject}' AND subject_id = OLD.id"
+_KEEP: Final = (
+    "INSERT INTO entity_formerstate (subject_type, subject_id, name, note, is_active, more, until, plugin, "
+    "is_told) VALUES ('{subject}', {row}.id, {row}.name, {row}.note, {is_active}, {more}, {until}, '', FALSE)"
+)
+_OWN: Final = ("name", "note", "is_active")
+_SUBJECTS: Final[dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]] = {
+    # its table; other columns that are kept: plain ones, true or false, JSON
+    "entry": ("entry_entry", (), (), ()),
+    "entity": ("entity_entity", ("default_permission",), (), ()),
+    "attr": (
+        "entity_entityattr",
+        ("type", "index", "on_delete", "default_permission"),
+        ("is_mandatory", "is_summarized", "is_indexed", "is_delete_in_chain"),
+        ("default_value", "choices"),
+    ),
+}
+"""Of what there are former states, by the word for it."""
+
+
+def _of_former_states(vendor: str) -> Iterator[_Trigger]:
+    is_postgresql = vendor == "postgresql"
+    differs = "IS DISTINCT FROM" if is_postgresql else "IS NOT"
+    clock = "clock_timestamp()" if is_postgresql else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    # By the clock of whoever stores the values of the same change, where it says the time
+    stamp = f"CASE WHEN NEW.updated_time {differs} OLD.updated_time THEN NEW.updated_time ELSE {clock} END"
+    for subject, (table, plain, flags, documents) in _SUBJECTS.items():
+        columns = (*_OWN, *plain, *flags, *documents)
+        changed = " OR ".join(f'OLD."{each}" {differs} NEW."{each}"' for each in columns)
+        listed = ", ".join(f'"{each}"' for each in columns)
+        keep = _kept(vendor, subject, "OLD", "OLD.is_active", clock if subject == "attr" else stamp)
+        yield _Trigger(f"{subject}_former", f"UPDATE OF {listed}", table, keep, changed)
+        gone = _GONE.format(subject=subject)
+        yield _Trigger(f"{subject}_gone", "DELETE", table, gone)
+    added = _kept(vendor, "attr", "NEW", "FALSE", clock, "'added', 1")
+    yield _Trigger("attr_added", "INSERT", "entity_entityattr", added)
+
+
+def _kept(vendor: str, subject: str, row: str, is_active: str, until: str, also: str = "") -> str:
+    """Return the statement that keeps a row as the state of its subject until a time."""
+    is_postgresql = vendor == "postgresql"
+    flag = "{}" if is_postgresql else "json(CASE WHEN {} THEN 'true' ELSE 'false' END)"
+    document = "{}" if is_postgresql else "json({})"
+    _, plain, flags, documents = _SUBJECTS[subject]
+    shapes = [("{}", plain), (flag, flags), (document, documents)]
+    pairs = [f"'{name}', " + shape.format(f'{row}."{name}"') for shape, names in shapes for name in names] + (
+        [also] if also else []
+    )
+    build = "jsonb_build_object" if is_postgresql else "json_object"
+    more = f"{build}({', '.join(pairs)})"
+    return _KEEP.format(subject=subject, row=row, is_active=is_active, more=more, until=until)
+
+
 def make(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Make them, as an operation of a migration."""
     vendor = schema_editor.connection.vendor
-    for trigger in _triggers(vendor):
+    triggers = [*_triggers(vendor)]
+    if _FORMER in schema_editor.connection.introspection.table_names():  # which a later migration makes
+        triggers += _of_former_states(vendor)
+    for trigger in triggers:
         for sql in _sql(trigger, vendor):
             schema_editor.execute(sql, None)
 
@@ -65,7 +123,7 @@ def make(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
 def drop(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Drop them, as an operation of a migration."""
     vendor = schema_editor.connection.vendor
-    for trigger in _triggers(vendor):
+    for trigger in (*_triggers(vendor), *_of_former_states(vendor)):
         if vendor == "postgresql":
             schema_editor.execute(f"DROP FUNCTION IF EXISTS {trigger.name} CASCADE", None)
         else:
@@ -74,7 +132,7 @@ def drop(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 def names() -> list[str]:
     """Return what they are called."""
-    return [trigger.name for trigger in _triggers("postgresql")]
+    return [trigger.name for make_of in (_triggers, _of_former_states) for trigger in make_of("postgresql")]
 
 
 def _sql(trigger: _Trigger, vendor: str) -> Iterator[str]:

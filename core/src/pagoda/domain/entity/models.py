@@ -242,3 +242,40 @@ class EntityAttr(StampedModel):
         """Return whether `user` has at least the level on the attribute."""
         with running.as_host():
             return effective_level(user, self.permission_chain()) >= permission
+
+
+class FormerState(models.Model):
+    """What the own fields of an entity, an attribute or an entry were until somebody changed them.
+
+    Triggers write it, whoever changes the row, and who did it once that is told (`pagoda.domain.triggers`,
+    `pagoda.audit.append_only`). No foreign keys to its subject, which may be of three tables.
+    """
+
+    subject_type = models.CharField(max_length=10)  # entity, attr, entry
+    subject_id = models.BigIntegerField()
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    note = models.TextField()
+    is_active = models.BooleanField()
+    more = models.JSONField(default=dict)  # other fields of an entity or an attribute, by column
+
+    until = models.DateTimeField()
+    created_user = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )  # who ended it, or on whose behalf a job did
+    plugin = models.CharField(
+        max_length=100, default="", db_default=""
+    )  # whose code did it, "" for the host's
+    job_id = models.BigIntegerField(null=True)
+    is_told = models.BooleanField(default=False, db_default=False)  # whether the three are known
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(name="former_state_subject", fields=["subject_type", "subject_id", "id"]),
+            models.Index(
+                name="former_state_untold", fields=["subject_type", "subject_id"], condition=Q(is_told=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_type} {self.subject_id} until {self.until}: {self.name}"

@@ -214,6 +214,10 @@ class AttributeValue(StampedModel):
     is_latest = models.BooleanField(default=True)
     # Whether who wrote it wrote the entry's current values, too; a trigger drops those otherwise.
     is_in_entry = models.BooleanField(default=False, db_default=False, editable=False)
+    plugin = models.CharField(
+        max_length=100, default="", db_default="", editable=False
+    )  # whose code wrote it
+    job_id = models.BigIntegerField(null=True, editable=False)  # in which job
 
     objects = StampedQuerySet["AttributeValue"].as_manager()
 

@@ -18,6 +18,7 @@ from django.db.models import BooleanField, F, Func, JSONField
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
+from pagoda.domain.acting import acting_through
 from pagoda.domain.entry.lookups import ThingKind, kind_of
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.stamped import insert_rows
@@ -108,7 +109,7 @@ def _add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
         )
         for each in versions
     ]
-    alike = _stamps(maker) | {"is_latest": True, "is_in_entry": True}
+    alike = _stamps(maker) | {"is_latest": True, "is_in_entry": True} | acting_through()
     ids = insert_rows(AttributeValue, alike, ("parent_attr", "parent_entry", "value"), rows)
     references = []
     for version, pk in zip(versions, ids, strict=True):
@@ -123,8 +124,7 @@ _TARGETS: Final = ("entry", "group", "role")
 
 
 def _stamps(maker: User | None) -> dict[str, Any]:
-    pk = None if maker is None else maker.pk
-    return {"is_active": True, "created_time": timezone.now(), "created_user": pk}
+    return {"is_active": True, "created_time": timezone.now(), "created_user": maker and maker.pk}
 
 
 class NewValues(NamedTuple):
@@ -191,9 +191,9 @@ superseded AS (
 attributes AS (
   SELECT id, parent_entry_id, schema_id FROM known WHERE is_active UNION ALL SELECT * FROM made),
 added AS (
-  INSERT INTO entry_attributevalue (
-    is_active, created_time, created_user_id, parent_attr_id, parent_entry_id, value, is_latest, is_in_entry)
-  SELECT TRUE, %s, %s::bigint, attributes.id, entry, value, TRUE, TRUE
+  INSERT INTO entry_attributevalue (is_active, created_time, created_user_id, parent_attr_id, parent_entry_id,
+    value, is_latest, is_in_entry, plugin, job_id)
+  SELECT TRUE, %s, %s::bigint, attributes.id, entry, value, TRUE, TRUE, %s, %s::bigint
   FROM given JOIN attributes ON parent_entry_id = entry AND schema_id = attr
   LEFT JOIN superseded ON superseded.parent_attr_id = attributes.id
   WHERE is_set
@@ -225,7 +225,7 @@ def _write(rows: Sequence[tuple[Entry, Definition, Value, Any]], maker: User | N
     ]
     stamps = [timezone.now(), None if maker is None else maker.pk]
     with keeping_plan() as cursor:
-        cursor.execute(_WRITE, [json.dumps(given), *stamps, *stamps])
+        cursor.execute(_WRITE, [json.dumps(given), *stamps, *stamps, *acting_through().values()])
 
 
 _SUPERSEDE: Final = """

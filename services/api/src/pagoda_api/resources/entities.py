@@ -13,6 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from pagoda.audit.history import History
 from pagoda.domain.access import entity_attrinfo, entity_attrinfo_for, readable
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
@@ -27,7 +28,9 @@ from pagoda_api.fields import (
     UserSerializer,
     found_or_404,
 )
+from pagoda_api.pagination import PagePagination
 from pagoda_api.resources.filters import StandingFilter
+from pagoda_api.resources.histories import HistorySerializer, history_page
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.washing import shown
@@ -188,6 +191,12 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         entity = self._entity(pk)
         services.restore_entity(entity, actor(request))
         return self._shown(entity)
+
+    @extend_schema(responses=HistorySerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
+    def history(self, request: Request, pk: str) -> Response:
+        """List what became of it and of its attributes that the user may read, the newest first."""
+        return history_page(self, History(self._entity(pk), request.user))
 
     def _entity(self, pk: str) -> Entity:
         return found_or_404(self.get_queryset(), pk, noun="entity")

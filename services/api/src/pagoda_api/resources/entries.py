@@ -16,10 +16,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from pagoda.audit.history import History
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
-from pagoda.domain.entry.history import versions_of
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
 from pagoda.domain.search.finding import find, limited
@@ -38,9 +38,9 @@ from pagoda_api.fields import (
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
-from pagoda_api.resources.entry_history import RevertSerializer, VersionSerializer, show_versions
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
+from pagoda_api.resources.histories import HistorySerializer, RevertSerializer, history_page
 from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.text import name_fault
 from pagoda_plugin_sdk.washing import shown
@@ -266,13 +266,11 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         version = checked(RevertSerializer(data=request.data))["version"]
         return self._written(services.revert_value(entry, actor(request), version))
 
-    @extend_schema(responses=VersionSerializer(many=True), filters=False)
+    @extend_schema(responses=HistorySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
     def history(self, request: Request, pk: str) -> Response:
-        """List every version of its values that the user may read, the newest first."""
-        versions = versions_of(self._entry(pk), request.user)
-        page = self.paginate_queryset(versions) or []  # type: ignore[arg-type]  # versions, not entries
-        return self.get_paginated_response(show_versions(page))  # type: ignore[arg-type]
+        """List what became of it and of its values that the user may read, the newest first."""
+        return history_page(self, History(self._entry(pk), request.user))
 
     @extend_schema(
         parameters=[OpenApiParameter("attr", str, description="Name of the attribute that refers to it.")],
