@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from pagoda.domain import value_indexes
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.value_expressions import compared, key_of
-from pagoda.domain.value_indexes import make_indexes
+from pagoda.domain.value_indexes import has_index, make_indexes
 from pagoda.jobs.core_tasks import index_values
 from pagoda_plugin_sdk.rules.attr_types import TYPES
 
@@ -41,6 +42,30 @@ def test_what_is_marked_gets_one_and_nothing_is_made_twice(things: Entity) -> No
     assert not done.dropped
     again = make_indexes()
     assert (again.made, again.dropped, again.failed) == ([], [], {})
+
+
+def test_the_mark_alone_is_no_index(things: Entity) -> None:
+    attr = things.attrs.get(name="number")
+    assert not has_index(attr)
+    make_indexes()
+    assert has_index(attr) is (connection.vendor == "postgresql")
+    things.update_attrs(None, [{"id": attr.pk, "is_indexed": False}])
+    make_indexes()
+    assert not has_index(attr)
+    assert not has_index(things.attrs.get(name="array_number"))
+
+
+def test_what_is_made_leaves_with_the_column_of_values(things: Entity) -> None:
+    make_indexes()
+    executor = MigrationExecutor(connection)
+    latest = executor.loader.graph.leaf_nodes()
+    try:
+        executor.migrate([("entry", "0002_bound_base_manager")])
+    finally:
+        MigrationExecutor(connection).migrate(latest)
+    assert make_indexes().made == []  # the marks were later than the values
+    EntityAttr.objects.update(is_indexed=True)
+    assert len(make_indexes().made) == len(TYPES) // 2
 
 
 def test_it_goes_with_the_mark_the_attribute_or_the_entity(things: Entity) -> None:

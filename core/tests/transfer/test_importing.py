@@ -172,3 +172,18 @@ def test_no_cell_is_a_formula(host: Entity, file_format: str) -> None:
             "n",
             "inlineStr",
         }
+
+
+@pytest.mark.parametrize("file_format", sorted(FORMATS))
+def test_marks_of_attributes_come_along(host: Entity, file_format: str) -> None:
+    marks = {"serial": (True, "null", False), "uplink": (False, "protect", True)}
+    for name, (is_indexed, on_delete, is_mandatory) in marks.items():
+        host.attrs.filter(name=name).update(
+            is_indexed=is_indexed, on_delete=on_delete, is_mandatory=is_mandatory
+        )
+    stream = io.BytesIO()
+    export(stream, None, file_format=file_format)
+    Entity.objects.all().delete()
+    import_file(stream, None, ImportOptions(file_format=file_format))
+    kept = Entity.objects.active().get(name="Host").attrs.filter(name__in=marks)
+    assert {attr.name: (attr.is_indexed, attr.on_delete, attr.is_mandatory) for attr in kept} == marks

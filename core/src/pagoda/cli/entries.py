@@ -46,5 +46,10 @@ def index() -> None:
     """Make and drop the indexes of attributes as they are marked `is_indexed`; exit 1 when one fails."""
     done = import_module("pagoda.domain.value_indexes").make_indexes()  # once the apps are loaded
     click.echo(f"{len(done.made)} made, {len(done.dropped)} dropped, {len(done.failed)} failed")
+    if done.left:
+        raise click.ClickException(
+            f"{', '.join(done.left)}: left, as the account in DATABASE_URL does not own the tables. "
+            "Run this with the owner's."
+        )
     if done.failed:
         raise click.ClickException("; ".join(f"{name}: {error}" for name, error in done.failed.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 from django.core.management import execute_from_command_line
 
@@ -21,12 +23,17 @@ LOOKS = frozenset({"--plan", "--check", "--help", "-h", "--version"})
 def migrate(arguments: tuple[str, ...]) -> None:
     """Bring the database up to date, plugins' tables included, and the accounts of processes there.
 
-    Accounts are made where PAGODA_ACCOUNT_PASSWORDS_DIR names a folder of passwords.
+    Indexes of attributes are made as they are marked `is_indexed`, unless apps are named. Accounts are made
+    where PAGODA_ACCOUNT_PASSWORDS_DIR names a folder of passwords.
     """
     _run("pagoda", ["migrate", *arguments])
-    if read_settings().pagoda_account_passwords_dir is not None and not LOOKS & set(arguments):
-        with faults_reported():
+    if LOOKS & set(arguments):
+        return
+    with faults_reported():
+        if read_settings().pagoda_account_passwords_dir is not None:
             _make_accounts()
+        if all(argument.startswith("-") for argument in arguments):
+            _make_indexes()
 
 
 @click.command(context_settings=PASS_THROUGH)
@@ -51,6 +58,12 @@ def _make_accounts() -> None:
         raise click.ClickException(
             "\n".join(("Accounts at the database:", *map(BULLET.__add__, done.faults)))
         )
+
+
+def _make_indexes() -> None:
+    done = import_module("pagoda.domain.value_indexes").make_indexes()  # once the apps are loaded
+    for name, error in done.failed.items():
+        click.echo(f"{name}: {error}. `pagoda entries index` tries again.", err=True)
 
 
 def _run(program: str, arguments: list[str]) -> None:

@@ -2,13 +2,16 @@
 
 Each has the expression of `pagoda.domain.value_expressions` and the entry's id, so that it serves conditions
 and ordered pages; on PostgreSQL of the entries of its entity alone. Arrays need none: the index of all
-current values finds what they hold.
+current values finds what they hold. PostgreSQL lets the owner of the tables alone make them: to a worker
+with an account of its own they are left, and `pagoda migrate` makes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic
 from typing import Final
 
 from django.db import DatabaseError, connection
@@ -18,6 +21,8 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.value_expressions import has_key, key_of
 
 _PREFIX: Final = "pagoda_value_"
+_LOOK_SECONDS: Final = 30  # what a process has seen of the indexes counts for so long
+_OWNS: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'entry_entry'::regclass"
 _STORED: Final = {  # by name, with whether it can be used: one that was not finished is not
     "postgresql": """
         SELECT class.relname, i.indisvalid FROM pg_index i JOIN pg_class class ON class.oid = i.indexrelid
@@ -33,6 +38,7 @@ class IndexChanges:
     made: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # what the database said
+    left: list[str] = field(default_factory=list)  # to make and to drop, for the owner of the tables
 
 
 def make_indexes() -> IndexChanges:
@@ -43,9 +49,7 @@ def make_indexes() -> IndexChanges:
     """
     done = IndexChanges()
     wanted = dict(_wanted())
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED[connection.vendor], [_PREFIX])
-        stored = dict(cursor.fetchall())
+    stored = _stored()
     at_once = "CONCURRENTLY " if connection.vendor == "postgresql" else ""
     gone = [name for name, is_valid in stored.items() if name not in wanted or not is_valid]
     statements = [(name, f"DROP INDEX {at_once}IF EXISTS {name}", done.dropped) for name in gone]
@@ -54,6 +58,9 @@ def make_indexes() -> IndexChanges:
         for name, columns in wanted.items()
         if not stored.get(name)
     ]
+    if statements and not _is_owner():
+        done.left = list(dict.fromkeys(name for name, _, _ in statements))
+        return done
     for name, statement, told in statements:
         try:
             with connection.cursor() as cursor:
@@ -61,7 +68,34 @@ def make_indexes() -> IndexChanges:
             told.append(name)
         except DatabaseError as error:
             done.failed[name] = str(error).strip()
+    _usable.cache_clear()
     return done
+
+
+def has_index(attr: EntityAttr) -> bool:
+    """Return whether PostgreSQL has an index of the attribute's values in their order, and can use it."""
+    if connection.vendor != "postgresql" or not getattr(attr, "is_indexed", False):
+        return False
+    return f"{_PREFIX}{attr.pk}" in _usable(int(monotonic() / _LOOK_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _usable(_period: int) -> frozenset[str]:
+    return frozenset(name for name, is_valid in _stored().items() if is_valid)
+
+
+def _stored() -> dict[str, bool]:
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED[connection.vendor], [_PREFIX])
+        return dict(cursor.fetchall())
+
+
+def _is_owner() -> bool:
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(_OWNS)
+        return bool(cursor.fetchone()[0])
 
 
 def _wanted() -> Iterator[tuple[str, str]]:

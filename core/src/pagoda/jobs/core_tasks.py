@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from pagoda.domain.value_indexes import make_indexes
 from pagoda.jobs import deferred, operations, runtime, store
 from pagoda.jobs.celery import queue_names
@@ -15,6 +17,13 @@ from pagoda.jobs.plugin_host import active_plugin_ids
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import JobOperation
 from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
+
+NEEDS_OWNER = (
+    "The account of the core worker does not own the tables: `pagoda entries index` with the owner's "
+    "DATABASE_URL makes these indexes, as does the next `pagoda migrate`."
+)
+
+log = structlog.get_logger(__name__)
 
 
 @register_job_task(
@@ -36,6 +45,8 @@ def purge_jobs(_job: JobContext) -> dict[str, Any]:
 def index_values(_job: JobContext) -> dict[str, Any]:
     """Make and drop the indexes of single attributes as they are marked `is_indexed`.
 
+    What the account of this worker may not do is told in the result, and logged when it is new.
+
     Raises:
         RuntimeError: some failed; it says which, and what the database said.
     """
@@ -45,7 +56,15 @@ def index_values(_job: JobContext) -> dict[str, Any]:
         raise RuntimeError(
             f"{told}. `pagoda entries index` with the account that owns the tables tries again."
         )
-    return {"made": done.made, "dropped": done.dropped}
+    result = {"made": done.made, "dropped": done.dropped}
+    if not done.left:
+        return result
+    result["left"] = done.left
+    ended = Job.objects.filter(operation=JobOperation.INDEX_VALUES, finished_at__isnull=False)
+    before = ended.order_by("-pk").values_list("result", flat=True).first()
+    if (before or {}).get("left") != done.left:
+        log.warning("value_indexes_left", indexes=done.left, remedy=NEEDS_OWNER)
+    return {**result, "remedy": NEEDS_OWNER}
 
 
 @register_job_task(

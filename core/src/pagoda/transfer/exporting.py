@@ -17,7 +17,8 @@ from pagoda_plugin_sdk.washing import shown
 
 _AT_ONCE: Final = 1_000
 _SPEC: Final = (
-    "name", "type", "is_mandatory", "index", "is_summarized", "is_delete_in_chain", "note", "choices",
+    "name", "type", "is_mandatory", "index", "is_summarized", "is_indexed", "is_delete_in_chain", "on_delete",
+    "note", "choices",
 )  # fmt: skip
 
 type Progress = Callable[[int, float], None]  # rows done, and the part of the whole

@@ -25,6 +25,7 @@ from pagoda.domain.search.values import (
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, may
 from pagoda.domain.value_expressions import Operator, compared
+from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
@@ -114,12 +115,6 @@ def value_fits(attr: EntityAttr, kind: ValueKind, operator: str, value: Any, pre
     return Q(Compared(kind, operator, value, of=column, attr_id=attr.pk, is_array=is_array))
 
 
-def has_index(attr: EntityAttr) -> bool:
-    """Return whether the database has an index of the attribute's values in their order."""
-    is_indexed: bool = getattr(attr, "is_indexed", False)
-    return is_indexed and connection.vendor == "postgresql" and not attr.attr_type.is_array
-
-
 def finds(attr: EntityAttr, operator: str) -> bool:
     """Return whether an index finds the values of an attribute by an operator."""
     if operator in ("eq", "in"):
@@ -134,6 +129,8 @@ def index_hint(attr: EntityAttr) -> str:
         return f"{name!r} has no index on SQLite; use PostgreSQL"
     if has_index(attr) or attr.attr_type.is_array:
         return f"parts of {name!r} have no index; use the full text of POST /api/v2/search/"
+    if attr.is_indexed:
+        return f"{name!r} has no index yet; a job makes it within minutes, or `pagoda entries index` does"
     return f"{name!r} has no index; set `is_indexed` of the attribute"
 
 

@@ -21,10 +21,11 @@ from django.db.models.functions import Coalesce
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.bounding import refuse_hopeless
-from pagoda.domain.search.filters import OWN_FIELDS, has_index, index_hint
+from pagoda.domain.search.filters import OWN_FIELDS, index_hint
 from pagoda.domain.search.resolving import ATTR, Resolver
 from pagoda.domain.search.values import ValueKind, kind_of_values
 from pagoda.domain.value_expressions import key_of
+from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.washing import shown
 

@@ -15,6 +15,11 @@ def make_index(apps, schema_editor):
 
 
 def drop_index(apps, schema_editor):
+    if schema_editor.connection.vendor == "sqlite":  # PostgreSQL drops these with the column
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'pagoda_value_%'")
+            for (name,) in cursor.fetchall():
+                schema_editor.execute(f"DROP INDEX {name}")
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}")
 
