@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ bench-startup: setup ## Time what a plugin adds to start-up
 
 bench-api: setup ## Measure what reading and writing an entry costs beside a plain DRF view over a flat table
 	@$(BIN)/python benchmarks/bench_api.py $(or $(ARGS),--entries 100000)
+
+bench-bulk: setup ## Measure many entries in one request beside one by one, and an import of many rows
+	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)
 
 mutate: setup ## Change a module bit by bit and see whether its tests notice (ARGS="MODULE TESTS")
 	@$(BIN)/python tools/mutate.py $(ARGS)

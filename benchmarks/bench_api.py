@@ -109,14 +109,15 @@ class Api:
 
     def costs(self, operation: str, requests: int) -> tuple[float, float]:
         """Return milliseconds of CPU per request, of the API's processes and of PostgreSQL's."""
-        before = _seconds(self.process), _seconds(self.database)
+        before = cpu_seconds(self.process), cpu_seconds(self.database)
         for _ in range(requests):
             self.ask(operation)
-        after = _seconds(self.process), _seconds(self.database)
+        after = cpu_seconds(self.process), cpu_seconds(self.database)
         return (after[0] - before[0]) / requests * 1000, (after[1] - before[1]) / requests * 1000
 
 
-def _seconds(parent: psutil.Process) -> float:
+def cpu_seconds(parent: psutil.Process) -> float:
+    """Return the CPU time of a process and what it started."""
     times = parent.cpu_times()
     own = times.user + times.system + times.children_user + times.children_system
     return float(own + sum(sum(child.cpu_times()[:2]) for child in parent.children(recursive=True)))
