@@ -278,3 +278,17 @@ def test_all_triggers_are_there_when_everything_is_migrated() -> None:
     with connection.cursor() as cursor:
         cursor.execute(catalogue[connection.vendor])
         assert set(triggers.names()) <= {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.parametrize("number", [9.223372036873118e18, -1.2345678901234567e18, 1e19, 1.7e308, 2.0**53 + 2])
+def test_a_number_is_the_same_however_the_database_writes_it(entry: Entry, number: float) -> None:
+    default = {"name": "default", "type": "number", "default_value": number}
+    entity_services.update_entity(entry.schema, None, attrs=[default])
+    made = services.create_entry(None, entry.schema, name="made", attrs={"ports": [number]})
+    for each in Entry.objects.filter(pk=made.pk):
+        attrs = each.get_attrs()
+        assert (attrs["default"], attrs["ports"]) == (number, [number])
+        services.update_entry(each, None, attrs={"default": number, "ports": [number]})
+    versions = AttributeValue.objects.filter(parent_entry=made)
+    assert versions.count() == 2, "nothing changed"
+    assert not services.verify().wrong

@@ -26,6 +26,7 @@ from pagoda_plugin_sdk.rules.value_types import (
     parse,
     to_storage,
 )
+from pagoda_plugin_sdk.washing import shown
 
 CHOICES = ("metal", "virtual")
 
@@ -65,6 +66,9 @@ ACCEPTED: list[tuple[str, Any, Any, Any]] = [
     ("number", 3, 3, ...),
     ("number", -2.5, -2.5, ...),
     ("number", 2**63 - 1, 2**63 - 1, ...),
+    ("number", 9.2e18, 9_200_000_000_000_000_000, ...),
+    ("number", 1e19, 1e19, ...),
+    ("number", 10**19, 1e19, ...),
     ("date", "2026-03-31", "2026-03-31", date(2026, 3, 31)),
     ("date", "20260331", "2026-03-31", date(2026, 3, 31)),
     ("date", date(2026, 3, 31), "2026-03-31", date(2026, 3, 31)),
@@ -147,6 +151,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("number", float("nan"), "expected a finite number, got nan; set null instead"),
     ("number", float("-inf"), "expected a finite number, got -inf; set null instead"),
     ("number", 2**63, "the integer 9223372036854775808 does not fit 64 bits; keep it in a string attribute"),
+    ("number", 10**400, f"the integer {shown(10**400)} does not fit 64 bits; keep it in a string attribute"),
     ("date", "31.3.2026", "expected a date in ISO 8601 such as '2026-03-31', got '31.3.2026'"),
     ("date", "2026-02-30", "expected a date in ISO 8601 such as '2026-03-31', got '2026-02-30'"),
     (

@@ -7,9 +7,11 @@ Instants carry an offset and are stored in UTC.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from pagoda_plugin_sdk.exceptions import near_misses
@@ -21,6 +23,8 @@ from pagoda_plugin_sdk.washing import shown
 MAX_STRING_LENGTH: Final = 65_535
 MAX_TEXT_LENGTH: Final = 1_048_576
 MAX_INTEGER: Final = 2**63 - 1
+_EXACT: Final = 2**53  # up to here a float holds every integer
+_LARGEST: Final = int(sys.float_info.max)
 
 type Scalar = str | int | float | bool  # as stored in JSON; a date or an instant is its ISO 8601 text
 
@@ -102,11 +106,27 @@ def _boolean(raw: object, _choices: Sequence[str]) -> bool:
 def _number(raw: object, _choices: Sequence[str]) -> int | float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise ValueFault(f"expected a number such as 3 or 3.5, got {shown(raw)}")
-    if isinstance(raw, int) and abs(raw) > MAX_INTEGER:
+    number = kept_number(raw)
+    if isinstance(number, int) and abs(number) > MAX_INTEGER:
         raise ValueFault(f"the integer {shown(raw)} does not fit 64 bits; keep it in a string attribute")
-    if not math.isfinite(raw):
+    if not math.isfinite(number):
         raise ValueFault(f"expected a finite number, got {shown(raw)}; set null instead")
-    return raw
+    return number
+
+
+def kept_number(number: float) -> float:
+    """Return a number as it is kept, whatever the database makes of it: PostgreSQL writes out ``1e+19``.
+
+    A whole one that fits 64 bits is an integer; one beyond is the float of these digits, if there is one.
+    """
+    if -_EXACT <= number <= _EXACT:
+        return number
+    if abs(number) <= MAX_INTEGER:
+        return int(number)
+    if not isinstance(number, int) or abs(number) > _LARGEST:
+        return number
+    found = float(number)
+    return found if int(Decimal(repr(found))) == number else number
 
 
 def _date(raw: object, _choices: Sequence[str]) -> str:

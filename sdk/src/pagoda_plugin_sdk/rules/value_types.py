@@ -17,6 +17,7 @@ from pagoda_plugin_sdk.rules.scalar_types import (
     Scalar,
     ScalarType,
     ValueFault,
+    kept_number,
     parse_elements,
 )
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, EntryState, Link, LinkTarget, Value
@@ -109,7 +110,8 @@ def from_storage(attr_type: AttrType, stored: Any) -> Value:  # Any: the JSON of
     """Return the scalar value that `to_storage` made `stored` of."""
     if stored is None:
         return Value()
-    return Value(tuple(stored) if attr_type.is_array else (stored,))
+    elements = stored if attr_type.is_array else (stored,)
+    return Value(tuple(map(kept_number, elements) if attr_type.element == AttrType.NUMBER else elements))
 
 
 def to_storage(attr_type: AttrType, value: Value) -> list[Scalar] | Scalar | None:

@@ -22,7 +22,7 @@ from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, fixed_level, level_of
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, OwnFields, Schema, Value
-from pagoda_plugin_sdk.rules.value_types import attrs_of, from_storage
+from pagoda_plugin_sdk.rules.value_types import attrs_of
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query
 
@@ -305,18 +305,19 @@ def from_history(entry_ids: Iterable[int]) -> dict[int, Current]:
         "references__name",
         Coalesce("references__entry_id", "references__group_id", "references__role_id"),
     )
-    values: dict[int, dict[tuple[int, int], Any]] = {pk: {} for pk in ids}
+    values: dict[int, dict[tuple[int, AttrType], Any]] = {pk: {} for pk in ids}
     for entry_id, attr_id, attr_type, value, link_id, name, target_id in rows:
-        of_entry, key = values[entry_id], (attr_id, attr_type)
-        if AttrType(attr_type).is_reference:
+        of_entry, key = values[entry_id], (attr_id, AttrType(attr_type))
+        if key[1].is_reference:
             links = of_entry.setdefault(key, [])
             if link_id is not None:
                 links.append(Link(name=name, target_id=target_id))
         else:
-            of_entry[key] = from_storage(AttrType(attr_type), value).elements
+            of_entry[key] = value
     return {
         pk: {
-            str(key[0]): to_current(AttrType(key[1]), Value(tuple(found))) for key, found in of_entry.items()
+            str(attr_id): to_current(attr_type, Value(tuple(found))) if attr_type.is_reference else found
+            for (attr_id, attr_type), found in of_entry.items()
         }
         for pk, of_entry in values.items()
     }
