@@ -19,7 +19,7 @@ from django.utils.translation.template import templatize
 
 API = Path(__file__).parents[1] / "services/api/src/pagoda_api"
 CATALOGUES = sorted(API.glob("locale/*/LC_MESSAGES/django.po"))
-KEYWORDS = {**DEFAULT_KEYWORDS, "_NOOP": None, "gettext_noop": None}
+KEYWORDS = {**DEFAULT_KEYWORDS, "_NOOP": None, "gettext_noop": None, "gettext_lazy": None}
 
 
 def said() -> set[str]:

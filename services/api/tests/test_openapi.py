@@ -83,6 +83,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/roles/",
         "POST /api/v2/roles/",
         "GET /api/v2/users/{id}/",
+        "GET /api/v2/users/{id}/access/",
         "PUT /api/v2/users/{id}/",
         "PATCH /api/v2/users/{id}/",
         "DELETE /api/v2/users/{id}/",

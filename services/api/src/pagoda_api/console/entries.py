@@ -21,6 +21,7 @@ from pagoda_api.console.values import (
     fields_of,
     label,
     list_of,
+    name_of,
     parts,
     raw_value,
     same,
@@ -149,7 +150,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Suggest what a reference may point to, by what is typed."""
     element = request.GET.get("type", "")
-    if element not in ("object", "named_object", "group", "role"):
+    if element not in ("object", "named_object", "group", "role", "user"):
         return show(request, "_suggestions.html", {"labels": []})
     text, _ = parts(next(iter(request.GET.getlist(request.GET.get("of", ""))), ""))
     found = _listed(request, element, request.GET.getlist("entity"), text)
@@ -216,7 +217,7 @@ def _sent(request: HttpRequest, context: dict[str, Any], stored: Mapping[str, An
     pairs = zip(sent, before, strict=True)
     changed = [each for each, old in pairs if not same(each, old) or (stored is None and each.rows)]
     data: dict[str, Any] = {
-        "attrs": {each.attr["name"]: raw_value(each, partial(_found, request)) for each in changed}
+        "attrs": {each.attr["name"]: raw_value(each, partial(find_target, request)) for each in changed}
     }
     if stored is None:
         data |= {"name": name, "note": note, "schema": context["entity"]["id"]}
@@ -253,15 +254,15 @@ def _refused(request: HttpRequest, context: dict[str, Any], answer: Answer) -> H
     )
 
 
-def _found(request: HttpRequest, field: AttrField, text: str) -> object:
+def find_target(request: HttpRequest, field: AttrField, text: str) -> object:
     """Return the id of what a row names, by its label or by its name alone; else what was typed."""
     name, number = parts(text)
     entities = [str(each["id"]) for each in field.attr.get("referral") or ()]
     if number is not None:
         named = ask(request, list_of(field.element).replace("-list", "-detail"), {"pk": number})
-        if named.is_ok and named.data["name"] == name.strip():
+        if named.is_ok and name_of(named.data) == name.strip():
             return number
-    exact = [each["id"] for each in _listed(request, field.element, entities, text) if each["name"] == text]
+    exact = [each["id"] for each in _listed(request, field.element, entities, text) if name_of(each) == text]
     return exact[0] if len(exact) == 1 else text
 
 

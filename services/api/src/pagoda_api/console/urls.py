@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from pagoda_api.console import entries, home, jobs, people, plugins
+from pagoda_api.console import accounts, entries, home, jobs, people, plugins
 
 urlpatterns = [
     path("", home.home, name="console-home"),
@@ -17,6 +17,15 @@ urlpatterns = [
     path("me/tokens/", people.new_token, name="console-token-new"),
     path("me/tokens/<int:pk>/revoke/", people.revoke_token, name="console-token-revoke"),
     path("me/password/", people.password, name="console-password"),
+    path("access/", accounts.access, name="console-access"),
+    re_path(r"^accounts/(?P<kind>user|group|role)/$", accounts.listing, name="console-accounts"),
+    re_path(r"^accounts/(?P<kind>user|group|role)/new/$", accounts.create, name="console-account-new"),
+    re_path(r"^accounts/(?P<kind>user|group|role)/(?P<pk>\d+)/$", accounts.change, name="console-account"),
+    re_path(
+        r"^accounts/(?P<kind>user|group|role)/(?P<pk>\d+)/delete/$",
+        accounts.delete,
+        name="console-account-delete",
+    ),
     path("search/", home.search, name="console-search"),
     path("entities/", entries.entities, name="console-entities"),
     path("entities/<int:pk>/", entries.entity, name="console-entity"),

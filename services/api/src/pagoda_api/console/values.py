@@ -15,8 +15,16 @@ from django.http import QueryDict
 MORE_ROWS = 3
 MAX_ROWS = 1_000
 
-_LISTS = {"object": "entry-list", "named_object": "entry-list", "group": "group-list", "role": "role-list"}
+_LISTS = {
+    "object": "entry-list",
+    "named_object": "entry-list",
+    "group": "group-list",
+    "role": "role-list",
+    "user": "user-list",
+}
 """Where the API lists what a reference may point to, by the type of the reference."""
+
+GRANTED_ON = ("entity", "attr", "entry")
 
 _LABEL = re.compile(r"(?P<name>.*?)\s*#(?P<id>\d{1,18})", re.DOTALL)
 
@@ -84,7 +92,9 @@ def sent_fields(attrs: Iterable[Mapping[str, Any]], sent: QueryDict) -> list[Att
         names = sent.getlist(f"{each.key}-name")[:MAX_ROWS]
         names += [""] * (len(texts) - len(names))
         rows = [FieldRow(*pair) for pair in zip(texts, names, strict=False)]
-        found.append(AttrField(each.attr, [row for row in rows if row != FieldRow()]))
+        found.append(
+            AttrField(each.attr, [row for row in rows if row.text or (row.name and each.element != "grant")])
+        )
     return found
 
 
@@ -104,7 +114,12 @@ def same(left: AttrField, right: AttrField) -> bool:
 
 def label(target: Mapping[str, Any] | None) -> str:
     """Return how an input shows what a reference points to."""
-    return "" if target is None else f"{target['name']} #{target['id']}"
+    return "" if target is None else f"{name_of(target)} #{target['id']}"
+
+
+def name_of(target: Mapping[str, Any]) -> str:
+    """Return what the API calls something that a reference points to."""
+    return str(target.get("name", target.get("username")))
 
 
 def parts(text: str) -> tuple[str, int | None]:
@@ -134,7 +149,10 @@ def _row(element: str, value: Any) -> FieldRow:
     match element:
         case "named_object":
             return FieldRow(label(value["object"]), value["name"])
-        case "object" | "group" | "role":
+        case "grant":
+            kind = next(each for each in GRANTED_ON if value[each])
+            return FieldRow(f"{kind} {label(value[kind])}", value["level"])
+        case _ if element in _LISTS:
             return FieldRow(label(value))
         case "boolean":
             return FieldRow("true" if value else "false")
@@ -146,7 +164,9 @@ def _element(sent: AttrField, row: FieldRow, find: Callable[[AttrField, str], ob
     match sent.element:
         case "named_object":
             return {"name": row.name, "object": find(sent, row.text) if row.text else None}
-        case "object" | "group" | "role":
+        case "grant":
+            return _grant(row)
+        case element if element in _LISTS:
             return find(sent, row.text)
         case "boolean":
             return {"true": True, "false": False}.get(row.text, row.text)
@@ -154,6 +174,14 @@ def _element(sent: AttrField, row: FieldRow, find: Callable[[AttrField, str], ob
             return _number(row.text)
         case _:
             return row.text
+
+
+def _grant(row: FieldRow) -> object:
+    kind, _, rest = row.text.strip().partition(" ")
+    name, number = parts(rest)
+    if kind not in GRANTED_ON:
+        return row.text
+    return {kind: name if number is None else number, "level": row.name}
 
 
 def _number(text: str) -> object:

@@ -11,15 +11,22 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.validators import UniqueValidator
 
+from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
+from pagoda.domain.access.explaining import explain_level
 from pagoda.domain.user.models import Role, User, nest, parent_of
-from pagoda_api.fields import NamedSerializer
+from pagoda_api.fields import MAX_ID, NamedSerializer, found_or_404
+from pagoda_api.pagination import number_parameter
 from pagoda_api.resources.managed import (
+    TARGETS,
     Codenames,
     LinkFilter,
     Links,
@@ -28,6 +35,7 @@ from pagoda_api.resources.managed import (
     id_of,
     search_in,
 )
+from pagoda_api.strict import refuse_unknown
 from pagoda_plugin_sdk.rules.text import validate_name
 
 
@@ -98,6 +106,35 @@ class AccountSerializer(ManagedSerializer[User]):
         return super().update(instance, validated_data)
 
 
+class HeldGrantSerializer(serializers.Serializer[Any]):
+    """A level that a role of the user grants; Any, as it is shown and never made."""
+
+    role = NamedSerializer()
+    is_own = serializers.BooleanField(help_text="Whether the user holds the role, not only by a group.")
+    groups = NamedSerializer(many=True, help_text="The user's groups that hold it, or are in one that does.")
+    level = serializers.CharField()
+
+
+class AccessStepSerializer(serializers.Serializer[Any]):
+    """One of the things that have to allow it; Any, as above."""
+
+    kind = serializers.CharField(help_text="entity, attr or entry.")
+    id = serializers.IntegerField()
+    default = serializers.CharField(help_text="What everybody who is logged in has on it.")
+    is_owner = serializers.BooleanField(help_text="Whether it is of an entity of the user's own: full.")
+    grants = HeldGrantSerializer(many=True)
+
+
+class AccessSerializer(serializers.Serializer[Any]):
+    """The level of a user on something, and why; Any, as above."""
+
+    level = serializers.CharField(help_text="nothing, readable, writable or full: of the lowest step.")
+    is_fixed = serializers.BooleanField(
+        help_text="Whether no step counts: superusers have all, users that are not active nothing."
+    )
+    steps = AccessStepSerializer(many=True)
+
+
 class UserFilter(django_filters.FilterSet):
     """Which users a list shows."""
 
@@ -128,6 +165,26 @@ class UserViewSet(ManagedViewSet[User]):
             Prefetch("roles", visible(Role.objects.order_by("name"), self.request.user)),
             Prefetch("user_permissions", Permission.objects.select_related("content_type")),
         )
+
+    @extend_schema(
+        parameters=[OpenApiParameter(kind, int, description="Id; give one.") for kind in TARGETS],
+        responses=AccessSerializer,
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def access(self, request: Request, pk: str) -> Response:
+        """Show what the user may do with something that the asking user may read, and why."""
+        refuse_unknown(request.query_params, list(TARGETS), noun="query parameter")
+        given = {kind: number_parameter(request, kind, 0, lowest=0, highest=MAX_ID) for kind in TARGETS}
+        asked = [(kind, number) for kind, number in given.items() if number]
+        if len(asked) != 1:
+            raise ValidationError(
+                {"entry": ["Ask about exactly one of entity, attr and entry."]}, code="target"
+            )
+        [(kind, number)] = asked
+        rows: QuerySet[Any] = readable(TARGETS[kind]._base_manager.all(), request.user)
+        thing = found_or_404(rows, str(number), noun=kind)
+        return Response(explain_level(self.get_object(), thing, request.user))
 
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": {}}]})

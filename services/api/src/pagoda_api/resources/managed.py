@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import django_filters
@@ -18,6 +18,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from pagoda.domain.access.accounts import replace_links, require_managing, visible
+from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import MAX_ID, found_or_404
@@ -29,6 +31,12 @@ from pagoda_plugin_sdk.rules.text import listed
 from pagoda_plugin_sdk.washing import shown
 
 MAX_LINKS = 10_000
+TARGETS: Mapping[str, type[Entity | EntityAttr | Entry]] = {
+    "entity": Entity,
+    "attr": EntityAttr,
+    "entry": Entry,
+}
+"""``{field: what a level is granted on}``"""
 
 _OBJECT = {"type": "object", "properties": {"id": {"type": "integer"}}, "additionalProperties": {}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -14,23 +14,14 @@ from rest_framework.exceptions import ValidationError
 
 from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
-from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
 from pagoda_api.fields import MAX_ID, NamedSerializer, find_entity
 from pagoda_api.resources.filters import IdFilter, asking_user
-from pagoda_api.resources.managed import LinkFilter, Links, ManagedSerializer, ManagedViewSet, id_of
+from pagoda_api.resources.managed import TARGETS, LinkFilter, Links, ManagedSerializer, ManagedViewSet, id_of
 from pagoda_api.strict import refuse_unknown
 from pagoda_plugin_sdk.washing import shown
 
 MAX_GRANTS = 10_000
-TARGETS: Mapping[str, type[Entity | EntityAttr | Entry]] = {
-    "entity": Entity,
-    "attr": EntityAttr,
-    "entry": Entry,
-}
-"""``{field: what a level is granted on}``"""
-
 type Target = tuple[str, int]  # its field and its id
 
 

@@ -24,6 +24,8 @@ WORDS = (
     *(_NOOP("closed"), _NOOP("open"), _NOOP("half_open")),
     *(_NOOP("load"), _NOOP("endpoint"), _NOOP("hook"), _NOOP("task"), _NOOP("page")),
     *(_NOOP("read-write"), _NOOP("read-only")),
+    *(_NOOP("nothing"), _NOOP("readable"), _NOOP("writable"), _NOOP("full")),
+    *(_NOOP("entity"), _NOOP("attr"), _NOOP("entry")),
     *(_NOOP("auto"), _NOOP("light"), _NOOP("dark")),
     *(_NOOP("Bad Request"), _NOOP("Forbidden"), _NOOP("Not Found"), _NOOP("Method Not Allowed")),
     *(_NOOP("Internal Server Error"), _NOOP("Service Unavailable"), _NOOP("Too Many Requests")),
@@ -83,7 +85,7 @@ def _element(type_name: str, held: Any, brief: bool) -> SafeString:
             return format_html('<a href="{}">{}</a>', reverse("console-entry", args=[pk]), name)
         case "named_object", {"name": name, "object": target}:
             return format_html("{}: {}", name, _element("object", target, brief))
-        case _, {"name": name}:
+        case _, {"name": name} | {"username": name}:
             return format_html("{}", name)
         case "boolean", _:
             return format_html("{}", gettext("yes") if held else gettext("no"))
