@@ -54,20 +54,21 @@ def ask(
     method: str = "GET",
     query: Query | None = None,
     data: object = None,
+    content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return what the API answers at the URL of this name to whoever sent `request`; a refusal, too.
 
-    The page has checked the CSRF token of its own form.
+    `content` is the body where it is no JSON. The page has checked the CSRF token of its own form.
     """
     url = f"/{reverse(url_name, kwargs=dict(path or {})).removeprefix(get_script_prefix())}"
-    body = b"" if data is None else json.dumps(data).encode()
+    body = content if content is not None else b"" if data is None else json.dumps(data).encode()
     environ = {
         **{key: value for key, value in request.META.items() if not key.startswith("HTTP_IF_")},
         "REQUEST_METHOD": method,
         "PATH_INFO": url,
         "QUERY_STRING": urlencode(query or {}, doseq=True),
-        "CONTENT_TYPE": "application/json",
+        "CONTENT_TYPE": "application/json" if content is None else "application/octet-stream",
         "CONTENT_LENGTH": str(len(body)),
         "HTTP_ACCEPT": "application/json",
         "wsgi.input": BytesIO(body),

@@ -13,6 +13,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
+from pagoda.transfer.formats import FORMATS
+from pagoda_api.console.around import picture, with_before
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
 from pagoda_api.console.frame import is_fragment, page, show, with_query
 from pagoda_api.console.places import panels
@@ -66,6 +68,7 @@ def entity(request: HttpRequest, pk: int) -> HttpResponse:
         "found": found,
         "pages": page_links(found, columns=chosen),
         "faults": [] if answer.is_ok else told(answer),
+        "formats": sorted(FORMATS),
         "by_name": _order(request, {"name": "name", "id": None}),
     }
     context["is_filtered"] = any(each["value"] for each in context["filters"])
@@ -80,7 +83,8 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     history = get(request, "entry-history", {"limit": 20}, pk=pk)
     references = get(request, "entry-references", {"limit": 20}, pk=pk)
     context = {"entry": found, "history": history, "references": references, "panels": panels(request, found)}
-    return show(request, "entry.html", context)
+    more = {"versions": with_before(history), "picture": picture(request, pk)}
+    return show(request, "entry.html", {**context, **more})
 
 
 @page
@@ -89,7 +93,8 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
     """List all versions of the values of an entry."""
     found = get(request, "entry-detail", pk=pk)
     versions = get(request, "entry-history", {"limit": PAGE, **_given(request)}, pk=pk)
-    return show(request, "history.html", {"entry": found, "history": versions, "pages": page_links(versions)})
+    context = {"entry": found, "versions": with_before(versions), "pages": page_links(versions)}
+    return show(request, "history.html", context)
 
 
 @page

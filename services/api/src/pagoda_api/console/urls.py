@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from pagoda_api.console import accounts, entries, home, jobs, people, plugins
+from pagoda_api.console import accounts, around, entries, home, jobs, many, people, plugins
 
 urlpatterns = [
     path("", home.home, name="console-home"),
@@ -30,8 +30,12 @@ urlpatterns = [
     path("entities/", entries.entities, name="console-entities"),
     path("entities/<int:pk>/", entries.entity, name="console-entity"),
     path("entities/<int:pk>/new/", entries.create, name="console-entry-new"),
+    path("entities/<int:pk>/bulk/", many.bulk, name="console-entity-bulk"),
+    path("entities/<int:pk>/export/", many.export, name="console-entity-export"),
+    path("entities/<int:pk>/import/", many.upload, name="console-entity-import"),
     path("entries/<int:pk>/", entries.entry, name="console-entry"),
     path("entries/<int:pk>/history/", entries.history, name="console-entry-history"),
+    path("entries/<int:pk>/revert/<int:version>/", around.revert, name="console-entry-revert"),
     path("entries/<int:pk>/edit/", entries.edit, name="console-entry-edit"),
     path("entries/<int:pk>/delete/", entries.delete, name="console-entry-delete"),
     path("entries/<int:pk>/restore/", entries.restore, name="console-entry-restore"),

@@ -26,6 +26,8 @@ WORDS = (
     *(_NOOP("read-write"), _NOOP("read-only")),
     *(_NOOP("nothing"), _NOOP("readable"), _NOOP("writable"), _NOOP("full")),
     *(_NOOP("entity"), _NOOP("attr"), _NOOP("entry")),
+    *(_NOOP("created"), _NOOP("changed"), _NOOP("restored"), _NOOP("attribute_added")),
+    *(_NOOP("attribute_changed"), _NOOP("attribute_removed"), _NOOP("attribute_restored"), _NOOP("deleted")),
     *(_NOOP("auto"), _NOOP("light"), _NOOP("dark")),
     *(_NOOP("Bad Request"), _NOOP("Forbidden"), _NOOP("Not Found"), _NOOP("Method Not Allowed")),
     *(_NOOP("Internal Server Error"), _NOOP("Service Unavailable"), _NOOP("Too Many Requests")),
