@@ -129,7 +129,7 @@ def test_lists_tell_their_parameters(anonymous: Any) -> None:
         return {parameter["name"] for parameter in paths[path]["get"]["parameters"]}
 
     assert parameters("/api/v2/entries/") == {
-        *("entity", "search", "is_active", "limit", "offset", "cursor", "ordering", "fields"),
+        *("entity", "search", "is_active", "limit", "offset", "cursor", "ordering", "fields", "at"),
     }
     assert parameters("/api/v2/jobs/") == {
         *("plugin", "operation", "status", "user", "created_after", "created_before", "hidden"),

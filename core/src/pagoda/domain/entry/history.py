@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -10,10 +11,11 @@ from django.db.models import Prefetch, QuerySet
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
+from pagoda.domain.entry.past import as_of, existing_at
 from pagoda.domain.entry.updating import update_entry
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.state import Link, LinkTarget
-from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES
+from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES, attrinfo_of, items_of
 
 _LINKS: Final = "shown_references"
 """Where a version keeps its references, loaded without the entries that the user may not read."""
@@ -70,6 +72,30 @@ def revert_value(entry: Entry, user: Viewer | None, version_id: int) -> Entry:
         message = f"Version {version_id} is of attribute {attr.name!r}, which was removed from the entity."
         raise ValidationError({"version": ValidationError(message, code="removed")})
     return update_entry(entry, user, attrs=[{"id": attr.pk, "value": value_of(version)}])
+
+
+def revert_entry(entry: Entry, user: Viewer | None, at: datetime) -> Entry:
+    """Set name, note and values of `entry` to what `user` may see of what they were, and return `entry`.
+
+    It is an update as any other: see `update_entry` for hooks and errors. Attributes that came later keep
+    their values, and those that were removed since are left out.
+
+    Raises:
+        ValidationError: `entry` was not there at that time.
+    """
+    was = existing_at(Entry.objects.select_related("schema").filter(pk=entry.pk), at).first()
+    if was is None or not vars(was)["was_active"]:
+        message = f"Entry {entry.name!r} was {'deleted' if was else 'not made yet'} at {at.isoformat()}."
+        raise ValidationError({"at": ValidationError(message, code="absent")})
+    state = as_of([was], at, user)[was.pk]
+    shown = attrinfo_of(state) if user else items_of(state)
+    kept = set(
+        EntityAttr.objects.active()
+        .filter(parent_entity=entry.schema_id, pk__in=[each["id"] for each in shown])
+        .values_list("pk", flat=True)
+    )
+    attrs = [{"id": each["id"], "value": each["value"]} for each in shown if each["id"] in kept]
+    return update_entry(entry, user, name=was.name, note=was.note, attrs=attrs)
 
 
 def _link(reference: AttributeReference) -> Link:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import batched
 from typing import Any, Final, NamedTuple
 
-from django.db.models import BigIntegerField, F, QuerySet
+from django.db.models import BigIntegerField, F, Max, QuerySet
 from django.db.models import Value as Constant
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
@@ -266,7 +267,7 @@ def _read(entity_ids: list[int], versions: Mapping[int, int]) -> dict[int, Defin
     attrs = EntityAttr.objects.active().filter(parent_entity__in=entity_ids)
     by_entity: defaultdict[tuple[int, int], list[Definition]] = defaultdict(list)
     for attr in attrs.order_by("index", "pk").annotate(version=F("parent_entity__attrs_version")):
-        by_entity[attr.parent_entity_id, vars(attr)["version"]].append(_definition(attr))
+        by_entity[attr.parent_entity_id, vars(attr)["version"]].append(definition_of(attr))
     found = {key[0]: tuple(definitions) for key, definitions in by_entity.items()}
     if len(_kept) > _MOST_KEPT:
         _kept.clear()
@@ -275,7 +276,8 @@ def _read(entity_ids: list[int], versions: Mapping[int, int]) -> dict[int, Defin
     return {each: found.get(each, ()) for each in entity_ids}
 
 
-def _definition(attr: EntityAttr) -> Definition:
+def definition_of(attr: EntityAttr) -> Definition:
+    """Return an attribute as the host sees it."""
     return Definition(
         id=attr.pk,
         entity_id=attr.parent_entity_id,
@@ -290,12 +292,15 @@ def _definition(attr: EntityAttr) -> Definition:
     )
 
 
-def from_history(entry_ids: Iterable[int]) -> dict[int, Current]:
-    """Return what the history says the values of entries are, by entry id, in one query."""
+def from_history(entry_ids: Iterable[int], at: datetime | None = None) -> dict[int, Current]:
+    """Return what the history says the values of entries are, or were `at` a time, by id, in one query."""
     ids = list(entry_ids)
-    latest = AttributeValue.objects.active().filter(
-        parent_entry__in=ids, is_latest=True, parent_attr__is_active=True
-    )
+    versions = AttributeValue.objects.active().filter(parent_entry__in=ids, parent_attr__is_active=True)
+    if at is None:
+        latest = versions.filter(is_latest=True)
+    else:
+        by_then = versions.filter(created_time__lte=at).order_by().values("parent_attr")
+        latest = versions.filter(pk__in=by_then.annotate(last=Max("pk")).values("last"))
     rows = latest.order_by("references__ordinal").values_list(
         "parent_entry_id",
         "parent_attr__schema_id",

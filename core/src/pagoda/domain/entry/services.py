@@ -2,7 +2,7 @@
 
 from pagoda.domain.entry.creating import create_entries, create_entry
 from pagoda.domain.entry.deleting import delete_entries, delete_entry, restore_entry
-from pagoda.domain.entry.history import revert_value
+from pagoda.domain.entry.history import revert_entry, revert_value
 from pagoda.domain.entry.reading import read_attrs
 from pagoda.domain.entry.updating import differs, update_entry, validate_entry
 from pagoda.domain.entry.verifying import verify
@@ -15,6 +15,7 @@ __all__ = [
     "differs",
     "read_attrs",
     "restore_entry",
+    "revert_entry",
     "revert_value",
     "update_entry",
     "validate_entry",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import django_filters
 from django.conf import settings
@@ -21,9 +21,12 @@ from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.past import as_of, existing_at
 from pagoda.domain.entry.reading import with_values
-from pagoda.domain.search.finding import find, limited
+from pagoda.domain.search.bounding import bounded, count_rows
+from pagoda.domain.search.finding import FoundEntries, find, limited
 from pagoda.domain.search.referring import MAX_DEPTH, MAX_NODES, graph_around, references_to, shown_reference
+from pagoda.domain.user.permissions import viewer
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
@@ -40,9 +43,10 @@ from pagoda_api.pagination import FoundPagination, PagePagination, number_parame
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
-from pagoda_api.resources.histories import HistorySerializer, RevertSerializer, history_page
+from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
 from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.value_types import attrinfo_of
 from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
@@ -156,10 +160,16 @@ class EntryCreateSerializer(EntryUpdateSerializer):
 
 def show(page: Sequence[Entry], user: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
     """Return entries with what `user` (Any: of the request) may see of them, as far as it is asked for."""
-    attrs = attrinfo_for(page, user)
+    return [limited(row, fields) for row in _shown_with(page, attrinfo_for(page, user))]
+
+
+def _shown_with(page: Sequence[Entry], attrs: Mapping[int, AttrInfo]) -> list[dict[str, Any]]:
     filtered = {entry.pk: filter_entry_attrs(entry, attrs[entry.pk], False) for entry in page}
-    rows = EntrySerializer(page, many=True, context={"attrs": filtered}).data
-    return [limited(row, fields) for row in rows]
+    return list(EntrySerializer(page, many=True, context={"attrs": filtered}).data)
+
+
+_OF_THE_PAST: Final = ("at", "entity", "is_active", "limit", "offset")
+_ACTIVITIES: Final = {"true": True, "false": False, "all": None}
 
 
 class EntryFilter(StandingFilter):
@@ -205,6 +215,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
             entries = with_values(entries, self.request.user, for_update=is_update)
         return entries
 
+    @extend_schema(parameters=[AT])
     def list(self, request: Request) -> Response:
         """List a page of entries with their attributes.
 
@@ -213,6 +224,8 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         and one of `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `contains`, `startswith`, `regex`, `in`, `empty`;
         without it `eq` is meant.
         """
+        if (at := moment_of(request)) is not None:
+            return self._list_at(request, at)
         rows = self.filter_queryset(self.get_queryset())
         pages = FoundPagination()
         query = query_of(request, pages, EntrySerializer.Meta.fields)
@@ -229,8 +242,14 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         entry = services.create_entry(actor(request), entity, **data)
         return self._written(entry, status.HTTP_201_CREATED)
 
+    @extend_schema(parameters=[AT])
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show an entry."""
+        at = moment_of(request) if request.method in ("GET", "HEAD") else None
+        if at is not None:
+            rows = existing_at(self.get_queryset(), at)
+            entry = found_or_404(rows, pk, noun=f"entry of {at.isoformat()} with the id")
+            return self._shown(entry, attrinfo_of(as_of([entry], at, viewer(request.user))[entry.pk]))
         entry = self._entry(pk)
         return self._shown(entry, attrinfo_for([entry], request.user)[entry.pk])
 
@@ -261,10 +280,12 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     @action(detail=True, methods=["post"])
     @guarded
     def revert(self, request: Request, pk: str) -> Response:
-        """Set an attribute to what the user may see of an earlier version of it, as a change does."""
+        """Set an attribute, or the entry, to what the user may see of an earlier one, as a change does."""
         entry = self._entry(pk)
-        version = checked(RevertSerializer(data=request.data))["version"]
-        return self._written(services.revert_value(entry, actor(request), version))
+        given = checked(RevertSerializer(data=request.data))
+        if "at" in given:
+            return self._written(services.revert_entry(entry, actor(request), given["at"]))
+        return self._written(services.revert_value(entry, actor(request), given["version"]))
 
     @extend_schema(responses=HistorySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
@@ -309,6 +330,29 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         graph = graph_around(self._entry(pk), request.user, depth=depth, limit=limit)
         nodes, edges = [*graph.nodes.values()], [*graph.edges.values()]
         return Response({"nodes": nodes, "edges": edges, "is_cut": graph.is_cut})
+
+    def _list_at(self, request: Request, at: datetime) -> Response:
+        """List what was there at a time, by the filters that can be answered for it."""
+        given = request.query_params
+        if asked := [each for each in given if each not in _OF_THE_PAST]:
+            fault = f"It can't be answered for the past (`at`); there are {', '.join(_OF_THE_PAST)}."
+            raise ValidationError({each: [fault] for each in asked}, code="past")
+        rows = self.get_queryset()
+        if entity := given.get("entity"):
+            rows = rows.filter(schema=find_entity(entity, request.user, field="entity"))
+        activity = given.get("is_active", "true")
+        if activity not in _ACTIVITIES:
+            raise ValidationError({"is_active": [f"Give one of {', '.join(_ACTIVITIES)}."]})
+        rows = existing_at(rows, at, is_active=_ACTIVITIES[activity])
+        pages = FoundPagination()
+        offset, limit = pages.get_offset(request), pages.get_limit(request)
+        with bounded():
+            count, page = count_rows(rows), [*rows[offset : offset + limit + 1]]
+        has_next, page = len(page) > limit, page[:limit]
+        states = as_of(page, at, viewer(request.user))
+        results = _shown_with(page, {pk: attrinfo_of(state) for pk, state in states.items()})
+        found = FoundEntries(rows=page, count=count, next=None, previous=None, has_next=has_next)
+        return pages.answer(request, found, offset, results)
 
     def _entry(self, pk: str) -> Entry:
         return found_or_404(self.get_queryset(), pk, noun="entry")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
@@ -13,12 +18,69 @@ from pagoda.audit.history import KINDS, History, HistoryItem
 from pagoda_api.fields import MAX_ID, UserSerializer
 from pagoda_api.pagination import PagePagination
 from pagoda_api.strict import StrictSerializer, refuse_unknown
+from pagoda_plugin_sdk.washing import shown
+
+_SKEW: Final = timedelta(minutes=1)  # by which the clock of a client may be fast
+
+
+AT = OpenApiParameter(
+    "at", datetime, description="A time that is past: shows what was there then, by the rights of now."
+)
+
+
+class PastMoment(serializers.DateTimeField):
+    """A moment that is past; without a time zone it is in UTC."""
+
+    def __init__(self, **options: Any) -> None:  # Any: DRF's
+        super().__init__(default_timezone=UTC, **options)
+
+    def to_internal_value(self, value: Any) -> datetime:  # Any: unchecked
+        """Return the moment in UTC.
+
+        Raises:
+            ValidationError: it is none, or is not past yet.
+        """
+        try:
+            moment: datetime = super().to_internal_value(value).astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(f"{shown(value)} is before the year 1 or behind the year 9999.") from error
+        now = timezone.now()
+        if moment > now + _SKEW:
+            raise ValidationError(f"{shown(value)} is not past yet: it is {now.isoformat()} here.")
+        return moment
+
+
+def moment_of(request: Request) -> datetime | None:
+    """Return the time in the query parameter ``at``, None where it is not given.
+
+    Raises:
+        ValidationError: it is no time, or is not past yet.
+    """
+    given = request.query_params.getlist("at")
+    if not given:
+        return None
+    try:
+        if len(given) > 1:
+            raise ValidationError("Give one time.")
+        moment: datetime = PastMoment().run_validation(given[0])
+    except ValidationError as error:
+        raise ValidationError({"at": error.detail}, code="invalid") from error
+    return moment
 
 
 class RevertSerializer(StrictSerializer):
-    """To which version a value goes back."""
+    """To which version a value goes back, or to which time the entry."""
 
-    version = serializers.IntegerField(min_value=1, max_value=MAX_ID, help_text="Its `id` in the history.")
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_ID, help_text="Its `id` in the history: of one attribute."
+    )
+    at = PastMoment(required=False, help_text="A time: name, note and all values go back to it.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return what is given."""
+        if len(attrs) != 1:
+            raise ValidationError({"version": ["Give either `version`, of a value, or `at`, a time."]})
+        return attrs
 
 
 class HistorySerializer(serializers.Serializer[Any]):
@@ -42,7 +104,7 @@ class HistorySerializer(serializers.Serializer[Any]):
 
 def _shown(items: Iterable[HistoryItem]) -> list[dict[str, Any]]:
     """Return items as JSON values, in the shape of `HistorySerializer`."""
-    shown = [
+    rows = [
         {
             "id": item.version.pk if item.version else None,
             "kind": item.kind,
@@ -58,7 +120,7 @@ def _shown(items: Iterable[HistoryItem]) -> list[dict[str, Any]]:
         }
         for item in items
     ]
-    return list(HistorySerializer(shown, many=True).data)
+    return list(HistorySerializer(rows, many=True).data)
 
 
 def history_page(view: GenericViewSet[Any], history: History) -> Response:
