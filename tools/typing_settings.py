@@ -82,6 +82,13 @@ class IdempotencyModels(AppConfig):
     label = "idempotency"
 
 
+class SearchModels(AppConfig):
+    """Saved searches."""
+
+    name = "pagoda.domain.search"
+    label = "search"
+
+
 class WatchingModels(AppConfig):
     """Processes, traffic, alerts."""
 
@@ -98,6 +105,7 @@ HOST_MODELS = (
     FencingModels,
     RatesModels,
     IdempotencyModels,
+    SearchModels,
     WatchingModels,
 )
 INSTALLED_APPS = [

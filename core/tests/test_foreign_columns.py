@@ -238,6 +238,8 @@ COLUMNS: dict[str, Feed | str] = {
     "idempotency.KeptAnswer.key": "printable ASCII of a bounded length, or refused",
     "idempotency.KeptAnswer.request": HOST,
     "idempotency.KeptAnswer.headers": HOST,
+    "search.SavedSearch.name": "a name, which the domain checks",
+    "search.SavedSearch.search": "JSON of a request, which the API has checked and tried",
     "audit.AuditEvent.action": HOST,
     "audit.AuditEvent.actor": "a user's name, which the domain has checked",
     "audit.AuditEvent.on_behalf_of": "a user's name, which the domain has checked",

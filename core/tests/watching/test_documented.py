@@ -28,6 +28,7 @@ from pagoda.config.settings import Settings
 from pagoda.domain.authority import BeyondAuthority, PluginAuthority
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.search.models import delete_search, store_search
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
 from pagoda.fencing import BreakerState, breaker_changed
 from pagoda.hooks import runtime as hooks
@@ -335,6 +336,10 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "permission.granted": lambda: RolePermission.objects.create(role=role, entry=web, level=Level.FULL),
         "permission.changed": lambda: changed(granted, level=Level.FULL),
         "permission.revoked": lambda: deleted(granted),
+        "search.saved": lambda: store_search(ann, name="mine", search={}, is_shared=False),
+        "search.deleted": lambda: delete_search(
+            ann, store_search(ann, name="another", search={}, is_shared=False)
+        ),
         "job.submitted": make_job,
         "job.canceled": lambda: store.cancel(make_job()),
         "job.retried": lambda: store.retry(ended()),

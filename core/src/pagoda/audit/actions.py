@@ -42,6 +42,9 @@ class Action(enum.StrEnum):
     PERMISSION_CHANGED = "permission.changed"
     PERMISSION_REVOKED = "permission.revoked"
 
+    SEARCH_SAVED = "search.saved"  # anew, or in place of what it was
+    SEARCH_DELETED = "search.deleted"
+
     JOB_SUBMITTED = "job.submitted"
     JOB_CANCELED = "job.canceled"
     JOB_RETRIED = "job.retried"

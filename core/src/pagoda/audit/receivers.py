@@ -18,6 +18,7 @@ from pagoda.audit.recording import Record, record, record_all
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
+from pagoda.domain.search.models import SavedSearch
 from pagoda.domain.user.models import ApiToken, GroupNesting, Role, RolePermission, User
 
 NOT_TOLD = frozenset({"last_login"})
@@ -46,6 +47,10 @@ _KINDS: Mapping[type[Model], tuple[str, Mapping[str, Action]]] = {
         },
     ),
     ApiToken: ("token", {"create": Action.TOKEN_MADE, "delete": Action.TOKEN_REVOKED}),
+    SavedSearch: (
+        "search",
+        dict.fromkeys(("create", "update"), Action.SEARCH_SAVED) | {"delete": Action.SEARCH_DELETED},
+    ),
 }
 """``{model: (type of subject, {what happened to a row: event})}``"""
 

@@ -25,6 +25,7 @@ HOST_APPS = (
     "pagoda.domain.user",
     "pagoda.domain.entity",
     "pagoda.domain.entry",
+    "pagoda.domain.search",
     "pagoda.audit",
     "pagoda.fencing",
     "pagoda.hooks",

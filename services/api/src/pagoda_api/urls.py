@@ -24,6 +24,7 @@ from pagoda_api.resources.me import MeView, PasswordView
 from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
+from pagoda_api.resources.saved_searches import SavedSearchViewSet
 from pagoda_api.resources.searching import SearchView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
 from pagoda_api.resources.transfers import ExportView, ImportView
@@ -36,6 +37,7 @@ router.register("audit", AuditViewSet, basename="audit")
 router.register("users", UserViewSet, basename="user")
 router.register("groups", GroupViewSet, basename="group")
 router.register("roles", RoleViewSet, basename="role")
+router.register("search/saved", SavedSearchViewSet, basename="saved-search")
 router.register("tokens", TokenViewSet, basename="api-token")
 
 api: list[URLPattern | URLResolver] = [

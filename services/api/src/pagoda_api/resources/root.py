@@ -18,6 +18,7 @@ LINKS = {
     "entities": "entity-list",
     "entries": "entry-list",
     "search": "search",
+    "saved_searches": "saved-search-list",
     "jobs": "job-list",
     "plugins": "plugin-list",
     "audit": "audit-list",
