@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from pagoda.audit.models import AuditEvent
 from pagoda.jobs import operations, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
@@ -133,3 +134,36 @@ def test_a_plugin_is_shown_with_what_is_wrong(ann: Any, register: Callable[[Any]
         assert "its URLs are broken &lt;script&gt;" in text, url
         assert EVIL not in text, url
     assert browser.get("/console/plugins/nowhere/").status_code == 404
+
+
+def test_attempts_are_told_from_the_log(ann: Any, make_job: Callable[..., Job]) -> None:
+    job = make_job(ann)
+    attempt_of(job)
+    for attempt, level in ((1, "INFO"), (1, "ERROR"), (2, "WARNING"), (2, "INFO")):
+        job.logs.create(level=level, message="line", attempt=attempt)
+    told = browser_of(ann).get(page(job)).context["attempts"]
+    assert [(each["number"], each["faults"]) for each in told] == [(1, 1), (2, 1)]
+    assert all(each["began"] <= each["ended"] for each in told)
+
+
+def test_what_belongs_to_a_request_is_shown_as_far_as_one_may_see_it(
+    ann: Any, make_user: Any, make_job: Callable[..., Job], django_assert_max_num_queries: Any
+) -> None:
+    job, other = make_job(ann), make_job(ann)
+    Job.objects.filter(pk=job.pk).update(request_id="of-it")
+    AuditEvent.objects.create(
+        action="job.submitted", actor="ann", subject_type="job", subject=EVIL, request_id="of-it"
+    )
+    url = reverse("console-request", args=["of-it"])
+    assert url in browser_of(ann).get(page(job)).content.decode()
+    text = browser_of(ann).get(url).content.decode()
+    assert page(job) in text
+    assert page(other) not in text
+    assert "shown to auditors" in text
+    assert page(job) not in browser_of(make_user("bob")).get(url).content.decode()
+    auditor = browser_of(make_user("root", is_superuser=True))
+    with django_assert_max_num_queries(14):
+        text = auditor.get(url).content.decode()
+    assert "job.submitted" in text
+    assert "&lt;script&gt;" in text
+    assert EVIL not in text

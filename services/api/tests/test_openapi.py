@@ -138,7 +138,7 @@ def test_lists_tell_their_parameters(anonymous: Any) -> None:
         *("entity", "search", "is_active", "limit", "offset", "cursor", "ordering", "fields", "at"),
     }
     assert parameters("/api/v2/jobs/") == {
-        *("plugin", "operation", "status", "user", "created_after", "created_before", "hidden"),
+        *("plugin", "operation", "status", "user", "created_after", "created_before", "hidden", "request_id"),
         *("limit", "cursor"),
     }
 

@@ -47,7 +47,17 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
     found = get(request, "job-detail", pk=pk)
     log = _log(request, pk) if found["can_read_output"] else None
     context = {"job": found, "log": log, "wait": FIRST_WAIT, "next_wait": FIRST_WAIT}
-    return show(request, "job.html", context)
+    return show(request, "job.html", context | {"attempts": _attempts(log["results"]) if log else []})
+
+
+@page
+@require_safe
+def of_request(request: HttpRequest, request_id: str) -> HttpResponse:
+    """Show what belongs to one request: its jobs, and for auditors what was done in it and in them."""
+    found = get(request, "job-list", {"request_id": request_id, "hidden": "true", "limit": PAGE})
+    events = ask(request, "audit-list", query={"request_id": request_id, "limit": PAGE})
+    context = {"request_id": request_id, "found": found, "events": events.data if events.is_ok else None}
+    return show(request, "request.html", context)
 
 
 @page
@@ -75,6 +85,17 @@ def control(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     for fault in [] if answer.is_ok else told(answer):
         messages.error(request, fault)
     return redirect("console-job", pk=pk)
+
+
+def _attempts(lines: list[Any]) -> list[dict[str, Any]]:
+    """Return when each attempt of a job began and ended to write its log, as far as the lines tell."""
+    found: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        at = line["created_at"]
+        attempt = found.setdefault(line["attempt"], {"number": line["attempt"], "began": at, "faults": 0})
+        attempt["ended"] = at
+        attempt["faults"] += line["level"] in ("WARNING", "ERROR", "CRITICAL")
+    return list(found.values())
 
 
 def _log(request: HttpRequest, pk: int, after: int = 0) -> Any:

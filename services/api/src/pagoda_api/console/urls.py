@@ -42,6 +42,7 @@ urlpatterns = [
     path("suggestions/", entries.suggestions, name="console-suggestions"),
     path("jobs/", jobs.jobs, name="console-jobs"),
     path("jobs/<int:pk>/", jobs.job, name="console-job"),
+    path("requests/<str:request_id>/", jobs.of_request, name="console-request"),
     path("jobs/<int:pk>/live/", jobs.live, name="console-job-live"),
     re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
     path("plugins/", plugins.plugins, name="console-plugins"),

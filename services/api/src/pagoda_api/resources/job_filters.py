@@ -25,6 +25,7 @@ class JobFilter(django_filters.FilterSet):
         method="in_status", label="Names or numbers, separated by commas: `error,timeout`."
     )
     user = django_filters.CharFilter(method="of_user", label="Name or id of who asked for it; `me`.")
+    request_id = django_filters.CharFilter(label="Of the request that made it.")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     hidden = django_filters.ChoiceFilter(
