@@ -10,6 +10,7 @@ import pytest
 from pagoda_plugin_sdk import Plugin, PluginValidationError, decorators
 from pagoda_plugin_sdk.checking.handlers import handler_faults
 from pagoda_plugin_sdk.decorators import PartMark, part_marks
+from pagoda_plugin_sdk.metadata import NavigationEntry
 
 UNTYPED: Any = decorators
 
@@ -85,3 +86,23 @@ def test_methods_that_cannot_be_called_are_named_with_the_remedy() -> None:
 def test_a_wrong_argument_is_named(given: Any, told: str) -> None:
     with pytest.raises(PluginValidationError, match=told):
         entry_panel(**given)
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({"navigation": "scans/"}, "`navigation` is 'scans/', expected a list of NavigationEntry"),
+        ({"navigation": [("Scans", "scans/")]}, "`navigation` holds .*, expected a NavigationEntry"),
+        ({"navigation": [NavigationEntry("", "scans/")]}, "a title of `navigation` is '', expected a line"),
+        ({"navigation": [NavigationEntry("S", "/scans/")]}, "path of 'S' .* is '/scans/', expected one like"),
+        ({"navigation": [NavigationEntry("S", "//evil.example")]}, "expected one like 'scans/'"),
+        ({"navigation": [NavigationEntry("S", "../../admin/")]}, "expected one like 'scans/'"),
+        ({"navigation": [NavigationEntry("S", "s/", "no perm")]}, "`permission` of 'S' .* is 'no perm'"),
+        ({"navigation": [NavigationEntry("S", "s/")], "console_patterns": None}, "names no URL module"),
+        ({"console_patterns": "no module"}, "`console_patterns` is 'no module', expected the dotted path"),
+    ],
+)
+def test_wrong_pages_are_named(declared: dict[str, Any], told: str) -> None:
+    values = {"id": "paged", "name": "Paged", "console_patterns": "paged.pages", **declared}
+    with pytest.raises(PluginValidationError, match=told):
+        type("Paged", (Plugin,), values)()

@@ -22,3 +22,15 @@ def test_an_entry_shows_its_greeting(pagoda_host: Any, entry: Any) -> None:
 
     assert [(each.title, each.notice) for each in page.context["panels"]] == [("Greeting", "")]
     assert "<p>Hello, &lt;b&gt;Ann&lt;/b&gt;!</p>" in page.content.decode()
+
+
+def test_the_menu_leads_to_its_page(pagoda_host: Any) -> None:
+    browser = pagoda_host.browser(pagoda_host.user("ann"))
+
+    assert '<a href="/console/plugins/hello-world-plugin/hello/">Hello</a>' in (
+        browser.get("/console/").content.decode()
+    )
+    page = browser.get("/console/plugins/hello-world-plugin/hello/").content.decode()
+    assert "<h1>Hello</h1>" in page
+    assert "<p>Hello, ann!</p>" in page
+    assert 'href="/console/entities/"' in page

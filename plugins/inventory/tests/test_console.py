@@ -6,7 +6,7 @@ from typing import Any
 
 from pagoda_inventory.schema import HOST
 from pagoda_inventory.tasks import take_stock
-from pagoda_plugin_sdk import PermissionLevel
+from pagoda_plugin_sdk import Job, JobStatus, PermissionLevel
 from pagoda_plugin_sdk.models import Entity, Entry
 from pagoda_plugin_sdk.testing import FakeJob
 
@@ -39,3 +39,31 @@ def test_packages_that_one_may_not_see_are_not_told(pagoda_host: Any, make: Any)
     assert [each.notice for each in page.context["panels"]] == [""]
     assert "secret" not in page.content.decode()
     assert "None was found, or none that you may see." in page.content.decode()
+
+
+def test_scans_are_listed_and_started(pagoda_host: Any) -> None:
+    ann, url = pagoda_host.user("ann"), "/console/plugins/inventory/scans/"
+    browser = pagoda_host.browser(ann)
+    assert "No scan that you may see." in browser.get(url).content.decode()
+
+    answer = browser.post(url)
+
+    job: Any = Job.objects.get(plugin="inventory")
+    assert (answer.status_code, answer["Location"]) == (302, f"/console/jobs/{job.id}/")
+    jobs: Any = Job.objects.filter(id=job.id)
+    jobs.update(
+        status=JobStatus.DONE, result={"host": "<b>web-1</b>", "created": {"Host": 1, "PythonPackage": 41}}
+    )
+    page = browser.get(url).content.decode()
+    assert f'<a href="/console/jobs/{job.id}/">{job.id}</a>' in page
+    assert '<td>done</td><td>&lt;b&gt;web-1&lt;/b&gt;</td><td class="number">42</td>' in page
+    stranger = pagoda_host.browser(pagoda_host.user("bob")).get(url).content.decode()
+    assert "No scan that you may see." in stranger
+
+
+def test_a_scan_without_the_token_of_the_form_is_refused(pagoda_host: Any) -> None:
+    browser = pagoda_host.browser(pagoda_host.user("ann"))
+    browser.handler.enforce_csrf_checks = True
+
+    assert browser.post("/console/plugins/inventory/scans/").status_code == 403
+    assert not Job.objects.all()

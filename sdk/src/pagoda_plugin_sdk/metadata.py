@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -32,8 +32,22 @@ LONGEST = {"name": 200, "version": 100, "author": 200, "description": 4000}
 TITLE_MAX = 60
 """Characters at most of what stands in the console's menu and above its panels."""
 
+URL_MODULES = ("api_v2_patterns", "url_patterns", "console_patterns")
+"""What names a module of URLs."""
+
+_PAGE_PATH = re.compile(r"([A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+/?")
+
+
+class NavigationEntry(NamedTuple):
+    """A link in the console's menu to a page of the plugin."""
+
+    title: str
+    path: str  # of the page, below /console/plugins/<id>/: "scans/"
+    permission: str | None = None  # of Django, "app.codename"; the link is for who has it
+
+
 DECLARED = (
-    *("id", *LONGEST, "dependencies", "django_apps", "url_patterns", "api_v2_patterns"),
+    *("id", *LONGEST, "dependencies", "django_apps", *URL_MODULES, "navigation"),
     *("settings_model", "params_model", "task_config", "fail_closed", "permissions"),
 )
 """What a plugin class declares, beside its handlers."""
@@ -50,9 +64,10 @@ def declared_faults(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _version_faults(values["version"])
     yield from _list_faults("dependencies", values["dependencies"], "plugin")
     yield from _list_faults("django_apps", values["django_apps"], "module")
-    for field in ("url_patterns", "api_v2_patterns"):
+    for field in URL_MODULES:
         if values[field] is not None and not is_dotted_path(values[field]):
             yield f"`{field}` is {values[field]!r}, expected the dotted path of a URL module or None"
+    yield from _navigation_faults(values["navigation"], values["console_patterns"])
     if not isinstance(values["fail_closed"], bool):
         yield f"`fail_closed` is {values['fail_closed']!r}, expected True or False"
     for field in ("settings_model", "params_model"):
@@ -109,6 +124,25 @@ def _list_faults(field: str, value: Any, what: str) -> Iterator[str]:
 def is_dotted_path(value: object) -> bool:
     """Return whether `value` is the dotted path of a module."""
     return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+
+
+def _navigation_faults(value: Any, pages: Any) -> Iterator[str]:
+    if not isinstance(value, list | tuple):
+        yield f"`navigation` is {value!r}, expected a list of NavigationEntry"
+        return
+    if value and pages is None:
+        yield "`navigation` links to pages, and `console_patterns` names no URL module that has them"
+    for entry in value:
+        if not isinstance(entry, NavigationEntry):
+            yield f"`navigation` holds {entry!r}, expected a NavigationEntry"
+            continue
+        if (fault := title_fault(entry.title)) is not None:
+            yield f"a title of `navigation` {fault}"
+        if not _PAGE_PATH.fullmatch(str(entry.path)):
+            yield f"the path of {entry.title!r} in `navigation` is {entry.path!r}, expected one like 'scans/'"
+        if entry.permission is not None and not is_dotted_path(entry.permission):
+            text = f"`permission` of {entry.title!r} in `navigation` is {entry.permission!r}"
+            yield f"{text}, expected 'app.codename' or None"
 
 
 def _model_faults(field: str, value: Any) -> Iterator[str]:

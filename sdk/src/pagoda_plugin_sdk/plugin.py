@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.decorators import HookMark, PartMark, hook_marks, part_marks
 from pagoda_plugin_sdk.exceptions import PluginValidationError
-from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
+from pagoda_plugin_sdk.metadata import DECLARED, NavigationEntry, declared_faults
 from pagoda_plugin_sdk.override import OverrideOperation, override_meta
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Plugin:
     django_apps: list[str] = []  # Django apps that the host installs, as in INSTALLED_APPS
     url_patterns: str | None = None  # URL module served under /plugins/<id>/
     api_v2_patterns: str | None = None  # URL module served under /api/v2/plugins/<id>/
+    console_patterns: str | None = None  # URL module of pages, served under /console/plugins/<id>/
+    navigation: list[NavigationEntry] = []  # links to them in the console's menu
     settings_model: type[BaseModel] | None = None  # checked against PLUGIN_SETTINGS before the plugin starts
     params_model: type[BaseModel] | None = None  # of the params in BACKEND_PLUGIN_ENTITY_OVERRIDES
     task_config: PluginTaskConfig | None = None  # background tasks, registered by the host

@@ -67,6 +67,14 @@ class TestFaults:
         assert anonymous.get(f"{URL}fine/").json() == {"ok": True}
         assert told(outcomes) == [("faulty", "endpoint", "GET /api/v2/plugins/faulty/fine/", "ok")]
 
+    def test_a_url_may_name_its_parts_as_the_fence_does(self, anonymous: Any) -> None:
+        assert anonymous.get(f"{URL}named/a/b/c/d/").json() == {
+            "name": "a",
+            "view": "b",
+            "plugin_id": "c",
+            "answers": "d",
+        }
+
     @pytest.mark.parametrize("view", ["spins", "sleeps", "queries"])
     def test_a_view_that_hangs_is_cut_off(self, anonymous: Any, outcomes: list[Outcome], view: str) -> None:
         with capture_logs() as logs:

@@ -33,6 +33,8 @@ class Declaration:
     django_apps: tuple[str, ...]
     url_patterns: str | None
     api_v2_patterns: str | None
+    console_patterns: str | None
+    navigation: tuple[tuple[str, str, str | None], ...]  # as `NavigationEntry`
     settings_model: type[BaseModel] | None
     params_model: type[BaseModel] | None
     task_config: PluginTaskConfig | None

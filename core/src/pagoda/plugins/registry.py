@@ -45,6 +45,7 @@ class UrlModules:
     names: tuple[str, ...]  # the id and its aliases, all of them served
     api_v2_patterns: str | None  # dotted path, served under /api/v2/plugins/<name>/
     url_patterns: str | None  # dotted path, served under /plugins/<name>/
+    console_patterns: str | None = None  # dotted path, served under /console/plugins/<name>/
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +298,7 @@ def _url_modules(record: PluginRecord, declared: Declaration) -> UrlModules:
         names=record.names,
         api_v2_patterns=declared.api_v2_patterns,
         url_patterns=declared.url_patterns,
+        console_patterns=declared.console_patterns,
     )
 
 

@@ -18,7 +18,8 @@ def url_faults(registry: PluginRegistry) -> Iterator[str]:
     """Import the URL modules of all active plugins and yield a sentence for each that can't be served."""
     for declared in registry.urls:
         report = partial(registry.report_fault, declared.plugin_id, ReasonCode.SIDE_EFFECTS)
-        for path in filter(None, (declared.api_v2_patterns, declared.url_patterns)):
+        modules = (declared.api_v2_patterns, declared.url_patterns, declared.console_patterns)
+        for path in filter(None, modules):
             try:
                 load_urls(declared.plugin_id, path, "", report=report, seconds=registry.host.load_seconds)
             except PluginRefused as refused:

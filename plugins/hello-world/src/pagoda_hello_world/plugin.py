@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from pagoda_plugin_sdk import HookRejected, Plugin
 from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, entry_panel, get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.protocols import EntityProtocol, EntryProtocol, UserProtocol
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ class HelloWorldPlugin(Plugin):
     django_apps = ["pagoda_hello_world"]
     url_patterns = "pagoda_hello_world.urls"
     api_v2_patterns = "pagoda_hello_world.api.urls"
+    console_patterns = "pagoda_hello_world.console"
+    navigation = [NavigationEntry("Hello", "hello/")]
 
     @entry_hook("before_create", entity=GREETED_ENTITY, priority=50)
     def add_greeting(

@@ -14,6 +14,7 @@ from pagoda_inventory.schema import HOST, INTERFACE, PACKAGE, SCHEMA
 from pagoda_inventory.settings import InventorySettings
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginTaskConfig
 from pagoda_plugin_sdk.decorators import entry_panel, get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.models import Entry
 from pagoda_plugin_sdk.protocols import EntryProtocol, UserProtocol
 
@@ -37,6 +38,8 @@ class InventoryPlugin(Plugin):
     description = "Takes stock of the machine it runs on: host, interfaces, file systems, Python packages"
     author = "Pagoda"
     api_v2_patterns = "pagoda_inventory.api.urls"
+    console_patterns = "pagoda_inventory.pages"
+    navigation = [NavigationEntry("Scans", "scans/")]
     settings_model = InventorySettings
     task_config = TASK_CONFIG
     permissions = [f"{kind}:{entity}" for entity in SCHEMA for kind in ("entity:write", "entry:write")]

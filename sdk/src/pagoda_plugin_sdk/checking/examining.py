@@ -34,7 +34,7 @@ from pagoda_plugin_sdk.checking.tasks import task_fault
 from pagoda_plugin_sdk.checking.urls import resolver_of
 from pagoda_plugin_sdk.checking.values import fault_lines, unknown_fields
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
-from pagoda_plugin_sdk.metadata import DECLARED, RESERVED_NAMES, declared_faults
+from pagoda_plugin_sdk.metadata import DECLARED, RESERVED_NAMES, URL_MODULES, declared_faults
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.project import PluginProject, read_project
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -144,7 +144,7 @@ def _examine_plugin(
     if plugin.django_apps:
         _examine_apps(found, plugin)
     _examine_tasks(found, plugin, names)
-    for path in filter(None, (plugin.api_v2_patterns, plugin.url_patterns)):
+    for path in filter(None, (getattr(plugin, each) for each in URL_MODULES)):
         with found.fenced("urls_failed", f"Loading its URL module {path!r}"):
             resolver_of(path)
     known = {*mentioned_names(project.source), *project.tool.get("entities", ())}

@@ -69,7 +69,7 @@ class EndpointFence:
     max_response_bytes: int
 
     def call(
-        self, plugin_id: str, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any
+        self, plugin_id: str, request: HttpRequest, view: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Return the view's response, or the answer that says why there is none.
 
@@ -87,6 +87,7 @@ class EndpointFence:
         plugin_id: str,
         request: HttpRequest,
         view: Callable[..., Any],
+        /,
         *args: Any,
         **kwargs: Any,
     ) -> HttpResponseBase:

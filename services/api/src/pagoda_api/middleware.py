@@ -30,8 +30,9 @@ from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request
 from pagoda_api.authentication import find_token, is_token_header, refused_use, remember_token, token_of
+from pagoda_api.console.places import plugin_page
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
-from pagoda_api.plugin_routes import PREFIXES, plugin_of
+from pagoda_api.plugin_routes import PREFIXES, is_console_page, plugin_of
 from pagoda_api.problems import logged, refused, unexpected_error
 from pagoda_api.request_id import HEADER, PROBES, request_id_of, settle_request_id
 from pagoda_plugin_sdk.exceptions import PluginLoadError
@@ -360,6 +361,8 @@ class EndpointFenceMiddleware:
         if plugin_id is None:
             return None
         structlog.contextvars.bind_contextvars(plugin=plugin_id)
+        if is_console_page(request.resolver_match):
+            return plugin_page(registry().get(plugin_id), request, view, args, kwargs)
         return endpoint_fence().call(plugin_id, request, view, *args, **kwargs)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

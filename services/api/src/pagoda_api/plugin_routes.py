@@ -19,7 +19,11 @@ from pagoda.plugins.url_modules import load_urls
 
 API_PREFIX = "api/v2/plugins/"
 PAGES_PREFIX = "plugins/"
-PREFIXES = (API_PREFIX, PAGES_PREFIX)
+CONSOLE_PREFIX = "console/plugins/"
+PREFIXES = (API_PREFIX, PAGES_PREFIX, CONSOLE_PREFIX)
+
+HOST_PAGES = ("", "settings/")
+"""What the host itself serves of a plugin below `CONSOLE_PREFIX`, whatever its module has."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +49,7 @@ def build_plugin_routes(
         for prefix, module_path in (
             (API_PREFIX, plugin.api_v2_patterns),
             (PAGES_PREFIX, plugin.url_patterns),
+            (CONSOLE_PREFIX, plugin.console_patterns),
         ):
             if module_path is None:
                 continue
@@ -71,7 +76,7 @@ def build_plugin_routes(
 class PluginRoutes(URLResolver):
     """Resolves plugin paths by the plugin's name; lists all plugins for `reverse` and for the OpenAPI schema.
 
-    Both URL modules of a plugin share one namespace, its id; a module's ``app_name`` names it too.
+    The URL modules of a plugin share one namespace, its id; a module's ``app_name`` names it too.
     """
 
     def __init__(self) -> None:
@@ -109,6 +114,8 @@ class PluginRoutes(URLResolver):
         for prefix in PREFIXES:
             if path.startswith(prefix):
                 name, slash, rest = path.removeprefix(prefix).partition("/")
+                if prefix == CONSOLE_PREFIX and rest in HOST_PAGES:
+                    break
                 if slash and name in self._by_name:
                     plugin_id, modules = self._by_name[name]
                     try:
@@ -156,6 +163,11 @@ def _in_namespace(namespace: str, prefix: str, match: ResolverMatch) -> Resolver
 def _app_name(resolver: URLResolver) -> str | None:
     name = getattr(resolver.urlconf_module, "app_name", None)
     return name if isinstance(name, str) else None
+
+
+def is_console_page(match: ResolverMatch | None) -> bool:
+    """Return whether a request was routed to a plugin's page in the console's frame."""
+    return match is not None and match.route.startswith(CONSOLE_PREFIX)
 
 
 def plugin_of(match: ResolverMatch | None) -> str | None:

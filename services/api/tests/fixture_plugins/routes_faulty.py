@@ -24,6 +24,11 @@ def fine(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"ok": True})
 
 
+def named(_request: HttpRequest, **given: str) -> HttpResponse:
+    """Return what its URL names, by names that the fence has, too."""
+    return JsonResponse(given)
+
+
 def spins(_request: HttpRequest) -> HttpResponse:
     while True:
         pass
@@ -188,6 +193,7 @@ ERRORS = (
 )
 urlpatterns = [
     *(path(f"{view.__name__}/", view) for view in VIEWS),
+    path("named/<str:name>/<str:view>/<str:plugin_id>/<str:answers>/", named),
     *(path(f"raises/{error.__name__}/", raising(error)) for error in ERRORS),
     path("unprintable/", lambda _request: Unprintable()),
     path("streams/nothing-cancelled/", stream(asyncio.CancelledError)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language_from_request, override
 
 from pagoda.domain.user.models import User
+from pagoda.plugins.runtime import registry
 from pagoda_api.console.asking import Refused, faults_of
 from pagoda_api.problems import refused
 
@@ -69,7 +70,7 @@ def speaking(request: HttpRequest) -> override:
 
 def guarded[R: HttpResponse](response: R) -> R:
     """Return `response` under the policy; what it shows is its reader's alone, and may be old in a minute."""
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     patch_cache_control(response, private=True, no_store=True)
     return response
 
@@ -78,13 +79,26 @@ def show(
     request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     """Return the page that a template makes. Any: what templates take."""
+    return render(request, f"console/{template}", {**frame(request), **(context or {})}, status=status)
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return what the frame around a page shows, for templates that extend it."""
     theme = request.COOKIES.get(THEME_COOKIE, "")
-    frame = {
+    return {
         "theme": theme if theme in THEMES else THEMES[0],
         "themes": THEMES,
         "here": request.path_info,
+        "navigation": list(_navigation(request)),
     }
-    return render(request, f"console/{template}", {**frame, **(context or {})}, status=status)
+
+
+def _navigation(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    """Yield title and path of the plugins' pages that are in the menu of whoever looks, in load order."""
+    for record in registry().active:
+        for title, path, permission in record.declared.navigation if record.declared else ():
+            if permission is None or request.user.has_perm(permission):
+                yield title, f"{reverse('console-plugin', args=[record.id])}{path}"
 
 
 def viewer(request: HttpRequest) -> User | None:

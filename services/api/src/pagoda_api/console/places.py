@@ -1,4 +1,4 @@
-"""What plugins have on the console's pages: panels of entries, called in the fence of their endpoints.
+"""What plugins have in the console: panels of entries and pages, called in the fence of their endpoints.
 
 Each is called as whoever looks at the page, within a budget of its own. One that fails is a notice that names
 its plugin; the page stands in any case.
@@ -7,18 +7,19 @@ its plugin; the page stands in any case.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist
 from django.template.backends.django import DjangoTemplates, get_package_libraries
+from django.template.response import SimpleTemplateResponse
 from django.utils.safestring import mark_safe
 
 from pagoda.budget import TimeBudgetExceeded
@@ -26,6 +27,7 @@ from pagoda.domain.access.querysets import readable
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.records import PluginRecord
 from pagoda.plugins.runtime import registry
+from pagoda_api.console.frame import frame, page
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.problems import handle_exception
@@ -178,12 +180,43 @@ def render(record: PluginRecord, template: str, context: Mapping[str, Any], requ
     if not all(isinstance(key, str) for key in context):
         raise UnusableResponse("returned a context whose keys are not strings")
     try:
-        found = _templates(package).get_template(template)
+        found = _templates(package).get_template(str(template))
     except TemplateDoesNotExist as error:
         raise UnusableResponse(
             f"names the template {error.args[0]!r}, which is not below templates/ of its package {package!r}"
         ) from error
     return str(found.render(dict(context), request))
+
+
+def plugin_page(
+    record: PluginRecord,
+    request: HttpRequest,
+    view: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> HttpResponse:
+    """Answer with a page of a plugin to who is logged in, under the console's policy. Any: see `call`."""
+
+    @page
+    def framed(request: HttpRequest) -> HttpResponse:
+        answer = endpoint_fence().call(record.id, request, _page, record, view, *args, **kwargs)
+        return cast("HttpResponse", answer)
+
+    return framed(request)
+
+
+def _page(
+    request: HttpRequest, record: PluginRecord, view: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """Call a view, and its template if it answers with one; this runs in the fence."""
+    made = view(request, *args, **kwargs)
+    if isinstance(made, SimpleTemplateResponse) and not made.is_rendered:
+        named: Any = made.template_name
+        template = named[0] if isinstance(named, list | tuple) else named
+        plugin = {"id": record.id, "name": record.declared.name if record.declared else record.id}
+        context = {**frame(request), "plugin": plugin, **(made.context_data or {})}
+        made.content = render(record, template, context, request)
+    return made
 
 
 class _OfPlugin(DjangoTemplates):

@@ -10,6 +10,7 @@ from django.http import Http404
 from pagoda_api.worker import ServerStops
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginSecurityError
 from pagoda_plugin_sdk.decorators import entry_panel
+from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.models import Entry
 
 GOOD = "placed/good.html"
@@ -43,6 +44,11 @@ class Placed(Plugin):
     id = "placed"
     name = "Placed"
     does = "nothing"  # what its second panel does
+    console_patterns = "placed.pages"
+    navigation = [
+        NavigationEntry("Good & <b>bold</b>", "good/"),
+        NavigationEntry("Secret", "secret/", permission="entity.add_entity"),
+    ]
 
     @entry_panel(entity="Host", title="Last", priority=200)
     def last(self, request: Any, entry: Any) -> Any:
