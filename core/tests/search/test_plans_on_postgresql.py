@@ -102,6 +102,9 @@ for name, (parameters, more) in CASES.items():
         ask()
         times.append((time.perf_counter() - start) * 1000)
     print(f"{name}: p95 {sorted(times)[18]:.1f} ms, {found.count}")
+for names in (["e1"], [f"e{number}" for number in range(300)]):
+    plan = Entry.objects.active().filter(schema=host, name__in=names).order_by().explain()
+    assert "part" not in plan and "Seq Scan" not in plan, plan
 print("ok")
 """
 

@@ -204,6 +204,8 @@ class Compared(Func):
 
     def _test(self, connection: BaseDatabaseWrapper, text: str) -> Sql:
         is_postgresql = connection.vendor == "postgresql"
+        if is_postgresql and not self.attr_id and self.operator in _PARTS:
+            text = f"({text} || '')"  # as the index of parts of names has it
         match self.operator:
             case "empty":
                 return f"{text} IS NULL OR {text} = ''", ()
