@@ -12,7 +12,7 @@ import pytest
 
 from tools.servers import PostgresServer, missing_programs
 
-STORIES = ("current_values", "query_budget", "value_expressions", "value_indexes", "bulk")
+STORIES = ("current_values", "query_budget", "value_expressions", "value_indexes", "bulk", "value_machine")
 FILES = ("importing", "round_trip", "cancelling")
 
 
