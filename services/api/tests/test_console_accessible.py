@@ -37,7 +37,7 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
         "/console/plugins/",
         "/console/me/",
     ]
-    urls += [f"{entity}import/"]
+    urls += [f"{entity}import/", f"{entity}views/"]
     urls += ["/console/requests/one/", "/console/entries/99999/"]
     found: dict[str, Any] = {}
     asked: list[str] = []

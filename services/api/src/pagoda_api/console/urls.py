@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from pagoda_api.console import accounts, around, entries, home, jobs, many, people, plugins
+from pagoda_api.console import accounts, around, entries, home, jobs, many, people, plugins, saved
 
 urlpatterns = [
     path("", home.home, name="console-home"),
@@ -31,6 +31,8 @@ urlpatterns = [
     path("entities/<int:pk>/", entries.entity, name="console-entity"),
     path("entities/<int:pk>/new/", entries.create, name="console-entry-new"),
     path("entities/<int:pk>/bulk/", many.bulk, name="console-entity-bulk"),
+    path("entities/<int:pk>/views/", saved.views, name="console-entity-views"),
+    path("entities/<int:pk>/views/<int:saved>/delete/", saved.delete, name="console-view-delete"),
     path("entities/<int:pk>/export/", many.export, name="console-entity-export"),
     path("entities/<int:pk>/import/", many.upload, name="console-entity-import"),
     path("entries/<int:pk>/", entries.entry, name="console-entry"),
