@@ -103,6 +103,42 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         "coreWorker.terminationGracePeriodSeconds is 60, less than the 120 s that a worker needs to drain",
     ),
     "Ingress without a name": ({"ingress": {"enabled": True}}, "Set ingress.hosts."),
+    "label that selectors use": (
+        {"commonLabels": {"app.kubernetes.io/component": "x"}},
+        "commonLabels has app.kubernetes.io/component, by which the chart finds its own Pods and objects.",
+    ),
+    "label of Pods that policies use": (
+        {"plugins": {"inventory": {"podLabels": {"pagoda/database": "no"}}}},
+        "plugins.inventory.podLabels has pagoda/database, by which the chart finds its own Pods and objects.",
+    ),
+    "part of the Pods in words": (
+        {"podDefaults": {"podDisruptionBudget": {"minAvailable": "half"}}},
+        "at '/podDefaults/podDisruptionBudget/minAvailable': 'half' does not match pattern",
+    ),
+    "port of the nodes of a ClusterIP": (
+        {"api": {"service": {"nodePort": 30080}}},
+        "api.service.nodePort is set, and the Service has none as a ClusterIP. Set type to NodePort or",
+    ),
+    "class of a load balancer that is none": (
+        {"api": {"service": {"type": "NodePort", "loadBalancerClass": "x"}}},
+        "api.service has values of a load balancer, and is none. Set type to LoadBalancer.",
+    ),
+    "networks of a load balancer of the plugins alone": (
+        {"pluginApi": {"enabled": True, "service": {"loadBalancerSourceRanges": ["192.0.2.0/24"]}}},
+        "pluginApi.service has values of a load balancer, and is none. Set type to LoadBalancer.",
+    ),
+    "scaling that looks at nothing": (
+        {"api": {"autoscaling": {"enabled": True, "targetCPUPercent": 0}}},
+        "api.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent.",
+    ),
+    "metrics for the world": (
+        {"ingress": {"enabled": True, "hosts": ["a.example.org"], "paths": ["/hook", "/metrics/"]}},
+        "ingress.paths: /metrics/ leads to /metrics or /readyz, which ask for no login.",
+    ),
+    "all for the world": (
+        {"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}, "ingress": {"paths": ["/"]}},
+        "ingress.paths: / leads to /metrics or /readyz, which ask for no login.",
+    ),
     "HTTPRoute without a gateway": ({"httpRoute": {"enabled": True}}, "Set httpRoute.parentRefs."),
 }
 

@@ -99,6 +99,48 @@ def test_deployments_take_it(rendered: Any) -> None:
     assert (budget["minAvailable"], "maxUnavailable" in budget) == ("50%", False)
 
 
+def test_a_probe_that_asks_in_another_way_has_one_way(rendered: Any) -> None:
+    probes = {
+        "liveness": {"tcpSocket": {"port": "http"}},
+        "readiness": {"httpGet": {"path": "/readyz"}, "failureThreshold": 9},
+    }
+
+    main = found(rendered({"api": {"probes": probes}}), "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+
+    assert (main["livenessProbe"]["tcpSocket"], "httpGet" in main["livenessProbe"]) == (
+        {"port": "http"},
+        False,
+    )
+    asked = main["readinessProbe"]["httpGet"]
+    assert (asked["path"], asked["port"], main["readinessProbe"]["failureThreshold"]) == (
+        "/readyz",
+        "http",
+        9,
+    )
+
+
+def test_a_port_of_the_nodes_is_of_one_service(rendered: Any) -> None:
+    service = {"type": "NodePort", "nodePort": 30080}
+    values = {"api": {"service": service}, "pluginApi": {"enabled": True}}
+
+    def port(values: Any, name: str) -> Any:
+        return found(rendered(values), "Service", name)["spec"]["ports"][0].get("nodePort")
+
+    assert (port(values, "pagoda-api"), port(values, "pagoda-plugin-api")) == (30080, None)
+    own = values | {"pluginApi": {"enabled": True, "service": {"nodePort": 30081}}}
+    assert (port(own, "pagoda-api"), port(own, "pagoda-plugin-api")) == (30080, 30081)
+
+
+def test_scaling_may_look_at_memory_alone(rendered: Any) -> None:
+    scaling = {"enabled": True, "targetCPUPercent": 0, "targetMemoryPercent": 70}
+
+    spec = found(rendered({"api": {"autoscaling": scaling}}), "HorizontalPodAutoscaler")["spec"]
+
+    assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["memory"]
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [

@@ -43,6 +43,9 @@
 {{- if and (ne $scaling.kind "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- $faults = append $faults (printf "plugins.%s.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." $id (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- end -}}
+{{- if and (eq $scaling.kind "cpu") (not $scaling.targetCPUPercent) (not $scaling.targetMemoryPercent) -}}
+{{- $faults = append $faults (printf "plugins.%s.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent." $id) -}}
+{{- end -}}
 {{- if and (eq $scaling.kind "cpu") (eq (int $scaling.minReplicas) 0) -}}
 {{- $faults = append $faults (printf "plugins.%s.autoscaling.minReplicas is 0, which only `kind: queue` can do. Set it to 1 or more." $id) -}}
 {{- end -}}
@@ -59,6 +62,33 @@
 {{- $scaling := $v.api.autoscaling -}}
 {{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- $faults = append $faults (printf "api.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- $labelled := dict "commonLabels" $v.commonLabels -}}
+{{- range $where, $values := $v -}}{{- if kindIs "map" $values -}}{{- $_ := set $labelled (print $where ".podLabels") $values.podLabels -}}{{- end -}}{{- end -}}
+{{- range $id, $values := $v.plugins -}}{{- $_ := set $labelled (printf "plugins.%s.podLabels" $id) ($values | default dict).podLabels -}}{{- end -}}
+{{- range $where, $labels := $labelled -}}
+{{- range $label, $_ := $labels -}}
+{{- if regexMatch "^(app[.]kubernetes[.]io/(name|instance|component|managed-by)|pagoda/.*)$" $label -}}
+{{- $faults = append $faults (printf "%s has %s, by which the chart finds its own Pods and objects. Choose another label." $where $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $where, $service := dict "api" $v.api.service "pluginApi" (dig "service" (dict) $v.pluginApi) -}}
+{{- $type := $service.type | default $v.api.service.type -}}
+{{- if and $service.nodePort (eq $type "ClusterIP") -}}
+{{- $faults = append $faults (printf "%s.service.nodePort is set, and the Service has none as a ClusterIP. Set type to NodePort or LoadBalancer." $where) -}}
+{{- end -}}
+{{- if and (or $service.loadBalancerClass $service.loadBalancerSourceRanges) (ne $type "LoadBalancer") -}}
+{{- $faults = append $faults (printf "%s.service has values of a load balancer, and is none. Set type to LoadBalancer." $where) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $scaling.enabled (not $scaling.targetCPUPercent) (not $scaling.targetMemoryPercent) -}}
+{{- $faults = append $faults "api.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent." -}}
+{{- end -}}
+{{- range $v.ingress.paths -}}
+{{- if regexMatch "^/+((metrics|readyz)(/.*)?)?$" . -}}
+{{- $faults = append $faults (printf "ingress.paths: %s leads to /metrics or /readyz, which ask for no login. Name the paths that are missing." .) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
 {{- $faults = append $faults "ingress.enabled is true without a name. Set ingress.hosts." -}}

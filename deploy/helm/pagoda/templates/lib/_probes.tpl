@@ -6,9 +6,16 @@
 {{- $startup := dict "periodSeconds" 5 "timeoutSeconds" 10 "failureThreshold" (div .values.startupSeconds 5) -}}
 {{- $liveness := dict "periodSeconds" 20 "timeoutSeconds" 10 "failureThreshold" 6 -}}
 {{- $readiness := dict "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 3 -}}
-startupProbe: {{- merge (dict) .values.probes.startup $startup .handlers.startup | toYaml | nindent 2 }}
-livenessProbe: {{- merge (dict) .values.probes.liveness $liveness .handlers.liveness | toYaml | nindent 2 }}
-readinessProbe: {{- merge (dict) .values.probes.readiness $readiness .handlers.readiness | toYaml | nindent 2 }}
+startupProbe: {{- include "pagoda.probe" (dict "given" .values.probes.startup "times" $startup "handler" .handlers.startup) | nindent 2 }}
+livenessProbe: {{- include "pagoda.probe" (dict "given" .values.probes.liveness "times" $liveness "handler" .handlers.liveness) | nindent 2 }}
+readinessProbe: {{- include "pagoda.probe" (dict "given" .values.probes.readiness "times" $readiness "handler" .handlers.readiness) | nindent 2 }}
+{{- end -}}
+
+{{/* (given, times, handler) -> a probe; one that asks in another way, such as `tcpSocket`, loses the chart's own way. */}}
+{{- define "pagoda.probe" -}}
+{{- $other := pick .given "exec" "grpc" "httpGet" "tcpSocket" -}}
+{{- $isOther := and $other (not (hasKey $other (keys .handler | first))) -}}
+{{- merge (dict) .given .times (ternary (dict) .handler (not (empty $isOther))) | toYaml -}}
 {{- end -}}
 
 {{/* A path -> a request for it that PAGODA_ALLOWED_HOSTS accepts, whatever the Pod's address. */}}

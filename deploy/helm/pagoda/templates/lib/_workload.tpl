@@ -61,8 +61,10 @@ spec:
   minReplicas: {{ int .scaling.minReplicas }}
   maxReplicas: {{ int .scaling.maxReplicas }}
   metrics:
+    {{- with .scaling.targetCPUPercent }}
     - type: Resource
-      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int .scaling.targetCPUPercent }}}}
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int . }}}}
+    {{- end }}
     {{- with .scaling.targetMemoryPercent }}
     - type: Resource
       resource: {name: memory, target: {type: Utilization, averageUtilization: {{ int . }}}}
