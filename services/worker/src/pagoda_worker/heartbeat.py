@@ -82,6 +82,12 @@ class Heart:
         """Let what runs go on for `seconds`, then give it back to its queue. Safe in a signal handler."""
         self._drain_until = min(self._drain_until, self.clock() + seconds)
 
+    def bury(self, node: str) -> None:
+        """Report the attempts of another worker, none of whose processes lives any more."""
+        for attempt in self.leases.attempts_of(node):
+            outcome = self.leases.lose(attempt, cause=f"{node} was killed")
+            log.warning("job_worker_gone", **_ids(attempt), worker=node, outcome=outcome.value)
+
     def beat(self) -> None:
         """Renew the claims of living children, report the dead ones, kill what is not to run on."""
         attempts = tuple(self.leases.attempts_of(self.node))

@@ -19,7 +19,7 @@ from pagoda.jobs import operations, store
 from pagoda.watching import presence
 from pagoda.watching.metrics import serving as metrics
 from pagoda.watching.watcher import Watcher, traffic_chores
-from pagoda_worker import file_transport, runner
+from pagoda_worker import file_transport, lifeline, runner
 from pagoda_worker.app import WorkerHost
 from pagoda_worker.children import CeleryChildren
 from pagoda_worker.connections import keep_open
@@ -53,7 +53,8 @@ def serve(
     SIGTERM and SIGINT drain: no new job is taken, running ones may end within the soft shutdown, and what
     runs on then is killed and given back to its queue.
     """
-    node = f"{target.name}@{socket.gethostname()}.{os.getpid()}"
+    place = f"{target.name}@{socket.gethostname()}"
+    node = f"{place}.{os.getpid()}"
     runner.install(node=node, lease_seconds=host.settings.job_lease_seconds, queue=target.queue)
     children = CeleryChildren()
     heart = Heart(
@@ -63,6 +64,7 @@ def serve(
         lease_seconds=host.settings.job_lease_seconds,
         cancel_grace_seconds=host.settings.job_cancel_grace_seconds,
     )
+    own_file = _succeed(host.settings.pagoda_data_dir / "workers", place, node, heart)
     process = presence.LivingProcess(service="worker", queue=target.queue)
     thread = HeartThread(heart, alive_file, say_alive=lambda: presence.renew(process))
     _prepare(host.celery, target, children)
@@ -82,8 +84,20 @@ def serve(
         thread.stop()
         with suppress(DatabaseError):  # its row grows old by itself
             presence.leave(process)
+        if own_file is not None:
+            own_file.unlink(missing_ok=True)
     log.info("worker_stopped", node=node)
     return int(worker.exitcode or 0)
+
+
+def _succeed(folder: Path, place: str, node: str, heart: Heart) -> Path | None:
+    """Give back the jobs of workers of this place that were killed, and lock a file for this one."""
+    try:
+        lifeline.bury(folder, place, heart.bury)
+        return lifeline.hold(folder, node)
+    except (OSError, DatabaseError):  # their leases, and this one's, decide then
+        log.exception("worker_lifeline_failed", folder=str(folder))
+        return None
 
 
 def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:

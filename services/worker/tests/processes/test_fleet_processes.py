@@ -17,6 +17,13 @@ READY = ("dispatcher", "core", "inventory")
 
 
 @pytest.fixture
+def fleet_of_long_leases(deployment: Deployment, request: pytest.FixtureRequest) -> subprocess.Popen[bytes]:
+    deployment.environ["JOB_LEASE_SECONDS"] = "3600"
+    process: subprocess.Popen[bytes] = request.getfixturevalue("fleet")
+    return process
+
+
+@pytest.fixture
 def fleet(deployment: Deployment) -> Iterator[subprocess.Popen[bytes]]:
     """Run `pagoda-worker up` with one plugin."""
     deployment.environ |= {
@@ -64,6 +71,17 @@ def test_worker_that_dies_is_started_again_and_its_job_done(
     ended = console.ended(job)
     assert (ended["status"], ended["attempt"]) == ("DONE", 2)
     assert int(deployment.table("fleet")["core"]["PID"]) != died
+
+
+def test_the_next_worker_takes_over_before_the_lease_ends(
+    fleet_of_long_leases: subprocess.Popen[bytes], deployment: Deployment, console: Console
+) -> None:
+    job, other = console.submit("nap", seconds=2), console.submit("nap", seconds=2)
+    console.running(job)
+    deployment.kill(int(deployment.table("fleet")["core"]["PID"]))
+    for ended, attempt in ((console.ended(job), 2), (console.ended(other), 1)):
+        assert (ended["status"], ended["attempt"]) == ("DONE", attempt)
+    assert "job_worker_gone" in deployment.log("fleet")
 
 
 def test_killed_supervisor_takes_its_fleet_along(

@@ -155,6 +155,21 @@ def test_children_die_with_a_worker_that_is_killed(
     deployment.wait_until_gone(child)
 
 
+def test_a_worker_that_starts_leaves_the_jobs_of_a_living_neighbour_alone(
+    worker: subprocess.Popen[bytes], console: Console, deployment: Deployment
+) -> None:
+    job = console.submit("nap", seconds=5)
+    console.running(job)
+    worker.send_signal(signal.SIGSTOP)  # it says nothing, and lives
+    other = deployment.start("other", "pagoda_worker.cli", "run", "--core", "--concurrency", "1")
+    deployment.wait_for_log("other", " ready.")
+    worker.send_signal(signal.SIGCONT)
+    assert "job_worker_gone" not in deployment.log("other")
+    assert console.ended(job)["status"] == "DONE"
+    other.kill()
+    other.wait()
+
+
 def test_stopped_worker_that_lost_its_job_does_not_end_it_twice(
     worker: subprocess.Popen[bytes], console: Console, deployment: Deployment
 ) -> None:
