@@ -27,7 +27,9 @@ from pagoda.idempotency.keys import KeyReused, StillRunning, free, keep, take
 from pagoda.idempotency.models import MAX_KEY_LENGTH
 from pagoda_api.problems import logged, refused
 
-TAGGED = frozenset({"retrieve", "create", "update", "partial_update", "restore", "revert"})
+TAGGED = frozenset(
+    {"retrieve", "create", "update", "partial_update", "restore", "restore_attribute", "revert"}
+)
 """Actions that answer with the whole of one thing."""
 
 PREFIX: Final = "/api/v2/"

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require, require_adding_entities, require_attributes, require_level
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
-from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entity.models import Entity, EntityAttr, FormerState
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
-from pagoda_plugin_sdk.rules.specs import copied, read_specs
+from pagoda_plugin_sdk.rules.specs import AttrSpec, check_names, copied, read_specs
 
 
 def create_entity(
@@ -110,6 +112,50 @@ def remove_attribute(attr: EntityAttr, user: Viewer | None) -> None:
     if EntityAttr.objects.active().filter(pk=attr.pk).exists():
         update_entity(attr.parent_entity, user, attrs=[{"id": attr.pk, "is_deleted": True}])
     attr.is_active = False
+
+
+def removed_attributes(entity: Entity, user: Viewer | None) -> QuerySet[EntityAttr]:
+    """Return the attributes that were removed from `entity` and that `user` may read, the last one first.
+
+    Each has ``removed_time``, None where an earlier release removed it.
+    """
+    removals = FormerState.objects.filter(subject_type="attr", subject_id=OuterRef("pk"), is_active=True)
+    removed = EntityAttr.objects.filter(parent_entity=entity, is_active=False)
+    seen = removed.annotate(user_level=level_of(user, "attr")).filter(user_level__gte=Level.READABLE)
+    last = Subquery(removals.order_by("-pk").values("until")[:1])
+    return seen.annotate(removed_time=last).order_by(F("removed_time").desc(nulls_last=True), "-pk")
+
+
+def restore_attribute(entity: Entity, user: Viewer | None, attr_id: int) -> Entity:
+    """Undo the removal of an attribute, as a change of its entity; entries have their values of it again.
+
+    Hooks see ``{"attrs": [{"id", "name", "is_restored": True}]}``; what they leave in it changes nothing. An
+    attribute that was not removed stays as it is.
+
+    Raises:
+        PermissionDenied: `user` has not Full on the entity, or on the attribute.
+        ValidationError: there is no such attribute, its name was taken meanwhile, or they would be too many.
+        HookRejected: a plugin refuses; it stays removed.
+    """
+    with writing(user) as actor:
+        stored = _stored(entity, actor)
+        active = existing_attributes(entity, actor)
+        attr = removed_attributes(entity, actor).filter(pk=attr_id).first()
+        if attr is None and (attr_id not in active or vars(active[attr_id])["user_level"] < Level.READABLE):
+            message = (
+                f"Entity {stored.name!r} has no removed attribute {attr_id}; its removed ones are listed."
+            )
+            raise ValidationError({"attr": ValidationError(message, code="unknown")})
+        if attr is not None:
+            require_attributes(actor, entity.name, {attr.name: vars(attr)["user_level"]}, Level.FULL)
+            check_names(active, [AttrSpec(name=attr.name)], stored.name)
+            told = {"attrs": [{"id": attr.pk, "name": attr.name, "is_restored": True}]}
+            change = entity_change(entity, "update", actor, told, stored.name)
+            changes.send_changing(change)
+            EntityAttr.objects.filter(pk=attr.pk).update(is_active=True)
+            stamp = updated_stamp(attr.default_permission >= Level.READABLE)
+            changes.store(replace(change, data=told), update_fields=[stamp])
+    return entity
 
 
 def delete_entity(entity: Entity, user: Viewer | None) -> None:

@@ -17,10 +17,12 @@ from pagoda.audit.history import History
 from pagoda.domain.access import entity_attrinfo, entity_attrinfo_for, readable
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.user.permissions import viewer
 from pagoda.hooks.bridge import filter_entity_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
+    MAX_ID,
     NamedSerializer,
     UncheckedNumber,
     UncheckedObjects,
@@ -31,7 +33,7 @@ from pagoda_api.fields import (
 from pagoda_api.pagination import PagePagination
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import HistorySerializer, history_page
-from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.washing import shown
 
@@ -119,6 +121,22 @@ class EntityCreateSerializer(EntityUpdateSerializer):
     name = UncheckedText()
 
 
+class RemovedAttributeSerializer(serializers.Serializer[Any]):
+    """An attribute that was removed; Any, as it is shown and never made."""
+
+    id = serializers.IntegerField(source="pk")
+    name = serializers.CharField()
+    type = serializers.CharField(source="attr_type.type_name")
+    note = serializers.CharField()
+    removed_time = serializers.DateTimeField(allow_null=True, help_text="Null: by an earlier release.")
+
+
+class RestoreAttributeSerializer(StrictSerializer):
+    """Which attribute comes back."""
+
+    attr = serializers.IntegerField(min_value=1, max_value=MAX_ID, help_text="The `id` of a removed one.")
+
+
 class EntityFilter(StandingFilter):
     """Which entities a list shows."""
 
@@ -191,6 +209,30 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         entity = self._entity(pk)
         services.restore_entity(entity, actor(request))
         return self._shown(entity)
+
+    @extend_schema(responses=RemovedAttributeSerializer(many=True), filters=False)
+    @action(
+        detail=True,
+        methods=["get"],
+        url_path="removed-attributes",
+        filter_backends=[],
+        pagination_class=PagePagination,
+    )
+    def removed_attributes(self, request: Request, pk: str) -> Response:
+        """List the attributes that were removed from it and that the user may read, the last one first."""
+        refuse_unknown(request.query_params, PagePagination.query_parameters, noun="query parameter")
+        rows = services.removed_attributes(self._entity(pk), viewer(request.user))
+        page: Any = self.paginate_queryset(rows)  # type: ignore[arg-type]  # attributes, not entities
+        return self.get_paginated_response(RemovedAttributeSerializer(page, many=True).data)
+
+    @extend_schema(request=RestoreAttributeSerializer, responses=EntitySerializer)
+    @action(detail=True, methods=["post"], url_path="restore-attribute")
+    @guarded
+    def restore_attribute(self, request: Request, pk: str) -> Response:
+        """Undo the removal of an attribute: entries have their values of it again."""
+        entity = self._entity(pk)
+        attr_id = checked(RestoreAttributeSerializer(data=request.data))["attr"]
+        return self._shown(services.restore_attribute(entity, actor(request), attr_id))
 
     @extend_schema(responses=HistorySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
