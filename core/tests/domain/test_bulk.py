@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from pagoda.domain.changes import Change
@@ -146,3 +147,14 @@ def test_references_of_many_rows_are_looked_up_together(
     assert {link.target.name for of_value in links for link in of_value if link.target} == {
         f"{noun} {number}" for noun in ("net", "group", "role") for number in range(350)
     }
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL has an index of parts of names")
+@pytest.mark.parametrize("count", [1, 100, 1_000])
+def test_names_are_looked_up_by_no_index_of_their_parts(network: Entity, count: int) -> None:
+    Entry.objects.bulk_create(Entry(schema=network, name=f"lan {number}") for number in range(3_000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE entry_entry")
+    names = [f"net {number}" for number in range(count)]
+    plan = Entry.objects.active().filter(schema=network, name__in=names).order_by().explain()
+    assert "part" not in plan, plan
