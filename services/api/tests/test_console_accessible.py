@@ -38,7 +38,7 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
         "/console/me/",
     ]
     urls += [f"{entity}import/", f"{entity}views/"]
-    urls += ["/console/requests/one/", "/console/entries/99999/"]
+    urls += ["/console/requests/one/", "/console/hooks/", "/console/entries/99999/"]
     found: dict[str, Any] = {}
     asked: list[str] = []
     with sync_playwright() as playwright:

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from pagoda.audit.models import AuditEvent
+from pagoda.hooks.runtime import manager
 from pagoda.jobs import operations, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
@@ -167,3 +168,28 @@ def test_what_belongs_to_a_request_is_shown_as_far_as_one_may_see_it(
     assert "job.submitted" in text
     assert "&lt;script&gt;" in text
     assert EVIL not in text
+
+
+def test_hooks_of_all_plugins_are_told_in_their_order(
+    ann: Any, register: Callable[[Any], Any], django_assert_max_num_queries: Any
+) -> None:
+    register(Shop())
+    for entity, priority in ((None, 50), ("Host", 10), ("Rack", 20)):
+        manager().register_hook(
+            "entry.before_update",
+            lambda *_args, **_given: None,
+            plugin_id="shop-of-test",
+            entity=entity,
+            priority=priority,
+        )
+    try:
+        browser = browser_of(ann)
+        with django_assert_max_num_queries(8):
+            every = browser.get("/console/hooks/")
+        assert [each["entity"] for each in every.context["hooks"]] == ["Host", "Rack", None]
+        assert [each["position"] for each in every.context["hooks"]] == [1, 2, 3]
+        assert EVIL not in every.content.decode()
+        of_host = browser.get("/console/hooks/?entity=Host").context["hooks"]
+        assert [each["entity"] for each in of_host] == ["Host", None]
+    finally:
+        manager().unregister_plugin("shop-of-test")

@@ -46,6 +46,21 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "plugin.html", context)
 
 
+@page
+@require_safe
+def hooks(request: HttpRequest) -> HttpResponse:
+    """List the handlers of all plugins in the order in which they run, for all entities or for one."""
+    entity = request.GET.get("entity", "").strip()
+    found = [
+        {**hook, "plugin": each["id"], "title": each["name"]}
+        for each in get(request, "plugin-list")["results"]
+        for hook in each["hooks"]
+        if not entity or hook["entity"] in (None, entity)
+    ]
+    found.sort(key=lambda hook: (hook["hook"], hook["position"]))
+    return show(request, "hooks.html", {"hooks": found, "entity": entity})
+
+
 SURFACES = ("load", "endpoint", "hook", "task")
 
 

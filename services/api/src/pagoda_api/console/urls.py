@@ -48,5 +48,6 @@ urlpatterns = [
     path("jobs/<int:pk>/live/", jobs.live, name="console-job-live"),
     re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
     path("plugins/", plugins.plugins, name="console-plugins"),
+    path("hooks/", plugins.hooks, name="console-hooks"),
     path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),
 ]
