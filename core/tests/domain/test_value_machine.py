@@ -1,15 +1,19 @@
-"""Entries against a model of them, in any order of writes: row, history, references and searches agree."""
+"""Entries against a model, in any order of writes: row, history, references, searches and the past agree."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,11 +31,15 @@ from pagoda.domain.entity.services import create_entity, update_entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.history import value_of, versions_of
 from pagoda.domain.entry.models import AttributeValue, Entry
+from pagoda.domain.entry.past import as_of, existing_at
+from pagoda.domain.entry.reading import read_states
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import Query, find
 from pagoda.domain.search.referring import references_to
 from pagoda.domain.user.models import User
 from pagoda.transfer.importing import ImportOptions, import_file
+from pagoda_plugin_sdk.rules.state import EntryState
+from pagoda_plugin_sdk.rules.value_types import attrs_of
 
 VALUES: dict[str, list[Any]] = {"number": [1, 2.5, -3], "string": ["a", "B c", ""]}
 NAMES = st.sampled_from(["n0", "n1", "n2", "n3", "n4"])
@@ -64,6 +72,7 @@ class ValueMachine(RuleBasedStateMachine):
         self.read_schema()
         self.peer = min(self.attrs)
         self.entries: dict[int, Model] = {}
+        self.past: list[tuple[datetime, dict[int, Any]]] = []  # what was told after each step
         self.step = 0
         self.add_attribute("number")
         self.add_attribute("string")
@@ -245,6 +254,21 @@ class ValueMachine(RuleBasedStateMachine):
     def rows_are_as_the_history_says(self) -> None:
         found = services.verify()
         assert (found.wrong, found.missing) == ((), 0)
+
+    @invariant()
+    def the_past_stays_what_it_was(self) -> None:
+        rows = Entry.objects.filter(schema=self.entity)
+        if self.past:
+            at, told = self.past[self.step * 7 % len(self.past)]
+            then = list(existing_at(rows, at))
+            assert self.told(then, as_of(then, at, None)) == told
+        time.sleep(0.002)  # SQLite's clock has milliseconds
+        now = list(rows)
+        self.past.append((timezone.now(), self.told(now, read_states(now, None))))
+        time.sleep(0.002)
+
+    def told(self, entries: list[Entry], states: Mapping[int, EntryState]) -> dict[int, Any]:
+        return {each.pk: (each.name, each.is_active, attrs_of(states[each.pk])) for each in entries}
 
     @invariant()
     def references_are_as_the_model_says(self) -> None:
