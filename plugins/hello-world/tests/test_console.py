@@ -34,3 +34,13 @@ def test_the_menu_leads_to_its_page(pagoda_host: Any) -> None:
     assert "<h1>Hello</h1>" in page
     assert "<p>Hello, ann!</p>" in page
     assert 'href="/console/entities/"' in page
+
+
+def test_a_button_says_hello(pagoda_host: Any, entry: Any) -> None:
+    browser = pagoda_host.browser(pagoda_host.user("ann"))
+    url = f"/console/entries/{entry.id}/actions/hello-world-plugin/say_hello/"
+
+    page = browser.post(url, follow=True)
+
+    assert f'<form action="{url}" method="post">' in page.content.decode()
+    assert [str(each) for each in page.context["messages"]] == ["Hello, <b>Ann</b>!"]

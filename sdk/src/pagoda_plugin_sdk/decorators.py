@@ -18,11 +18,12 @@ from pagoda_plugin_sdk.metadata import title_fault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from pagoda_plugin_sdk.protocols import EntryProtocol
 
     type ShowsPanel = Callable[[Any, HttpRequest, EntryProtocol], tuple[str, Mapping[str, Any]] | None]
+    type DoesAction = Callable[[Any, HttpRequest, EntryProtocol], str | HttpResponse | None]
 
 DEFAULT_PRIORITY = 100
 
@@ -46,12 +47,12 @@ class HookMark:
 PART_MARKS = "_entry_part_marks"
 """Name of the function attribute that holds the list of `PartMark`."""
 
-type PartKind = Literal["panel"]
+type PartKind = Literal["panel", "action"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartMark:
-    """One use of `entry_panel`."""
+    """One use of `entry_panel` or `entry_action`."""
 
     kind: PartKind
     title: str
@@ -165,8 +166,22 @@ def entry_panel[F: ShowsPanel](
     return _mark_part("panel", title, entity, priority)
 
 
+def entry_action[F: DoesAction](
+    entity: str | None = None, *, title: str, priority: int = DEFAULT_PRIORITY
+) -> Callable[[F], F]:
+    """Put a button on the console's page of an entry: ``f(self, request, entry)``, as who presses it.
+
+    It returns what to tell them, or a redirection to a page of this host; None says that it is done. To
+    refuse it raises `HookRejected` or `PermissionDenied`.
+
+    Raises:
+        PluginValidationError: an argument is wrong.
+    """
+    return _mark_part("action", title, entity, priority)
+
+
 def part_marks(function: object) -> tuple[PartMark, ...]:
-    """Return the marks of panels on `function` in the order in which they are written."""
+    """Return the marks of panels and actions on `function` in the order in which they are written."""
     return tuple(reversed(getattr(function, PART_MARKS, ())))
 
 

@@ -120,7 +120,7 @@ def test_plugins_stand_in_load_order_where_the_priority_is_one(
         ("the host's own", "names the template 'admin/base.html', which is not below templates/"),
         ("outside", "names the template '../plugin.py', which is not below templates/"),
         ("broken", "failed. The cause is in the server's log under request id"),
-        ("large", "at most 3000 are allowed"),
+        ("large", "failed: it drew 5038 bytes, at most 3000 are allowed (PLUGIN_MAX_RESPONSE_BYTES)."),
     ],
 )
 def test_one_that_goes_wrong_is_a_notice_that_names_its_plugin(
@@ -196,7 +196,7 @@ def test_a_host_without_panels_asks_nothing_more(ann: Any, web: Any, register: A
     register(Placed())
     with CaptureQueriesContext(connection) as after:
         browser.get(url)
-    assert len(after) == len(before) + 2  # the entry, and what one panel asks for
+    assert len(after) == len(before) + 4  # the entry, what one panel asks for, and two for ann's permissions
 
 
 @pytest.mark.parametrize(("made", "told"), [(Coroutine, "is a coroutine function"), (Narrow, "can't take")])

@@ -8,7 +8,14 @@ from typing import Any
 from django.http import HttpRequest
 
 from pagoda_plugin_sdk import HookRejected, Plugin
-from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, entry_panel, get_attrs_hook, validation_hook
+from pagoda_plugin_sdk.decorators import (
+    entity_hook,
+    entry_action,
+    entry_hook,
+    entry_panel,
+    get_attrs_hook,
+    validation_hook,
+)
 from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.protocols import EntityProtocol, EntryProtocol, UserProtocol
 
@@ -95,6 +102,11 @@ class HelloWorldPlugin(Plugin):
     def show_greeting_panel(self, request: HttpRequest, entry: EntryProtocol) -> tuple[str, dict[str, Any]]:
         """Show a panel on the console's page of an entry."""
         return "hello_world/greeting.html", {"greeting": greeting(entry.name)}
+
+    @entry_action(entity=GREETED_ENTITY, title="Say hello")
+    def say_hello(self, request: HttpRequest, entry: EntryProtocol) -> str:
+        """Do what a button on the console's page of an entry stands for, and tell it."""
+        return greeting(entry.name)
 
 
 def greeting(name: str) -> str:

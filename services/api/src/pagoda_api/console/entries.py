@@ -17,7 +17,7 @@ from pagoda.transfer.formats import FORMATS
 from pagoda_api.console.around import picture, with_before
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
 from pagoda_api.console.frame import is_fragment, page, show, with_query
-from pagoda_api.console.places import panels
+from pagoda_api.console.places import actions, panels
 from pagoda_api.console.values import (
     AttrField,
     fields_of,
@@ -82,9 +82,10 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     found = get(request, "entry-detail", pk=pk)
     history = get(request, "entry-history", {"limit": 20}, pk=pk)
     references = get(request, "entry-references", {"limit": 20}, pk=pk)
-    context = {"entry": found, "history": history, "references": references, "panels": panels(request, found)}
+    context = {"entry": found, "history": history, "references": references}
     more = {"versions": with_before(history), "picture": picture(request, pk)}
-    return show(request, "entry.html", {**context, **more})
+    of_plugins = {"panels": panels(request, found), "actions": actions(found)}
+    return show(request, "entry.html", {**context, **more, **of_plugins})
 
 
 @page

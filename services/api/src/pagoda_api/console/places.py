@@ -1,4 +1,4 @@
-"""What plugins have in the console: panels of entries and pages, called in the fence of their endpoints.
+"""What plugins have in the console: panels and buttons of entries, and pages, each in the endpoints' fence.
 
 Each is called as whoever looks at the page, within a budget of its own. One that fails is a notice that names
 its plugin; the page stands in any case.
@@ -16,26 +16,35 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.template import TemplateDoesNotExist
 from django.template.backends.django import DjangoTemplates, get_package_libraries
 from django.template.response import SimpleTemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_POST
 
 from pagoda.budget import TimeBudgetExceeded
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.records import PluginRecord
 from pagoda.plugins.runtime import registry
+from pagoda_api.console.asking import get
 from pagoda_api.console.frame import frame, page
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
-from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
+from pagoda_api.plugin_responses import UnusableResponse
 from pagoda_api.problems import handle_exception
 from pagoda_api.request_id import request_id_of
 from pagoda_plugin_sdk.decorators import PartKind, PartMark
+from pagoda_plugin_sdk.washing import washed
 
 PANEL_SECONDS = 2.0
 """How long a panel may take, where PLUGIN_ENDPOINT_TIMEOUT_SECONDS allows views more."""
+
+TOLD_MAX = 500
+"""Characters of what an action tells."""
 
 HOST_TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -78,6 +87,49 @@ def panels(request: HttpRequest, shown: Mapping[str, Any]) -> list[Panel]:
     return [panel for part in parts if (panel := _panel(request, part, entry)) is not None]
 
 
+def actions(shown: Mapping[str, Any]) -> list[PagePart]:
+    """Return the buttons of an entry, which the API has shown to whoever looks; a deleted one has none."""
+    return parts_of("action", shown["schema"]["name"]) if shown["is_active"] else []
+
+
+@page
+@require_POST
+def act(request: HttpRequest, pk: int, plugin: str, name: str) -> HttpResponse:
+    """Do what a plugin's button says, tell how it went on the entry's page, or go where the plugin leads."""
+    shown = get(request, "entry-detail", pk=pk)
+    part = next((each for each in actions(shown) if (each.record.id, each.method) == (plugin, name)), None)
+    entry = entry_of(request, pk)
+    if part is None or entry is None:
+        raise Http404(f"Plugin {plugin!r} has no button {name!r} for this entry.")
+    with structlog.contextvars.bound_contextvars(plugin=plugin):
+        fence, called = endpoint_fence(), f"action {name}"
+        answer = fence.call_as(called, Notices(), plugin, request, _acted, part, entry)
+    match answer:
+        case HttpResponseRedirect():
+            return answer
+        case _Done():
+            messages.success(request, answer.text or f"{part.mark.title}: OK")
+        case _Notice():
+            messages.error(request, answer.text)
+    return redirect("console-entry", pk=pk)
+
+
+def _acted(request: HttpRequest, part: PagePart, entry: Entry) -> HttpResponse:
+    """Call what a button stands for; this runs in the fence."""
+    try:
+        made: Any = getattr(part.record.plugin, part.method)(request, entry)
+        match made:
+            case None | str():
+                return _Done(washed(made or "", TOLD_MAX))
+            case HttpResponseRedirect():
+                if url_has_allowed_host_and_scheme(made.url, {request.get_host()}, request.is_secure()):
+                    return made
+                raise UnusableResponse("leads to another host")
+        _unusable(made, "a text, a redirection or None")
+    except Exception as error:  # noqa: BLE001 - what is no refusal is raised again, to the fence
+        return _Notice(f"Plugin {part.record.id!r}: {refusal(error)[1]}")
+
+
 def entry_of(request: HttpRequest, pk: int) -> Entry | None:
     """Return the entry that plugins are given, None where the user may not read it."""
     return readable(Entry.objects.active().select_related("schema"), request.user).filter(pk=pk).first()
@@ -99,6 +151,10 @@ class _Notice(HttpResponse):
         self.text = text
 
 
+class _Done(_Notice):
+    """Stands for what a button has done."""
+
+
 class Notices:
     """The fence's answers, for people who look at a page."""
 
@@ -116,7 +172,7 @@ class Notices:
         match error:
             case TimeBudgetExceeded():
                 why = f"failed: it was {error}."
-            case UnusableResponse() | ResponseTooLarge():
+            case UnusableResponse():
                 why = f"failed: it {error}."
             case _:
                 why = f"failed. The cause is in the server's log under request id {request_id_of(request)!r}."
@@ -146,7 +202,13 @@ def _drawn(request: HttpRequest, part: PagePart, entry: Entry) -> HttpResponse:
             return _Left()
         match made:
             case (str() as template, Mapping() as context):
-                return _Drawn(render(part.record, template, {"entry": entry, **context}, request))
+                text = render(part.record, template, {"entry": entry, **context}, request)
+                size, most = len(text.encode()), endpoint_fence().max_response_bytes
+                if size > most:  # said here: the fence would close a response, and so end the request
+                    raise UnusableResponse(
+                        f"drew {size} bytes, at most {most} are allowed (PLUGIN_MAX_RESPONSE_BYTES)"
+                    )
+                return _Drawn(text)
         _unusable(made, "(template, context) or None")
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again, to the fence
         status, text = refusal(error)

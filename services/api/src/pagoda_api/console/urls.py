@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from pagoda_api.console import accounts, around, entries, home, jobs, many, people, plugins, saved
+from pagoda_api.console import accounts, around, entries, home, jobs, many, people, places, plugins, saved
 
 urlpatterns = [
     path("", home.home, name="console-home"),
@@ -47,6 +47,7 @@ urlpatterns = [
     path("requests/<str:request_id>/", jobs.of_request, name="console-request"),
     path("jobs/<int:pk>/live/", jobs.live, name="console-job-live"),
     re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
+    path("entries/<int:pk>/actions/<str:plugin>/<str:name>/", places.act, name="console-entry-action"),
     path("plugins/", plugins.plugins, name="console-plugins"),
     path("hooks/", plugins.hooks, name="console-hooks"),
     path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),

@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpResponseRedirect
 
 from pagoda_api.worker import ServerStops
 from pagoda_plugin_sdk import HookRejected, Plugin, PluginSecurityError
-from pagoda_plugin_sdk.decorators import entry_panel
+from pagoda_plugin_sdk.decorators import entry_action, entry_panel
 from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.models import Entry
 
@@ -40,6 +40,14 @@ RETURNED: dict[str, Any] = {
 }
 
 
+ACTED: dict[str, Any] = {
+    "tells": "<i>told</i>",
+    "a number": 3,
+    "leads": HttpResponseRedirect("/console/jobs/"),
+    "leads away": HttpResponseRedirect("//evil.example/"),
+}
+
+
 class Placed(Plugin):
     id = "placed"
     name = "Placed"
@@ -64,6 +72,16 @@ class Placed(Plugin):
             while True:
                 pass
         return RETURNED[self.does]
+
+    @entry_action(entity="Host", title="Do <b>it</b>")
+    def act(self, request: Any, entry: Any) -> Any:
+        if self.does in RAISED:
+            raise RAISED[self.does]
+        if self.does == "hangs":
+            time.sleep(60)
+        if self.does == "writes":
+            entry.set_attrs(request.user, address="10.0.0.9")
+        return ACTED.get(self.does)
 
     @entry_panel(title="Everywhere", priority=50)
     def everywhere(self, request: Any, entry: Any) -> Any:
