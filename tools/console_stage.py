@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tools.stack import ADMIN, DEMO_PLUGINS
 from tools.zoo import ZooHost, host
+
+_LINK = re.compile(r'<a [^>]*href="([^"#]+)"')
+_VARIABLE = re.compile(r"(?<=/)\d+(?=/)|=[^&]*")
+"""What pages of one kind differ in."""
 
 CHROMIUM = shutil.which("chromium")
 PASSWORD = "correct horse battery"  # noqa: S105 - of people who live as long as the stage
@@ -65,6 +73,25 @@ class Stage:
                 self.log_in(fresh.new_page(), name)
                 self._logins[name] = fresh.storage_state()
         return self.context(storage_state=self._logins[name], **options)
+
+    def pages_of(self, name: str = ADMIN, *, each: int = 2) -> list[str]:
+        """Follow the links of the console and return paths, `each` of those that differ in ids."""
+        found, kinds, waiting = list[str](), Counter[str](), ["/console/"]
+        with self.context_of(name) as context:
+            while waiting:
+                path = waiting.pop(0)
+                kind = _VARIABLE.sub("*", path)
+                kinds[kind] += 1
+                if path in found or kinds[kind] > each:
+                    continue
+                answer = context.request.get(path)
+                if "text/html" not in answer.headers.get("content-type", ""):
+                    continue
+                found.append(path)
+                links = _LINK.findall(answer.text())
+                waiting += [urljoin(path, unescape(link)) for link in links]
+                waiting = [link for link in waiting if link.startswith("/console/")]
+        return found
 
     def log_in(self, page: Page, name: str = ADMIN) -> None:
         """Log in as people do."""

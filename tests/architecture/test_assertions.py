@@ -10,15 +10,19 @@ import pytest
 
 # Besides those named for it, `assert_recovered` or pytest-django's `django_assert_num_queries`.
 ASSERTING = {"raises", "warns", "fail"}
+PLAYWRIGHT = ("to_be_", "to_contain_", "to_have_")  # behind `expect(...)`, which alone asserts nothing
 
 
 def asserts(node: ast.AST) -> bool:
     """Tell whether code asserts, by a statement or by a call whose name says that it does."""
     return any(
-        isinstance(part, ast.Assert)
-        or (isinstance(part, ast.Call) and ((name := called(part)) in ASSERTING or "assert" in name))
+        isinstance(part, ast.Assert) or (isinstance(part, ast.Call) and is_asserting(called(part)))
         for part in ast.walk(node)
     )
+
+
+def is_asserting(name: str) -> bool:
+    return name in ASSERTING or "assert" in name or name.removeprefix("not_").startswith(PLAYWRIGHT)
 
 
 def called(call: ast.Call) -> str:
@@ -43,6 +47,8 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
         ("def assert_a(): work()", False),
         ("async def test_a(): work()", False),
         ("class TestA:\n def test_a(self): work()", False),
+        ("def test_a(): expect(page)", False),
+        ("def test_a(): expect(page).to_have_text('a')", True),
         ("def test_a(): assert work()", True),
         ("def test_a(): assert_fine(work())", True),
         ("def test_a():\n with pytest.raises(E): work()", True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from tools.console_stage import CHROMIUM, Stage, stage
 from tools.stack import ADMIN, DEMO_PLUGINS
 
 PLUGINS = Path(__file__).parents[1] / "fixtures" / "browser"
+RANGES = json.loads(DEMO_PLUGINS["PLUGIN_OPERATION_ID_CONFIG"])
 ENVIRON = {
     "PLUGIN_EXAMPLES_DIR": str(PLUGINS),
-    "ENABLED_PLUGINS": f"{DEMO_PLUGINS['ENABLED_PLUGINS']},moody",
+    "ENABLED_PLUGINS": f"{DEMO_PLUGINS['ENABLED_PLUGINS']},moody,rogue",
+    "PLUGIN_OPERATION_ID_CONFIG": json.dumps({**RANGES, "moody": [5000, 5009], "rogue": [5010, 5019]}),
     "BREAKER_CONSECUTIVE_FAILURES": "2",
     "BREAKER_COOLDOWN_SECONDS": "2",
 }

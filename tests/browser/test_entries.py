@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,3 +58,54 @@ def test_log_in_find_edit_and_see_the_history(live: Stage, open_page: Open, rack
     versions = page.get_by_role("region", name="Versions")
     expect(versions.locator("tr.latest", has_text="serial")).to_contain_text("S-new")
     expect(versions.locator("tr:not(.latest)", has_text="serial")).to_contain_text("S-1")
+
+
+def test_two_people_edit_one_entry(live: Stage, open_page: Open, rack: int) -> None:
+    entry = live.make_entry(rack, "shared", {"serial": "first", "height": 1})
+    mine, theirs = open_page(), open_page()
+    for page in (mine, theirs):
+        page.goto(f"/console/entries/{entry}/edit/")
+    theirs.get_by_label("serial 1").fill("theirs")
+    theirs.get_by_role("button", name="Store").click()
+    expect(theirs.get_by_role("status")).to_have_text("Entry shared is stored.")
+
+    mine.get_by_label("serial 1").fill("mine")
+    mine.get_by_role("button", name="Store").click()
+    expect(mine.get_by_role("alert")).to_contain_text("Somebody else has changed this entry")
+    expect(mine.locator(".now")).to_have_text("Now stored: theirs")
+    assert mine.get_by_label("serial 1").input_value() == "mine"
+    assert live.call("GET", f"entries/{entry}/")["attrs"][0]["value"] == "theirs"
+
+    mine.get_by_role("button", name="Overwrite").click()
+    expect(mine.get_by_role("status")).to_have_text("Entry shared is stored.")
+    assert live.call("GET", f"entries/{entry}/")["attrs"][0]["value"] == "mine"
+
+
+def test_references_are_suggested(live: Stage, open_page: Open, rack: int) -> None:
+    target = live.make_entry(rack, "the seventh rack")
+    attrs = [{"name": "rack", "type": "object", "referral": [rack]}]
+    entry = live.make_entry(live.make_entity("Server", attrs), "web-1")
+    page = open_page()
+    page.goto(f"/console/entries/{entry}/edit/")
+    box = page.get_by_label("rack 1")
+    box.press_sequentially("seventh")
+    expect(page.locator("datalist option")).to_have_count(1)
+    expect(page.locator("datalist option")).to_have_attribute("value", f"the seventh rack #{target}")
+    box.fill(f"the seventh rack #{target}")
+    page.get_by_role("button", name="Store").click()
+    page.get_by_role("definition").get_by_role("link", name="the seventh rack").click()
+    expect(page.get_by_role("region", name="References")).to_contain_text("web-1")
+
+
+def test_a_table_follows_the_search_and_its_url_is_its_state(live: Stage, open_page: Open, rack: int) -> None:
+    live.make_entry(rack, "zebra", {"height": 3})
+    page = open_page()
+    page.goto(f"/console/entities/{rack}/")
+    page.get_by_role("searchbox", name="Name", exact=True).press_sequentially("zebr")
+    rows = page.get_by_role("region", name="Entries").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(page).to_have_url(re.compile("search=zebr"))
+    page.reload()
+    expect(rows).to_have_count(1)
+    page.get_by_role("link", name="height").click()
+    expect(page.get_by_role("columnheader", name="height")).to_have_attribute("aria-sort", "ascending")

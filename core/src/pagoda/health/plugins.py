@@ -43,16 +43,19 @@ class SurfaceHealth:
 
     status: HealthStatus = HealthStatus.IDLE
     text: str = ""  # what is wrong, "" when nothing is
+    remedy: str = ""  # sentences: what to do about it
     facts: dict[str, Any] = field(default_factory=dict)  # JSON values
 
-    def worsen(self, status: HealthStatus, text: str) -> None:
-        """Note something that is wrong."""
+    def worsen(self, status: HealthStatus, text: str, remedy: str = "") -> None:
+        """Note something that is wrong, and what mends it."""
         self.text = f"{self.text}; {text}" if self.text else text
+        if remedy not in self.remedy:
+            self.remedy = f"{self.remedy} {remedy}".strip()
         self.status = max(self.status, status, key=list(HealthStatus).index)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"status": self.status.value, "text": self.text, **self.facts}
+        return {"status": self.status.value, "text": self.text, "remedy": self.remedy, **self.facts}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,7 @@ class _Sources:
         for one in exceeded:
             status = HealthStatus.FAILING if one.is_failing else HealthStatus.DEGRADED
             limit = "" if one.is_failing else f", the limit is {one.limit}"
-            found.worsen(status, f"{one.value}{limit}")
+            found.worsen(status, f"{one.value}{limit}", one.remedy)
 
     def _judge_breaker(self, found: SurfaceHealth, breaker: BreakerState | None) -> None:
         found.facts["breaker"] = breaker.state if breaker is not None else "closed"
@@ -166,7 +169,11 @@ class _Sources:
             return
         status = HealthStatus.FAILING if breaker.state == "open" else HealthStatus.DEGRADED
         what = {"open": "open", "half_open": "half-open"}[breaker.state]
-        found.worsen(status, f"its breaker is {what}")
+        probe = f" One call is let through at {breaker.retry_at:%H:%M:%S} UTC." if breaker.retry_at else ""
+        found.worsen(status, f"its breaker is {what}", f"Mend what `pagoda plugins doctor` tells.{probe}")
+
+
+_DOCTOR = "`pagoda plugins doctor` tells more."
 
 
 def _not_enabled() -> SurfaceHealth:
@@ -185,9 +192,9 @@ def _load(record: PluginRecord) -> SurfaceHealth:
         },
     )
     if record.status is not PluginStatus.ACTIVE:
-        found.worsen(HealthStatus.FAILING, record.reason or record.status.value)
+        found.worsen(HealthStatus.FAILING, record.reason or record.status.value, _DOCTOR)
     for fault in record.faults:
-        found.worsen(HealthStatus.DEGRADED, fault.text)
+        found.worsen(HealthStatus.DEGRADED, fault.text, _DOCTOR)
     return found
 
 

@@ -70,7 +70,7 @@ def lights(request: HttpRequest) -> list[dict[str, Any]]:
     found = []
     for health in get(request, "plugin-health")["results"]:
         wrong = [
-            {"surface": key, "status": health[key]["status"], "text": health[key]["text"]}
+            {"surface": key, **{part: health[key][part] for part in ("status", "text", "remedy")}}
             for key in SURFACES
             if health[key]["text"]
         ]

@@ -129,6 +129,7 @@ class SurfaceHealthSerializer(serializers.Serializer[Any]):
 
     status = serializers.CharField(help_text="ok, idle (nothing to judge by), degraded or failing.")
     text = serializers.CharField(help_text="What is wrong.")
+    remedy = serializers.CharField(help_text="What to do about it.")
 
 
 class CallsHealthSerializer(SurfaceHealthSerializer):

@@ -1,0 +1,159 @@
+"""What holds for every page that links lead to: no barrier, and no markup of others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
+from playwright.sync_api import Page, ViewportSize
+
+from tools.console_stage import Stage
+
+Open = Callable[..., Page]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ROGUE = Path(__file__).parents[1] / "fixtures" / "browser" / "rogue" / "rogue.py"
+REFUSED = ("/console/nowhere/", "/console/entries/99999999/")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SIZES = (ViewportSize(width=360, height=800), ViewportSize(width=640, height=400))
+"""A phone's, and what a window of 1280 x 800 has at 200 %."""
+
+TYPES = ("string", "text", "array_string", "array_text", "select", "array_select")
+LEAKS = """() => {
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), turned = [];
+  const at = (node, index) => { const range = document.createRange(); range.setStart(node, index);
+    range.setEnd(node, index + 1); return range.getBoundingClientRect(); };
+  while (words.nextNode()) {
+    const node = words.currentNode, found = /[A-Za-z]{4,}/.exec(node.data);
+    if (!found || /[\\u2060-\\u206f\\u202a-\\u202e]/.test(node.data)) continue;
+    const first = at(node, found.index), last = at(node, found.index + found[0].length - 1);
+    if (first.top === last.top && first.width && first.left >= last.left) turned.push(node.data);
+  }
+  return turned;
+}"""
+"""Words that are shown from right to left as a text before them has turned the direction."""
+
+
+WIDE = """() => {
+  const most = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= most) return [];
+  return [...document.querySelectorAll('main *, header *')]
+    .filter(each => each.getBoundingClientRect().right > most && !each.closest('.scroll'))
+    .map(each => each.outerHTML.slice(0, 200)); }"""
+CONTROLS = """() => [...document.querySelectorAll(
+    'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
+  .filter(each => !each.disabled && each.checkVisibility())
+  .map((each, number) => { each.dataset.number = number; return each.outerHTML.slice(0, 200); })"""
+FOCUSED = """() => { const at = document.activeElement, style = getComputedStyle(at);
+  const number = at.dataset.number;
+  return [number === undefined ? null : Number(number), style.outlineStyle !== 'none']; }"""
+INLINE = """() => {
+  const add = (name, text) => { const made = document.createElement(name); made.className = 'tried';
+    made.textContent = text; document.body.append(made); };
+  add('script', 'window.pwned = 1'); add('style', 'body { opacity: 0.5 }');
+  fetch('https://elsewhere.invalid/').catch(() => add('p', ''));
+}"""
+
+
+def evil_text() -> Any:
+    made = [each for each in ast.parse(ROGUE.read_text()).body if isinstance(each, ast.Assign)]
+    return next(ast.literal_eval(each.value) for each in made if ast.unparse(each.targets[0]) == "EVIL")
+
+
+@pytest.fixture(scope="module")
+def pages(live: Stage) -> list[str]:
+    """Every page, when every text of it is markup."""
+    evil = evil_text()
+    options = {"select": {"choices": [evil]}, "array_select": {"choices": [evil]}}
+    attrs = [
+        {"name": f"{kind} {evil}", "type": kind, "note": evil, **options.get(kind, {})} for kind in TYPES
+    ]
+    attrs += [{"name": "link", "type": "array_named_object"}, {"name": "when", "type": "datetime"}]
+    entity = live.make_entity(f"Entity {evil}", attrs, note=evil)
+    values: dict[str, Any] = {
+        attr["name"]: [evil] if attr["type"].startswith("array_") else evil for attr in attrs[: len(TYPES)]
+    }
+    entry = live.make_entry(entity, f"Entry {evil}", values, note=evil)
+    live.call("PATCH", f"entries/{entry}/", {"attrs": {"link": [{"name": evil, "object": entry}]}})
+    own = live.make_entity("Evil", [])
+    for name in ("calm", "failing"):
+        live.make_entry(own, name)
+    live.call("POST", "roles/", {"name": evil, "note": evil})
+    live.call("POST", "groups/", {"name": evil})
+    jobs = [live.call("POST", "plugins/rogue/rave/", {"fails": fails}, 202)["job"] for fails in (0, 1)]
+
+    def missing() -> str | None:
+        left = [job for job in jobs if not live.call("GET", f"jobs/{job}/")["finished_at"]]
+        return f"jobs {left}" if left else None
+
+    live.host.stack.poll("the end of jobs", missing, 120)
+    about = [f"/console/entities/{entity}/", f"/console/entries/{entry}/"]
+    about += [f"/console/entries/{entry}/{rest}/" for rest in ("edit", "delete", "history")]
+    about += [f"/console/entities/{entity}/new/", *(f"/console/jobs/{job}/" for job in jobs)]
+    found = live.pages_of(each=1)
+    return [*dict.fromkeys([*found, *about, "/console/search/?q=%3Cimg", *REFUSED])]
+
+
+def test_nothing_keeps_people_out(open_page: Open, pages: list[str]) -> None:
+    page, wide = open_page(), []
+    barriers: dict[Any, Any] = {}
+    for path in pages:
+        page.goto(path)
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+            barriers |= {(path, theme, each["id"]): [n["html"] for n in each["nodes"]] for each in found}
+        for size in SIZES:
+            page.set_viewport_size(size)
+            wide += [(path, size["width"], each) for each in page.evaluate(WIDE)]
+    assert barriers == {}, barriers
+    assert wide == [], wide
+
+
+def test_markup_stays_text_and_turns_no_other_text_around(open_page: Open, pages: list[str]) -> None:
+    page, shown = open_page(), 0
+    turned: list[tuple[str, str]] = []
+    for path in pages:
+        page.goto(path)
+        assert page.evaluate("window.pwned") is None, path
+        assert page.locator("img, script:not([src]), [onerror]").count() == 0, path
+        turned += [(path, each) for each in page.evaluate(LEAKS)]
+        shown += "<img src=x onerror" in page.inner_text("main")
+    assert shown > 10
+    assert turned == [], turned
+
+
+def test_every_control_is_reached_by_tab_and_shows_it(open_page: Open, pages: list[str]) -> None:
+    page = open_page()
+    for path in pages:
+        page.goto(path)
+        names = page.evaluate(CONTROLS)
+        seen: set[int | None] = set()
+        for _ in range(4 * len(names)):  # a date has a stop for each of its parts
+            if len(seen - {None}) == len(names):
+                break
+            page.keyboard.press("Tab")
+            number, has_outline = page.evaluate(FOCUSED)
+            assert has_outline or number is None, (path, names[number])
+            seen.add(number)
+        assert [name for number, name in enumerate(names) if number not in seen] == [], path
+
+
+def test_the_policy_holds(open_page: Open, live: Stage) -> None:
+    """Faults that `open_page` would find are made on purpose, in a window of its own."""
+    with live.context_of() as context:
+        page = context.new_page()
+        told: list[str] = []
+        page.on("console", lambda each: told.append(each.text))
+        page.goto("/console/")
+        page.evaluate(INLINE)
+        page.wait_for_function("document.querySelectorAll('.tried').length === 3")
+        assert page.evaluate("window.pwned") is None
+        assert page.evaluate("getComputedStyle(document.body).opacity") == "1"
+    kinds = [
+        kind for kind in ("script-src", "style-src", "connect-src") if any(kind in each for each in told)
+    ]
+    assert len(kinds) == 3, told
