@@ -152,5 +152,7 @@ def test_signature_that_can_not_take_the_arguments_is_refused(handler: Any, fact
 
 
 def test_coroutine_function_is_refused() -> None:
-    with pytest.raises(PluginValidationError, match=r"is a coroutine function; hooks are synchronous"):
+    with pytest.raises(
+        PluginValidationError, match=r"is a coroutine function, and is called without `await`"
+    ):
         check_signature(HOOK_SPECS["entry.after_create"], coroutine)

@@ -75,8 +75,15 @@ FAULTS: dict[str, tuple[Any, str]] = {
         binding(operations=["delete"]),
         "'Host': plugin 'racks' has no method for 'delete', it has: create, list.",
     ),
-    "wrong method": (binding(operations=["list"]), "can't take a context (too many positional arguments)"),
+    "wrong method": (
+        binding(operations=["list"]),
+        "'Host': Racks.wrong has the signature () -> 'None' and can't take its arguments",
+    ),
     "wrong params": (binding(params={"rack": "secret"}), "'Host': params: `rack`: Input should be a valid"),
+    "params that nothing reads": (
+        binding(params={"rak": 7}),
+        "there is no such setting. Did you mean 'rack'?",
+    ),
     "params no object": (binding(params=[]), "'Host': `params`: Input should be a valid dictionary."),
 }
 

@@ -15,10 +15,12 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.services import create_entry
 from pagoda.domain.user.models import Level, User
+from pagoda.plugins.overrides import Override, _Bound
 from pagoda.transfer.document import TransferFault
 from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, Report, import_file
+from pagoda_plugin_sdk.override import OverrideOperation
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +84,20 @@ def test_what_is_refused_is_skipped_where_it_is_asked_for(ann: User, host: Entit
     assert (report.is_written, report.created) == (True, 2)
     assert {(each.row, each.column) for each in report.refusals} == {*REFUSED}
     assert names() == ["lost", "ok"]  # its reference alone is left out
+
+
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_what_a_plugin_does_in_the_host_s_place_is_refused(
+    ann: User, host: Entity, operation: OverrideOperation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Entity.objects.create_entity(user=ann, name="Rack")
+    replaced = Override(plugin_id="p", operation=operation, handler=lambda context: None, params={})
+    monkeypatch.setattr(_Bound, "bindings", {"Host": {operation: replaced}})
+    report = run("entity,name\nRack,r\nHost,h", ann, is_skipping=True)
+    assert [(each.row, each.reason) for each in report.refusals] == [
+        (3, "A plugin does this in the host's place; send it as a request of its own.")
+    ]
+    assert names() == ["r"]
 
 
 def test_a_preview_writes_nothing_and_tells_nobody(ann: User, host: Entity) -> None:

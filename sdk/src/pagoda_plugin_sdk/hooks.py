@@ -13,7 +13,7 @@ from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook, nea
 
 Subject = Literal["entry", "entity"]
 
-_NEEDS_A_CLOSER_LOOK = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_NEEDS_A_CLOSER_LOOK = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 
 
 class HookKind(enum.Enum):
@@ -112,21 +112,28 @@ def check_signature(spec: HookSpec, handler: Callable[..., Any]) -> None:
     Raises:
         PluginValidationError: it can't; the message shows both sides and the remedy.
     """
-    if takes_plainly(handler, len(spec.arguments)):
-        return
-    if inspect.iscoroutinefunction(handler):
-        raise PluginValidationError(
-            f"Handler {_label(handler)} of hook {spec.name!r} is a coroutine function; "
-            "hooks are synchronous. Write it with `def`."
-        )
-    signature = inspect.signature(handler)
+    fault = call_fault(handler, spec.arguments, ", ".join(("self", *spec.arguments, "**kwargs")))
+    if fault is not None:
+        raise PluginValidationError(f"Handler {_label(handler)} of hook {spec.name!r} {fault}.")
+
+
+def call_fault(function: Callable[..., Any], arguments: Sequence[str], written: str) -> str | None:
+    """Return what is wrong with a function that is called with these positional arguments; None: nothing.
+
+    The text goes on from the function's name; `written` is how the arguments are to be written.
+    """
+    if takes_plainly(function, len(arguments)):
+        return None
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "is a coroutine function, and is called without `await`. Write it with `def`"
+    if inspect.isgeneratorfunction(function):
+        return "has a `yield`, so that a call runs nothing of it. Write it without"
+    signature = inspect.signature(function)
     try:
-        signature.bind(*spec.arguments)
+        signature.bind(*arguments)
     except TypeError as error:
-        raise PluginValidationError(
-            f"Handler {_label(handler)} of hook {spec.name!r} has the signature {signature} and can't take "
-            f"its arguments ({error}). Expected: ({', '.join(('self', *spec.arguments))}, **kwargs)."
-        ) from error
+        return f"has the signature {signature} and can't take its arguments ({error}). Expected: ({written})"
+    return None
 
 
 def entity_name_of(spec: HookSpec, args: Sequence[Any]) -> str | None:

@@ -39,7 +39,7 @@ def project(folder: Path, name: str, body: str, toml: str = TOML, **files: str) 
     root = folder / name
     root.mkdir(parents=True)
     (root / "pyproject.toml").write_text(toml.replace("{name}", name))
-    head = "from pagoda_plugin_sdk import Plugin, PluginTaskConfig, plugin_task\n"
+    head = "from pagoda_plugin_sdk import Plugin, PluginTaskConfig, override_operation, plugin_task\n"
     head += "from pagoda_plugin_sdk.decorators import *\n"
     before, _, inside = body.rpartition("---\n")
     inner = "".join(f"    {line}\n" for line in dedent(inside).splitlines())
@@ -92,15 +92,26 @@ FAULTS = {
     ),
     "a handler that is a coroutine": (
         '@entry_hook("after_create")\nasync def see(self, *a, **k): ...',
-        "hooks are synchronous",
+        "is a coroutine function",
     ),
+    "a handler that is a generator": (
+        '@entry_hook("after_create")\ndef see(self, *a, **k):\n    yield',
+        "has a `yield`, so that a call runs nothing of it",
+    ),
+    "an override that takes nothing": (
+        '@override_operation("list")\ndef show(self): ...',
+        "Expected: (self, context)",
+    ),
+    "an override that is a coroutine": (
+        '@override_operation("list")\nasync def show(self, context): ...',
+        "Override show of 'list' is a coroutine function",
+    ),
+    "a task that takes nothing": (FEED.replace("(job)", "()"), "Expected: (job)"),
+    "a task that is a coroutine": (f"@plugin_task(0)\nasync {FEED}", "its function is a coroutine function"),
+    "a task that is a generator": (FEED.replace("...", "yield", 1), "its function has a `yield`"),
     "a task without a function": (
         'task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "fed")})',
         "Task function beast.fed does not exist",
-    ),
-    "a task of another plugin": (
-        f"@plugin_task(0)\n{FEED}".replace('"beast", "beast"', '"lion", "beast"'),
-        "registers tasks for plugin 'lion'",
     ),
     "two offsets of one task": (
         f"@plugin_task(1)\n{FEED}",
@@ -123,6 +134,63 @@ def test_fault_is_found(tmp_path: Path, body: str, text: str) -> None:
 
     assert [finding.is_warning for finding in found.findings] == [False]
     assert text in found.findings[0].text
+
+
+WARNINGS = {
+    "tasks under a third name": (
+        FEED.replace('"beast", "beast"', '"lion", "beast"'),
+        "tasks for plugin 'lion'",
+    ),
+    "a task that nothing names": (
+        f"@plugin_task(1)\ndef rest(job): ...\n{FEED}",
+        "beast.rest is marked as a task",
+    ),
+    "two overrides of one operation": (
+        '@override_operation("list")\ndef a(self, c): ...\n@override_operation("list")\ndef b(self, c): ...',
+        "Override a of 'list' is never called, as b follows",
+    ),
+    "an argument of another type": (
+        '@entry_hook("after_create")\ndef see(self, entity_name: int, *rest, **context): ...',
+        "has 'entity_name' as int, which is called with str",
+    ),
+    "an object of the host's as a text": (
+        '@entity_hook("after_create")\ndef see(self, user, entity: "str | None"): ...',
+        "has 'entity' as str, which is called with an object of the host's",
+    ),
+    "a result that nobody takes": (
+        '@entry_hook("before_create")\ndef see(self, name: str, user, d: dict[str, int]) -> list[str]: ...',
+        "returns list, expected dict or None",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "text"), WARNINGS.values(), ids=WARNINGS)
+def test_what_may_not_be_meant_is_a_warning(tmp_path: Path, body: str, text: str) -> None:
+    (found,) = checked(project(tmp_path, "beast", body))
+
+    assert [finding.is_warning for finding in found.findings] == [True]
+    assert text in found.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("package", "codes"),
+    [("pagoda_beast_plugin", ["migrations_missing"]), ("beast_plugin", ["app_failed"])],
+    ids=["installed, as the host does", "told"],
+)
+def test_an_app_that_nothing_names(tmp_path: Path, package: str, codes: list[str]) -> None:
+    root = tmp_path / "beast"
+    files = {"__init__": "", "apps": APPS.replace("{name}_app", package), "models": MODELS}
+    files["plugin"] = (
+        'from pagoda_plugin_sdk import Plugin\nclass ThePlugin(Plugin):\n    id = name = "beast"\n'
+    )
+    (root / package).mkdir(parents=True)
+    for name, text in files.items():
+        (root / package / f"{name}.py").write_text(text)
+    toml = TOML.replace('"{name}:', f'"{package}.plugin:').replace("{name}", "beast")
+    (root / "pyproject.toml").write_text(toml)
+    (found,) = checked(root)
+    assert [each.code for each in found.findings] == codes
+    assert package in found.findings[0].text
 
 
 def test_a_plugin_without_fault_has_no_finding(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from pagoda_plugin_sdk.checking.loading import conventional_app
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import DECLARED, declared_faults
 from pagoda_plugin_sdk.plugin import EntryPart, Plugin
@@ -14,10 +13,6 @@ from pagoda_plugin_sdk.task_config import PluginTaskConfig
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-
-_APP_PACKAGE = re.compile(r"pagoda_\w+_plugin")
-"""Packages that need not be named in `django_apps`: with ``apps.py`` they have always been installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +52,8 @@ def declaration_of(plugin: Plugin) -> Declaration:
     module: object = type(plugin).__module__
     if not isinstance(module, str):
         raise PluginValidationError(f"`__module__` is {module!r}, expected a string.")
-    plain["django_apps"] += _conventional_app(module, plain["django_apps"])
+    plain["django_apps"] += conventional_app(module, plain["django_apps"])
     return Declaration(**plain, module=_plain(module), entry_parts=tuple(plugin._entry_parts))
-
-
-def _conventional_app(module: str, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the plugin's own package if it is an app, by its name and its ``apps.py``, and is not named."""
-    package = module.partition(".")[0]
-    if not _APP_PACKAGE.fullmatch(package) or any(name.partition(".")[0] == package for name in named):
-        return ()
-    return (package,) if find_spec(f"{package}.apps") is not None else ()
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pagoda.plugins.records import PluginRecord, PluginRefused, ReasonCode
 from pagoda.plugins.registry import PluginRegistry
+from pagoda_plugin_sdk.checking.values import unknown_fields
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.hooks import call_fault
 from pagoda_plugin_sdk.override import OVERRIDE_OPERATIONS, OverrideContext, OverrideOperation
 from pagoda_plugin_sdk.plugin import Plugin
 
@@ -129,10 +130,10 @@ def _made(
     if handler is None:
         offered = ", ".join(each for each in OVERRIDE_OPERATIONS if plugin.get_handler(each)) or "none"
         return f"plugin {record.id!r} has no method for {operation!r}, it has: {offered}."
-    try:
-        inspect.signature(handler).bind(None)
-    except TypeError as error:
-        return f"{handler} can't take a context ({error}). Write it as `def f(self, context)`."
+    if (fault := call_fault(handler, ("context",), "self, context")) is not None:
+        return f"{handler.__qualname__} {fault}."
+    if plugin.params_model is not None and (unknown := list(unknown_fields(plugin.params_model, params))):
+        return f"params: {' '.join(unknown)}"
     return Override(
         plugin_id=record.id, operation=operation, handler=handler, params=plugin.validate_params(dict(params))
     )

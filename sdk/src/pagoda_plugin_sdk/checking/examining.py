@@ -25,12 +25,12 @@ from django.db.migrations.loader import MigrationLoader
 from pagoda_plugin_sdk import models
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
-from pagoda_plugin_sdk.checking.handlers import handler_faults
+from pagoda_plugin_sdk.checking.handlers import handler_faults, override_faults, type_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
-from pagoda_plugin_sdk.checking.loading import class_in, reserved_name_text
+from pagoda_plugin_sdk.checking.loading import class_in, conventional_app, is_unnamed_app, reserved_name_text
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
 from pagoda_plugin_sdk.checking.requirements import installed_versions, requirement_faults, requires_sdk
-from pagoda_plugin_sdk.checking.tasks import task_fault
+from pagoda_plugin_sdk.checking.tasks import task_fault, unnamed_tasks
 from pagoda_plugin_sdk.checking.urls import resolver_of
 from pagoda_plugin_sdk.checking.values import fault_lines, unknown_fields
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
@@ -139,10 +139,15 @@ def _examine_plugin(
     for each in dict.fromkeys(names):
         if each in RESERVED_NAMES:
             found.add("reserved_name", reserved_name_text("It", each, RESERVED_NAMES))
-    found.findings += handler_faults(plugin)
+    found.findings += [*handler_faults(plugin), *override_faults(plugin), *type_warnings(plugin)]
     _examine_settings(found, plugin, names, project.tool.get("settings", {}), values)
-    if plugin.django_apps:
-        _examine_apps(found, plugin)
+    module = type(plugin).__module__
+    if named := [*plugin.django_apps, *conventional_app(module, plugin.django_apps)]:
+        _examine_apps(found, named)
+    package = module.partition(".")[0]
+    if is_unnamed_app(package, named):
+        text = f"`django_apps` does not name {package!r}, which has an apps.py: it is not installed. Add it."
+        found.add("app_failed", text, is_warning=True)
     _examine_tasks(found, plugin, names)
     for path in filter(None, (getattr(plugin, each) for each in URL_MODULES)):
         with found.fenced("urls_failed", f"Loading its URL module {path!r}"):
@@ -187,11 +192,11 @@ def _examine_settings(
         )
 
 
-def _examine_apps(found: Examined, plugin: Plugin) -> None:
+def _examine_apps(found: Examined, names: list[str]) -> None:
     before = [config.name for config in apps.get_app_configs()]
-    with found.fenced("app_failed", f"Installing its Django apps {', '.join(plugin.django_apps)}"):
+    with found.fenced("app_failed", f"Installing its Django apps {', '.join(names)}"):
         try:
-            apps.set_installed_apps([*before, *plugin.django_apps])
+            apps.set_installed_apps([*before, *names])
         except BaseException:
             apps.unset_installed_apps()
             raise
@@ -223,15 +228,21 @@ def _examine_tasks(found: Examined, plugin: Plugin, names: list[str]) -> None:
     if plugin.task_config is not None:
         with found.fenced("bad_tasks", "Registering its tasks"):
             PluginTaskRegistry.register(plugin.task_config)
-    for owner, config in PluginTaskRegistry.get_all_configs().items():
-        if owner in found.needs and owner not in names:  # another plugin of the project, examined before
+    configs = PluginTaskRegistry.get_all_configs()
+    own = [owner for owner in configs if owner in names or owner not in found.needs]
+    for owner, config in configs.items():
+        if owner not in own:  # another plugin's of the project, examined before
             continue
         if owner not in names:
-            found.add("bad_tasks", f"It registers tasks for plugin {owner!r}, expected one of {names!r}.")
+            expected = " or ".join(map(repr, dict.fromkeys(names)))
+            text = f"It registers tasks for plugin {owner!r}, expected {expected}."
+            stands = " The name stands for it as long as nobody else is called so." if len(own) == 1 else ""
+            found.add("bad_tasks", f"{text}{stands}", is_warning=len(own) == 1)
         for name in config.tasks:
             with found.fenced("task_not_found", f"Loading the function of task {name!r}"):
                 if (fault := task_fault(config, name)) is not None:
                     found.add(fault.code, fault.text)
+        found.findings += unnamed_tasks(config)
 
 
 def _examine_ranges(found: Examined, ranges: Mapping[str, Any]) -> None:

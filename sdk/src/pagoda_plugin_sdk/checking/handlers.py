@@ -1,14 +1,32 @@
-"""Check the methods that a plugin has marked: hook handlers by the hooks' specs, and panels."""
+"""Check the methods that a plugin has marked, handlers, panels and overrides, by what they are called with."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
-from pagoda_plugin_sdk.hooks import HOOK_SPECS, check_signature, resolve_hook_name, takes_plainly
+from pagoda_plugin_sdk.hooks import (
+    HOOK_SPECS,
+    HookKind,
+    HookSpec,
+    call_fault,
+    check_signature,
+    resolve_hook_name,
+)
 from pagoda_plugin_sdk.plugin import Plugin
+
+_PLAIN = (str, int, float, bool, bytes, dict, list, tuple, set)
+_OF_ARGUMENTS = {
+    **dict.fromkeys(("entity_name", "schema_name", "name"), str),
+    **dict.fromkeys(("attrs", "attrinfo"), list),
+    "validated_data": dict,
+    "is_retrieve": bool,
+}
+"""``{argument of a hook: its type}``; the others are objects of the host's."""
+_RETURNED = {HookKind.TRANSFORM: dict, HookKind.FILTER: list}
 
 
 def handler_faults(plugin: Plugin) -> Iterator[CheckFinding]:
@@ -22,16 +40,59 @@ def handler_faults(plugin: Plugin) -> Iterator[CheckFinding]:
         except PluginValidationError as error:
             yield CheckFinding(code="bad_signature", text=str(error))
     for mark, name in plugin._entry_parts:
-        method = getattr(plugin, name)
-        if takes_plainly(method, 2):
-            continue
-        try:
-            inspect.signature(method).bind(None, None)
-            fault = "is a coroutine function" if inspect.iscoroutinefunction(method) else None
-        except TypeError as error:
-            fault = f"can't take (request, entry): {error}"
-        if fault:
-            text = (
-                f"{name}: the {mark.kind} {mark.title!r} {fault}. Write `def {name}(self, request, entry)`."
-            )
+        fault = call_fault(getattr(plugin, name), ("request", "entry"), "self, request, entry")
+        if fault is not None:
+            text = f"{name}: the {mark.kind} {mark.title!r} {fault}."
             yield CheckFinding(code="bad_signature", text=text)
+
+
+def override_faults(plugin: Plugin) -> Iterator[CheckFinding]:
+    """Yield each override that can't be called, or never is, as a later one has its operation."""
+    serving = {declared["operation"]: declared["method_name"] for declared in plugin._override_handlers}
+    for declared in plugin._override_handlers:
+        name, operation = declared["method_name"], declared["operation"]
+        if (fault := call_fault(getattr(plugin, name), ("context",), "self, context")) is not None:
+            yield CheckFinding(code="bad_signature", text=f"Override {name} of {operation!r} {fault}.")
+        if serving[operation] != name:
+            yield CheckFinding(
+                code="bad_signature",
+                text=f"Override {name} of {operation!r} is never called, as {serving[operation]} follows. "
+                "Keep one of the two.",
+                is_warning=True,
+            )
+
+
+def type_warnings(plugin: Plugin) -> Iterator[CheckFinding]:
+    """Yield a warning for each annotation of a handler that is another plain type than what comes or goes."""
+    for declared in plugin._hook_handlers:
+        spec = HOOK_SPECS.get(declared["hook_name"])
+        for what in () if spec is None else _wrong_types(spec, declared["handler"]):
+            text = f"{declared['method_name']} of hook {declared['hook_name']!r} {what}. Correct it."
+            yield CheckFinding(code="bad_signature", text=text, is_warning=True)
+
+
+def _wrong_types(spec: HookSpec, handler: Callable[..., Any]) -> Iterator[str]:
+    try:
+        hints = get_type_hints(handler)
+        names = handler.__code__.co_varnames[1 : handler.__code__.co_argcount]
+    except Exception:  # noqa: BLE001 - names that are there for type checkers alone, or no plain function: nothing is known
+        return
+    for name, argument in zip(names, spec.arguments, strict=False):
+        expected = _OF_ARGUMENTS.get(argument)
+        if (found := _plain_types(hints.get(name))) and expected not in found:
+            called = expected.__name__ if expected else "an object of the host's"
+            yield f"has {name!r} as {found[0].__name__}, which is called with {called}"
+    returned = _RETURNED.get(spec.kind)
+    if returned and (found := _plain_types(hints.get("return"))) and returned not in found:
+        yield f"returns {found[0].__name__}, expected {returned.__name__} or None"
+
+
+def _plain_types(hint: Any) -> list[type]:
+    """Return the plain types that an annotation allows, none when it allows others, too."""
+    members = [get_origin(each) or each for each in (get_args(hint) if _is_union(hint) else [hint])]
+    found = [each for each in members if each is not type(None)]
+    return found if all(each in _PLAIN for each in found) else []
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)

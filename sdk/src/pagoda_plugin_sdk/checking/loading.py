@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.plugin import Plugin
+
+_APP_PACKAGE = re.compile(r"pagoda_\w+_plugin")
+"""Packages that need not be named in `django_apps`: with ``apps.py`` they have always been installed."""
+
+
+def conventional_app(module: str, named: Sequence[str]) -> tuple[str, ...]:
+    """Return a class's package if its name and its ``apps.py`` make it an app that is not `named`."""
+    package = module.partition(".")[0]
+    return (package,) if _APP_PACKAGE.fullmatch(package) and is_unnamed_app(package, named) else ()
+
+
+def is_unnamed_app(package: str, named: Sequence[str]) -> bool:
+    """Return whether a package has an ``apps.py``, and neither it nor a part of it is `named`."""
+    if any(name.partition(".")[0] == package for name in named):
+        return False
+    found = find_spec(package)
+    is_package = found is not None and found.submodule_search_locations is not None
+    return is_package and find_spec(f"{package}.apps") is not None
 
 
 def class_in(module: object, attribute: str, label: str, target: str) -> type[Plugin]:

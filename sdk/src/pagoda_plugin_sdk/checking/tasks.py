@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.hooks import call_fault
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 from pagoda_plugin_sdk.task_registry import load_task
 from pagoda_plugin_sdk.tasks import task_offset, task_options
@@ -27,6 +31,11 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         function = load_task(config.module_path, function_name)
     except PluginValidationError as error:
         return CheckFinding(code="task_not_found", text=f"Task {name!r}: {error}")
+    fault = (
+        call_fault(function, ("job",), "job") if inspect.isfunction(function) else None
+    )  # others are Celery's
+    if fault is not None:
+        return CheckFinding(code="bad_tasks", text=f"Task {name!r}: its function {fault}.")
     marked, options = task_offset(function), task_options(function)
     if options is not None:
         dataclasses.replace(options)  # checks them: the mark may be anybody's
@@ -38,3 +47,15 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         text=f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has "
         f"{marked}. Give both the same.",
     )
+
+
+def unnamed_tasks(config: PluginTaskConfig) -> Iterator[CheckFinding]:
+    """Yield a warning for each function that is marked as a task and that the declaration leaves out."""
+    named = {function for _, function in config.tasks.values()}
+    module = sys.modules.get(config.module_path)  # one that can't be imported is told by each of its tasks
+    for name, function in vars(module).items() if module is not None else ():
+        is_here = inspect.isfunction(function) and function.__module__ == config.module_path
+        if is_here and task_options(function) is not None and not named & {name, function.__name__}:
+            text = f"{config.module_path}.{name} is marked as a task, but PluginTaskConfig does not name it."
+            text += " Add it, or take the mark away."
+            yield CheckFinding(code="bad_tasks", text=text, is_warning=True)
