@@ -1,4 +1,4 @@
-"""`pagoda-plugin chaos`: what handlers and tasks leave behind when the host does not let them finish."""
+"""`pagoda-plugin chaos`: what the code of a plugin leaves behind when the host does not let them finish."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ from pagoda_plugin_sdk.testing.starting import examples_of, start
     help="Params of a task's job, instead of those in pyproject.toml.",
 )
 @click.option("--places", default=12, show_default=True, help="How many places per fault are hit, at most.")
+@click.option("--patience", default=60.0, show_default=True, help="How many seconds one try may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON.")
-def chaos(*, names: tuple[str, ...], given: tuple[str, ...], places: int, as_json: bool) -> None:
-    """Run each handler and task, or those with NAME in their name, under what the host can do to it.
+def chaos(
+    *, names: tuple[str, ...], given: tuple[str, ...], places: int, patience: float, as_json: bool
+) -> None:
+    """Run handlers, tasks, endpoints and overrides, or those with NAME in theirs, under what a host can do.
 
     Each is cut off, cancelled at its checkpoints, run twice, left without its database, and has its
     transaction rolled back, on a real host with a database of its own. Exit 1 when something is left behind,
-    or a handler or task could not be run. pyproject.toml may say what they work on, in [tool.pagoda.chaos]:
-    `params` ({task = {...}}), `entries` ({Entity = {attribute = value}}) and `keeps`, tables in which a part
-    of the work may stay.
+    or one of them could not be run. pyproject.toml may say what they work on, in [tool.pagoda.chaos]:
+    `params` ({task = {...}}), `entries` ({Entity = {attribute = value}}), `bodies` ({"POST path/" = {...}}),
+    `override_params` and `keeps`, tables in which a part of the work may stay.
     """
     project = read_project(Path.cwd())
     options = {**project.tool.get("chaos", {})}
@@ -45,7 +48,7 @@ def chaos(*, names: tuple[str, ...], given: tuple[str, ...], places: int, as_jso
         own = tuple(project.entry_points)
         values = project.tool.get("settings", {})
         start(Path(made), own, values, examples_of(project.name, project.folder))
-        trials = _tried(project, own, options, places, names, tell=not as_json)
+        trials = _tried(project, own, options, (places, patience), names, tell=not as_json)
     if as_json:
         click.echo(json.dumps(trials, indent=2))
     left = sum(bool(trial["left"]) for trial in trials)
@@ -53,7 +56,7 @@ def chaos(*, names: tuple[str, ...], given: tuple[str, ...], places: int, as_jso
     if left or missed or not trials:
         found = [f"{left} time(s) something was left behind"] if left else []
         found += [f"{missed} could not be run"] if missed else []
-        raise click.ClickException("; ".join(found) or "there is no such handler or task")
+        raise click.ClickException("; ".join(found) or "there is no such handler, task, endpoint or override")
     if not as_json:
         click.echo("nothing was left behind")
 
@@ -62,16 +65,18 @@ def _tried(
     project: PluginProject,
     own: tuple[str, ...],
     options: Mapping[str, Any],
-    places: int,
+    bounds: tuple[int, float],
     names: tuple[str, ...],
     *,
     tell: bool,
 ) -> list[dict[str, Any]]:
-    """Try, telling of each trial when it is over; return them as JSON values."""
+    """Try within bounds of places and seconds, telling of each trial; return them as JSON values."""
     host = import_module("pagoda_api.testing.chaos")  # by name: the SDK knows no host
     trials: list[dict[str, Any]] = []
     seed = str(project.tool.get("seed", ""))
-    for trial in host.tried(own, seed, options, most_places=places, only=names):
+    for trial in host.tried(
+        own, seed, options, most_places=bounds[0], patience_seconds=bounds[1], only=names
+    ):
         if tell and (not trials or trials[-1]["subject"] != trial.subject):
             click.echo(trial.subject)
         trials.append(dataclasses.asdict(trial))

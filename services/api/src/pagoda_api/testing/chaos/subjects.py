@@ -105,7 +105,7 @@ class Handler:
         subject, _, event = self.record.hook.partition(".")
         event = event.removeprefix("before_").removeprefix("after_")
         if subject == "entry":
-            path, body = "/api/v2/entries/", self._entry()
+            path, body = "/api/v2/entries/", entry_body(self.record.entity, self.entries)
         else:
             path, body = "/api/v2/entities/", self._entity()
         if event not in ("create", "validate"):
@@ -139,25 +139,6 @@ class Handler:
                 raise _Undone
         except _Undone:
             return said
-
-    def _entry(self) -> dict[str, Any]:
-        with running.as_host():
-            entities = Entity.objects.filter(is_active=True).order_by("pk")
-            if self.record.entity is not None:
-                entities = entities.filter(name=self.record.entity)
-            entity = entities.first()
-            if entity is None:
-                name = self.record.entity or ENTITY
-                given = self.entries.get(name, {"note": ""})
-                attrs = [
-                    {"name": attr, "type": _TYPES.get(type(value), "string")} for attr, value in given.items()
-                ]
-                entity = Entity.objects.create_entity(user=None, name=name, attrs=attrs)
-            entry = Entry.objects.filter(schema=entity, is_active=True).first()
-            values = self.entries.get(entity.name)
-            if values is None:
-                values = _json(entry.get_attrs()) if entry is not None else {}
-        return {"schema": entity.pk, "name": "chaos", "attrs": values}
 
     def _entity(self) -> dict[str, Any]:
         name = self.record.entity or ENTITY
@@ -262,6 +243,27 @@ class Task:
             )
         run_attempt(attempt, self._spec, report=lambda _error: None)
         return ""
+
+
+def entry_body(name: str | None, given: Mapping[str, Values]) -> dict[str, Any]:
+    """Return the body that makes an entry of the entity, or of the first there is.
+
+    One that is missing is made. `given` are values, ``{entity: {attribute: value}}``.
+    """
+    with running.as_host():
+        entities = Entity.objects.filter(is_active=True).order_by("pk")
+        entity = (entities.filter(name=name) if name is not None else entities).first()
+        if entity is None:
+            values = given.get(name or ENTITY, {"note": ""})
+            attrs = [
+                {"name": attr, "type": _TYPES.get(type(each), "string")} for attr, each in values.items()
+            ]
+            entity = Entity.objects.create_entity(user=None, name=name or ENTITY, attrs=attrs)
+        entry = Entry.objects.filter(schema=entity, is_active=True).first()
+        found = given.get(entity.name)
+        if found is None:
+            found = _json(entry.get_attrs()) if entry is not None else {}
+    return {"schema": entity.pk, "name": "chaos", "attrs": found}
 
 
 def _die_after(task: Callable[[Any], Any], argument: Any) -> None:

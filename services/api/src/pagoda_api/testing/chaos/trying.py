@@ -20,17 +20,17 @@ from pagoda.hooks.runtime import manager
 from pagoda.jobs.models import Job
 from pagoda.plugins.runtime import registry
 from pagoda_api.testing.chaos import leftovers
+from pagoda_api.testing.chaos.asking import Endpoint, Override, asked
 from pagoda_api.testing.chaos.meddling import Harm
 from pagoda_api.testing.chaos.subjects import ADMIN, Handler, NotRun, Task
 from pagoda_api.testing.host import PagodaHost
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
-PATIENCE_SECONDS = 60.0
-"""So long may one try take."""
+PREPARE_SECONDS = 120.0
 
 FORK = multiprocessing.get_context("fork")
 
-type Subject = Handler | Task
+type Subject = Handler | Task | Endpoint | Override
 
 
 @dataclass(slots=True)
@@ -63,16 +63,23 @@ class Trial:
 
 
 def tried(
-    names: Sequence[str], seed: str, options: Mapping[str, Any], *, most_places: int, only: Sequence[str] = ()
+    names: Sequence[str],
+    seed: str,
+    options: Mapping[str, Any],
+    *,
+    most_places: int,
+    patience_seconds: float,
+    only: Sequence[str] = (),
 ) -> Iterator[Trial]:
-    """Try the handlers and tasks of these plugins, those whose name has one of `only` in it.
+    """Try the handlers, tasks, endpoints and overrides of these plugins, whose names have one of `only`.
 
     `seed` names what makes demo data, ``module:function``. `options` are ``{"entries": {entity: {attribute:
-    value}}, "params": {operation: params}, "keeps": [tables that may hold part of the work]}``.
-    At most `most_places` per fault are hit.
+    value}}, "params": {operation: params}, "bodies": {"METHOD path": body}, "override_params": params,
+    "keeps": [tables that may hold part of the work]}``. At most `most_places` per fault are hit, and no try
+    may take longer than `patience_seconds`.
     """
     with tempfile.TemporaryDirectory(prefix="pagoda-chaos-") as folder:
-        bench = Workbench(Path(folder), options, most_places)
+        bench = Workbench(Path(folder), options, most_places, patience_seconds)
         if fault := bench.prepare(seed):
             yield Trial(subject="demo data", fault=seed, why_not=fault)
             return
@@ -87,6 +94,7 @@ def tried(
             for operation in PluginTaskRegistry.operations()
             if operation.plugin_id in ids
         ]
+        subjects += [each for plugin_id in ids for each in asked(plugin_id, options)]
         for subject in subjects:
             if not only or any(part in subject.name for part in only):
                 yield from bench.try_all(subject)
@@ -95,8 +103,10 @@ def tried(
 class Workbench:
     """Where the tries are made: a folder with the database that each has a copy of."""
 
-    def __init__(self, folder: Path, options: Mapping[str, Any], most_places: int) -> None:
-        self.folder, self.most_places = folder, most_places
+    def __init__(
+        self, folder: Path, options: Mapping[str, Any], most_places: int, patience_seconds: float
+    ) -> None:
+        self.folder, self.most_places, self.patience_seconds = folder, most_places, patience_seconds
         self.keeps = frozenset(options.get("keeps", ()))
         self.template = folder / "template.sqlite3"
         self._tries = 0
@@ -116,22 +126,24 @@ class Workbench:
                     host.run_jobs()
             shutil.copyfile(made, self.template)
 
-        return self._in_child(make).why_not
+        return self._in_child(make, PREPARE_SECONDS).why_not
 
     def try_all(self, subject: Subject) -> Iterator[Trial]:
         """Try a handler or task under each fault."""
-        plain, again = self._seen(subject, Harm.NONE), self._seen(subject, Harm.NONE)
-        absent = self._seen(subject, Harm.ABSENT)
+        plain = self._seen(subject, Harm.NONE)
+        absent = self._seen(subject, Harm.ABSENT) if plain.after or not plain.why_not else Seen()
         why_not = plain.why_not or absent.why_not
         if not why_not and not plain.calls:
             why_not = f"the write does not reach it{': ' if plain.said else ''}{plain.said}"
         plain.left = leftovers.beyond(absent.left, plain.left)
         if why_not:
-            yield Trial(subject=subject.name, fault=Harm.NONE.value, why_not=why_not)
+            is_unfit = isinstance(subject, Endpoint) and "<" in subject.route
+            yield Trial(subject=subject.name, fault=Harm.NONE.value, why_not=why_not, is_fault_unfit=is_unfit)
             return
         yield Trial(subject=subject.name, fault=Harm.NONE.value, places=1, left=tuple(plain.left))
         if plain.raised or not plain.after:
             return  # it does not get through with nothing done to it
+        again = self._seen(subject, Harm.NONE)
         judge = Judge(plain, absent, leftovers.volatile(plain.after, again.after), self.keeps)
         hits = {
             Harm.CUT: _chosen(plain.places, self.most_places),
@@ -184,10 +196,10 @@ class Workbench:
                 for name in ("calls", "places", "queries", "checkpoints", "fences", "raised"):
                     setattr(seen, name, getattr(meddler, name))
 
-        return self._in_child(run)
+        return self._in_child(run, self.patience_seconds)
 
-    def _in_child(self, work: Callable[[Seen], None]) -> Seen:
-        """Have a process of its own do the work and note what it sees."""
+    def _in_child(self, work: Callable[[Seen], None], seconds: float) -> Seen:
+        """Have a process of its own do the work, within so many seconds, and note what it sees."""
         self._tries += 1
         folder = self.folder / str(self._tries)
         (folder / "temp").mkdir(parents=True)
@@ -198,8 +210,8 @@ class Workbench:
             child.start()
         sender.close()
         try:
-            if not receiver.poll(PATIENCE_SECONDS):
-                return Seen(left=[f"a process that does not end within {PATIENCE_SECONDS:g} s"], calls=1)
+            if not receiver.poll(seconds):
+                return Seen(left=[f"itself at work: it does not end within {seconds:g} s"], calls=1)
             seen: Seen = receiver.recv()
         except EOFError:
             child.join()
