@@ -53,6 +53,13 @@ class WronglyTypedPlugin(Plugin):
     @override_operation("create")  # wrong
     def with_more(self, context: OverrideContext, more: int) -> None: ...
 
+    @override_operation("retrieve")  # wrong
+    def answers_a_text(self, context: OverrideContext) -> str:
+        return context.operation
+
+    @override_operation("list")  # wrong
+    async def is_awaited(self, context: OverrideContext) -> None: ...
+
 
 @plugin_task(0, max_tries=3)  # wrong
 def misspelt(job: JobContext) -> None: ...

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
 
 if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
     from rest_framework.response import Response
 
@@ -62,10 +63,10 @@ class OverrideContext:
         return dict(self.data or self.request.data or {})
 
 
-type Override[P, R] = Callable[[P, OverrideContext], R]
+type Overrides = Callable[[Any, OverrideContext], HttpResponseBase | None]  # Any: the plugin itself
 
 
-def override_operation[P, R](operation: OverrideOperation) -> Callable[[Override[P, R]], Override[P, R]]:
+def override_operation[F: Overrides](operation: OverrideOperation) -> Callable[[F], F]:
     """Mark a method ``(self, context)``; it returns a response, or None to leave the operation to the host.
 
     Raises:
@@ -78,7 +79,7 @@ def override_operation[P, R](operation: OverrideOperation) -> Callable[[Override
             f"{near_misses(str(operation), OVERRIDE_OPERATIONS)}"
         )
 
-    def decorate(function: Override[P, R]) -> Override[P, R]:
+    def decorate(function: F) -> F:
         setattr(function, OVERRIDE_META_ATTR, OverrideMeta(found))
         return function
 
