@@ -213,7 +213,7 @@ def test_the_plugin_of_the_template_is_clean(plugin_command: Run, demo: Path) ->
     ("arguments", "told"),
     [
         (("--params", "count"), "expected a task's name, =, and a JSON object"),
-        (("no such name",), "there is no such handler or task"),
+        (("no such name",), "there is no such handler, task, endpoint or override"),
     ],
 )
 def test_what_can_t_be_run_is_told(

@@ -266,6 +266,14 @@ def test_a_body_that_names_no_entity_is_refused_by_the_host(body: Any, does: Any
     assert Racks.seen == []
 
 
+@pytest.mark.parametrize("body", [[], ["x"], "x", 1])
+def test_a_change_that_is_no_object_is_refused_by_the_host(body: Any, does: Any, api: Any, web: Any) -> None:
+    does(lambda context: success_response())
+
+    assert api.patch(f"/api/v2/entries/{web.pk}/", body, format="json").status_code == 400
+    assert Racks.seen == []
+
+
 def test_a_deleted_entry_is_the_host_s(does: Any, api: Any, web: Any) -> None:
     does(lambda context: success_response())
     web.delete()

@@ -6,7 +6,7 @@ knows that the user may do what they ask for, in the endpoint's fence and with t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, cast
 
@@ -72,6 +72,8 @@ class OverridableEntryViewSet(EntryViewSet):
         override = None if entity is None else override_for(entity.pk, entity.name, operation)
         if entity is None or override is None:
             return None
+        if operation in ("create", "update") and not isinstance(self.request.data, Mapping):
+            return None  # the host is to say what is wrong
         if operation in LEVELS:
             require(actor(self.request), entry or entity, LEVELS[operation])
         answer = self._ask(override, entity, entry)
