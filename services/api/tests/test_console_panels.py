@@ -201,5 +201,5 @@ def test_a_host_without_panels_asks_nothing_more(ann: Any, web: Any, register: A
 
 @pytest.mark.parametrize(("made", "told"), [(Coroutine, "is a coroutine function"), (Narrow, "can't take")])
 def test_a_panel_that_cannot_be_called_keeps_its_plugin_out(register: Any, made: Any, told: str) -> None:
-    with pytest.raises(PluginRefused, match=rf"{told}.* Write `def \w+\(self, request, entry\)`"):
+    with pytest.raises(PluginRefused, match=told):
         register(made())

@@ -1,4 +1,4 @@
-"""Check the methods that a plugin has marked, handlers, panels and overrides, by what they are called with."""
+"""Check the methods that a plugin has marked, handlers, panels and overrides, by how they are called."""
 
 from __future__ import annotations
 
