@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
+from unittest.mock import patch
 
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
@@ -48,7 +49,7 @@ class _Asked:
         def meddled(fence: EndpointFence, plugin: str, request: Any, view: Any, *args: Any, **kw: Any) -> Any:
             return call(fence, plugin, request, partial(meddler.call, view), *args, **kw)
 
-        EndpointFence.call = meddled  # type: ignore[method-assign,assignment]  # a process that ends after this
+        patch.object(EndpointFence, "call", meddled).start()  # in a process that ends after this
         return meddler
 
     def run(self, ask: Callable[[], Any], meddler: Meddler) -> str:
