@@ -61,7 +61,7 @@ class _Asked:
 
 
 @dataclass(slots=True)
-class Endpoint(_Asked):
+class EndpointSubject(_Asked):
     """A method of a path below the plugin's own."""
 
     method: str
@@ -88,7 +88,7 @@ class Endpoint(_Asked):
 
 
 @dataclass(slots=True)
-class Override(_Asked):
+class OverrideSubject(_Asked):
     """An operation on the entries of an entity, which the operator is taken to have bound."""
 
     operation: OverrideOperation
@@ -132,7 +132,7 @@ class Override(_Asked):
         return partial(client.get if self.operation == "retrieve" else client.delete, path)
 
 
-def asked(plugin_id: str, options: Mapping[str, Any]) -> Iterator[Endpoint | Override]:
+def asked(plugin_id: str, options: Mapping[str, Any]) -> Iterator[EndpointSubject | OverrideSubject]:
     """Yield what of a plugin answers requests to the API; `options` are those of `tried`."""
     record = registry().get(plugin_id)
     path = record.declared.api_v2_patterns if record.declared is not None else None
@@ -140,10 +140,10 @@ def asked(plugin_id: str, options: Mapping[str, Any]) -> Iterator[Endpoint | Ove
         for route, callback in _routes(resolver_of(path), ""):
             for method in _methods(callback):
                 body = options.get("bodies", {}).get(f"{method.upper()} {route}", {})
-                yield Endpoint(plugin_id, method=method, route=route, body=body)
+                yield EndpointSubject(plugin_id, method=method, route=route, body=body)
     for operation in record.plugin.get_info()["override_operations"] if record.plugin is not None else ():
         known, params = cast("OverrideOperation", operation), options.get("override_params", {})
-        yield Override(plugin_id, operation=known, entries=options.get("entries", {}), params=params)
+        yield OverrideSubject(plugin_id, operation=known, entries=options.get("entries", {}), params=params)
 
 
 def _routes(resolver: URLResolver, before: str) -> Iterator[tuple[str, Any]]:

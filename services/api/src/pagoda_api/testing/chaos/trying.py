@@ -20,7 +20,7 @@ from pagoda.hooks.runtime import manager
 from pagoda.jobs.models import Job
 from pagoda.plugins.runtime import registry
 from pagoda_api.testing.chaos import leftovers
-from pagoda_api.testing.chaos.asking import Endpoint, Override, asked
+from pagoda_api.testing.chaos.asking import EndpointSubject, OverrideSubject, asked
 from pagoda_api.testing.chaos.meddling import Harm
 from pagoda_api.testing.chaos.subjects import ADMIN, Handler, NotRun, Task
 from pagoda_api.testing.host import PagodaHost
@@ -30,7 +30,7 @@ PREPARE_SECONDS = 120.0
 
 FORK = multiprocessing.get_context("fork")
 
-type Subject = Handler | Task | Endpoint | Override
+type Subject = Handler | Task | EndpointSubject | OverrideSubject
 
 
 @dataclass(slots=True)
@@ -137,7 +137,7 @@ class Workbench:
             why_not = f"the write does not reach it{': ' if plain.said else ''}{plain.said}"
         plain.left = leftovers.beyond(absent.left, plain.left)
         if why_not:
-            is_unfit = isinstance(subject, Endpoint) and "<" in subject.route
+            is_unfit = isinstance(subject, EndpointSubject) and "<" in subject.route
             yield Trial(subject=subject.name, fault=Harm.NONE.value, why_not=why_not, is_fault_unfit=is_unfit)
             return
         yield Trial(subject=subject.name, fault=Harm.NONE.value, places=1, left=tuple(plain.left))
