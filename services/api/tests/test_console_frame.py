@@ -6,10 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from pagoda_api import settings as api_settings
+from pagoda_api.console import home
 from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +143,20 @@ def test_home_takes_as_many_queries_with_many_entries(
         text = browser.get("/console/").content.decode()
     assert '<td class="number">31</td>' in text
     assert "entry.created" in text
+
+
+def test_home_counts_no_further_than_it_shows(
+    ann: Any, make_entity: Any, make_entry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("Few", 3), ("Many", 5), ("None", 0)):
+        entity = make_entity(name)
+        for place in range(number):
+            make_entry(entity, f"e{place}")
+    monkeypatch.setattr(home, "COUNTED", 3)
+
+    with CaptureQueriesContext(connection) as captured:
+        text = browser_of(ann).get("/console/").content.decode()
+
+    numbers = dict(re.findall(r'">(Few|Many|None)</a></td><td class="number">([0-9+]+)<', text))
+    assert numbers == {"Few": "3", "Many": "3+", "None": "0"}
+    assert len([each for each in captured if "COUNT(*)" in each["sql"] and "LIMIT 4" in each["sql"]]) == 1

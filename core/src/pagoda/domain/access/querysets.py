@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from django.db.models import Count, IntegerField, Model, QuerySet
+from django.db.models import IntegerField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
 from pagoda.domain.entity.models import Entity, EntityAttr
@@ -50,10 +50,20 @@ def readable[M: Model](
     return queryset
 
 
-def count_entries(entity_ids: Collection[int], user: Viewer | None) -> dict[int, int]:
-    """Return how many active entries of each entity `user` may read, in one query; without any: left out."""
-    entries = readable(Entry.objects.active().filter(schema__in=entity_ids).order_by(), user)
-    return dict(entries.values_list("schema").annotate(Count("pk")))
+def count_entries(entity_ids: Collection[int], user: Viewer | None, most: int) -> dict[int, int]:
+    """Return how many active entries of each entity `user` may read, in one query.
+
+    It stops counting behind `most`: one more than that means "more than".
+    """
+    entries = readable(Entry.objects.active().filter(schema=OuterRef("pk")).order_by(), user)
+    counted = _CountOf(entries.values("pk")[: most + 1], output_field=IntegerField())
+    return dict(Entity.objects.filter(pk__in=entity_ids).order_by().values_list("pk", counted))
+
+
+class _CountOf(Subquery):
+    """How many rows a query has that may be limited."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
 
 
 def _chain(model: type[Model]) -> tuple[tuple[Kind, str], ...]:
