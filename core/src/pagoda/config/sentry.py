@@ -10,25 +10,12 @@ import sentry_sdk
 from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
+from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.types import Event, Hint
 
 from pagoda import running
-from pagoda.config.scrubbing import scrubbed
+from pagoda.config.scrubbing import DENYLIST, scrubbed
 from pagoda.config.settings import Settings
-
-DENYLIST = [
-    *DEFAULT_DENYLIST,
-    "token",
-    "dsn",
-    "database_url",
-    "broker_url",
-    "basic_auth",
-    "params",
-    "alert_urls",
-    "cache_url",
-]
-"""Names of values that are replaced before an event leaves the process, at any depth."""
 
 
 def configure_sentry(settings: Settings, *, service: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -27,7 +28,6 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
     about = get(request, "plugin-about", name=name)
     health = [each.to_json() for each in plugin_health() if each.id == about["id"]]
     record = registry().get(name)
-    model = getattr(record.plugin, "settings_model", None)
     context = {
         "plugin": about,
         "health": health[0] if health else None,
@@ -41,9 +41,20 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
             (str(each), each in record.grants.effective or each in record.grants.granted)
             for each in sorted({*record.grants.asked, *record.grants.granted})
         ],
-        "settings": _settings(model),
     }
     return show(request, "plugin.html", context)
+
+
+@page
+@require_safe
+def settings(request: HttpRequest, name: str) -> HttpResponse:
+    """Show what a plugin can be told in the environment, and what holds here."""
+    about = get(request, "plugin-about", name=name)
+    shown = [
+        {**each, "default": _text(each["default"]), "value": _text(each["value"])}
+        for each in about["settings"]
+    ]
+    return show(request, "settings.html", {"plugin": about, "settings": shown})
 
 
 @page
@@ -78,12 +89,5 @@ def lights(request: HttpRequest) -> list[dict[str, Any]]:
     return found
 
 
-def _settings(model: Any) -> list[dict[str, Any]]:
-    """Return the fields of a plugin's settings, without values: some are secrets."""
-    if model is None:
-        return []
-    schema = model.model_json_schema()
-    needed = schema.get("required", [])
-    return [
-        {"name": name, "is_required": name in needed, **field} for name, field in schema["properties"].items()
-    ]
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

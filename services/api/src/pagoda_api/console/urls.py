@@ -51,4 +51,5 @@ urlpatterns = [
     path("plugins/", plugins.plugins, name="console-plugins"),
     path("hooks/", plugins.hooks, name="console-hooks"),
     path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),
+    path("plugins/<str:name>/settings/", plugins.settings, name="console-plugin-settings"),
 ]

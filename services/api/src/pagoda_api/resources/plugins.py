@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from pagoda.health.plugins import plugin_health
 from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.runtime import registry
+from pagoda.plugins.shown_settings import shown_settings
 from pagoda_api.authentication import actor
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
@@ -100,6 +101,28 @@ class PluginSerializer(serializers.Serializer[Any]):
     queue = serializers.CharField()
     hooks = HookSerializer(many=True, help_text="Its handlers in execution order.")
     tasks = TaskSerializer(many=True)
+
+
+class SettingSerializer(serializers.Serializer[Any]):
+    """A setting of the plugin, secrets in its values replaced; Any, as above."""
+
+    name = serializers.CharField(help_text="As PLUGIN_SETTINGS has it.")
+    type = serializers.CharField(help_text="Of Python.")
+    description = serializers.CharField()
+    is_required = serializers.BooleanField()
+    is_secret = serializers.BooleanField(help_text="By its type or its name: no value of it is shown.")
+    default = serializers.JSONField(help_text="Null where it is required or computed.")
+    value = serializers.JSONField(help_text="In the process that answers; null where `origin` is.")
+    origin = serializers.CharField(
+        allow_null=True,
+        help_text="PLUGIN_SETTINGS or default; null for who is not staff, and while it is not loaded.",
+    )
+
+
+class PluginDetailSerializer(PluginSerializer):
+    """An enabled plugin with its settings."""
+
+    settings = SettingSerializer(many=True, help_text="That its `settings_model` takes.")
 
 
 class EnabledPluginsSerializer(serializers.Serializer[Any]):
@@ -196,14 +219,17 @@ class PluginHealthView(APIView):
 class PluginView(APIView):
     """One enabled plugin."""
 
-    @extend_schema(responses=PluginSerializer, operation_id="plugins_retrieve")
+    @extend_schema(responses=PluginDetailSerializer, operation_id="plugins_retrieve")
     def get(self, request: Request, name: str) -> Response:
         """Show the plugin with this id or alias."""
         try:
             record = registry().get(name)
         except PluginLoadError as error:
             raise NotFound(str(error)) from error
-        return Response(PluginSerializer(describe(registry(), record), context=_context(request)).data)
+        context = _context(request)
+        settings = shown_settings(record, with_values=context["is_staff"])
+        body = {**describe(registry(), record), "settings": settings}
+        return Response(PluginDetailSerializer(body, context=context).data)
 
 
 @extend_schema_view(get=extend_schema(operation_id="plugins_about"))
