@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +164,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             assert "ctrl-c stops it" in output, output
             get_token, scan = re.findall(r"curl .*?(?=\n  \S|\n\n)", output, flags=re.DOTALL)
             token = httpx.Response(200, text=_shell(get_token, environ)).json()["token"]
-            assert '"job"' in _shell(scan.replace("Token ...", f"Token {token}"), environ)
+            job = json.loads(_shell(scan.replace("Token ...", f"Token {token}"), environ))["job"]
+            _wait_for(f"http://{api}/api/v2/jobs/{job}/", {"Authorization": f"Token {token}"})
             yield Up(output=output, environ=environ, api=api, flower=flower, token=token)
         finally:
             process.send_signal(signal.SIGINT)
@@ -181,6 +184,14 @@ def _shell(command: str, environ: dict[str, str]) -> str:
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def _wait_for(job: str, headers: dict[str, str]) -> None:
+    """Wait until the scan is done: pages name the entry 1, which it makes."""
+    deadline = time.monotonic() + 120
+    while (told := httpx.get(job, headers=headers).json()["status_name"]) != "DONE":
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
 
 
 def test_the_commands_of_pagoda_run(up: Up, commands: set[str]) -> None:
