@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -159,7 +163,7 @@ def test_policies_can_be_left_to_others(rendered: Any) -> None:
     assert policies(rendered({"networkPolicy": {"enabled": False}})) == {}
 
 
-OF_THE_API = ("/api", "/admin", "/accounts", "/static", "/healthz")
+OF_THE_API = ("/api", "/console", "/admin", "/accounts", "/static", "/healthz")
 
 
 def test_what_asks_for_no_login_is_not_routed_to_the_world(everything: list[Document]) -> None:
@@ -190,19 +194,37 @@ def test_what_asks_for_no_login_is_not_routed_to_the_world(everything: list[Docu
         assert (hidden, "Exact") not in routed
 
 
+def test_every_page_of_the_api_is_routed_but_those_of_the_cluster(rendered: Any, tmp_path: Path) -> None:
+    show = "from pagoda_api.urls import host; print(*[str(u.pattern) for u in host], sep=chr(10))"
+    env = {"PATH": os.environ["PATH"], "PAGODA_DATA_DIR": str(tmp_path), "PAGODA_LOG_LEVEL": "ERROR"}
+    env |= {"PAGODA_OIDC_ISSUER": "https://login.example.org", "PAGODA_OIDC_CLIENT_ID": "pagoda"}
+    args = [str(Path(sys.executable).with_name("pagoda")), "manage", "shell", "--no-imports", "-c", show]
+    done = subprocess.run(
+        args, env=env | {"PAGODA_OIDC_CLIENT_SECRET": "x"}, capture_output=True, text=True, check=True
+    )
+    pages = {f"/{line.partition('/')[0]}" for line in done.stdout.splitlines()} - {"/", "/metrics", "/readyz"}
+    (ingress,) = [
+        d for d in rendered({"ingress": {"enabled": True, "hosts": ["a.b"]}}) if d["kind"] == "Ingress"
+    ]
+
+    assert {"/api", "/console", "/admin", "/accounts"} <= pages
+    assert pages <= {path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]}
+
+
 def test_paths_may_be_added_and_bodies_are_bounded_in_front(rendered: Any) -> None:
     values = {
         "config": {"API_MAX_BODY_BYTES": 12_000_000},
         "ingress": {
             "enabled": True,
             "hosts": ["a.example.org"],
-            "paths": ["/own"],
+            "paths": ["/own", "/a,b: c #d"],
             "annotations": {"a": "b"},
         },
     }
     (ingress,) = [d for d in rendered(values) if d["kind"] == "Ingress"]
 
-    assert "/own" in [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
+    routed = [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
+    assert {"/own", "/a,b: c #d"} <= set(routed)
     annotations = ingress["metadata"]["annotations"]
     assert annotations["a"] == "b"
     assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "12000000"

@@ -8,7 +8,7 @@
 {{- $plugins := ternary (include "pagoda.objectName" (dict "root" . "component" "plugin-api")) $api .Values.pluginApi.enabled -}}
 {{- $routes := list (dict "path" (print $prefix "/api/v2/plugins/") "service" $plugins "port" $port) -}}
 {{- $routes = append $routes (dict "path" (print $prefix "/plugins/") "service" $plugins "port" $port) -}}
-{{- range concat (list "/api" "/admin" "/accounts" "/static" "/healthz") .Values.ingress.paths | uniq -}}
+{{- range concat (list "/api" "/console" "/admin" "/accounts" "/static" "/healthz") .Values.ingress.paths | uniq -}}
 {{- $routes = append $routes (dict "path" (print $prefix .) "service" $api "port" $port) -}}
 {{- end -}}
 {{- $routes = append $routes (dict "path" (print $prefix "/") "exact" true "service" $api "port" $port) -}}
@@ -20,7 +20,7 @@
 {{- define "pagoda.flowerRoutes" -}}
 {{- $to := dict "service" (include "pagoda.objectName" (dict "root" . "component" "flower")) "port" (int .Values.flower.service.port) -}}
 {{- $routes := list (merge (dict "path" "/" "exact" true) $to) -}}
-{{- range list "/workers" "/worker" "/tasks" "/task" "/broker" "/api" "/static" "/login" -}}
+{{- range list "/workers" "/worker" "/tasks" "/task" "/broker" "/api" "/static" "/login" "/logout" -}}
 {{- $routes = append $routes (merge (dict "path" .) $to) -}}
 {{- end -}}
 {{- dict "routes" $routes | toJson -}}
