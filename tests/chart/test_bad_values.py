@@ -139,6 +139,22 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}, "ingress": {"paths": ["/"]}},
         "ingress.paths: / leads to /metrics or /readyz, which ask for no login.",
     ),
+    "key in a Secret of the chart": (
+        {"admin": {"existingSecretKey": "password"}},
+        "admin.existingSecretKey is set, and there is no Secret of yours. Set admin.existingSecret, too.",
+    ),
+    "keys in a Secret of the chart": (
+        {"secrets": {"existingSecretKeys": {"SENTRY_DSN": "dsn"}}},
+        "secrets.existingSecretKeys is set, and there is no Secret of yours. Set secrets.existingSecret",
+    ),
+    "keys without the one that must be": (
+        {"secrets": {"existingSecret": "s", "existingSecretKeys": {"SENTRY_DSN": "dsn"}}},
+        "secrets.existingSecretKeys names no key for PAGODA_SECRET_KEY",
+    ),
+    "Flower under a name of the API": (
+        {"ingress": {"enabled": True, "hosts": ["a.example.org"], "flowerHost": "a.example.org"}},
+        "ingress.flowerHost is a.example.org, one of ingress.hosts. Give Flower a name of its own.",
+    ),
     "HTTPRoute without a gateway": ({"httpRoute": {"enabled": True}}, "Set httpRoute.parentRefs."),
 }
 

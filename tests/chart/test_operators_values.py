@@ -6,9 +6,11 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests.chart.conftest import migration_job
 from tools.chart.kinds import KINDS
+from tools.chart.rendering import installed
 from tools.chart.workloads import environment_of
 
 Document = dict[str, Any]
@@ -31,11 +33,37 @@ def test_common_labels_and_annotations_are_on_every_object_and_in_no_selector(re
     assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "cmdb"
 
 
+class Strict(yaml.SafeLoader):
+    """Refuses a key that is there twice, as Flux and kustomize do."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"twice in line {node.start_mark.line}: {sorted(keys)}"
+        return super().construct_mapping(node, deep)
+
+
+def test_a_label_that_several_values_give_is_there_once_and_the_nearest_wins() -> None:
+    release = installed(
+        {
+            "commonLabels": {"app.kubernetes.io/part-of": "cmdb", "team": "a", "release": "a"},
+            "podDefaults": {"podLabels": {"team": "b"}},
+            "metrics": {"monitors": True, "labels": {"release": "prometheus"}},
+            "alerts": {"enabled": True},
+            "dashboard": {"enabled": True, "labels": {"team": "c"}},
+        }
+    )
+    texts = [release["manifest"], *(hook["manifest"] for hook in release["hooks"])]
+    documents = [d for text in texts for d in yaml.load_all(text, Strict) if d]
+
+    labels = found(documents, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert (labels["app.kubernetes.io/part-of"], labels["team"], labels["release"]) == ("cmdb", "b", "a")
+    (monitor,) = [d for d in documents if d["kind"] == "ServiceMonitor"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
 def test_extra_objects_are_rendered(rendered: Any) -> None:
     def secret(name: str) -> Document:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
-
-    import yaml
 
     documents = rendered(
         {

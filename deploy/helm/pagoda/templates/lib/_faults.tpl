@@ -93,8 +93,22 @@
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
 {{- $faults = append $faults "ingress.enabled is true without a name. Set ingress.hosts." -}}
 {{- end -}}
+{{- if and $v.ingress.enabled $v.flower.enabled (has $v.ingress.flowerHost $v.ingress.hosts) -}}
+{{- $faults = append $faults (printf "ingress.flowerHost is %s, one of ingress.hosts. Give Flower a name of its own." $v.ingress.flowerHost) -}}
+{{- end -}}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- $faults = append $faults "httpRoute.enabled is true without a gateway. Set httpRoute.parentRefs." -}}
+{{- end -}}
+{{- range $where := list "database" "broker" "cache" "postgresql" "redis" "admin" "flower" -}}
+{{- $values := get $v $where -}}
+{{- if and $values.existingSecretKey (not $values.existingSecret) -}}
+{{- $faults = append $faults (printf "%s.existingSecretKey is set, and there is no Secret of yours. Set %s.existingSecret, too." $where $where) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.secrets.existingSecretKeys (not $v.secrets.existingSecret) -}}
+{{- $faults = append $faults "secrets.existingSecretKeys is set, and there is no Secret of yours. Set secrets.existingSecret, too." -}}
+{{- else if and $v.secrets.existingSecretKeys (not $v.secrets.existingSecretKeys.PAGODA_SECRET_KEY) -}}
+{{- $faults = append $faults "secrets.existingSecretKeys names no key for PAGODA_SECRET_KEY, and nothing else is read of the Secret. Name it, too." -}}
 {{- end -}}
 {{- if and $v.secrets.existingSecret $v.secrets.values -}}
 {{- $faults = append $faults "secrets.existingSecret and secrets.values are both set. Put the values into the Secret." -}}

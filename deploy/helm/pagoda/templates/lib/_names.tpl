@@ -36,25 +36,22 @@ pagoda/plugin: {{ . | trunc 63 | trimAll "-_" | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* (root, component[, plugin][, extraLabels]) -> each label once, as tools that read strictly refuse a key that is there twice. */}}
 {{- define "pagoda.labels" -}}
-{{ include "pagoda.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/part-of: pagoda
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "app.kubernetes.io/part-of" "pagoda"
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_")
+-}}
+{{- merge (include "pagoda.selector" . | fromYaml) (.extraLabels | default dict) .root.Values.commonLabels $own | toYaml -}}
 {{- end -}}
 
-{{/* (root, component[, plugin][, name][, annotations]) -> metadata of an object. */}}
+{{/* (root, component[, plugin][, name][, annotations][, extraLabels]) -> metadata of an object. */}}
 {{- define "pagoda.metadata" -}}
 name: {{ default (include "pagoda.objectName" .) .name }}
 namespace: {{ .root.Release.Namespace | quote }}
 labels: {{- include "pagoda.labels" . | nindent 2 }}
-{{- with .extraLabels }}
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}

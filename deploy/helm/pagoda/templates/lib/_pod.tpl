@@ -6,13 +6,9 @@
 {{- define "pagoda.pod" -}}
 metadata:
   labels:
-    {{- include "pagoda.labels" . | nindent 4 }}
-    {{- range .clients }}
-    pagoda/{{ . }}: client
-    {{- end }}
-    {{- with .values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $labels := merge (dict) .values.podLabels }}
+    {{- range .clients }}{{ $_ := set $labels (print "pagoda/" .) "client" }}{{ end }}
+    {{- include "pagoda.labels" (merge (dict "extraLabels" $labels) .) | nindent 4 }}
   {{- $annotations := merge (dict) .values.podAnnotations }}
   {{- $checksum := "" }}
   {{- if hasKey . "checksum" }}{{ $checksum = .checksum }}{{ else }}{{ $checksum = include "pagoda.checksum" . }}{{ end }}
