@@ -131,6 +131,17 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"api": {"autoscaling": {"enabled": True, "targetCPUPercent": 0}}},
         "api.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent.",
     ),
+    "scaling of the plugins' endpoints that looks at nothing": (
+        {"pluginApi": {"enabled": True, "autoscaling": {"enabled": True, "targetCPUPercent": 0}}},
+        "pluginApi.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent.",
+    ),
+    "scaling of the plugins' endpoints upside down": (
+        {
+            "api": {"autoscaling": {"enabled": True}},
+            "pluginApi": {"enabled": True, "autoscaling": {"minReplicas": 9}},
+        },
+        "pluginApi.autoscaling.minReplicas is 9, above maxReplicas (6). Lower it.",
+    ),
     "metrics for the world": (
         {"ingress": {"enabled": True, "hosts": ["a.example.org"], "paths": ["/hook", "/metrics/"]}},
         "ingress.paths: /metrics/ leads to /metrics or /readyz, which ask for no login.",

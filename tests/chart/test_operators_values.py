@@ -215,6 +215,7 @@ def test_keys_of_own_secrets_may_have_other_names(rendered: Any) -> None:
         "postgresql": own,
         "redis": own,
         "secrets": {"existingSecret": "own", "existingSecretKeys": {"PAGODA_SECRET_KEY": "key"}},
+        "plugins": {"inventory": {"autoscaling": {"kind": "queue"}}},
     }
     documents, secrets = rendered(values), {"own": {"k": "value", "key": "signs", "PAGODA_UNKNOWN": "x"}}
 
@@ -232,6 +233,8 @@ def test_keys_of_own_secrets_may_have_other_names(rendered: Any) -> None:
     for server, variable in (("postgresql", "POSTGRES_PASSWORD"), ("redis", "REDIS_PASSWORD")):
         env = environment_of(documents, "StatefulSet", f"pagoda-{server}", secrets=secrets).env
         assert env[variable] == "value"
+    (scaler,) = found(documents, "TriggerAuthentication", "pagoda-database")["spec"]["secretTargetRef"]
+    assert (scaler["name"], scaler["key"]) == ("own", "k")
 
 
 def test_redis_can_keep_what_it_holds(rendered: Any) -> None:

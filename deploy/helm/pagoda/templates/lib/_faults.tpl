@@ -59,9 +59,15 @@
 {{- $faults = append $faults (printf "%s.terminationGracePeriodSeconds is %d, less than the %d s that a worker needs to drain (JOB_SOFT_SHUTDOWN_SECONDS and 20). Raise it, or leave it at 0." $where $given $needed) -}}
 {{- end -}}
 {{- end -}}
-{{- $scaling := $v.api.autoscaling -}}
+{{- $scaled := dict "api" $v.api.autoscaling -}}
+{{- if $v.pluginApi.enabled -}}{{- $_ := set $scaled "pluginApi" (mergeOverwrite (deepCopy $v.api.autoscaling) (deepCopy ($v.pluginApi.autoscaling | default dict))) -}}{{- end -}}
+{{- range $where, $scaling := $scaled -}}
 {{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
-{{- $faults = append $faults (printf "api.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- $faults = append $faults (printf "%s.autoscaling.minReplicas is %d, above maxReplicas (%d). Lower it." $where (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and $scaling.enabled (not $scaling.targetCPUPercent) (not $scaling.targetMemoryPercent) -}}
+{{- $faults = append $faults (printf "%s.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent." $where) -}}
+{{- end -}}
 {{- end -}}
 {{- $labelled := dict "commonLabels" $v.commonLabels -}}
 {{- range $where, $values := $v -}}{{- if kindIs "map" $values -}}{{- $_ := set $labelled (print $where ".podLabels") $values.podLabels -}}{{- end -}}{{- end -}}
@@ -81,9 +87,6 @@
 {{- if and (or $service.loadBalancerClass $service.loadBalancerSourceRanges) (ne $type "LoadBalancer") -}}
 {{- $faults = append $faults (printf "%s.service has values of a load balancer, and is none. Set type to LoadBalancer." $where) -}}
 {{- end -}}
-{{- end -}}
-{{- if and $scaling.enabled (not $scaling.targetCPUPercent) (not $scaling.targetMemoryPercent) -}}
-{{- $faults = append $faults "api.autoscaling looks at nothing. Set targetCPUPercent or targetMemoryPercent." -}}
 {{- end -}}
 {{- range $v.ingress.paths -}}
 {{- if regexMatch "^/+((metrics|readyz)(/.*)?)?$" . -}}
