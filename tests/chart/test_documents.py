@@ -200,7 +200,7 @@ def test_selectors_meet_their_pods_and_no_others(documents: list[Document]) -> N
 
 
 def test_budgets_and_scalers_are_about_workloads_that_exist(documents: list[Document]) -> None:
-    workloads = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Deployment"}
+    workloads = {d["metadata"]["name"]: d for d in documents if d["kind"] in ("Deployment", "StatefulSet")}
     for document in documents:
         if document["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             target = workloads[document["spec"]["scaleTargetRef"]["name"]]

@@ -204,6 +204,30 @@ def test_a_service_can_be_a_load_balancer_of_a_kind(rendered: Any) -> None:
     assert spec["ports"][0]["nodePort"] == 30080
 
 
+def test_plugin_endpoints_need_no_load_balancer_of_their_own(rendered: Any) -> None:
+    balancer = {
+        "type": "LoadBalancer",
+        "loadBalancerClass": "c",
+        "loadBalancerSourceRanges": ["192.0.2.0/24"],
+    }
+    values = {
+        "api": {"service": balancer},
+        "pluginApi": {"enabled": True, "service": {"type": "ClusterIP"}},
+    }
+
+    spec = found(rendered(values), "Service", "pagoda-plugin-api")["spec"]
+
+    assert spec["type"] == "ClusterIP"
+    assert not balancer.keys() & spec.keys() - {"type"}
+
+
+@pytest.mark.parametrize("server", ["postgresql", "redis"])
+def test_a_server_of_the_chart_may_be_held_where_it_is(server: str, rendered: Any) -> None:
+    documents = rendered({server: {"podDisruptionBudget": {"minAvailable": 1}}})
+
+    assert found(documents, "PodDisruptionBudget", f"pagoda-{server}")["spec"]["minAvailable"] == 1
+
+
 def test_keys_of_own_secrets_may_have_other_names(rendered: Any) -> None:
     own = {"existingSecret": "own", "existingSecretKey": "k"}
     values = {

@@ -25,6 +25,7 @@ spec:
         {{- end }}
   {{- end }}
 {{ include "pagoda.service" (dict "root" .root "component" .component "port" .port "target" .target) }}
+{{ include "pagoda.disruptionBudget" . }}
 {{ include "pagoda.networkPolicy" . }}
 {{- end -}}
 

@@ -83,11 +83,13 @@ kind: Service
 metadata: {{- include "pagoda.metadata" (merge (dict "annotations" (default (dict) .annotations)) .) | nindent 2 }}
 spec:
   type: {{ .type | default "ClusterIP" }}
+  {{- if eq (.type | default "") "LoadBalancer" }}{{/* `pluginApi` inherits them, whatever its own type is */}}
   {{- with .loadBalancerClass }}
   loadBalancerClass: {{ quote . }}
   {{- end }}
   {{- with .loadBalancerSourceRanges }}
   loadBalancerSourceRanges: {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- end }}
   selector: {{- include "pagoda.selector" . | nindent 4 }}
   ports:
