@@ -19,7 +19,8 @@ HOST = ("sdk", "core", "services/api", "services/worker")
 UNREAD = (
     "*.po", "*.map", "*.pyi",  # sources of translations, maps for debuggers, types
     "static/drf_spectacular_sidecar/redoc/**/*.js",  # a viewer of the API's description that is not served
-    "locale/[!e]*/LC_MESSAGES/*.mo", "locale/e[!n]*/LC_MESSAGES/*.mo",  # languages: the host speaks English
+    "locale/[!ej]*/LC_MESSAGES/*.mo", "locale/e[!n]*/LC_MESSAGES/*.mo", "locale/j[!a]*/LC_MESSAGES/*.mo",
+    # languages: the console speaks English and Japanese
     "django/contrib/gis/**/*",  # needs libraries that are not in the images
     "allauth/socialaccount/providers/[!bo]*/**/*",  # of accounts; OpenID Connect is the one that is used
     "pygments/lexers/[a-oqrt-z]*.py", "pygments/lexers/p[!y]*.py", "pygments/lexers/s[!p]*.py",

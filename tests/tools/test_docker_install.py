@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import django
 import pytest
 
 from tools.stack import clean_environ
@@ -105,3 +106,14 @@ def test_nothing_that_is_left_out_is_imported(install: ModuleType, tmp_path: Pat
 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) > 300
+
+
+def test_the_languages_of_the_console_are_in_the_images(install: ModuleType) -> None:
+    catalogues = [*(ROOT / "services/api/src/pagoda_api/locale").glob("*/LC_MESSAGES/django.mo")]
+    django_own = Path(django.__file__).parent / "conf/locale"
+    catalogues += [django_own / path.parts[-3] / "LC_MESSAGES/django.mo" for path in catalogues]
+
+    assert len(catalogues) > 1
+    for path in catalogues:
+        assert path.is_file()
+        assert not any(path.match(pattern) for pattern in install.UNREAD), path

@@ -30,6 +30,7 @@ def hosts(make_entity: Any, make_entry: Any) -> Any:
         ({"attr.ram": "2"}, ["host 2"]),
         ({"attr.is_old": "true", "ordering": "-name"}, ["host 3", "host 2"]),
         ({"search": "host 1", "attr.os__contains": "deb", "columns": ["os"]}, ["host 1"]),
+        ({"attr.ram__in": "1,3", "attr.os__empty": "false"}, ["host 1", "host 3"]),
         ({"attr.ram__gte": "1", "ordering": "attr.ram", "search": ""}, ["host 1", "host 2", "host 3"]),
     ],
 )
@@ -65,7 +66,8 @@ def test_only_shared_views_are_seen_by_others_and_none_is_deleted_by_them(
 
 def test_what_can_t_be_saved_is_told(ann: Any, hosts: Any) -> None:
     url = reverse("console-entity-views", args=[hosts.pk])
-    answer = browser_of(ann).post(f"{url}?attr.ram__gte=many", {"name": "wrong"})
-    assert answer.status_code == 400
-    assert answer.context["faults"]
+    for query in ("attr.ram__gte=many", "&".join(["attr.ram=1"] * 101)):
+        answer = browser_of(ann).post(f"{url}?{query}", {"name": "wrong"})
+        assert answer.status_code == 400
+        assert answer.context["faults"]
     assert not SavedSearch.objects.exists()
