@@ -53,6 +53,15 @@ def bindings() -> Bindings:
     return _Bound.bindings
 
 
+OF_ITEMS: Mapping[str, tuple[OverrideOperation, ...]] = {
+    "create": ("create",),
+    "update": ("update",),
+    "upsert": ("create", "update"),
+    "delete": ("delete",),
+}
+"""The operations of an override that an item of many would pass by."""
+
+
 def bind(registry: PluginRegistry, setting: Mapping[str, Any]) -> None:
     """Bind what the setting says; operations of a plugin that is skipped stay the host's own.
 
@@ -69,6 +78,16 @@ def override_for(entity_id: int, name: str, operation: OverrideOperation) -> Ove
     """Return what takes the place of `operation` on the entries of an entity; its id goes before its name."""
     bound = _Bound.bindings
     return bound.get(str(entity_id), bound.get(name, {})).get(operation)
+
+
+def many_fault(entity_id: int, name: str, op: str) -> str:
+    """Return why `op` of an item can't be one write of many: a plugin is asked by single requests alone.
+
+    It is empty where no plugin takes the place of what the item does, or may turn out to do.
+    """
+    if not any(override_for(entity_id, name, operation) for operation in OF_ITEMS[op]):
+        return ""
+    return "A plugin does this in the host's place; send it as a request of its own."
 
 
 def _overrides(

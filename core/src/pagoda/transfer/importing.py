@@ -21,12 +21,11 @@ from pagoda.domain.entity.services import create_entity, update_entity
 from pagoda.domain.entry.creating import REFUSALS
 from pagoda.domain.entry.reading import definitions_of
 from pagoda.domain.user.models import User
-from pagoda.plugins.overrides import override_for
+from pagoda.plugins.overrides import many_fault
 from pagoda.transfer.cells import from_cell
 from pagoda.transfer.document import FileRow
 from pagoda.transfer.exporting import Progress
 from pagoda.transfer.formats import FORMATS
-from pagoda_plugin_sdk.override import OverrideOperation
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 
 _AT_ONCE: Final = 1_000
@@ -159,9 +158,8 @@ class _Import:
         items = read_items(given, self._user)
         for item in items:
             item.left_out = {}
-            if item.entity is not None and _is_replaced(item.entity):
-                text = "A plugin does this in the host's place; send it as a request of its own."
-                item.result.refuse(ValidationError(text, code="overridden"))
+            if item.entity and (fault := many_fault(item.entity.pk, item.entity.name, item.op)):
+                item.result.refuse(ValidationError(fault, code="overridden"))
         write_many(self._user, items, is_atomic=False)
         for row, raw, item in zip(rows, given, items, strict=True):
             if item.result.error is not None:
@@ -207,12 +205,6 @@ class _Import:
             if len(self.report.refusals) < MAX_TOLD:
                 told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, reason)
                 self.report.refusals.append(told)
-
-
-def _is_replaced(entity: Entity) -> bool:
-    """Return whether a plugin takes the place of a write that an upsert may turn out to be."""
-    operations: tuple[OverrideOperation, ...] = ("create", "update")
-    return any(override_for(entity.pk, entity.name, operation) for operation in operations)
 
 
 def _reasons(error: Exception) -> Iterator[tuple[str, str]]:

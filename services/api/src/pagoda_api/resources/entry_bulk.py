@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -17,20 +17,11 @@ from pagoda.domain.bulk.items import BulkItem, read_items
 from pagoda.domain.bulk.writing import BulkRefused, write_many
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.plugins.overrides import bindings, override_for
+from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
 from pagoda_api.fields import IdOrName, UncheckedText, UncheckedValues
 from pagoda_api.problems import handle_exception
 from pagoda_api.strict import StrictSerializer, checked
-from pagoda_plugin_sdk.override import OverrideOperation
-
-OVERRIDDEN: Mapping[str, tuple[OverrideOperation, ...]] = {
-    "create": ("create",),
-    "update": ("update",),
-    "upsert": ("create", "update"),
-    "delete": ("delete",),
-}
-"""The operations of an override that an item would pass by."""
 
 
 class BulkItemSerializer(serializers.Serializer[Any]):
@@ -149,6 +140,5 @@ def _refuse_overridden(items: Sequence[BulkItem]) -> None:
     names = dict(Entity.objects.filter(pk__in=pks).values_list("pk", "name"))
     for number, item in enumerate(items):
         pk = item.entity.pk if item.entity else schemas.get(item.id)
-        if pk is not None and any(override_for(pk, names[pk], op) for op in OVERRIDDEN[item.op]):
-            message = "A plugin does this in the host's place; send it as a request of its own."
-            raise ValidationError({"items": [f"Item {number}: {message}"]}, code="overridden")
+        if pk is not None and (fault := many_fault(pk, names[pk], item.op)):
+            raise ValidationError({"items": [f"Item {number}: {fault}"]}, code="overridden")
