@@ -91,6 +91,12 @@ class TestFaults:
         assert [outcome[3] for outcome in told(outcomes)] == ["timeout"]
         assert [log["event"] for log in logs if log["log_level"] == "error"] == ["endpoint_timed_out"]
 
+    def test_a_query_that_hangs_is_cut_off_after_a_search_too(
+        self, anonymous: Any, superuser_api: Any
+    ) -> None:
+        assert superuser_api.get("/api/v2/entries/?name=nothing").status_code == 200
+        assert anonymous.get(f"{URL}queries/").status_code == 504
+
     def test_what_it_has_not_committed_is_undone(self, superuser_api: Any) -> None:
         assert superuser_api.get(f"{URL}writes_and_hangs/").status_code == 504
         assert not Group.objects.exists()

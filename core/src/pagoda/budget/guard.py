@@ -14,8 +14,9 @@ from django.db.backends.signals import connection_created
 from pagoda.budget.cutting import expired_mark, seconds_of
 from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda.budget.frames import Frame, ThreadState
-from pagoda.budget.queries import STEPS, RunningQuery, is_reading
+from pagoda.budget.queries import RunningQuery, is_reading
 from pagoda.budget.savepoints import Savepoint
+from pagoda.domain.interrupting import ask_no_more, end_when
 
 
 class QueryGuard:
@@ -36,14 +37,14 @@ class QueryGuard:
         for connection in connections.all(initialized_only=True):
             if self in connection.execute_wrappers:
                 connection.execute_wrappers.remove(self)
+            ask_no_more(connection, self._is_to_stop)
 
     def put_on(self, connection: BaseDatabaseWrapper) -> None:
         """Guard this connection."""
         if self not in connection.execute_wrappers:
             # First, as `connection.execute_wrapper()` takes off the last when its block ends.
             connection.execute_wrappers.insert(0, self)
-        if connection.vendor == "sqlite" and connection.connection is not None:
-            connection.connection.set_progress_handler(self._is_to_stop, STEPS)
+        end_when(connection, self._is_to_stop)
 
     # Any: Django's statement parameters, context and results.
     def __call__(

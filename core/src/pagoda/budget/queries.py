@@ -21,9 +21,6 @@ PATIENCE_SECONDS = 0.3
 CANCEL_SECONDS = 0.5
 """How long asking PostgreSQL may take."""
 
-STEPS = 20_000
-"""After how many of its steps SQLite asks whether to go on: some milliseconds."""
-
 _READING = re.compile(
     r"\s*(SELECT|VALUES|WITH)\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
 )

@@ -15,12 +15,12 @@ from django.db.models import QuerySet
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.verifying import fill
+from pagoda.domain.interrupting import ending_when
 from pagoda.domain.search.regexes import FUNCTION, matches
 from pagoda_plugin_sdk.rules.text import listed
 
 EXACT_COUNT: Final = 10_000
 _FILLED: Final = 5_000
-_STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock
 
 
 class Count(NamedTuple):
@@ -70,11 +70,8 @@ def _on_sqlite(seconds: float) -> Iterator[None]:
     database: Any = connection.connection  # Any: sqlite3's
     database.create_function(FUNCTION, 2, matches, deterministic=True)
     ends = time.monotonic() + seconds
-    database.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
-    try:
+    with ending_when(connection, lambda: time.monotonic() > ends):
         yield
-    finally:
-        database.set_progress_handler(None, 0)
 
 
 def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) -> None:
