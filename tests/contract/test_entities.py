@@ -94,7 +94,7 @@ def test_more_faults_than_a_reader_can_use_are_counted(make: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         make.entry(make.entity(), **{f"unknown_{number}": 1 for number in range(60)})
 
-    assert caught.value.messages[-1] == "There are 10 more faults."
+    assert caught.value.messages[-1] == "There are 40 more faults."
 
 
 def test_the_name_of_an_active_entity_is_taken(make: Any) -> None:

@@ -75,6 +75,7 @@ def test_what_an_error_quotes_is_shown_to_staff_alone(
     def errors(client: Any) -> list[str | None]:
         plugin = client.get("/api/v2/plugins/faulty/").json()
         listed = client.get("/api/v2/plugins/").json()["results"]
+        del plugin["settings"]  # of one plugin alone
         assert plugin in listed
         return [breaker["last_error"] for breaker in plugin["breakers"]]
 

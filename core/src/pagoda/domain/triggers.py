@@ -90,7 +90,7 @@ def _of_former_states(vendor: str) -> Iterator[_Trigger]:
         yield _Trigger(f"{subject}_former", f"UPDATE OF {listed}", table, keep, changed)
         gone = _GONE.format(subject=subject)
         yield _Trigger(f"{subject}_gone", "DELETE", table, gone)
-    added = _kept(vendor, "attr", "NEW", "FALSE", clock, "'added', 1")
+    added = _kept(vendor, "attr", "NEW", "FALSE", "NEW.created_time", "'added', 1")
     yield _Trigger("attr_added", "INSERT", "entity_entityattr", added)
 
 

@@ -106,12 +106,11 @@ def _boolean(raw: object, _choices: Sequence[str]) -> bool:
 def _number(raw: object, _choices: Sequence[str]) -> int | float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise ValueFault(f"expected a number such as 3 or 3.5, got {shown(raw)}")
-    number = kept_number(raw)
-    if isinstance(number, int) and abs(number) > MAX_INTEGER:
+    if isinstance(raw, int) and abs(raw) > MAX_INTEGER:
         raise ValueFault(f"the integer {shown(raw)} does not fit 64 bits; keep it in a string attribute")
-    if not math.isfinite(number):
+    if not math.isfinite(raw):
         raise ValueFault(f"expected a finite number, got {shown(raw)}; set null instead")
-    return number
+    return kept_number(raw)
 
 
 def kept_number(number: float) -> float:

@@ -12,6 +12,7 @@ from pagoda import running
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Subject
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
+from pagoda.domain.stored_json import StoredJSONField
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 from pagoda_plugin_sdk.rules.attr_types import AttrType
@@ -158,7 +159,7 @@ class EntityAttr(StampedModel):
         max_length=10, choices=[(each, each) for each in ON_DELETE], default="null", db_default="null"
     )
     note = models.TextField(blank=True, default="")
-    default_value = models.JSONField(null=True, blank=True)  # stored for a new entry that gives none
+    default_value = StoredJSONField(null=True, blank=True)  # stored for a new entry that gives none
     choices = models.JSONField(default=list, blank=True)  # what a select may hold
     default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
 
@@ -256,7 +257,7 @@ class FormerState(models.Model):
     name = models.CharField(max_length=MAX_NAME_LENGTH)
     note = models.TextField()
     is_active = models.BooleanField()
-    more = models.JSONField(default=dict)  # other fields of an entity or an attribute, by column
+    more = StoredJSONField(default=dict)  # other fields of an entity or an attribute, by column
 
     until = models.DateTimeField()
     created_user = models.ForeignKey(
