@@ -3,9 +3,10 @@
 Ours is `HookManager.execute_hook`, as the hook bridge calls it: with time budget, savepoint guard,
 containment and counters on. The bare loop is a ``for`` with a ``try`` over the same bound handlers. All is
 timed hot, one dispatch after the other, and cold: one each 50 ms, as in a process that serves people. All
-take turns, so that they see the same machine; the fastest counts when hot, the median when cold. "3 of
-500": 500 handlers are registered, 3 of them handle the entity. Prints nanoseconds per dispatch, writes them
-to benchmarks/results/hooks.json, exits 1 when a bound is missed.
+of all cases take turns, so that they see the same machine, also where it changes its pace; the fastest
+counts when hot, the median when cold. "3 of 500": 500 handlers are registered, 3 of them handle the entity.
+Prints nanoseconds per dispatch, writes them to benchmarks/results/hooks.json, exits 1 when a bound is
+missed.
 """
 
 from __future__ import annotations
@@ -90,6 +91,14 @@ class Case:
         """Return its name in the figures."""
         return f"{self.matching} of {self.matching + self.others}"
 
+    @property
+    def times(self) -> int:
+        """Return how many dispatches one turn has."""
+        return 6_000 // (self.matching + 1)
+
+
+type Timers = dict[tuple[Case, str], Timer]
+type Spent = dict[tuple[Case, str], float]
 
 CASES = tuple(
     Case(matching=matching, others=others)
@@ -184,44 +193,47 @@ def with_blinker(count: int) -> Timer:
     return run
 
 
-def hot(timers: dict[str, Timer], times: int, repeats: int) -> dict[str, float]:
+def hot(timers: Timers, repeats: int) -> Spent:
     """Return the nanoseconds of one dispatch among many, the best of each."""
     best = dict.fromkeys(timers, float("inf"))
     for _ in range(repeats):
-        for name, run in timers.items():
-            best[name] = min(best[name], run(times) / times)
+        for (case, name), run in timers.items():
+            best[case, name] = min(best[case, name], run(case.times) / case.times)
     return best
 
 
-def cold(timers: dict[str, Timer], repeats: int) -> dict[str, float]:
+def cold(timers: Timers, repeats: int) -> Spent:
     """Return the nanoseconds of a dispatch that comes after a pause, the median of each."""
-    spent: dict[str, list[int]] = {name: [] for name in timers}
+    spent: dict[tuple[Case, str], list[int]] = {key: [] for key in timers}
     for _ in range(repeats):
-        for name, run in timers.items():
+        for key, run in timers.items():
             time.sleep(PAUSE_SECONDS)
-            spent[name].append(run(1))
-    return {name: median(values) for name, values in spent.items()}
+            spent[key].append(run(1))
+    return {key: median(values) for key, values in spent.items()}
 
 
-def measure(case: Case, repeats: int, pauses: int) -> dict[str, dict[str, float]]:
-    """Return ``{rate: {what: nanoseconds}}``."""
-    manager = HookManager()
-    manager.open()
-    timers = {
-        "ours": ours(case, manager),
-        "bare": bare(case.matching),
-        "pluggy": with_pluggy(case.matching),
-        "send_robust": with_django(case.matching),
-        "blinker": with_blinker(case.matching),
+def measure(repeats: int, pauses: int) -> dict[Case, dict[str, dict[str, float]]]:
+    """Return ``{case: {rate: {what: nanoseconds}}}``."""
+    managers = {case: HookManager() for case in CASES}
+    timers: Timers = {}
+    for case, manager in managers.items():
+        manager.open()
+        timers[case, "ours"] = ours(case, manager)
+        timers[case, "bare"] = bare(case.matching)
+        timers[case, "pluggy"] = with_pluggy(case.matching)
+        timers[case, "send_robust"] = with_django(case.matching)
+        timers[case, "blinker"] = with_blinker(case.matching)
+    rates = {"hot": hot(timers, repeats), "each 50 ms": cold(timers, pauses)}
+    for case, manager in managers.items():
+        check_counted(manager, case.times * repeats + pauses)
+        manager.close()
+    return {
+        case: {
+            rate: {name: value for (of, name), value in spent.items() if of == case}
+            for rate, spent in rates.items()
+        }
+        for case in CASES
     }
-    times = 6_000 // (case.matching + 1)
-    figures = {
-        "hot": hot(timers, times, repeats),
-        "each 50 ms": cold(timers, pauses),
-    }
-    check_counted(manager, times * repeats + pauses)
-    manager.close()
-    return figures
 
 
 def check_counted(manager: HookManager, expected: int) -> None:
@@ -265,7 +277,7 @@ def main() -> int:
     parser.add_argument("--pauses", type=int, default=40, help="dispatches after a pause")
     arguments = parser.parse_args()
     settings.configure(DATABASES={})
-    figures = {case: measure(case, arguments.repeats, arguments.pauses) for case in CASES}
+    figures = measure(arguments.repeats, arguments.pauses)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps({case.name: rates for case, rates in figures.items()}, indent=2) + "\n")
     print(

@@ -23,20 +23,23 @@ MAX_DEPTH = 8
 """How deep handlers nest whose writes start handlers."""
 
 TIMED = 63
-"""Of each so many dispatches, and one, all calls are timed: a look at the clock costs as much as a call."""
+"""Of each so many dispatches of a notification, and one, all calls are timed, and all of hooks with data: a
+look at the clock costs as much as a call."""
 
 
 class Chain:
     """The handlers of one hook for one entity, in their order."""
 
-    __slots__ = ("absent", "is_plain", "returns_data", "rule", "runs", "steps")
+    __slots__ = ("absent", "is_plain", "place", "rule", "runs", "steps")
 
     def __init__(self, spec: HookSpec, steps: Sequence[Step], absent: Sequence[HandlerCounts]) -> None:
         """`absent` are the counts of handlers that are out of service."""
         self.steps = tuple(steps)
         self.absent = tuple(absent)
         self.rule = DataRule.of(spec)
-        self.returns_data = self.rule is not None and self.rule.expected is not None
+        self.place = None  # of the data that is returned
+        if self.rule is not None and self.rule.expected is not None:
+            self.place = self.rule.place
         self.is_plain = (
             self.rule is None and len(spec.arguments) == 3
         )  # no data, and as many arguments as most
@@ -113,14 +116,15 @@ class Dispatch:
             chain = hook.chains[entity_name]
         except (KeyError, TypeError):  # an unknown hook, a new entity, no name
             chain = self.chain(resolve_hook_name(hook_name), entity_name)
-        chain.runs += 1  # exact in threads: CPython switches them at calls and backward jumps alone
-        rule = chain.rule
-        data = kept = None if rule is None else args[rule.place]
+        runs = chain.runs
+        chain.runs = runs + 1  # exact in threads: CPython switches them at calls and backward jumps alone
         if not chain.steps:
-            return data if chain.returns_data else None
-        if is_plain := chain.is_plain and not context:
+            return None if chain.place is None else args[chain.place]
+        data = kept = None
+        if is_plain := chain.is_plain and runs & TIMED and not context:
             first, second, third = args
-        started = perf_counter_ns() if chain.runs & TIMED == 1 else None
+        elif chain.rule is not None:
+            data = kept = args[chain.rule.place]
         try:
             frame = self._local.frame
             if frame.running is not None:
@@ -134,15 +138,13 @@ class Dispatch:
                     if is_plain:  # a notification of an entry's change, as most are
                         step.function(first, second, third)
                     else:
-                        kept = _call_with(step, args, context, rule, data)
+                        kept = _timed(step, args, context, chain.rule, data)
                     if frame.savepoints is not None:
                         self._fence.settle(frame)
                     data = kept
                 except BaseException as error:  # noqa: BLE001 - the fence: it is recorded, or raised on
                     self._fence.contain(step, frame, args, error)
                     restore(args)  # the next handler finds the objects as they were
-                if started is not None:
-                    started = step.counts.add_time_since(started)
         except BaseException:
             chain.skip_after(step)
             raise
@@ -150,7 +152,7 @@ class Dispatch:
             frame.running = None
             if frame.outer is not None:
                 self.budget.leave(frame)
-        return data if chain.returns_data else None
+        return None if chain.place is None else data
 
     def chain(self, hook_name: str, entity_name: str | None) -> Chain:
         """Return the handlers that run for an entity."""
@@ -165,16 +167,20 @@ class Dispatch:
         return frame
 
 
-def _call_with(
+def _timed(
     step: Step, args: Sequence[Any], context: Mapping[str, Any], rule: DataRule | None, data: Any
 ) -> Any:
     """Call a handler with a copy of the data of its own and its context; return the data to go on with."""
     keywords = step.keywords(context) if context else context
-    if rule is None:
-        step.function(*args, **keywords)
-        return None
-    given = snapshot(data)
-    result = step.function(*args[: rule.place], given, *args[rule.place + 1 :], **keywords)
+    given = None if rule is None else snapshot(data)
+    started = perf_counter_ns()
+    try:
+        if rule is None:
+            step.function(*args, **keywords)
+            return None
+        result = step.function(*args[: rule.place], given, *args[rule.place + 1 :], **keywords)
+    finally:
+        step.counts.add_time_since(started)
     return rule.keep(result, given, data)
 
 

@@ -78,12 +78,10 @@ class HandlerCounts:
         self.calls = self.failures = self.timeouts = self.rejected = self.skipped = 0
         self.timed_calls = self.timed_ns = 0
 
-    def add_time_since(self, started: int) -> int:
-        """Note how long one call took, and return when it ended; both of `time.perf_counter_ns`."""
-        ended = perf_counter_ns()
+    def add_time_since(self, started: int) -> None:
+        """Note how long one call took that `started` then, of `time.perf_counter_ns`."""
+        self.timed_ns += perf_counter_ns() - started
         self.timed_calls += 1
-        self.timed_ns += ended - started
-        return ended
 
     def statistics(self) -> HandlerStatistics:
         """Return the figures as of now."""
