@@ -162,6 +162,15 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"secrets": {"existingSecret": "s", "existingSecretKeys": {"SENTRY_DSN": "dsn"}}},
         "secrets.existingSecretKeys names no key for PAGODA_SECRET_KEY",
     ),
+    "keys of a setting that there is not": (
+        {
+            "secrets": {
+                "existingSecret": "s",
+                "existingSecretKeys": {"PAGODA_SECRET_KEY": "k", "SENTRY_DNS": "d"},
+            }
+        },
+        "at '/secrets/existingSecretKeys': additional properties 'SENTRY_DNS' not allowed",
+    ),
     "Flower under a name of the API": (
         {"ingress": {"enabled": True, "hosts": ["a.example.org"], "flowerHost": "a.example.org"}},
         "ingress.flowerHost is a.example.org, one of ingress.hosts. Give Flower a name of its own.",

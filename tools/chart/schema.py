@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 PLUGIN_ID = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"
 """The ids that the host takes; one character less, as labels hold 63."""
 
-_OWN_HINTS = {"inherits", "each", "from", "any"}
+_OWN_HINTS = {"inherits", "without", "each", "from", "any", "keys"}
 _SOURCES = {"settings": settings_table.CONFIG, "secrets": settings_table.SECRET}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -47,6 +47,10 @@ def _schema(value: ChartValue, values: dict[str, ChartValue]) -> Schema:
             "propertyNames": {"pattern": PLUGIN_ID},
             "additionalProperties": each,
         }
+    if source := value.hints.get("keys"):
+        names = settings_table.schema_of(_SOURCES[source])["properties"]
+        properties = {key: {"type": "string"} for key in names}
+        return described | {"type": "object", "properties": properties, "additionalProperties": False}
     if value.is_map:
         return described | _map(value, values) | hints
     return described | _leaf(value) | hints
@@ -68,7 +72,10 @@ def _inherited(value: ChartValue, values: dict[str, ChartValue]) -> dict[str, Sc
     if parent is None:
         return {}
     names = [*_inherited(values[parent], values), *values[parent].children]
-    return {name: {"$ref": f"#/properties/{parent}/properties/{name}"} for name in names}
+    left_out = value.hints.get("without", ())
+    return {
+        name: {"$ref": f"#/properties/{parent}/properties/{name}"} for name in names if name not in left_out
+    }
 
 
 def _leaf(value: ChartValue) -> Schema:

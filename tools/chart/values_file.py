@@ -26,7 +26,9 @@ class ChartValue:
     default: Any  # any YAML value
     section: str  # the heading above it
     description: str = ""
-    hints: dict[str, Any] = field(default_factory=dict)  # JSON schema, and inherits, each, from, any
+    hints: dict[str, Any] = field(
+        default_factory=dict
+    )  # JSON schema, and inherits, without, each, from, any, keys
     children: dict[str, ChartValue] = field(default_factory=dict)  # of a map whose keys are described
 
     @property
