@@ -147,7 +147,7 @@ def test_attributes_can_be_added_changed_and_removed(make: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"type": "number"}, "type_fixed"),
+        ({"type": "named_object"}, "type_fixed"),
         ({"name": "b"}, "taken"),
         ({"id": 4711}, "unknown"),
         ({"id": "a"}, "unknown"),
@@ -163,6 +163,58 @@ def test_a_change_that_can_t_be_is_refused(change: dict[str, Any], code: str | N
 
     assert [fault.code for faults in caught.value.error_dict.values() for fault in faults] == [code]
     assert sorted(make.entry(entity).get_attrs()) == ["a", "b"]
+
+
+CONVERSIONS = [
+    ("string", "2.5", "number", 2.5),
+    ("number", 3, "array_text", ["3"]),
+    ("boolean", True, "number", 1),
+    ("array_string", ["true"], "boolean", True),
+    ("string", " ", "number", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "new", "expected"), CONVERSIONS, ids=str)
+def test_values_follow_a_new_type(kind: str, value: Any, new: str, expected: Any, make: Any) -> None:
+    entity = make.entity(a=kind)
+    entry, bare = make.entry(entity, a=value), make.entry(entity, "web-2")
+    attr = EntityAttr.objects.get(parent_entity=entity, name="a")
+
+    entity.update_attrs(None, [{"id": attr.id, "type": new}])
+
+    assert entry.get_attrs() == {"a": expected}
+    assert bare.get_attrs() in ({"a": None}, {"a": []})
+
+
+def test_names_become_references_and_names_again(make: Any) -> None:
+    tokyo = make.entry(make.entity("Site"), "Tokyo")
+    entity = make.entity(a="string")
+    entry = make.entry(entity, a="Tokyo")
+    attr = EntityAttr.objects.get(parent_entity=entity, name="a")
+
+    with pytest.raises(ValidationError, match="a name tells an entry where 'referral' says"):
+        entity.update_attrs(None, [{"id": attr.id, "type": "object"}])
+    entity.update_attrs(None, [{"id": attr.id, "type": "object", "referral": ["Site"]}])
+    assert entry.get_attrs()["a"]["id"] == tokyo.id
+    entity.update_attrs(None, [{"id": attr.id, "type": "text"}])
+
+    assert entry.get_attrs() == {"a": "Tokyo"}
+    make.entry(entity, "web-2", a="Osaka")
+    with pytest.raises(ValidationError, match=r"has 'Osaka', which can't become object: there is no entry"):
+        entity.update_attrs(None, [{"id": attr.id, "type": "object", "referral": ["Site"]}])
+
+
+def test_a_value_that_can_t_follow_refuses_the_type(make: Any) -> None:
+    entity = make.entity(a="string")
+    good, bad = make.entry(entity, a="1"), make.entry(entity, "web-2", a="x")
+    attr = EntityAttr.objects.get(parent_entity=entity, name="a")
+
+    with pytest.raises(ValidationError) as caught:
+        entity.update_attrs(None, [{"id": attr.id, "type": "number"}])
+
+    says = f"Entry 'web-2' (id {bad.id}) has 'x', which can't become number"
+    assert caught.value.message_dict == {"a": [f"{says}: expected a number such as 3 or 3.5, got 'x'."]}
+    assert (good.get_attrs(), bad.get_attrs()) == ({"a": "1"}, {"a": "x"})
 
 
 def test_an_entity_with_entries_can_t_be_deleted(make: Any) -> None:

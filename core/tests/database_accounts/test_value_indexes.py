@@ -33,7 +33,8 @@ job = store.create(store.JobRequest(operation=operations.resolve(JobOperation.IN
 job.run(will_delay=False)
 attr = EntityAttr.objects.get()
 told = {"status": job.get_status_display(), "result": job.result, "error": job.error}
-print(json.dumps({**told, "has_index": has_index(attr), "name": f"pagoda_value_{attr.pk}"}))
+name = f"pagoda_value_{attr.pk}_{attr.attr_type.type_name}"
+print(json.dumps({**told, "has_index": has_index(attr), "name": name}))
 """
 
 

@@ -281,12 +281,11 @@ def test_a_bad_attribute_leaves_no_entity_behind(user: User) -> None:
     assert not EntityAttr.objects.exists()
 
 
-def test_the_type_of_an_attribute_is_fixed(user: User, network: Entity) -> None:
+def test_a_type_becomes_one_that_its_values_lead_to_alone(user: User, network: Entity) -> None:
     with pytest.raises(ValidationError) as caught:
-        services.update_entity(network, user, attrs=[{"id": network.attrs.get().pk, "type": "text"}])
-    assert caught.value.messages == [
-        "The type of 'cidr' is string and can't become text; remove the attribute and add another."
-    ]
+        services.update_entity(network, user, attrs=[{"id": network.attrs.get().pk, "type": "named_object"}])
+    says = "The type of 'cidr' is string, and no string becomes named_object"
+    assert caught.value.messages == [f"{says}; remove it and add another attribute."]
 
 
 def test_attributes_that_are_no_list_are_refused(user: User, network: Entity) -> None:

@@ -31,8 +31,12 @@ def things() -> Iterator[Entity]:
     make_indexes()  # drops them
 
 
+def name_of(attr: EntityAttr) -> str:
+    return f"pagoda_value_{attr.pk}_{attr.attr_type.type_name}"
+
+
 def named(things: Entity, names: Callable[[EntityAttr], bool]) -> list[str]:
-    return [f"pagoda_value_{attr.pk}" for attr in things.attrs.order_by("pk") if names(attr)]
+    return [name_of(attr) for attr in things.attrs.order_by("pk") if names(attr)]
 
 
 def test_what_is_marked_gets_one_and_nothing_is_made_twice(things: Entity) -> None:
@@ -55,6 +59,16 @@ def test_the_mark_alone_is_no_index(things: Entity) -> None:
     assert not has_index(things.attrs.get(name="array_number"))
 
 
+def test_another_type_takes_another_index(things: Entity) -> None:
+    make_indexes()
+    attr = things.attrs.get(name="number")
+    former = name_of(attr)
+    things.update_attrs(None, [{"id": attr.pk, "type": "string"}])
+    done = make_indexes()
+    attr.refresh_from_db()
+    assert (done.dropped, done.made) == ([former], [name_of(attr)])
+
+
 def test_what_is_made_leaves_with_the_column_of_values(things: Entity) -> None:
     make_indexes()
     executor = MigrationExecutor(connection)
@@ -72,7 +86,7 @@ def test_it_goes_with_the_mark_the_attribute_or_the_entity(things: Entity) -> No
     make_indexes()
     text, number = (things.attrs.get(name=name) for name in ("text", "number"))
     things.update_attrs(None, [{"id": text.pk, "is_indexed": False}, {"id": number.pk, "is_deleted": True}])
-    assert set(make_indexes().dropped) == {f"pagoda_value_{attr.pk}" for attr in (text, number)}
+    assert set(make_indexes().dropped) == {name_of(attr) for attr in (text, number)}
     rest = named(things, lambda attr: not attr.attr_type.is_array and attr.pk not in (text.pk, number.pk))
     things.delete()
     assert sorted(make_indexes().dropped) == sorted(rest)
@@ -96,22 +110,23 @@ def test_conditions_and_ordered_pages_use_it(things: Entity, name: str, value: o
     assert found.get() if name != "date" else found.exists()
     above = things.entries.filter(compared(attr.pk, attr.attr_type, "gt", value))
     for query in (found.order_by(), above.order_by(), page):
-        assert f"pagoda_value_{attr.pk}" in query.explain()
+        assert name_of(attr) in query.explain()
 
 
 def test_one_that_fails_is_told_and_the_others_are_made(
     things: Entity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = value_indexes._columns
-    broken = things.attrs.get(name="number").pk
+    broken = things.attrs.get(name="number")
+    name = name_of(broken)
     monkeypatch.setattr(
-        value_indexes, "_columns", lambda attr: "(nothing)" if attr.pk == broken else real(attr)
+        value_indexes, "_columns", lambda attr: "(nothing)" if attr.pk == broken.pk else real(attr)
     )
     done = make_indexes()
-    assert list(done.failed) == [f"pagoda_value_{broken}"]
-    assert "nothing" in done.failed[f"pagoda_value_{broken}"]
+    assert list(done.failed) == [name]
+    assert "nothing" in done.failed[name]
     assert len(done.made) == len(TYPES) // 2 - 1
-    with pytest.raises(RuntimeError, match=f"pagoda_value_{broken}: .*nothing.*pagoda entries index"):
+    with pytest.raises(RuntimeError, match=f"{name}: .*nothing.*pagoda entries index"):
         index_values(None)
     monkeypatch.undo()
-    assert make_indexes().made == [f"pagoda_value_{broken}"]
+    assert make_indexes().made == [name]

@@ -42,6 +42,9 @@ from pagoda_plugin_sdk.rules.state import EntryState
 from pagoda_plugin_sdk.rules.value_types import attrs_of
 
 VALUES: dict[str, list[Any]] = {"number": [1, 2.5, -3], "string": ["a", "B c", ""]}
+# What values become when their attribute gets the other type; of what is missing none does.
+AS_TEXT: dict[Any, Any] = {1: "1", 2.5: "2.5", -3: "-3", None: None}
+AS_NUMBER: dict[Any, Any] = {text: number for number, text in AS_TEXT.items()} | {"": None}
 NAMES = st.sampled_from(["n0", "n1", "n2", "n3", "n4"])
 PICK = st.integers(0, 1_000)
 NUMBERS = itertools.count()
@@ -183,6 +186,14 @@ class ValueMachine(RuleBasedStateMachine):
             return
         if is_gone:
             return
+        if version.former_type is not None:
+            become = AS_TEXT if self.attrs[attr][1] == "string" else AS_NUMBER
+            if value not in become and version.attr_type.type_name != self.attrs[attr][1]:
+                with pytest.raises(ValidationError, match="of it can't become number"):
+                    services.revert_value(entry, self.root, version.pk)
+                return
+            if version.attr_type.type_name != self.attrs[attr][1]:
+                value = become[value]
         services.revert_value(entry, self.root, version.pk)
         model.values[attr] = value
         self.seen.add("revert")
@@ -202,6 +213,28 @@ class ValueMachine(RuleBasedStateMachine):
         update_entity(self.entity, None, attrs=[{"id": pk, **change}])
         self.read_schema()
         self.seen.add("remove attribute" if is_removed else "rename attribute")
+
+    @precondition(lambda self: len(self.attrs) > 1)
+    @rule(which=PICK)
+    def change_a_type(self, which: int) -> None:
+        plain = sorted(self.attrs.keys() - {self.peer})
+        texts = [pk for pk in plain if self.attrs[pk][1] == "string"] if which % 2 else []
+        pk = (texts or plain)[which % len(texts or plain)]
+        kind = "string" if self.attrs[pk][1] == "number" else "number"
+        become = AS_TEXT if kind == "string" else AS_NUMBER
+        values = [model.values.get(pk) for model in self.entries.values()]
+        change = [{"id": pk, "type": kind}]
+        if not all(value in become for value in values):
+            with pytest.raises(ValidationError, match="can't become number: expected a number"):
+                update_entity(self.entity, None, attrs=change)
+            self.seen.add("type refused")
+            return
+        update_entity(self.entity, None, attrs=change)
+        for model in self.entries.values():
+            if pk in model.values:
+                model.values[pk] = become[model.values[pk]]
+        self.read_schema()
+        self.seen.add("change type")
 
     @rule(names=st.lists(NAMES, min_size=1, max_size=4), number=PICK, is_refused=st.booleans())
     def write_in_bulk(self, names: list[str], number: int, is_refused: bool) -> None:
@@ -306,10 +339,10 @@ class ValueMachine(RuleBasedStateMachine):
 def test_entries_are_what_the_model_says() -> None:
     ValueMachine.seen.clear()
     # The same examples in every run: that every kind of write comes to something is no matter of luck.
-    repeatable = settings(max_examples=12, stateful_step_count=20, deadline=None, derandomize=True)
+    repeatable = settings(max_examples=20, stateful_step_count=20, deadline=None, derandomize=True)
     run_state_machine_as_test(ValueMachine, settings=repeatable)
     assert ValueMachine.seen == {
         *("create", "update", "refer", "delete", "restore", "revert", "bulk", "import"),
-        *("add attribute", "rename attribute", "remove attribute"),
+        *("add attribute", "rename attribute", "remove attribute", "change type", "type refused"),
     }
     assert Entity.objects.active().count() >= 12

@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     domain_max_array_items: int = Field(default=10_000, ge=1)  # of an array attribute's value
     domain_max_choices: int = Field(default=1_000, ge=1)  # of a select; entities in a referral
     domain_max_bulk_items: int = Field(default=1_000, ge=1, le=10_000)  # writes in one bulk request
+    domain_max_converted: int = Field(default=5_000, ge=1)  # entries whose values one request converts
     domain_max_faults: int = Field(default=20, ge=1, le=1_000)  # that one answer tells; it counts the others
 
     # Search

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, Self
 
 from django.conf import settings
@@ -147,7 +148,11 @@ class TrackedModel(StampedModel):
 
 
 def insert_rows(
-    model: type[Model], alike: Mapping[str, Any], names: Sequence[str], rows: Sequence[Sequence[Any]]
+    model: type[Model],
+    alike: Mapping[str, Any],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    computed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[int]:
     """Insert rows and return their ids in order; no signals are sent.
 
@@ -155,24 +160,27 @@ def insert_rows(
     making objects and a parameter of every value.
 
     Each has the values `alike` by field, and of the fields `names` its own: JSON values, of a JSON field its
-    text. What else there is gets the database's default. Any: values of every type.
+    text. What is `computed` is SQL by field, with ``{n}`` for the n-th thing in a row. What else there is
+    gets the database's default. Any: values of every type.
 
     Raises:
         IntegrityError: a row clashes with another.
     """
     ids: list[int] = []
     for batch in batched(rows, _ROWS_AT_ONCE):
-        sql, params = _statement(model, alike, names)
+        sql, params = _statement(model, alike, names, computed)
         with connection.cursor() as cursor:
             cursor.execute(sql, [*params, json.dumps(batch)])
             ids += sorted(found[0] for found in cursor.fetchall())  # given in the order of the rows
     return ids
 
 
-def _statement(model: type[Model], alike: Mapping[str, Any], names: Sequence[str]) -> tuple[str, list[Any]]:
+def _statement(
+    model: type[Model], alike: Mapping[str, Any], names: Sequence[str], computed: Mapping[str, str]
+) -> tuple[str, list[Any]]:
     meta, quote = model._meta, connection.ops.quote_name
     # Any: fields of the table, which have no common class with columns in Django's types
-    fields: list[Any] = [meta.get_field(name) for name in (*alike, *names)]
+    fields: list[Any] = [meta.get_field(name) for name in (*alike, *names, *computed)]
     columns = ", ".join(quote(each.column) for each in fields)
     types = [each.db_type(connection) for each in fields]
     params = [
@@ -183,10 +191,14 @@ def _statement(model: type[Model], alike: Mapping[str, Any], names: Sequence[str
     if connection.vendor == "postgresql":
         picked = [f"%s::{each}" for each in types[: len(alike)]]
         picked += [f"(r->>{n})::{types[len(alike) + n]}" for n in own]
+        place = "(r->>{})::bigint"
         source = "json_array_elements(%s::json) WITH ORDINALITY AS given(r, place)"
     else:
         picked = ["%s"] * len(alike) + [f"JSON_EXTRACT(value, '$[{n}]')" for n in own]
-        source = "(SELECT value, key AS place FROM JSON_EACH(%s))"
+        place = "JSON_EXTRACT(given.value, '$[{}]')"
+        source = "(SELECT value, key AS place FROM JSON_EACH(%s)) given"
+    places = [place.format(n) for n in range(len(names) + 9)]
+    picked += [expression.format(*places) for expression in computed.values()]
     sql = (
         f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT {', '.join(picked)} "  # noqa: S608 - names of columns
         f"FROM {source} ORDER BY place RETURNING {quote('id')}"

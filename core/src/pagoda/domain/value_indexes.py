@@ -76,7 +76,7 @@ def has_index(attr: EntityAttr) -> bool:
     """Return whether PostgreSQL has an index of the attribute's values in their order, and can use it."""
     if connection.vendor != "postgresql" or not getattr(attr, "is_indexed", False):
         return False
-    return f"{_PREFIX}{attr.pk}" in _usable(int(monotonic() / _LOOK_SECONDS))
+    return _name(attr) in _usable(int(monotonic() / _LOOK_SECONDS))
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +102,12 @@ def _wanted() -> Iterator[tuple[str, str]]:
     attrs = EntityAttr.objects.active().filter(is_indexed=True, parent_entity__is_active=True)
     for attr in attrs.order_by("pk"):
         if has_key(attr.attr_type):
-            yield f"{_PREFIX}{attr.pk}", _columns(attr)
+            yield _name(attr), _columns(attr)
+
+
+def _name(attr: EntityAttr) -> str:
+    # With its type, as values of another one take another index.
+    return f"{_PREFIX}{attr.pk}_{attr.attr_type.type_name}"
 
 
 def _columns(attr: EntityAttr) -> str:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType, parse_type
+from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
@@ -173,12 +174,15 @@ def _read_spec(item: object, existing: Mapping[int, StoredAttr]) -> AttrSpec:
     if attr is None:
         _require_name_and_type(fields)
     _check_together(attr, fields, has_referral=bool(item.get("referral")))
+    referral = _referral(item["referral"]) if "referral" in item else None
+    if attr and fields.get("type", attr.attr_type) != attr.attr_type and not fields["type"] & AttrType.OBJECT:
+        referral = []  # whatever the former type pointed to
     return AttrSpec(
         id=attr.pk if attr else None,
         name=fields.get("name") or (attr.name if attr else ""),
         is_deleted=_boolean(item.get("is_deleted", False)),
         fields=fields,
-        referral=_referral(item["referral"]) if "referral" in item else None,
+        referral=referral,
     )
 
 
@@ -210,11 +214,10 @@ def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_refe
     """Check what holds between the fields, given and stored; normalise the default value."""
     attr_type = AttrType(fields.get("type", attr.attr_type if attr else 0))
     if attr is not None and attr_type != attr.attr_type:
-        names = f"{attr.attr_type.type_name} and can't become {attr_type.type_name}"
-        raise ValidationError(
-            f"The type of {attr.name!r} is {names}; remove the attribute and add another.",
-            code="type_fixed",
-        )
+        follow_type(attr.name, attr.attr_type, fields)
+        stored = fields.get("choices", attr.choices)
+        if fields.get("default_value", attr.default_value) == attr.default_value:  # left out, or sent back
+            fields["default_value"] = followed_default(attr.attr_type, attr_type, attr.default_value, stored)
     if has_referral and not attr_type & AttrType.OBJECT:
         raise ValidationError(
             f"'referral' is for types that point to entries, not for {attr_type.type_name}; leave it out.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -10,7 +11,10 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, Validatio
 
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.converting import FindTarget, conversion_fault, convert
 from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.incoming import noun_of
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.specs import (
     AttrSpec,
     check_names,
@@ -20,8 +24,10 @@ from pagoda_plugin_sdk.rules.specs import (
     taken_name,
     unknown_entity,
 )
-from pagoda_plugin_sdk.rules.state import Definition
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.value_types import as_json
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
+from pagoda_plugin_sdk.washing import shown
 
 
 class MemoryEntity:
@@ -151,6 +157,7 @@ class MemoryEntity:
 
     def _store(self, specs: Sequence[AttrSpec]) -> None:
         check_names({attr.id: attr for attr in self.active_attrs()}, specs, self.name)
+        converted = self._converted(specs)
         for spec in specs:
             if spec.id is None:
                 made: Any = self.host.models["EntityAttr"]
@@ -160,6 +167,62 @@ class MemoryEntity:
             attr.is_active = not spec.is_deleted
             vars(attr).update({} if spec.is_deleted else spec.fields)
             attr.targets = attr.targets if spec.referral is None else list(spec.referral)
+        for entry, attr_id, value in converted:
+            entry.stored[attr_id] = value
+        self.host.versions += len(converted)
+
+    def _converted(self, specs: Sequence[AttrSpec]) -> list[tuple[Any, int, Value]]:
+        """Return what values become whose attributes get another type, with entry and attribute.
+
+        Raises:
+            ValidationError: some can't be converted.
+        """
+        faults, converted = Faults(), []
+        retyped = {
+            spec.id: spec for spec in specs if spec.id and "type" in spec.fields and not spec.is_deleted
+        }
+        pairs = [(attr, retyped[attr.id]) for attr in self.active_attrs() if attr.id in retyped]
+        for attr, spec in pairs:
+            before = attr.definition(None)
+            after = replace(
+                before,
+                type=spec.fields["type"],
+                choices=tuple(spec.fields.get("choices", attr.choices)),
+            )
+            find = self._finder(attr.targets if spec.referral is None else spec.referral)
+            for entry in self.host.entries:
+                value = entry.state().value(before) if entry.schema is self else NOTHING
+                try:
+                    new = convert(value, before.type, after, find)
+                except ValueFault as fault:
+                    held = as_json(before, value, is_limited=False)
+                    told = conversion_fault((entry.name, entry.id), held, after.type, str(fault))
+                    faults.add(spec.name, told, "conversion")
+                else:
+                    converted += [(entry, attr.id, new)] if value.elements else []
+        faults.raise_if_any()
+        return converted
+
+    def _finder(self, referral: Sequence[Any]) -> FindTarget:
+        def find(definition: Definition, name: str) -> Link:
+            noun = noun_of(definition.type)
+            if noun == "entry" and not referral:
+                raise ValueFault(
+                    "a name tells an entry where 'referral' says of which entities; send it, too"
+                )
+            things = [each for each in self.host.targets if each._meta.verbose_name == noun]
+            if noun == "entry":
+                things = [each for each in self.host.entries if each.is_active and each.schema in referral]
+            found = [each for each in things if each.name == name]
+            if len(found) > 1:
+                raise ValueFault(f"there are {len(found)} entries named {shown(name)}; name the entity, too")
+            if not found:
+                raise ValueFault(
+                    f"there is no {noun} named {shown(name)}, or it is deleted; send an existing one"
+                )
+            return Link(target_id=found[0].pk, target=LinkTarget(id=found[0].pk, name=name))
+
+        return find
 
     def _refuse_taken(self, name: str) -> None:
         others = (entity for entity in self.host.entities if entity is not self and entity.is_active)

@@ -73,7 +73,7 @@ class NamedTargets:
 
         def find(definition: Definition, named: Named) -> Any:
             try:
-                return {"id": self._id(definition, named)}
+                return {"id": self.id_of(definition, named)}
             except ValueFault as fault:
                 faults.add_type(definition.name, f"Attribute {definition.name!r}: {fault}")
                 return None
@@ -82,7 +82,12 @@ class NamedTargets:
         faults.raise_if_any()
         return attrs
 
-    def _id(self, definition: Definition, named: Named) -> int:
+    def id_of(self, definition: Definition, named: Named) -> int:
+        """Return the id of a thing that was looked up.
+
+        Raises:
+            ValueFault: there is no such thing, or more than one.
+        """
         noun, (name, entity) = noun_of(definition.type), named
         found = self._found.get(noun, {})
         ids = [found[key] for pk in self._schemas(definition, entity) if (key := (pk, name)) in found]

@@ -31,6 +31,12 @@ class AttributeChanges:
         self._existing = existing
         self._targets = _find_entities(specs, user)
         self.specs = [spec for spec in specs if self._differs(spec)]
+        self.retyped = {
+            spec.id: existing[spec.id].attr_type
+            for spec in self.specs
+            if spec.id is not None and not spec.is_deleted and "type" in spec.fields
+        }
+        """The types that attributes have until they are stored, by id, of those that get another."""
 
     def check(self, entity_name: str) -> None:
         """Check the names that the attributes are going to have, and how many they are going to be.
@@ -82,8 +88,9 @@ class AttributeChanges:
         spec.fields = {key: value for key, value in spec.fields.items() if getattr(attr, key) != value}
         if spec.referral is not None:
             stored = attr.referral.all()
-            # What its sender can't see is not what they replace.
-            unseen = [target for target in stored if not vars(target)["is_seen"]]
+            # What its sender can't see is not what they replace, while it points to entries at all.
+            points = spec.fields.get("type", attr.type) & AttrType.OBJECT
+            unseen = [target for target in stored if points and not vars(target)["is_seen"]]
             self._targets |= {target.pk: target for target in unseen}
             spec.referral += unseen
             if {target.pk for target in self._entities(spec)} == {target.pk for target in stored}:

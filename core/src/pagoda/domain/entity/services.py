@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from pagoda.domain import changes
@@ -14,6 +16,8 @@ from pagoda.domain.access.checks import require, require_adding_entities, requir
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr, FormerState
+from pagoda.domain.entry.effects import Effect
+from pagoda.domain.entry.following import Following
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
@@ -68,16 +72,19 @@ def update_entity(
     note: str | None = None,
     default_permission: int | None = None,
     attrs: Sequence[Mapping[str, Any]] = (),  # Any: values differ by key
+    following: Following | None = None,
 ) -> Entity:
     """Change what is given (None keeps it) as one change of `user` and return `entity`.
 
     An item of `attrs` with ``id`` changes that attribute, with ``id`` and ``is_deleted`` removes it, without
     ``id`` adds one (see `create_entity`); the other attributes stay. What equals the stored is not written;
-    when nothing differs, nothing is told and no hook runs.
+    when nothing differs, nothing is told and no hook runs. Values follow a new ``type``, as `following` says:
+    without one, those of DOMAIN_MAX_CONVERTED entries at most.
 
     Raises:
         PermissionDenied: `user` has not Full on the entity, or on an attribute that differs.
-        ValidationError: keyed by field and attribute; nothing is stored.
+        ValidationError: keyed by field and attribute; nothing is stored. Of ``conversion`` are values that
+            can't follow a new type.
         HookRejected: a plugin refuses; nothing is stored.
     """
     given = {"name": name, "note": note, "default_permission": default_permission}
@@ -87,8 +94,30 @@ def update_entity(
         data |= _differing_attrs(entity, attrs, actor)
         if data:
             data = changes.send_changing(entity_change(entity, "update", actor, data, stored.name))
-            _store(entity, stored, data, actor)
+            _store(entity, stored, data, actor, following or Following())
     return entity
+
+
+def preview_update(
+    entity: Entity, user: Viewer | None, *, attrs: Sequence[Mapping[str, Any]]
+) -> tuple[list[Effect], bool]:
+    """Return what `update_entity` with these attributes would do to values, and whether all were looked at.
+
+    Nothing is written and nobody is told, but before-hooks run, as they have a say in it. Of more entries
+    than DOMAIN_MAX_CONVERTED the first ones are looked at.
+
+    Raises:
+        PermissionDenied, ValidationError, HookRejected: as `update_entity`, but for the values.
+    """
+    following = Following(is_preview=True)
+    with suppress(_Undone), changes.untold(), transaction.atomic():
+        update_entity(entity, user, attrs=attrs, following=following)
+        raise _Undone
+    return following.effects, following.is_whole
+
+
+class _Undone(Exception):
+    """What was tried is to be undone."""
 
 
 def add_attribute(entity: Entity, user: Viewer | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
@@ -226,7 +255,9 @@ def _differing_attrs(
     return {"attrs": items} if items else {}
 
 
-def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: Viewer | None) -> None:
+def _store(
+    entity: Entity, stored: Entity, data: Mapping[str, Any], user: Viewer | None, following: Following
+) -> None:
     sent = {key: value for key, value in data.items() if key != "attrs"}
     fields = read_fields(differing(stored, sent), exclude=entity.pk)
     existing = existing_attributes(entity, user)
@@ -235,7 +266,9 @@ def _store(entity: Entity, stored: Entity, data: Mapping[str, Any], user: Viewer
     if not fields and not attributes.specs:
         return
     stamp = updated_stamp(bool(fields) or attributes.are_open())
+    following.start(entity, existing, attributes.specs)
     told = attributes.store(entity, user)
+    following.end(entity, user)
     for key, value in fields.items():
         setattr(entity, key, value)
     change = entity_change(

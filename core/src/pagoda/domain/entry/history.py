@@ -10,12 +10,18 @@ from django.db.models import Prefetch, QuerySet
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry.converting import FindByName
 from pagoda.domain.entry.models import AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.past import as_of, existing_at
+from pagoda.domain.entry.reading import definition_of
 from pagoda.domain.entry.updating import update_entry
 from pagoda.domain.user.permissions import Viewer
-from pagoda_plugin_sdk.rules.state import Link, LinkTarget
-from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES, attrinfo_of, items_of
+from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.converting import convert
+from pagoda_plugin_sdk.rules.faults import AttributeTypeError
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.state import EntryState, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES, as_json, attrinfo_of, from_storage, items_of
 
 _LINKS: Final = "shown_references"
 """Where a version keeps its references, loaded without the entries that the user may not read."""
@@ -41,7 +47,7 @@ def versions_of(entry: Entry, user: Viewer | None) -> QuerySet[AttributeValue]:
 
 def value_of(version: AttributeValue) -> Any:  # Any: a JSON value of the attribute's type
     """Return the value of one of `versions_of`, in the form in which an entry shows it and takes it back."""
-    attr_type = version.parent_attr.schema.attr_type
+    attr_type = version.attr_type
     if attr_type.is_reference:
         show = VALUE_TYPES[attr_type.element].as_json
         links = [_link(reference) for reference in getattr(version, _LINKS)]
@@ -71,7 +77,10 @@ def revert_value(entry: Entry, user: Viewer | None, version_id: int) -> Entry:
     if not attr.is_active:
         message = f"Version {version_id} is of attribute {attr.name!r}, which was removed from the entity."
         raise ValidationError({"version": ValidationError(message, code="removed")})
-    return update_entry(entry, user, attrs=[{"id": attr.pk, "value": value_of(version)}])
+    value = value_of(version)
+    if version.former_type is not None:
+        value = _converted(attr, version.attr_type, _elements(version), user)
+    return update_entry(entry, user, attrs=[{"id": attr.pk, "value": value}])
 
 
 def revert_entry(entry: Entry, user: Viewer | None, at: datetime) -> Entry:
@@ -89,13 +98,50 @@ def revert_entry(entry: Entry, user: Viewer | None, at: datetime) -> Entry:
         raise ValidationError({"at": ValidationError(message, code="absent")})
     state = as_of([was], at, user)[was.pk]
     shown = attrinfo_of(state) if user else items_of(state)
-    kept = set(
+    kept = (
         EntityAttr.objects.active()
-        .filter(parent_entity=entry.schema_id, pk__in=[each["id"] for each in shown])
-        .values_list("pk", flat=True)
+        .filter(parent_entity=entry.schema_id)
+        .in_bulk([each["id"] for each in shown])
     )
-    attrs = [{"id": each["id"], "value": each["value"]} for each in shown if each["id"] in kept]
+    attrs = [
+        {"id": each["id"], "value": _value_now(kept[each["id"]], state, each["value"], user)}
+        for each in shown
+        if each["id"] in kept
+    ]
     return update_entry(entry, user, name=was.name, note=was.note, attrs=attrs)
+
+
+def _value_now(attr: EntityAttr, state: EntryState, shown: Any, user: Viewer | None) -> Any:
+    """Return what was shown of an attribute as it takes it now, whatever its type was then. Any: JSON."""
+    then = state.definition(attr.pk)
+    return shown if then.type == attr.attr_type else _converted(attr, then.type, state.value(then), user)
+
+
+def _converted(attr: EntityAttr, before: AttrType, value: Value, user: Viewer | None) -> Any:  # Any: JSON
+    """Return a value of a former type as the attribute takes it now.
+
+    Raises:
+        ValidationError: it can't be.
+    """
+    after = definition_of(attr)
+    find = FindByName(after, user)
+    find.look_up([value])
+    try:
+        found = convert(value, before, after, find)
+    except ValueFault as fault:
+        message = (
+            f"Attribute {attr.name!r} was {before.type_name} then, and this value of it can't become "
+            f"{after.type.type_name}: {fault}."
+        )
+        raise AttributeTypeError({attr.name: ValidationError(message, code="type")}) from fault
+    return as_json(after, found, is_limited=True)
+
+
+def _elements(version: AttributeValue) -> Value:
+    """Return the value of one of `versions_of`, without what the user may not see."""
+    if version.attr_type.is_reference:
+        return Value(tuple(link for each in getattr(version, _LINKS) if (link := _link(each)) != Link()))
+    return from_storage(version.attr_type, version.value)
 
 
 def _link(reference: AttributeReference) -> Link:

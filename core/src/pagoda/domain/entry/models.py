@@ -19,6 +19,7 @@ from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level, reader
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import EntryState
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
@@ -218,6 +219,8 @@ class AttributeValue(StampedModel):
         max_length=100, default="", db_default="", editable=False
     )  # whose code wrote it
     job_id = models.BigIntegerField(null=True, editable=False)  # in which job
+    # The type that the attribute had until it got another one; None: it has this one still.
+    former_type = models.PositiveIntegerField(null=True, editable=False)
 
     objects = StampedQuerySet["AttributeValue"].as_manager()
 
@@ -238,6 +241,11 @@ class AttributeValue(StampedModel):
 
     def __str__(self) -> str:
         return f"{self.parent_attr}: {self.value!r}"
+
+    @property
+    def attr_type(self) -> AttrType:
+        """The type of the value, which the attribute has or had."""
+        return AttrType(self.former_type or self.parent_attr.schema.type)
 
 
 class AttributeReference(BoundModel):

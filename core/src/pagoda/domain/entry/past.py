@@ -50,7 +50,8 @@ def as_of(entries: Sequence[Entry], at: datetime, viewer: Viewer | None) -> dict
         was = former.get(vars(entry)["former_id"], entry)
         entry.name, entry.note, entry.is_active = was.name, was.note, was.is_active
     definitions = _definitions({entry.schema_id for entry in entries}, at, viewer)
-    current = from_history([entry.pk for entry in entries], at)
+    types = {each.id: each.type for of_entity in definitions.values() for each in of_entity}
+    current = from_history([entry.pk for entry in entries], at, types)
     wanted = {link for each in entries for link in links_in(definitions[each.schema_id], current[each.pk])}
     lookups = Lookups(viewer)
     lookups.look_up(wanted)

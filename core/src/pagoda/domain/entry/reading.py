@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import batched
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from django.db.models import BigIntegerField, F, Max, QuerySet
@@ -204,6 +205,10 @@ def _states(
     rows: Mapping[int, _Row], lookups: Lookups, viewer: Viewer | None, given: Iterable[object] = ()
 ) -> dict[int, EntryState]:
     definitions = definitions_of({row.entity: row.version for row in rows.values()})
+    late = [pk for pk, row in rows.items() if (row.entity, row.version) not in _kept]
+    if late:
+        rows = {**rows, **_read_again(rows, late)}
+        definitions = definitions_of({row.entity: row.version for row in rows.values()})
     unconverted = [pk for pk, row in rows.items() if row.current is None]
     history = from_history(unconverted) if unconverted else {}
     current = {pk: history[pk] if row.current is None else row.current for pk, row in rows.items()}
@@ -220,6 +225,13 @@ def _states(
         )
         for pk, row in rows.items()
     }
+
+
+def _read_again(rows: Mapping[int, _Row], late: Sequence[int]) -> dict[int, _Row]:
+    """Return rows whose attributes are newer than they are: one may have got another type in between."""
+    stored = Entry.objects.filter(pk__in=late).order_by()
+    found = stored.values_list("pk", "schema__attrs_version", "current_values")
+    return {pk: rows[pk]._replace(version=version, current=current) for pk, version, current in found}
 
 
 def _seen(
@@ -292,8 +304,16 @@ def definition_of(attr: EntityAttr) -> Definition:
     )
 
 
-def from_history(entry_ids: Iterable[int], at: datetime | None = None) -> dict[int, Current]:
-    """Return what the history says the values of entries are, or were `at` a time, by id, in one query."""
+def from_history(
+    entry_ids: Iterable[int],
+    at: datetime | None = None,
+    types: Mapping[int, AttrType] = MappingProxyType({}),
+) -> dict[int, Current]:
+    """Return what the history says the values of entries are, or were `at` a time, by id, in one query.
+
+    `types` are those that attributes had then, where they may have been others than now: a value of another
+    type, as clocks differ, is left out.
+    """
     ids = list(entry_ids)
     versions = AttributeValue.objects.active().filter(parent_entry__in=ids, parent_attr__is_active=True)
     if at is None:
@@ -304,7 +324,7 @@ def from_history(entry_ids: Iterable[int], at: datetime | None = None) -> dict[i
     rows = latest.order_by("references__ordinal").values_list(
         "parent_entry_id",
         "parent_attr__schema_id",
-        "parent_attr__schema__type",
+        Coalesce("former_type", "parent_attr__schema__type"),
         "value",
         "references__id",
         "references__name",
@@ -313,6 +333,8 @@ def from_history(entry_ids: Iterable[int], at: datetime | None = None) -> dict[i
     values: dict[int, dict[tuple[int, AttrType], Any]] = {pk: {} for pk in ids}
     for entry_id, attr_id, attr_type, value, link_id, name, target_id in rows:
         of_entry, key = values[entry_id], (attr_id, AttrType(attr_type))
+        if types.get(attr_id, key[1]) != key[1]:
+            continue
         if key[1].is_reference:
             links = of_entry.setdefault(key, [])
             if link_id is not None:

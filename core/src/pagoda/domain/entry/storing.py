@@ -14,8 +14,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import connection
-from django.db.models import BooleanField, F, Func, JSONField
-from django.db.models.expressions import Combinable
+from django.db.models import BooleanField, F, Func
 from django.utils import timezone
 
 from pagoda.domain.acting import acting_through
@@ -99,6 +98,10 @@ def _add_attributes(
     return {key[:2]: pk for key, pk in zip(keys, ids, strict=True)}
 
 
+# Null, which the column refuses, where the attribute got another type since the writer read it: a clash.
+_IS_OF_TYPE: Final = "(SELECT TRUE FROM entity_entityattr s WHERE s.id = {3} AND s.type = {4})"
+
+
 def _add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
     """Store values as the latest versions of attributes that have none."""
     rows = [
@@ -106,11 +109,15 @@ def _add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
             each.attribute_id,
             each.entry_id,
             None if each.definition.type.is_reference else json.dumps(each.current),
+            each.definition.id,
+            each.definition.type,
         )
         for each in versions
     ]
     alike = _stamps(maker) | {"is_latest": True, "is_in_entry": True} | acting_through()
-    ids = insert_rows(AttributeValue, alike, ("parent_attr", "parent_entry", "value"), rows)
+    del alike["is_active"]
+    own = ("parent_attr", "parent_entry", "value")
+    ids = insert_rows(AttributeValue, alike, own, rows, {"is_active": _IS_OF_TYPE})
     references = []
     for version, pk in zip(versions, ids, strict=True):
         for ordinal, link in enumerate(version.value.links):
@@ -171,11 +178,12 @@ def replace_versions(changed: Sequence[NewValues], maker: User | None) -> None:
             _add_versions(versions, maker)
 
 
-# In one statement. What is added reads what is superseded, as an attribute has one latest version.
+# In one statement. What is added reads what is superseded, as an attribute has one latest version, and is
+# refused where the attribute got another type since the writer read it.
 _WRITE: Final = """
 WITH given AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%s::jsonb)
-    AS given(entry bigint, attr bigint, name text, value jsonb, is_set boolean, links jsonb)),
+    AS given(entry bigint, attr bigint, name text, type integer, value jsonb, is_set boolean, links jsonb)),
 known AS MATERIALIZED (
   SELECT a.id, a.parent_entry_id, a.schema_id, a.is_active FROM entry_attribute a
   JOIN given ON a.parent_entry_id = given.entry AND a.schema_id = given.attr),
@@ -193,8 +201,10 @@ attributes AS (
 added AS (
   INSERT INTO entry_attributevalue (is_active, created_time, created_user_id, parent_attr_id, parent_entry_id,
     value, is_latest, is_in_entry, plugin, job_id)
-  SELECT TRUE, %s, %s::bigint, attributes.id, entry, value, TRUE, TRUE, %s, %s::bigint
+  SELECT NULLIF(kind.type = given.type, FALSE), %s, %s::bigint, attributes.id, entry, value, TRUE, TRUE,
+    %s, %s::bigint
   FROM given JOIN attributes ON parent_entry_id = entry AND schema_id = attr
+  JOIN entity_entityattr kind ON kind.id = attr
   LEFT JOIN superseded ON superseded.parent_attr_id = attributes.id
   WHERE is_set
   RETURNING id, parent_attr_id)
@@ -214,6 +224,7 @@ def _write(rows: Sequence[tuple[Entry, Definition, Value, Any]], maker: User | N
             "entry": entry.pk,
             "attr": each.id,
             "name": each.name,
+            "type": each.type,
             "value": None if each.type.is_reference else current,
             "is_set": bool(value.elements) or not of_new,
             "links": [
@@ -347,14 +358,6 @@ def _links(attr_type: AttrType, stored: Any) -> Iterator[Link]:
             yield Link(target_id=element)
 
 
-def merged(current: Current) -> Combinable:
-    """Return the expression of the column with these values in place of the former; null stays null.
-
-    The database merges, as somebody else may have changed other values since they were read.
-    """
-    return _Merged(F("current_values"), current)
-
-
 class HoldsOneOf(Func):
     """Whether an entry's current value of an attribute, by its id, is one of some plain values."""
 
@@ -377,24 +380,3 @@ class HoldsOneOf(Func):
         column, params = compiler.compile(self.get_source_expressions()[0])
         sql = f"JSON_EXTRACT({column}, %s) IN (SELECT value FROM JSON_EACH(%s))"  # noqa: S608 - a column
         return sql, (*params, f'$."{self._key}"', self._values)
-
-
-class _Merged(Func):
-    output_field = JSONField()
-
-    def __init__(self, column: Combinable, current: Current) -> None:
-        super().__init__(column)
-        self._current = current
-
-    # Any below: what a template of Func would use
-
-    def as_postgresql(
-        self, compiler: SQLCompiler, *_args: Any, **_context: Any
-    ) -> tuple[str, tuple[Any, ...]]:
-        column, params = compiler.compile(self.get_source_expressions()[0])
-        return f"({column} || %s::jsonb)", (*params, json.dumps(self._current))
-
-    def as_sqlite(self, compiler: SQLCompiler, *_args: Any, **_context: Any) -> tuple[str, tuple[Any, ...]]:
-        sql, params = compiler.compile(self.get_source_expressions()[0])
-        pairs = [part for key, value in self._current.items() for part in (f'$."{key}"', json.dumps(value))]
-        return f"JSON_SET({sql}{', %s, JSON(%s)' * len(self._current)})", (*params, *pairs)

@@ -14,9 +14,10 @@ from pagoda.domain.access.checks import require_attributes, require_level
 from pagoda.domain.changes import Change
 from pagoda.domain.entry.creating import WriteOutcome
 from pagoda.domain.entry.lookups import BATCH_SIZE, Lookups
+from pagoda.domain.entry.merging import merged
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_for_update, read_state
-from pagoda.domain.entry.storing import Current, NewValues, current_of, merged, replace_versions
+from pagoda.domain.entry.storing import Current, NewValues, current_of, replace_versions
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person

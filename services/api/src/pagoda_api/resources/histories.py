@@ -109,7 +109,11 @@ def _shown(items: Iterable[HistoryItem]) -> list[dict[str, Any]]:
             "id": item.version.pk if item.version else None,
             "kind": item.kind,
             "attr": item.attr
-            and {"id": item.attr.pk, "name": item.attr.name, "type": item.attr.attr_type.type_name},
+            and {
+                "id": item.attr.pk,
+                "name": item.attr.name,
+                "type": (item.version or item.attr).attr_type.type_name,
+            },
             "value": item.value,
             "is_latest": item.version is not None and item.version.is_latest,
             "changes": {name: {"old": was, "new": now} for name, (was, now) in item.changes.items()},
