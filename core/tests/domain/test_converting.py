@@ -313,7 +313,7 @@ def test_more_entries_than_one_request_converts_are_for_a_job(settings: Any) -> 
     effects, is_whole = preview_update(thing.entity, None, attrs=[{"id": thing.attr.pk, "type": "number"}])
     assert ([each.entries for each in effects], is_whole) == ([2], False)
     services.update_entry(thing.entries[2], None, attrs={"value": "3"})
-    following = Following(most=10, progress=lambda done, part: seen.append((done, part)))
+    following = Following(is_bounded=False, progress=lambda done, part: seen.append((done, part)))
     update_entity(thing.entity, None, attrs=[{"id": thing.attr.pk, "type": "number"}], following=following)
 
     assert thing.values() == [1, 2, 3]

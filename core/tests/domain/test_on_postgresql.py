@@ -12,7 +12,10 @@ import pytest
 
 from tools.servers import PostgresServer, missing_programs
 
-STORIES = ("current_values", "query_budget", "value_expressions", "value_indexes", "bulk", "value_machine")
+STORIES = (
+    *("current_values", "query_budget", "value_expressions", "value_indexes", "bulk", "value_machine"),
+    "converting",
+)
 FILES = ("importing", "round_trip", "cancelling")
 
 

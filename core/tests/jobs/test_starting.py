@@ -96,7 +96,11 @@ def test_core_operations_are_registered_and_hidden() -> None:
     specs = {spec.number: spec for spec in operations.all_specs()}
 
     assert {JobOperation.PURGE_JOBS, JobOperation.RUN_DEFERRED_HOOK} <= specs.keys()
-    asked_for_by_people = {JobOperation.EXPORT_ENTRIES, JobOperation.IMPORT_ENTRIES}
+    asked_for_by_people = {
+        JobOperation.EXPORT_ENTRIES,
+        JobOperation.IMPORT_ENTRIES,
+        JobOperation.CONVERT_VALUES,
+    }
     assert {number for number in JobOperation if not specs[number].is_hidden} == asked_for_by_people
     assert set(JobOperation) <= set(operations.core_operations.specs)
 

@@ -38,6 +38,7 @@ class JobOperation(enum.IntEnum):
 
     EXPORT_ENTRIES = 10  # writes entries and their schema to a file, which the job carries
     IMPORT_ENTRIES = 11  # makes entries of a file that the job carries
+    CONVERT_VALUES = 12  # changes attributes of an entity, and converts their values
     INDEX_VALUES = 20  # makes and drops the indexes of attributes that are marked `is_indexed`
     PURGE_JOBS = 90  # removes finished jobs past their retention
     RUN_DEFERRED_HOOK = 91  # runs one deferred hook handler, on the plugin's queue

@@ -70,6 +70,8 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/entities/{id}/history/",
         "GET /api/v2/entities/{id}/removed-attributes/",
         "POST /api/v2/entities/{id}/restore-attribute/",
+        "POST /api/v2/entities/{id}/preview/",
+        "POST /api/v2/entities/{id}/convert/",
         "GET /api/v2/entries/{id}/references/",
         "GET /api/v2/entries/{id}/graph/",
         "POST /api/v2/search/",

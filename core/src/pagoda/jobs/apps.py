@@ -35,6 +35,7 @@ class JobConfig(AppConfig):
         access.bind()
         models.Job.services = cast("models.JobServices", running.Hosted(interface))
         import_module("pagoda.jobs.core_tasks")  # registers the host's operations
+        import_module("pagoda.jobs.schema_tasks")
         PluginTaskRegistry.validate_all(known_plugins=plugin_host.known_plugin_names())
         operations.load_custom_tasks()
         runtime.start(starting.make_app(), registry_digest=plugin_host.registry_digest())

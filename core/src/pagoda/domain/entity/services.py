@@ -16,7 +16,7 @@ from pagoda.domain.access.checks import require, require_adding_entities, requir
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr, FormerState
-from pagoda.domain.entry.effects import Effect
+from pagoda.domain.entry.effects import ValueEffect
 from pagoda.domain.entry.following import Following
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
@@ -100,7 +100,7 @@ def update_entity(
 
 def preview_update(
     entity: Entity, user: Viewer | None, *, attrs: Sequence[Mapping[str, Any]]
-) -> tuple[list[Effect], bool]:
+) -> tuple[list[ValueEffect], bool]:
     """Return what `update_entity` with these attributes would do to values, and whether all were looked at.
 
     Nothing is written and nobody is told, but before-hooks run, as they have a say in it. Of more entries
@@ -110,13 +110,13 @@ def preview_update(
         PermissionDenied, ValidationError, HookRejected: as `update_entity`, but for the values.
     """
     following = Following(is_preview=True)
-    with suppress(_Undone), changes.untold(), transaction.atomic():
+    with suppress(_PreviewDone), changes.untold(), transaction.atomic():
         update_entity(entity, user, attrs=attrs, following=following)
-        raise _Undone
+        raise _PreviewDone
     return following.effects, following.is_whole
 
 
-class _Undone(Exception):
+class _PreviewDone(Exception):
     """What was tried is to be undone."""
 
 

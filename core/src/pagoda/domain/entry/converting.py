@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from pagoda.domain.bulk.references import NamedTargets
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entry.effects import Effect, refuse_faults
+from pagoda.domain.entry.effects import ValueEffect, refuse_faults
 from pagoda.domain.entry.lookups import Lookups, level_on
 from pagoda.domain.entry.merging import merge
 from pagoda.domain.entry.models import AttributeValue, Entry
@@ -70,13 +70,13 @@ def lock_for_conversion(entity: Entity) -> None:
     Entity.objects.select_for_update().get(pk=entity.pk)
 
 
-def refuse_many(entity: Entity, name: str, most: int | None) -> None:
+def refuse_many(entity: Entity, name: str) -> None:
     """Refuse to convert the values of more entries than one request should.
 
     Raises:
         ValidationError: keyed by the attribute; it names the job that does it.
     """
-    limit = settings.PAGODA.domain_max_converted if most is None else most
+    limit = settings.PAGODA.domain_max_converted
     if Entry.objects.filter(schema=entity)[: limit + 1].count() > limit:
         message = (
             f"The entity has more than {limit:,} entries, whose values one request does not convert; send "
@@ -87,7 +87,7 @@ def refuse_many(entity: Entity, name: str, most: int | None) -> None:
 
 
 def convert_values(
-    entity: Entity, user: Viewer | None, effects: Sequence[Effect], progress: Progress | None = None
+    entity: Entity, user: Viewer | None, effects: Sequence[ValueEffect], progress: Progress | None = None
 ) -> None:
     """Convert the values of attributes whose new types are stored already, and count them in `effects`.
 
@@ -152,7 +152,7 @@ def values_of(definition: Definition, rows: Sequence[EntryRow], user: Viewer | N
     return {pk: value for pk, value in found.items() if value.elements}
 
 
-def judge_conversion(effect: Effect, rows: Sequence[EntryRow], user: Viewer | None) -> dict[int, Value]:
+def judge_conversion(effect: ValueEffect, rows: Sequence[EntryRow], user: Viewer | None) -> dict[int, Value]:
     """Return what the values of entries become, by entry, and note it; those that can't be are left out."""
     values = values_of(effect.before, rows, user)
     find = FindByName(effect.after, user)

@@ -28,7 +28,7 @@ class Touched:
 
 
 @dataclass(slots=True, kw_only=True)
-class Effect:
+class ValueEffect:
     """What one change of an attribute does to the values that somebody may see.
 
     Of a `type` each fault refuses the change. Values that the others have faults of stay as they are.
@@ -80,7 +80,7 @@ def _told(each: Touched) -> dict[str, Any]:
     }
 
 
-def refuse_faults(effects: list[Effect]) -> None:
+def refuse_faults(effects: list[ValueEffect]) -> None:
     """Refuse changes of types that values can't follow.
 
     Raises:

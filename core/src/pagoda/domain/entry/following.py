@@ -19,7 +19,7 @@ from pagoda.domain.entry.converting import (
     refuse_many,
     values_of,
 )
-from pagoda.domain.entry.effects import ChangeKind, Effect
+from pagoda.domain.entry.effects import ChangeKind, ValueEffect
 from pagoda.domain.entry.reading import definition_of
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.specs import AttrSpec
@@ -30,12 +30,12 @@ class Following:
     """What becomes of values in one change of an entity's attributes."""
 
     def __init__(
-        self, *, most: int | None = None, progress: Progress | None = None, is_preview: bool = False
+        self, *, is_bounded: bool = True, progress: Progress | None = None, is_preview: bool = False
     ) -> None:
-        """Convert those of `most` entries at most, None: of DOMAIN_MAX_CONVERTED."""
-        self.effects: list[Effect] = []
+        """Convert those of DOMAIN_MAX_CONVERTED entries at most, if it `is_bounded`."""
+        self.effects: list[ValueEffect] = []
         self.is_whole = True  # whether a preview has looked at all entries
-        self._most = most
+        self._is_bounded = is_bounded
         self._progress = progress
         self._is_preview = is_preview
         self._before: list[tuple[EntityAttr, Definition, AttrSpec]] = []
@@ -54,7 +54,8 @@ class Following:
         retyped = [spec.name for _, _, spec in self._before if _is_retyped(spec)]
         if retyped and not self._is_preview:
             lock_for_conversion(entity)
-            refuse_many(entity, retyped[0], self._most)
+            if self._is_bounded:
+                refuse_many(entity, retyped[0])
 
     def end(self, entity: Entity, user: Viewer | None) -> None:
         """Have the values follow, or look what would become of them.
@@ -63,7 +64,7 @@ class Following:
             ValidationError: some can't; what was stored is to be undone.
         """
         of_all = [
-            Effect(before=before, after=definition_of(attr), change=change)
+            ValueEffect(before=before, after=definition_of(attr), change=change)
             for attr, before, spec in self._before
             for change in _changes(before, attr, spec)
         ]
@@ -106,7 +107,7 @@ def _changes(before: Definition, attr: EntityAttr, spec: AttrSpec) -> Iterator[C
         yield "is_mandatory"
 
 
-def _judge(effect: Effect, rows: Sequence[EntryRow], user: Viewer | None) -> None:
+def _judge(effect: ValueEffect, rows: Sequence[EntryRow], user: Viewer | None) -> None:
     if effect.change == "type":
         judge_conversion(effect, rows, user)
         return
@@ -119,7 +120,7 @@ def _judge(effect: Effect, rows: Sequence[EntryRow], user: Viewer | None) -> Non
             effect.note((row.pk, row.name), value, becomes, _fault(effect, value, allowed))
 
 
-def _fault(effect: Effect, value: Value, allowed: set[int]) -> str:
+def _fault(effect: ValueEffect, value: Value, allowed: set[int]) -> str:
     """Return what is wrong with a value by the new rules, though it stays."""
     match effect.change:
         case "is_mandatory":

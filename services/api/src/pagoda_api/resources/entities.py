@@ -19,6 +19,7 @@ from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.permissions import viewer
 from pagoda.hooks.bridge import filter_entity_attrs
+from pagoda.jobs.schema_tasks import submit_conversion
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
@@ -33,6 +34,8 @@ from pagoda_api.fields import (
 from pagoda_api.pagination import PagePagination
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import HistorySerializer, history_page
+from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
+from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.washing import shown
@@ -119,6 +122,13 @@ class EntityCreateSerializer(EntityUpdateSerializer):
     """A new entity."""
 
     name = UncheckedText()
+
+
+class AttributesSerializer(EntityUpdateSerializer):
+    """What is to change of the attributes alone."""
+
+    name = note = default_permission = None  # type: ignore[assignment]  # DRF's way to leave a field out
+    attrs = UncheckedObjects(help_text="As in a PATCH of the entity.")
 
 
 class RemovedAttributeSerializer(serializers.Serializer[Any]):
@@ -233,6 +243,25 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         entity = self._entity(pk)
         attr_id = checked(RestoreAttributeSerializer(data=request.data))["attr"]
         return self._shown(services.restore_attribute(entity, actor(request), attr_id))
+
+    @extend_schema(request=AttributesSerializer, responses=PreviewSerializer)
+    @action(detail=True, methods=["post"])
+    def preview(self, request: Request, pk: str) -> Response:
+        """Tell what a change of attributes would do to values; nothing is written."""
+        entity = self._entity(pk)
+        attrs = checked(AttributesSerializer(data=request.data))["attrs"]
+        effects, is_whole = services.preview_update(entity, actor(request), attrs=attrs)
+        return Response(show_preview(effects, is_whole=is_whole))
+
+    @extend_schema(request=AttributesSerializer, responses={202: JobDetailSerializer})
+    @action(detail=True, methods=["post"])
+    @guarded
+    def convert(self, request: Request, pk: str) -> Response:
+        """Have a job change attributes and convert their values, however many there are: all, or none."""
+        entity, user = self._entity(pk), job_user(request)
+        attrs = checked(AttributesSerializer(data=request.data))["attrs"]
+        job = submit_conversion(user, entity, attrs)
+        return Response(show_job_in_detail(job, user), status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=HistorySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)

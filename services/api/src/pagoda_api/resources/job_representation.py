@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from rest_framework import serializers
+from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
+from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.access import may_control, may_read_output, may_read_target
 from pagoda.jobs.models import Job
@@ -171,3 +174,14 @@ def _flower_url(job: Job) -> str | None:
     if not flower or not job.task_id:
         return None
     return f"{flower.rstrip('/')}/task/{quote(job.task_id)}"
+
+
+def job_user(request: Request) -> User:
+    """Return whose rights a job has that a request asks for.
+
+    Raises:
+        PermissionDenied: nobody is logged in.
+    """
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Log in first: the job has the rights of its user.")
+    return request.user

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any, cast
 
-from django.core.exceptions import PermissionDenied
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,11 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pagoda.domain.user.models import User
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions
 from pagoda.transfer.tasks import submit_export, submit_import
-from pagoda_api.resources.job_representation import JobDetailSerializer, show_job_in_detail
+from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.strict import StrictSerializer, checked
 
 MOST_ENTITIES = 1_000
@@ -68,7 +66,7 @@ class ExportView(APIView):
     def post(self, request: Request) -> Response:
         """Have a job write entries with their schema to a file, as the user sees them; the job carries it."""
         data = checked(ExportSerializer(data=request.data))
-        user = _user(request)
+        user = job_user(request)
         job = submit_export(user, file_format=data["file_format"], entities=data["entities"])
         return Response(show_job_in_detail(job, user), status=202)
 
@@ -94,12 +92,6 @@ class ImportView(APIView):
             is_skipping=data["skip"],
             is_preview=data["preview"],
         )
-        user, content = _user(request), cast("bytes", request.data)  # an empty body is no bytes
+        user, content = job_user(request), cast("bytes", request.data)  # an empty body is no bytes
         job = submit_import(user, content or b"", options)
         return Response(show_job_in_detail(job, user), status=202)
-
-
-def _user(request: Request) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied("Log in first: the job has the rights of its user.")
-    return request.user
