@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -36,6 +37,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         pytest.skip(NO_CHROMIUM)
     with stage(tmp_path_factory.mktemp("browser"), ENVIRON) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def evil() -> str:
+    """What the plugin `rogue` says: markup, quotes, and characters that turn the direction of writing."""
+    made = ast.parse((PLUGINS / "rogue" / "rogue.py").read_text()).body
+    [text] = [
+        each.value for each in made if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "EVIL"
+    ]
+    return str(ast.literal_eval(text))
 
 
 @pytest.fixture

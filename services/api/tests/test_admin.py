@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import ProtectedError, RestrictedError
@@ -13,8 +15,12 @@ from django.urls import reverse
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.user.models import Role, User
+from pagoda.domain.user.models import ApiToken, Role, User
+from pagoda.fencing.models import Breaker
 from pagoda.hooks.runtime import manager
+from pagoda.jobs.models import Job
+from pagoda_api.admin.operating import ForSuperusers
+from pagoda_api.admin.refusing import CONSOLE_PAGES
 from pagoda_api.problems import handle_exception
 from pagoda_plugin_sdk.exceptions import HookRejected
 
@@ -67,6 +73,56 @@ def test_pages_of_all_models_open(browser: Client, make_entity: Any, make_entry:
     pages += [reverse("admin:user_user_changelist"), reverse("admin:job_job_changelist")]
 
     assert [browser.get(page).status_code for page in pages] == [200] * len(pages)
+
+
+def test_every_row_leads_to_its_page_in_the_console(
+    browser: Client, root: Any, make_entity: Any, make_entry: Any
+) -> None:
+    entry = make_entry(make_entity("Host"), "web")
+    token, _ = ApiToken.issue(root, "laptop", None)
+    group, role = Group.objects.create(name="g"), Role.objects.create(name="r")
+    numbers = dict.fromkeys(("since", "window", "calls", "failures", "retry_at", "version"), 0)
+    breaker = Breaker.objects.create(plugin="moody", surface="hooks", status="open", streaks={}, **numbers)
+    limits = {"soft_limit_seconds": 1, "hard_limit_seconds": 2}
+    job = Job.objects.create(operation=92, operation_name="canary", target_type=1, user=root, **limits)
+    pages = {
+        entry: reverse("console-entry", args=[entry.pk]),
+        entry.schema: reverse("console-entity", args=[entry.schema_id]),
+        job: reverse("console-job", args=[job.pk]),
+        root: reverse("console-account", args=["user", root.pk]),
+        group: reverse("console-account", args=["group", group.pk]),
+        role: reverse("console-account", args=["role", role.pk]),
+        token: reverse("console-account", args=["user", root.pk]),
+        breaker: reverse("console-plugin", args=["moody"]),
+    }
+    assert {type(each) for each in pages} == set(CONSOLE_PAGES)
+    for row, page in pages.items():
+        for where in (url(row, "change"), url(type(row), "changelist")):
+            assert f'href="{page}"' in shown(browser.get(where)), where
+
+
+def test_tables_of_the_host_are_for_superusers_to_look_at(browser: Client, make_user: Any) -> None:
+    tables = [model for model, page in admin.site._registry.items() if isinstance(page, ForSuperusers)]
+    assert len(tables) == 4
+    staff = make_user("mary")
+    staff.is_staff = True
+    staff.save()
+    staff.user_permissions.set(Permission.objects.all())
+    theirs = Client()
+    theirs.force_login(staff)
+    for table in tables:
+        assert browser.get(url(table, "changelist")).status_code == 200, table
+        assert browser.get(url(table, "add")).status_code == 403, table
+        assert theirs.get(url(table, "changelist")).status_code == 403, table
+
+
+def test_it_bears_the_name_of_the_host_and_files_of_its_own(browser: Client) -> None:
+    text = shown(browser.get("/admin/"))
+    assert "Pagoda" in text
+    assert "Django administration" not in text
+    assert re.findall(r"<script(?![^>]* src=\"/static/)", text) == []
+    assert re.findall(r"(?:src|href)=\"(?:https?:)?//", text) == []
+    assert "script-src 'self' 'unsafe-eval'" in browser.get("/admin/")["Content-Security-Policy"]
 
 
 def test_what_is_written_there_runs_hooks_as_the_user(browser: Client, root: Any) -> None:
@@ -138,8 +194,6 @@ def test_refusal_of_a_plugin_is_shown_and_stores_nothing(
 
 
 def test_jobs_are_to_look_at(browser: Client) -> None:
-    from pagoda.jobs.models import Job
-
     assert browser.get(url(Job, "changelist")).status_code == 200
     assert browser.get(url(Job, "add")).status_code == 403
 

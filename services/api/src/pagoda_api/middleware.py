@@ -129,6 +129,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+ADMIN_PATH = "/admin/"
+ADMIN_SCRIPTS = "; script-src 'self' 'unsafe-eval'"
+"""Unfold uses Alpine.js, which makes functions of attributes; scripts inside of a page stay forbidden."""
 
 
 class ContentSecurityPolicyMiddleware:
@@ -146,7 +149,8 @@ class ContentSecurityPolicyMiddleware:
         if not settings.DEBUG:
             # Forms there lead to an OpenID provider, by a redirection that browsers hold against this, too
             forms = "" if request.path_info.startswith("/accounts/") else "; form-action 'self'"
-            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY + forms)
+            scripts = ADMIN_SCRIPTS if request.path_info.startswith(ADMIN_PATH) else ""
+            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY + scripts + forms)
         return response
 
 

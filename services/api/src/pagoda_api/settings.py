@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
 from pagoda.config.django import build
 from pagoda.config.loading import load_settings
 from pagoda.config.oidc import MIDDLEWARE as OIDC_MIDDLEWARE
@@ -15,11 +18,39 @@ API_APPS = (
     "pagoda_api",
 )
 
+ADMIN_COLOURS = {  # of the console's links, from light to dark
+    "50": "#eef5fc",
+    "100": "#d9e8f8",
+    "200": "#b7d4f3",
+    "300": "#8ab8f5",
+    "400": "#5596e0",
+    "500": "#2a75c4",
+    "600": "#0b57a4",
+    "700": "#094785",
+    "800": "#083a6c",
+    "900": "#072f57",
+    "950": "#041d37",
+}
+
 _settings = load_settings()
 _settings.make_data_dir()
 globals().update(build(_settings, extra_apps=API_APPS))
 if (_database := globals()["DATABASES"]["default"])["ENGINE"] == "django.db.backends.postgresql":
     _database["ENGINE"] = "pagoda_api.database"
+INSTALLED_APPS = ["unfold", *globals()["INSTALLED_APPS"]]  # its templates before those of Django's admin
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Pagoda",
+    "SITE_HEADER": "Pagoda",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_URL": reverse_lazy("console-home"),
+    "SITE_ICON": lambda _request: static("console/pagoda.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/pagoda.svg")}
+    ],
+    "SIDEBAR": {"show_search": False, "show_all_applications": False},
+    "COLORS": {"primary": ADMIN_COLOURS},
+}
 
 MIDDLEWARE = [
     "pagoda_api.middleware.TrustedProxiesMiddleware",
