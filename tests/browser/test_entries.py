@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from tools.console_stage import Stage
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 Open = Callable[..., Page]
+JOB_MS = 90_000
+APART_MS = 2_200
+"""Writes that are further apart are moments to go back to."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,65 @@ def test_log_in_find_edit_and_see_the_history(live: Stage, open_page: Open, rack
     versions = page.get_by_role("region", name="Versions")
     expect(versions.locator("tr.latest", has_text="serial")).to_contain_text("S-new")
     expect(versions.locator("tr:not(.latest)", has_text="serial")).to_contain_text("S-1")
+
+
+def test_a_value_and_then_the_whole_entry_are_taken_back(live: Stage, open_page: Open, rack: int) -> None:
+    entry = live.make_entry(rack, "first name", {"serial": "S-first", "height": 1})
+    page = open_page()
+    page.wait_for_timeout(APART_MS)
+    live.call("PATCH", f"entries/{entry}/", {"attrs": {"serial": "S-wrong"}})
+    live.call("PATCH", f"entries/{entry}/", {"name": "second name", "attrs": {"height": 2}})
+    page.goto(f"/console/entries/{entry}/")
+    values, versions = page.get_by_role("region", name="Values"), page.get_by_role("region", name="Versions")
+    row = versions.get_by_role("row").filter(has_text="serial").filter(has_text="S-first")
+    row.get_by_role("button", name="Take serial back").click()
+    expect(page.get_by_role("status")).to_have_text("Entry second name is stored.")
+    expect(values).to_contain_text("S-first")
+    expect(values).to_contain_text("2")
+
+    versions.get_by_role("button", name="Take the whole entry back").last.click()
+    expect(page.get_by_role("status")).to_have_text("Entry first name is stored.")
+    stored = live.call("GET", f"entries/{entry}/")
+    kept = {attr["name"]: attr["value"] for attr in stored["attrs"]}
+    assert (stored["name"], kept["serial"], kept["height"]) == ("first name", "S-first", 1)
+    expect(versions.locator("tr.latest", has_text="height")).to_contain_text("1")
+
+
+def test_an_import_is_previewed_mended_and_written(live: Stage, open_page: Open, tmp_path: Path) -> None:
+    entity = live.make_entity("Disk", [{"name": "size", "type": "number"}])
+    faulty = {7: "large", 250: "larger", 499: "largest"}
+    page = open_page()
+    result = page.get_by_role("main").locator("p", has_text=" new, ")
+
+    def upload(sizes: Sequence[str], button: str) -> None:
+        file = tmp_path / "disks.csv"
+        rows = [f"disk {number},{size}" for number, size in enumerate(sizes)]
+        file.write_text("\n".join(["name,size", *rows]))
+        page.goto(f"/console/entities/{entity}/")
+        page.get_by_role("link", name="Import").click()
+        page.get_by_label("File").set_input_files(file)
+        page.get_by_role("button", name=button, exact=True).click()
+
+    sizes = [faulty.get(number, str(number)) for number in range(500)]
+    upload(sizes, "Preview")
+    expect(result).to_contain_text("Nothing is written. 497 new", timeout=JOB_MS)
+    expect(result).to_contain_text("3 refused")
+    told = page.get_by_role("region", name="Refused rows").locator("tbody tr")
+    expect(told).to_have_count(3)
+    for row, (number, size) in zip(told.all(), faulty.items(), strict=True):
+        for text in (f"disk {number}", "size", size):
+            expect(row).to_contain_text(text)
+
+    upload(sizes, "Import")  # all or none
+    expect(result).to_contain_text("Nothing is written.", timeout=JOB_MS)
+    assert live.call("GET", f"entries/?entity={entity}")["count"] == 0
+    mended = ["1000" if number in faulty else str(number) for number in range(500)]
+    upload(mended, "Preview")
+    expect(result).to_contain_text("Nothing is written. 500 new", timeout=JOB_MS)
+    expect(result).to_contain_text("0 refused")
+    upload(mended, "Import")
+    expect(result).to_contain_text("It is written. 500 new", timeout=JOB_MS)
+    assert live.call("GET", f"entries/?entity={entity}")["count"] == 500
 
 
 def test_two_people_edit_one_entry(live: Stage, open_page: Open, rack: int) -> None:

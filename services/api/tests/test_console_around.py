@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from pagoda.domain.entry.services import update_entry
+from pagoda_api.console.around import with_before
 from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -37,12 +42,57 @@ def test_versions_tell_what_was_before_and_are_taken_back(ann: Any, rack: Any) -
     assert (tags["added"], tags["removed"]) == (["c"], ["a"])
     text = browser.get(reverse("console-entry", args=[rack.pk])).content.decode()
     assert EVIL not in text
-    assert text.count("/revert/") == 2
+    assert len(re.findall(r"/revert/\d+/", text)) == 2
 
     answer = browser.post(reverse("console-entry-revert", args=[rack.pk, first["id"]]), follow=True)
     assert "Entry rack 1 is stored." in answer.content.decode()
     assert rack.get_attrs()["serial"] == "S-1"
     assert [each["value"] for each in versions(browser, rack, "serial")] == ["S-1", EVIL, "S-1"]
+
+
+def test_the_whole_entry_goes_back_to_a_time(ann: Any, rack: Any) -> None:
+    browser = browser_of(ann)
+    moment = timezone.now().isoformat()
+    update_entry(rack, ann, name="rack 2", attrs={"serial": "S-2", "tags": ["c"]})
+    url = reverse("console-entry-revert-all", args=[rack.pk])
+
+    answer = browser.post(url, {"at": moment}, follow=True)
+
+    assert "Entry rack 1 is stored." in answer.content.decode()
+    rack.refresh_from_db()
+    assert (rack.name, rack.get_attrs()["serial"], rack.get_attrs()["tags"]) == ("rack 1", "S-1", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "has_newer", "offered"),
+    [
+        ((30, 29.9, 10, 9.9, 9.8, 0), False, (10, 0)),  # the rows of a write are offered once, by their last
+        ((30, 10), True, (30, 10)),
+        ((5, 4, 3), False, ()),
+        ((5,), False, ()),
+        ((5,), True, (5,)),
+    ],
+)
+def test_the_ends_of_writes_are_offered_to_go_back_to(
+    seconds: Sequence[float], has_newer: bool, offered: Sequence[float]
+) -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        {"kind": "changed", "created_time": (began + timedelta(seconds=each)).isoformat()} for each in seconds
+    ]
+    page = {"results": rows, "next": None, "previous": "?offset=0" if has_newer else None}
+    marked = [each for each, row in zip(seconds, with_before(page), strict=True) if row["is_moment"]]
+    assert tuple(marked) == offered
+
+
+@pytest.mark.parametrize(
+    ("at", "told"), [("", "at:"), ("soon", "at:"), ("1999-01-01T00:00:00Z", "not made yet")]
+)
+def test_an_entry_goes_back_to_no_time_that_it_has_not(ann: Any, rack: Any, at: str, told: str) -> None:
+    url = reverse("console-entry-revert-all", args=[rack.pk])
+    answer = browser_of(ann).post(url, {"at": at}, follow=True)
+    assert told in answer.content.decode()
+    assert rack.get_attrs()["serial"] == "S-1"
 
 
 def test_what_was_before_a_page_is_not_guessed(ann: Any, rack: Any) -> None:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
+from pagoda.audit.history import KINDS
 from pagoda.fencing.states import Status
 from pagoda.health.plugins import HealthStatus
 from pagoda.jobs.transitions import Phase
@@ -74,6 +75,7 @@ def test_all_that_people_read_in_a_template_is_marked(template: Path) -> None:
 def test_the_host_s_own_words_are_marked() -> None:
     states = [*JobStatus.__members__, *(each.value for each in (*Phase, *HealthStatus, *PluginStatus))]
     assert {each.lower() for each in (*states, *Status.__value__.__args__)} - set(WORDS) == set()
+    assert {*KINDS} - {"value"} - set(WORDS) == set()  # of the history; a value is shown itself
     with override("ja"):
         assert [each for each in WORDS if word(each) == each] == []
         assert (word("what a plugin says"), word("")) == ("what a plugin says", "")

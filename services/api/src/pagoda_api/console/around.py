@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -16,6 +17,8 @@ from pagoda_api.console.frame import page
 
 type Shown = dict[str, Any]  # Any: JSON values, as the API shows a thing
 
+ONE_WRITE = timedelta(seconds=2)
+"""Rows of the history that are no further apart belong together."""
 NEIGHBOURS = 40
 ROW, PADDING = 34, 20
 """Pixels of a neighbour in the picture."""
@@ -25,7 +28,9 @@ def with_before(versions: Mapping[str, Any]) -> list[Shown]:
     """Return the history of a page, the newest first, each value with what it took the place of.
 
     `is_known` is false where that is on a page further on; of an array `added` and `removed` are told, too.
+    `is_moment` marks the rows to whose time the whole entry may go back.
     """
+    _mark_moments(versions["results"], is_first_page=not versions["previous"])
     older: dict[int, Shown] = {}
     found: list[Shown] = []
     for version in reversed(versions["results"]):
@@ -44,11 +49,37 @@ def with_before(versions: Mapping[str, Any]) -> list[Shown]:
     return found[::-1]
 
 
+def _mark_moments(rows: Sequence[Shown], *, is_first_page: bool) -> None:
+    """Mark the last row of each write, but of the latest one, which is what the entry is now.
+
+    The rows of a write carry times of their own, between which there was never such an entry.
+    """
+    newer: datetime | None = None
+    is_latest = is_first_page
+    for row in rows:
+        at = datetime.fromisoformat(str(row["created_time"]))
+        begins = newer is not None and newer - at > ONE_WRITE
+        is_latest = is_latest and not begins
+        row["is_moment"] = not is_latest and (begins or newer is None)
+        newer = at
+
+
 @page
 @require_POST
 def revert(request: HttpRequest, pk: int, version: int) -> HttpResponse:
     """Set an attribute to an earlier version of its value."""
-    answer = ask(request, "entry-revert", {"pk": pk}, method="POST", data={"version": version})
+    return _taken_back(request, pk, {"version": version})
+
+
+@page
+@require_POST
+def revert_entry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set name, note and all values to what they were at the time that is sent as `at`."""
+    return _taken_back(request, pk, {"at": request.POST.get("at", "")})
+
+
+def _taken_back(request: HttpRequest, pk: int, to: Shown) -> HttpResponse:
+    answer = ask(request, "entry-revert", {"pk": pk}, method="POST", data=to)
     for fault in [] if answer.is_ok else told(answer):
         messages.error(request, fault)
     if answer.is_ok:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("entries/<int:pk>/", entries.entry, name="console-entry"),
     path("entries/<int:pk>/history/", entries.history, name="console-entry-history"),
     path("entries/<int:pk>/revert/<int:version>/", around.revert, name="console-entry-revert"),
+    path("entries/<int:pk>/revert/", around.revert_entry, name="console-entry-revert-all"),
     path("entries/<int:pk>/edit/", entries.edit, name="console-entry-edit"),
     path("entries/<int:pk>/delete/", entries.delete, name="console-entry-delete"),
     path("entries/<int:pk>/restore/", entries.restore, name="console-entry-restore"),
