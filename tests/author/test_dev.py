@@ -34,7 +34,7 @@ class Serving:
             self.process = subprocess.Popen(
                 (sys.executable, "-m", "pagoda_plugin_sdk.cli", "dev"),
                 cwd=folder,
-                env={**os.environ, "API_BIND": f"127.0.0.1:{port}"},
+                env={**os.environ, "API_BIND": f"127.0.0.1:{port}", "TMPDIR": str(folder.parent)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -111,7 +111,7 @@ def test_a_request_waits_for_what_was_edited(serving: Serving) -> None:
     served, seen = r"is served after ([0-9.]+) s", "changed: views.py"
     serving.client.post("/api/v2/plugins/demo/counts/").raise_for_status()
     serving.wait(serving.counts)
-    serving.wait(lambda: waiting(serving.process))
+    serving.wait(lambda: is_idle(waiting(serving.process)))
     stood_by, before = waiting(serving.process), serving.output.read_text()
     saved, used = serving.repeat_counts(3), cpu_seconds(stood_by)
     serving.wait(lambda: serving.output.read_text().count(seen) > before.count(seen))
@@ -137,6 +137,13 @@ def waiting(process: subprocess.Popen[bytes]) -> set[int]:
         if "pagoda_plugin_sdk.cli.standby" in each.cmdline()
     ]
     return {each.pid for each in found if not each.children()}
+
+
+def is_idle(processes: set[int]) -> bool:
+    """Return whether there are such processes, and they have done what they were started for."""
+    used = cpu_seconds(processes)
+    time.sleep(0.5)
+    return used > 0 and cpu_seconds(processes) == used
 
 
 def cpu_seconds(processes: set[int]) -> float:
@@ -168,3 +175,4 @@ def test_ctrl_c_ends_all_of_it(serving: Serving) -> None:
             if process.environ().get("PAGODA_DATA_DIR") == data:
                 left.append(process.cmdline())
     assert left == []
+    assert list(serving.folder.parent.glob("pagoda-*")) == [], "what it has counted is removed"

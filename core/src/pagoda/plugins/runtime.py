@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.apps.registry import Apps
 from django.core.exceptions import ImproperlyConfigured
 
@@ -11,6 +13,9 @@ from pagoda.plugins import overrides
 from pagoda.plugins.boot import boot
 from pagoda.plugins.registry import Host, PluginRegistry
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+
+before_plugins: list[Callable[[], None]] = []
+"""Called when all of the host is loaded and nothing of a plugin: a server that stands by waits here."""
 
 
 class _Booted:
@@ -26,6 +31,8 @@ def start(settings: Settings, apps: Apps) -> PluginRegistry:
         PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault.
         ImproperlyConfigured: BACKEND_PLUGIN_ENTITY_OVERRIDES is at fault.
     """
+    for call in before_plugins:
+        call()
     _Booted.registry = PluginRegistry(
         Host(
             hooks=manager(),

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -89,6 +90,8 @@ class DevelopmentHost:
         self.password = ""
         self._are_workers_old = False
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        # {process id: folder of its metrics}: it is killed, and so leaves them
+        self._figures: dict[int, tempfile.TemporaryDirectory[str]] = {}
         self._listener: socket.socket | None = None  # stays while one API takes another's place
         self._standby_environ: Mapping[str, str] | None = None
 
@@ -103,6 +106,7 @@ class DevelopmentHost:
         A fault leaves nothing running, and is told.
         """
         began = time.monotonic()
+        self._stand_by()  # it loads the host meanwhile
         fault = None if is_prepared else self._prepare(seed=seed)
         if fault is None:
             self._serve()
@@ -165,6 +169,7 @@ class DevelopmentHost:
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        self._figures.pop(process.pid).cleanup()
 
     def _again(self, *, has_migrations: bool) -> None:
         try:
@@ -208,40 +213,35 @@ class DevelopmentHost:
         return None
 
     def _stand_by(self) -> None:
-        """Have a process import what the next API needs; it is not started yet."""
+        """Have a process with the settings of now that has loaded the host, and nothing of the plugin."""
+        waiting = self._running.get("standby")
+        if waiting is not None and waiting.poll() is None and self._standby_environ == self.environ:
+            return
         self._end("standby", 0)
         if self._listener is None:
-            host, _, port = self.environ["API_BIND"].rpartition(":")
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            try:
-                self._listener = socket.create_server(
-                    (host.strip("[]"), int(port)), family=family, backlog=BACKLOG
-                )
-            except (OSError, ValueError) as error:
-                raise click.ClickException(f"API_BIND is {self.environ['API_BIND']!r}: {error}") from error
+            self._listener = _listen(self.environ["API_BIND"])
         descriptor = self._listener.fileno()
         self._start("standby", "pagoda_plugin_sdk.cli.standby", str(descriptor), pass_fds=(descriptor,))
         self._standby_environ = self.environ
 
     def _serve(self) -> None:
-        """Start the API in the process that stands by for the settings of now, or a new one."""
-        waiting = self._running.get("standby")
-        if waiting is None or waiting.poll() is not None or self._standby_environ != self.environ:
-            self._stand_by()
+        """Have the process that stands by become the API."""
         self._running["api"] = process = self._running.pop("standby")
         with contextlib.suppress(BrokenPipeError), process.stdin as told:  # type: ignore[union-attr]  # a pipe
             told.write(b"serve\n")
 
     def _start(self, name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
         tether = [sys.executable, "-m", "pagoda_worker.tether", str(os.getpid())]
-        self._running[name] = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+        figures = tempfile.TemporaryDirectory(prefix="pagoda-metrics-")
+        self._running[name] = process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
             [*tether, sys.executable, "-m", *arguments],
             cwd=self.folder,
-            env=dict(self.environ),
+            env={**self.environ, "PROMETHEUS_MULTIPROC_DIR": figures.name},
             stdin=subprocess.PIPE if pass_fds else subprocess.DEVNULL,
             pass_fds=pass_fds,
             start_new_session=True,  # ctrl-c reaches this process alone, which ends them
         )
+        self._figures[process.pid] = figures
 
     def _is_answering(self) -> bool:
         """Wait for the first answer of the API; False when it ends or takes too long."""
@@ -265,6 +265,15 @@ class DevelopmentHost:
             f"API {self.address}/api/v2/  login {ADMIN} / {self.password}\n"
             f"documentation {self.address}/api/v2/docs/  admin {self.address}/admin/  ctrl-c stops it\n"
         )
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=BACKLOG)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"API_BIND is {address!r}: {error}") from error
 
 
 def _signal(

@@ -1,8 +1,8 @@
-"""A process that has imported what takes long, and waits to become the API of `pagoda-plugin dev`.
+"""A process that has loaded the host, and waits to become the API of `pagoda-plugin dev`.
 
 ``python -m pagoda_plugin_sdk.cli.standby DESCRIPTOR``: the descriptor is the socket that it is to serve. It
 outlives the process, so that a request waits there while one API takes another's place. A line on its input
-starts it.
+has it load the plugins and serve; nothing of them is read before.
 """
 
 from __future__ import annotations
@@ -11,37 +11,60 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pkgutil import iter_modules
 
 SOCKET = 3
 """Where a server finds the first socket that it was started with, as systemd has it."""
 
-# What needs no Django that is set up, and is no plugin's: half of what a start costs.
+# What Django imports late, at its first request or its first look at migrations
 IMPORTED = (
-    "pagoda_api.cli",
-    "celery.worker.worker",
-    "django.contrib.admin",
     "django.db.migrations.autodetector",
     "django.test.client",
     "docutils.core",
     "jinja2",
     "psycopg",
-    "rest_framework.renderers",
-    "rest_framework.serializers",
     "sentry_sdk.integrations.django",
+)
+# What the URLs and what is around them are made of; `pagoda_api.urls` itself asks for the plugins
+PACKAGES = ("pagoda_api.resources", "pagoda_api.console")
+MODULES = (
+    "django.contrib.auth.urls",
+    "pagoda.health.waiting",
+    "pagoda.jobs.starting",
+    "pagoda_api.conditional",
+    "pagoda_api.endpoint_fence",
+    "pagoda_api.middleware",
+    "pagoda_api.openapi",
+    "pagoda_api.overrides",
+    "pagoda_api.own_password",
+    "pagoda_api.plugin_routes",
+    "pagoda_api.watching",
+    "pagoda_plugin_sdk.api",
+    "whitenoise.middleware",
 )
 
 
 def main(descriptor: int) -> None:
-    """Import, wait for a line, and serve; end when there is none, as who would write it is gone."""
+    """Become the API, which waits where the plugins would be loaded."""
     os.dup2(descriptor, SOCKET)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")
+    os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
     for name in IMPORTED:
         with suppress(ImportError):  # some are optional
             import_module(name)
-    if sys.stdin.readline():
-        os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
-        sys.argv = ["pagoda-api", "serve"]
-        import_module("pagoda_api.cli").run()
+    import_module("pagoda.plugins.runtime").before_plugins.append(wait)
+    sys.argv = ["pagoda-api", "serve"]
+    import_module("pagoda_api.cli").run()
+
+
+def wait() -> None:
+    """Import what serves requests, and wait for a line; without one, who would write it is gone: end."""
+    for package in PACKAGES:
+        for found in iter_modules(import_module(package).__path__, f"{package}."):
+            import_module(found.name)
+    for name in MODULES:
+        import_module(name)
+    if not sys.stdin.readline():
+        sys.exit()
 
 
 if __name__ == "__main__":
