@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from pagoda_plugin_sdk import JobOperation, JobStatus, JobTarget, PluginValidationError
+from pagoda_plugin_sdk import JobOperation, JobStatus, JobTarget, PermissionLevel, PluginValidationError
 from pagoda_plugin_sdk.tasks import (
     CeleryAppProxy,
     TaskOptions,
@@ -174,6 +174,15 @@ def test_stored_numbers_never_change() -> None:
     }
     assert {target.name: target.value for target in JobTarget} == {"UNKNOWN": 0, "ENTRY": 1, "ENTITY": 2}
     assert (JobOperation.PURGE_JOBS.value, JobOperation.RUN_DEFERRED_HOOK.value) == (90, 91)
+
+
+def test_levels_of_permission_include_the_lower_ones() -> None:
+    assert [(level.name, level.value) for level in sorted(PermissionLevel)] == [
+        ("NOTHING", 1),
+        ("READABLE", 2),
+        ("WRITABLE", 4),
+        ("FULL", 8),
+    ]
 
 
 @pytest.mark.parametrize("status", JobStatus)

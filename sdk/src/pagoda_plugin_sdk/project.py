@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pagoda_plugin_sdk.exceptions import PluginValidationError
+from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
 
 ENTRY_POINTS = "pagoda.plugins"
 """Name of the entry-point group of plugins."""
@@ -21,6 +21,14 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "entry-points": (dict, "tables of entry points"),
 }
 """``{field of [project]: (its type, in words)}``"""
+
+_TOOL_TYPES: Mapping[str, tuple[type, str]] = {
+    "seed": (str, 'a text, "package.module:function"'),
+    "entities": (list, "a list of names"),
+    "settings": (dict, "a table"),
+    "chaos": (dict, "a table"),
+}
+"""``{key of [tool.pagoda]: (its type, in words)}``"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +89,25 @@ def _faults(project: Any) -> Iterator[str]:
         return
     for field, (kind, wanted) in _TYPES.items():
         value = project.get(field, kind())
-        is_mixed = isinstance(value, list) and not all(isinstance(each, str) for each in value)
-        if not isinstance(value, kind) or is_mixed:
+        if not _has_type(value, kind):
             yield f"`{field}` of [project] is {value!r}, expected {wanted}"
     points = project.get("entry-points", {})
     own = points.get(ENTRY_POINTS, {}) if isinstance(points, dict) else {}
     if not isinstance(own, dict) or not all(isinstance(target, str) for target in own.values()):
         yield f'[project.entry-points."{ENTRY_POINTS}"] is {own!r}, expected name = "package.module:Class"'
+
+
+def tool_faults(tool: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the table [tool.pagoda]; Any: whatever TOML holds."""
+    for key, value in tool.items():
+        if key not in _TOOL_TYPES:
+            yield f"`{key}` of [tool.pagoda] is no key of its.{near_misses(key, _TOOL_TYPES)}"
+            continue
+        kind, wanted = _TOOL_TYPES[key]
+        if not _has_type(value, kind) or (key == "seed" and not all(value.partition(":"))):
+            yield f"`{key}` of [tool.pagoda] is {value!r}, expected {wanted}"
+
+
+def _has_type(value: Any, kind: type) -> bool:
+    is_mixed = isinstance(value, list) and not all(isinstance(each, str) for each in value)
+    return isinstance(value, kind) and not is_mixed

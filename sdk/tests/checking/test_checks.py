@@ -157,6 +157,26 @@ WARNINGS = {
         '@entity_hook("after_create")\ndef see(self, user, entity: "str | None"): ...',
         "has 'entity' as str, which is called with an object of the host's",
     ),
+    "a permission for a plugin that nobody has": (
+        'permissions = ["job:submit:lion"]',
+        "no plugin 'lion' is installed",
+    ),
+    "a permission for an entity that nobody has": (
+        'permissions = ["entry:read:Ghost"]',
+        "'entry:read:Ghost', for entity 'Ghost', which nothing else in the plugin names",
+    ),
+    "another version than the project's": (
+        'version = "2.0"',
+        "Its class has version '2.0', pyproject.toml has '1.0.0'",
+    ),
+    "an import of the host": (
+        "def see(self):\n    from pagoda.jobs import store",
+        "beast.py, line 7, imports 'pagoda.jobs' of the host",
+    ),
+    "an import of the host by its name": (
+        "from importlib import import_module\n---\ndef see(self):\n    import_module('pagoda_api.urls')",
+        "imports 'pagoda_api.urls' of the host",
+    ),
     "a result that nobody takes": (
         '@entry_hook("before_create")\ndef see(self, name: str, user, d: dict[str, int]) -> list[str]: ...',
         "returns list, expected dict or None",
@@ -170,6 +190,34 @@ def test_what_may_not_be_meant_is_a_warning(tmp_path: Path, body: str, text: str
 
     assert [finding.is_warning for finding in found.findings] == [True]
     assert text in found.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('seed = "gone:seed"', "Loading `seed` of [tool.pagoda] fails: ModuleNotFoundError"),
+        ('seed = "beast:sede"', "'beast:sede', is not there. Did you mean 'seed'?"),
+        ('seed = "beast:TIMES"', "'beast:TIMES', is no function"),
+        ('seed = "beast:twice"', "has the signature (user, times) and can't take its arguments"),
+        ('seed = "beast"', "`seed` of [tool.pagoda] is 'beast', expected a text"),
+        ("seed = 5", "`seed` of [tool.pagoda] is 5, expected a text"),
+        ('sede = "beast:seed"', "`sede` of [tool.pagoda] is no key of its. Did you mean 'seed'?"),
+        ('entities = "Ghost"', "`entities` of [tool.pagoda] is 'Ghost', expected a list of names"),
+        ("settings = 5", "`settings` of [tool.pagoda] is 5, expected a table"),
+        ('seed = "beast:seed"', None),
+    ],
+)
+def test_what_the_project_tells_the_command_is_checked(tmp_path: Path, line: str, text: str | None) -> None:
+    body = "TIMES = 5\ndef seed(user): ...\ndef twice(user, times): ...\n---\npass"
+    (found,) = checked(project(tmp_path, "beast", body, f"{TOML}[tool.pagoda]\n{line}\n"))
+    assert [(each.code, each.is_warning) for each in found.findings] == [("bad_metadata", False)] * bool(text)
+    assert all(text in each.text for each in found.findings if text)
+
+
+def test_a_plugin_may_ask_to_submit_jobs_of_one_beside_it(tmp_path: Path) -> None:
+    lion = project(tmp_path, "lion", "pass")
+    beast = project(tmp_path, "beast", 'permissions = ["job:submit:lion"]')
+    assert [each.findings for each in checked(beast, lion)] == [[], []]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Warn of hooks for entities that nobody has: they never run, and nothing tells."""
+"""Warn of hooks and permissions for entities that nobody has: they do nothing, and nothing tells."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.permissions import LIMITED_TO_ENTITIES, Permission
 from pagoda_plugin_sdk.plugin import Plugin
 
 
 def entity_warnings(plugin: Plugin, known: Collection[str], where: str) -> Iterator[CheckFinding]:
-    """Yield a warning for each handler of an entity that is not among the `known`.
+    """Yield a warning for each handler, and each permission, of an entity that is not among the `known`.
 
-    `where` says which those are: "which ..., so that it runs only where somebody makes it".
+    `where` says which those are: "which ..., so that it counts only where somebody makes it".
     """
     for declared in plugin._hook_handlers:
         if declared["entity"] is not None and declared["entity"] not in known:
@@ -21,6 +22,14 @@ def entity_warnings(plugin: Plugin, known: Collection[str], where: str) -> Itera
                 code="unknown_entity",
                 text=f"{declared['method_name']} handles {declared['hook_name']!r} of entity "
                 f"{declared['entity']!r}, which {where}. Correct the name, or make the entity.",
+                is_warning=True,
+            )
+    for asked in map(Permission.parse, plugin.permissions):
+        if asked.kind in LIMITED_TO_ENTITIES and asked.name and asked.name not in known:
+            yield CheckFinding(
+                code="unknown_entity",
+                text=f"`permissions` has {str(asked)!r}, for entity {asked.name!r}, which {where}. Correct "
+                "the name, or make the entity.",
                 is_warning=True,
             )
 

@@ -23,9 +23,11 @@ from django.db.migrations.exceptions import NodeNotFoundError
 from django.db.migrations.loader import MigrationLoader
 
 from pagoda_plugin_sdk import models
+from pagoda_plugin_sdk.checking.declared_project import project_faults, seed_faults, version_warnings
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.checking.handlers import handler_faults, override_faults, type_warnings
+from pagoda_plugin_sdk.checking.host_imports import host_import_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
 from pagoda_plugin_sdk.checking.loading import class_in, conventional_app, is_unnamed_app, reserved_name_text
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
@@ -35,12 +37,13 @@ from pagoda_plugin_sdk.checking.urls import resolver_of
 from pagoda_plugin_sdk.checking.values import fault_lines, unknown_fields
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 from pagoda_plugin_sdk.metadata import DECLARED, RESERVED_NAMES, URL_MODULES, declared_faults
+from pagoda_plugin_sdk.permissions import Permission
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.project import PluginProject, read_project
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 LOAD_SECONDS = 30.0
-_ELSEWHERE = "nothing else in the plugin names, so that it runs only where a host happens to have it"
+_ELSEWHERE = "nothing else in the plugin names, so that it counts only where a host happens to have it"
 BASE_APPS = ("django.contrib.contenttypes", "django.contrib.auth", "rest_framework")
 
 
@@ -51,6 +54,7 @@ class Examined:
     label: str
     names: list[str] = field(default_factory=list)  # ids and entry points
     needs: dict[str, list[str]] = field(default_factory=dict)  # {one of `names`: plugins it depends on}
+    called: list[str] = field(default_factory=list)  # plugins to which it asks to submit jobs
     findings: list[CheckFinding] = field(default_factory=list)
 
     def add(self, code: str, text: str, *, is_warning: bool = False) -> None:
@@ -97,6 +101,7 @@ def examine(folder: Path, values: Mapping[str, Any], ranges: Mapping[str, Any]) 
     found.findings += requirement_faults(
         "It", project.version, project.requires_python, project.requires, installed_versions()
     )
+    found.findings += project_faults(project)
     if not found.findings:
         if not requires_sdk(project.requires):
             text = "`dependencies` do not name pagoda-plugin-sdk: no host knows whether the plugin fits."
@@ -104,7 +109,11 @@ def examine(folder: Path, values: Mapping[str, Any], ranges: Mapping[str, Any]) 
         _set_django_up()
         sys.path.insert(0, str(project.source.absolute()))
         for name, target in project.entry_points.items():
+            found.findings += host_import_warnings(project.source, target.partition(":")[0].partition(".")[0])
             _examine_plugin(found, project, name, target, values)
+        if "seed" in project.tool:
+            with found.fenced("bad_metadata", "Loading `seed` of [tool.pagoda]"):
+                found.findings += seed_faults(project)
         _examine_ranges(found, ranges)
     return found
 
@@ -139,6 +148,9 @@ def _examine_plugin(
     for each in dict.fromkeys(names):
         if each in RESERVED_NAMES:
             found.add("reserved_name", reserved_name_text("It", each, RESERVED_NAMES))
+    asked = map(Permission.parse, plugin.permissions)
+    found.called += [each.name for each in asked if each.kind == "job:submit"]
+    found.findings += version_warnings(project, plugin)
     found.findings += [*handler_faults(plugin), *override_faults(plugin), *type_warnings(plugin)]
     _examine_settings(found, plugin, names, project.tool.get("settings", {}), values)
     module = type(plugin).__module__

@@ -71,6 +71,14 @@ def _compare(found: list[Examined]) -> None:
                     f"It depends on plugin {name!r}, which is not installed.{near_misses(name, known)} "
                     "Install it, or correct the name.",
                 )
+        for name in dict.fromkeys(each.called):
+            if name not in known:
+                each.add(
+                    "unknown_plugin",
+                    f"`permissions` has 'job:submit:{name}', and no plugin {name!r} is installed."
+                    f"{near_misses(name, known)} Correct the name, or install it.",
+                    is_warning=True,
+                )
     _find_circles(found)
 
 
