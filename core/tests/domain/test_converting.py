@@ -343,7 +343,6 @@ def test_queries_do_not_grow_with_the_entries() -> None:
         thing = Thing("string", *["1"] * number)
         with CaptureQueriesContext(connection) as captured:
             thing.becomes("number")
-        # Rows are put into entries one by one, which the driver sends together
-        counts.append(len([each for each in captured if "JSON_SET" not in each["sql"]]))
+        counts.append(len(captured))
         Entity.objects.filter(pk=thing.entity.pk).update(name=f"Former {number}")
     assert counts[0] == counts[1]

@@ -37,7 +37,9 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
         "/console/plugins/",
         "/console/me/",
     ]
-    urls += [f"{entity}import/", f"{entity}views/"]
+    attribute = f"{entity}attributes/{web.schema.attrs.first().pk}/"
+    urls += [f"{entity}import/", f"{entity}views/", f"{entity}attributes/", f"{entity}attributes/new/"]
+    urls += [attribute, f"{attribute}remove/"]
     urls += ["/console/requests/one/", "/console/hooks/", "/console/entries/99999/"]
     found: dict[str, Any] = {}
     asked: list[str] = []

@@ -21,6 +21,7 @@ from pagoda_api.console.values import (
     AttrField,
     fields_of,
     name_of,
+    own_field,
     parts,
     raw_value,
     same,
@@ -31,40 +32,36 @@ PAGE = 50
 KINDS = {"user": gettext_lazy("Users"), "group": gettext_lazy("Groups"), "role": gettext_lazy("Roles")}
 
 
-def _field(name: str, type_name: str, text: Any, **more: Any) -> dict[str, Any]:  # Any: lazy texts, JSON
-    return {"id": name, "type": type_name, "name": text, "hides_type": True, "default_value": None, **more}
-
-
-_USERS = _field("users", "array_user", gettext_lazy("Users"))
-_GROUPS = _field("groups", "array_group", gettext_lazy("Groups"))
-_ROLES = _field("roles", "array_role", gettext_lazy("Roles"))
-_PERMISSIONS = _field("permissions", "array_string", gettext_lazy("Django's permissions"))
-_ACTIVE = _field("is_active", "boolean", gettext_lazy("Active"))
+_USERS = own_field("users", "array_user", gettext_lazy("Users"))
+_GROUPS = own_field("groups", "array_group", gettext_lazy("Groups"))
+_ROLES = own_field("roles", "array_role", gettext_lazy("Roles"))
+_PERMISSIONS = own_field("permissions", "array_string", gettext_lazy("Django's permissions"))
+_ACTIVE = own_field("is_active", "boolean", gettext_lazy("Active"))
 _LEVELS = [level.label for level in Level]
 
 FIELDS: Mapping[str, list[dict[str, Any]]] = {
     "user": [
-        _field("username", "string", gettext_lazy("Name"), is_mandatory=True),
-        _field("password", "password", gettext_lazy("New password")),
-        _field("first_name", "string", gettext_lazy("First name")),
-        _field("last_name", "string", gettext_lazy("Last name")),
-        _field("email", "string", gettext_lazy("Address")),
+        own_field("username", "string", gettext_lazy("Name"), is_mandatory=True),
+        own_field("password", "password", gettext_lazy("New password")),
+        own_field("first_name", "string", gettext_lazy("First name")),
+        own_field("last_name", "string", gettext_lazy("Last name")),
+        own_field("email", "string", gettext_lazy("Address")),
         _ACTIVE,
-        _field("is_staff", "boolean", gettext_lazy("Staff")),
-        _field("is_superuser", "boolean", gettext_lazy("Superuser")),
+        own_field("is_staff", "boolean", gettext_lazy("Staff")),
+        own_field("is_superuser", "boolean", gettext_lazy("Superuser")),
         *(_GROUPS, _ROLES, _PERMISSIONS),
     ],
     "group": [
-        _field("name", "string", gettext_lazy("Name"), is_mandatory=True),
-        _field("parent", "group", gettext_lazy("Nested in")),
+        own_field("name", "string", gettext_lazy("Name"), is_mandatory=True),
+        own_field("parent", "group", gettext_lazy("Nested in")),
         *(_USERS, _ROLES, _PERMISSIONS),
     ],
     "role": [
-        _field("name", "string", gettext_lazy("Name"), is_mandatory=True),
-        _field("note", "text", gettext_lazy("Note")),
+        own_field("name", "string", gettext_lazy("Name"), is_mandatory=True),
+        own_field("note", "text", gettext_lazy("Note")),
         _ACTIVE,
-        _field("can_add_entities", "boolean", gettext_lazy("May add entities")),
-        _field("permissions", "array_grant", gettext_lazy("Grants"), choices=_LEVELS),
+        own_field("can_add_entities", "boolean", gettext_lazy("May add entities")),
+        own_field("permissions", "array_grant", gettext_lazy("Grants"), choices=_LEVELS),
         *(_USERS, _GROUPS),
     ],
 }
@@ -123,7 +120,7 @@ def access(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"user_text": user, "kind": kind, "thing": thing, "kinds": GRANTED_ON}
     if not (user and thing and kind in GRANTED_ON):
         return show(request, "access.html", context)
-    field = AttrField(_field("user", "user", ""), [])
+    field = AttrField(own_field("user", "user", ""), [])
     number = parts(thing)[1] or thing
     pk = find_target(request, field, user)
     if not isinstance(pk, int):

@@ -156,7 +156,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Suggest what a reference may point to, by what is typed."""
     element = request.GET.get("type", "")
-    if element not in ("object", "named_object", "group", "role", "user"):
+    if element not in ("object", "named_object", "group", "role", "user", "entity"):
         return show(request, "_suggestions.html", {"labels": []})
     text, _ = parts(next(iter(request.GET.getlist(request.GET.get("of", ""))), ""))
     found = _listed(request, element, request.GET.getlist("entity"), text)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from pagoda_api.console import accounts, around, entries, home, jobs, many, people, places, plugins, saved
+from pagoda_api.console import (
+    accounts,
+    around,
+    entries,
+    home,
+    jobs,
+    many,
+    people,
+    places,
+    plugins,
+    saved,
+    schema,
+)
 
 urlpatterns = [
     path("", home.home, name="console-home"),
@@ -31,6 +43,13 @@ urlpatterns = [
     path("entities/<int:pk>/", entries.entity, name="console-entity"),
     path("entities/<int:pk>/new/", entries.create, name="console-entry-new"),
     path("entities/<int:pk>/bulk/", many.bulk, name="console-entity-bulk"),
+    path("entities/<int:pk>/attributes/", schema.attributes, name="console-attributes"),
+    path("entities/<int:pk>/attributes/new/", schema.add, name="console-attribute-new"),
+    path("entities/<int:pk>/attributes/<int:attr>/", schema.change, name="console-attribute"),
+    path("entities/<int:pk>/attributes/<int:attr>/remove/", schema.remove, name="console-attribute-remove"),
+    path(
+        "entities/<int:pk>/attributes/<int:attr>/restore/", schema.restore, name="console-attribute-restore"
+    ),
     path("entities/<int:pk>/views/", saved.views, name="console-entity-views"),
     path("entities/<int:pk>/views/<int:saved>/delete/", saved.delete, name="console-view-delete"),
     path("entities/<int:pk>/export/", many.export, name="console-entity-export"),

@@ -21,6 +21,7 @@ _LISTS = {
     "group": "group-list",
     "role": "role-list",
     "user": "user-list",
+    "entity": "entity-list",
 }
 """Where the API lists what a reference may point to, by the type of the reference."""
 
@@ -34,6 +35,11 @@ class FieldRow(NamedTuple):
 
     text: str = ""
     name: str = ""
+
+
+def own_field(name: str, type_name: str, text: Any, **more: Any) -> dict[str, Any]:
+    """Return a field of a thing as an attribute is shown, for `AttrField`. Any: lazy texts, JSON."""
+    return {"id": name, "type": type_name, "name": text, "hides_type": True, "default_value": None, **more}
 
 
 @dataclass(slots=True)
