@@ -88,6 +88,21 @@ def test_messages_arrive_in_order_and_tell_of_their_job(app: Celery) -> None:
     assert second.payload[1]["job_id"] == 2
 
 
+def test_a_queue_is_bound_once_for_all_its_messages(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[str] = []
+    bind = Queue.bind
+
+    def note(queue: Queue, channel: Any) -> Any:
+        bound.append(queue.name)
+        return bind(queue, channel)
+
+    monkeypatch.setattr(Queue, "bind", note)
+    publisher = Publisher(app)
+    assert len(publisher.publish([message(number) for number in range(20)])) == 20
+    assert bound == [QUEUE]
+    assert publisher.depth(QUEUE) == 20
+
+
 def test_depth_counts_what_waits(app: Celery) -> None:
     publisher = Publisher(app)
     publisher.publish([message(1), message(2)])

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 from celery import Celery
 from celery.utils.nodenames import anon_nodename
-from kombu import Connection, Producer
+from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
@@ -120,11 +120,14 @@ class Publisher:
             self._send_all(producer, messages)
 
     def _send_all(self, producer: Any, messages: Sequence[Message]) -> None:  # kombu's stubs lack `batch`
+        names = {message.queue for message in messages}
+        # Bound once: a third of the time of a message would go into binding its queue
+        queues = {name: self.app.amqp.queues[name].bind(producer.channel) for name in names}
         with producer.batch():  # one round trip for messages and events, where the broker can do that
             for message in messages:
-                self._send_one(producer, message)
+                self._send_one(producer, message, queues[message.queue])
 
-    def _send_one(self, producer: Producer, message: Message) -> None:
+    def _send_one(self, producer: Producer, message: Message, queue: Queue) -> None:
         amqp = self.app.amqp
         kwargs = {"job_id": message.job_id, "plugin": message.plugin, "user": message.user_id}
         body = amqp.create_task_message(
@@ -137,7 +140,7 @@ class Publisher:
             ignore_result=True,
             create_sent_event=self.app.conf.task_send_sent_event,
         )
-        amqp.send_task_message(producer, message.task_name, body, queue=message.queue, retry=False)
+        amqp.send_task_message(producer, message.task_name, body, queue=queue, retry=False)
 
     @contextmanager
     def _producer(self) -> Iterator[Producer]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.models.base import ModelState
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -327,9 +327,9 @@ def _values(job: Job, columns: Iterable[str]) -> list[Any]:
 
 
 def _like(template: Job, params: str) -> Job:
-    job = copy(template)
-    job._state = copy(template._state)
-    job.params, job.task_id = params, str(uuid4())
+    job = Job.__new__(Job)  # copy() takes ten times as long
+    vars(job).update(vars(template), _state=ModelState(), params=params, task_id=str(uuid4()))
+    job._state.fields_cache = {**template._state.fields_cache}
     return job
 
 
