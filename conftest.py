@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import structlog
 
+from tools.after_failures import pytest_runtest_logfinish, pytest_runtest_makereport  # noqa: F401 - hooks
+
 # Its own default draws each traceback with colours and variables, which takes longer than most tests.
 structlog.configure(
     processors=[

@@ -248,6 +248,34 @@ def test_a_lost_transaction_is_not_committed_by_half(
     assert [log["event"] for log in logs] == ["hook_rollback_failed", "hook_failed"]
 
 
+@pytest.mark.parametrize("is_cause", [False, True])
+def test_a_cursor_that_a_failing_handler_leaves_in_the_middle_of_a_write_keeps_nothing_from_being_undone(
+    hooks: HookManager, dispatch: Callable[..., Any], is_cause: bool
+) -> None:
+    def write_half() -> None:
+        cursor = connection.cursor()
+        cursor.execute(
+            "INSERT INTO django_content_type (app_label, model) VALUES ('t', 'a'), ('t', 'b') RETURNING id"
+        )
+        raise RuntimeError("oops")
+
+    def leave(*_args: Any) -> None:
+        try:
+            write_half()
+        except RuntimeError as error:
+            if is_cause:
+                raise KeyError from error
+            raise
+
+    hooks.register_hook("entry.after_create", leave)
+    hooks.register_hook("entry.after_create", write("last"))
+    with capture_logs() as logs, transaction.atomic():
+        ContentType.objects.create(app_label="t", model="host")
+        dispatch(hooks)
+    assert stored() == {"host", "last"}
+    assert [log["event"] for log in logs] == ["hook_failed"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_each_statement_stands(
     hooks: HookManager, dispatch: Callable[..., Any]

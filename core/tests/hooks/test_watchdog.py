@@ -10,9 +10,13 @@ import time
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from structlog.testing import capture_logs
 
+from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.budget.cutting import CUT_SIGNAL
+from pagoda.budget.frames import Mark
 from pagoda.budget.time_budget import View
 from pagoda.hooks.manager import HookManager
 
@@ -151,3 +155,27 @@ def test_a_cut_is_not_lost_in_a_callback_of_the_garbage_collector(impatient: Hoo
         gc.callbacks.remove(collected)
     assert spent
     assert impatient.statistics(record).timeouts == 1
+
+
+def test_nothing_is_cut_off_while_it_closes_a_cursor() -> None:
+    budget, closed = TimeBudget(), []
+
+    class Closing(CursorWrapper):
+        def close(self) -> None:
+            budget.strike(sys._getframe(1))  # in CursorWrapper.__exit__
+            closed.append(self)
+
+    def overdue() -> None:
+        frame = budget.local.frame
+        mark = Mark()
+        mark.what, mark.expired, mark.deadline = frame.running, True, time.monotonic()
+        frame.running = mark
+        with Closing(None, connection):
+            pass
+        assert closed
+        budget.strike(sys._getframe())
+
+    with pytest.raises(TimeBudgetExceeded):
+        budget.run_within(10, "acme", overdue)
+    budget.close()
+    assert len(closed) == 1

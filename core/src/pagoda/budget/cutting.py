@@ -24,6 +24,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import Atomic
 
 from pagoda.budget.exceeded import TimeBudgetExceeded
@@ -36,14 +37,17 @@ CLEAN_UP_SECONDS = 0.25
 """How long what was struck may clean up before it is struck again."""
 
 POSTPONED_SECONDS = 0.3
-"""For how long strikes are left out because of where they would hit: a transaction's begin or end, or code
-whose exceptions the interpreter drops."""
+"""For how long strikes are left out because of where they would hit: a transaction's begin or end, a cursor's
+end, or code whose exceptions the interpreter drops."""
 
 _TOOL_NAME = "pagoda.budget"
 _WEAKREF_FILES = (weakref.__file__, _weakrefset.__file__)  # their callbacks run whenever an object dies
 _EDGES_OF_HANDLING = frozenset(dis.opmap[name] for name in ("PUSH_EXC_INFO", "POP_EXCEPT"))
 _EVENTS = (sys.monitoring.events.PY_START, sys.monitoring.events.JUMP, sys.monitoring.events.LINE)
-_BOUNDARIES = {Atomic.__enter__.__code__, Atomic.__exit__.__code__}
+_BOUNDARIES = {
+    *(Atomic.__enter__.__code__, Atomic.__exit__.__code__),
+    CursorWrapper.__exit__.__code__,  # a cursor that stays open may keep SQLite from opening savepoints
+}
 
 
 def spare(folder: Path) -> None:
@@ -116,7 +120,7 @@ def watch_events(tool: int, codes: Iterable[CodeType], *, on: bool) -> None:
 
 def codes_to_cut(ident: int) -> set[CodeType]:
     """Return the code that runs in a thread right now below the outermost frame, without ours and Django's
-    transaction boundaries.
+    boundaries of transactions and cursors.
     """
     frame = sys._current_frames().get(ident)
     found: set[CodeType] = set()
@@ -154,8 +158,8 @@ def strike(state: ThreadState, at: FrameType | None) -> None:
     """Cut off the outermost thing in the calling thread that is past its budget, if there is one.
 
     `at` is where the thread is. Nothing is raised into the host's own code, nor into the begin or end of
-    a transaction, whose bookkeeping would be torn, nor into finalizers and callbacks of the garbage
-    collector, where it would be lost: the watchdog knocks again.
+    a transaction or the end of a cursor, whose bookkeeping would be torn, nor into finalizers and callbacks
+    of the garbage collector, where it would be lost: the watchdog knocks again.
     """
     found = expired_mark(state)
     if found is None or at is None or at.f_code in _BOUNDARIES or is_ours(at.f_code) or _is_at_edge(at):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from traceback import clear_frames
 from typing import Any
 
 import structlog
@@ -84,7 +85,10 @@ class Fence:
             BaseException: the error itself, when it was not meant for this handler.
         """
         running, frame.running = frame.running, None
-        _roll_back(frame.take_savepoints())
+        savepoints = frame.take_savepoints()
+        if savepoints:
+            _let_go(error)
+        _roll_back(savepoints)
         if isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired:
             error = _stopped_query(frame, step.seconds, error)
         is_outer = isinstance(error, TimeBudgetExceeded) and error.frame is not frame
@@ -149,6 +153,19 @@ def _stopped_query(frame: Frame, seconds: float, error: DatabaseError) -> TimeBu
     exceeded = TimeBudgetExceeded(frame, seconds)
     exceeded.__cause__ = error
     return exceeded
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames that an error holds, and those that it came of.
+
+    A cursor in one of them may be in the middle of a statement that writes and returns rows: SQLite undoes no
+    savepoint while there is one.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _roll_back(savepoints: Sequence[Savepoint]) -> None:

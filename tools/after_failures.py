@@ -1,0 +1,40 @@
+"""Let go of what a failed test holds, so that one failure stays one.
+
+pytest, and the interpreter for debuggers, keep the last traceback, and with it each local variable: a cursor
+that is in the middle of a write keeps SQLite's connection, which all tests of a process share, from opening
+savepoints, and so every test after it would fail, too.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator
+from traceback import clear_frames
+
+import pytest
+
+_failed: list[BaseException] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what a test raised."""
+    report = yield
+    if call.excinfo is not None:
+        _failed.append(call.excinfo.value)
+    return report
+
+
+def pytest_runtest_logfinish() -> None:
+    """Empty the frames of what the test raised: it was shown, and debuggers are done with it."""
+    while _failed:
+        error: BaseException | None = _failed.pop()
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+        if not _failed:
+            gc.collect()
