@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from pagoda.hooks.copies import snapshot
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.results import snapshot
 
 TRANSFORMS = {
     "entry.before_create": ("customer", None, "DATA"),

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection
 
-from pagoda.hooks.copies import snapshot
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.results import snapshot
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind
 
 DATA = {

@@ -64,7 +64,7 @@ class TestOutsideOfViews:
         def fail(_header: str) -> None:
             raise error("inside")
 
-        monkeypatch.setattr("pagoda_api.middleware.find_token", fail)
+        monkeypatch.setattr("pagoda_api.middleware.take_token", fail)
         with capture_logs() as logs:
             response = anonymous.get(path, headers={"X-Request-ID": "r-1"})
 

@@ -80,7 +80,7 @@ def connect() -> None:
 
 
 def _changes_recorded(*, changes: Collection[Change], **_signal: object) -> None:
-    record_all(map(_of_change, changes))
+    record_all([_of_change(change) for change in changes])
 
 
 def _of_change(change: Change) -> Record:

@@ -1,4 +1,8 @@
-"""Recording events: one INSERT in the transaction of what they tell of, so that both stand or neither."""
+"""Recording events: one INSERT in the transaction of what they tell of, so that both stand or neither.
+
+Who does it, on whose behalf and through which plugin is taken from the context. The ids are those that logs
+carry, so that a log line and an audit event of one request or job always agree.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from structlog.contextvars import get_contextvars
+
 from pagoda.audit.actions import Action
-from pagoda.audit.context import Origin, origin
 from pagoda.audit.models import AuditEvent
+from pagoda.domain.acting import acting_through, acting_user
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
 from pagoda_plugin_sdk.washing import washed, washed_json
 
+HOST = "host"
+JOB = "job"
 NAME_MAX = 250
 SUBJECT_ID_MAX = 100
 DETAILS_MAX_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an event comes from: the fields of `AuditEvent` that say so."""
+
+    actor_id: int | None
+    actor: str
+    on_behalf_of_id: int | None
+    on_behalf_of: str
+    plugin: str
+    request_id: str
+    job_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +60,7 @@ def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
 
 def record_all(records: Iterable[Record]) -> None:
     """Record events of one origin in one statement."""
-    known = origin()
+    known = _here()
     events = [_columns(each, _origin(each, known)) for each in records]
     if len(events) == 1:
         AuditEvent(**events[0]).save(force_insert=True)
@@ -53,8 +74,26 @@ def prepared(each: Record) -> dict[str, Any]:
 
     For what is done so often that a statement, and a transaction around two of them, are most of its cost.
     """
-    columns = _columns(each, _origin(each, origin()))
+    columns = _columns(each, _origin(each, _here()))
     return {**columns, "details": json.dumps(columns["details"])}
+
+
+def _here() -> Origin:
+    """Return where the calling code's events come from.
+
+    In a job the job is the actor and its user the one on whose behalf it acts.
+    """
+    through, user = acting_through(), acting_user()
+    user_id, name = (None, "") if user is None else (user.pk, user.get_username())
+    is_job = through["job_id"] is not None
+    return Origin(
+        actor_id=None if is_job else user_id,
+        actor=JOB if is_job else name or HOST,
+        on_behalf_of_id=user_id if is_job else None,
+        on_behalf_of=name if is_job else "",
+        request_id=washed(get_contextvars().get("request_id", ""), 100),
+        **through,
+    )
 
 
 def _origin(each: Record, known: Origin) -> Origin:

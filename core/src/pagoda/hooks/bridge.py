@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
 from pagoda.hooks import runtime
-from pagoda.hooks.copies import Memory
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.memory import remembering
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Bridge:
         Raises:
             RejectedByPlugin: a handler refused the write.
         """
-        data = self._run(f"{change.subject}.before_{change.action}", change)
+        data = self._run(f"{change.subject}.before_{change.action}", change, is_pending=True)
         change.data = change.data if data is None else data
 
     def validate(self, *, change: Change, **_signal: object) -> None:
@@ -56,13 +57,13 @@ class Bridge:
         Raises:
             RejectedByPlugin: a handler refused the write.
         """
-        self._run("entry.validate", change)
+        self._run("entry.validate", change, is_pending=True)
 
     def after(self, *, change: Change, **_signal: object) -> None:
         """Run the after-hook of a change."""
-        self._run(f"{change.subject}.after_{change.action}", change)
+        self._run(f"{change.subject}.after_{change.action}", change, is_pending=False)
 
-    def _run(self, hook: str, change: Change) -> Any:
+    def _run(self, hook: str, change: Change, *, is_pending: bool) -> Any:
         """Any: what the hook returns."""
         if hook not in HOOK_SPECS:
             return None  # restoring an entity has no hooks
@@ -78,8 +79,8 @@ class Bridge:
             change.subject: change.instance,
         }
         arguments = [values[name] for name in HOOK_SPECS[hook].arguments]
-        with Memory(user, change.instance, is_pending=not HOOK_SPECS[hook].is_after):
-            return self._execute(hook, *arguments, entity_name=change.entity_name)
+        run = partial(self._execute, hook, *arguments, entity_name=change.entity_name)
+        return remembering((user, change.instance), run, is_pending=is_pending)
 
 
 def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> AttrInfo:
@@ -90,17 +91,15 @@ def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> A
     manager = runtime.manager()
     if not manager.has_handlers("entry.get_attrs"):
         return attrinfo  # spares the query for the entity, where it is not loaded
-    with Memory(entry, is_pending=True):
-        shown: AttrInfo = manager.execute_hook(
-            "entry.get_attrs", entry, attrinfo, is_retrieve, entity_name=entry.schema.name
-        )
+    hook, entity = "entry.get_attrs", entry.schema.name
+    run = partial(manager.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)
+    shown: AttrInfo = remembering([entry], run, is_pending=True)
     return shown
 
 
 def filter_entity_attrs(entity: Entity, attrinfo: AttrInfo) -> AttrInfo:
     """Return the attributes to show of an entity, as the ``entity.get_attrs`` handlers leave them."""
-    with Memory(entity, is_pending=True):
-        shown: AttrInfo = runtime.manager().execute_hook(
-            "entity.get_attrs", entity, attrinfo, entity_name=entity.name
-        )
+    execute = runtime.manager().execute_hook
+    run = partial(execute, "entity.get_attrs", entity, attrinfo, entity_name=entity.name)
+    shown: AttrInfo = remembering([entity], run, is_pending=True)
     return shown

@@ -10,9 +10,9 @@ from typing import Any
 from pagoda.budget import TimeBudget, cutting
 from pagoda.budget.frames import Frame
 from pagoda.hooks.arguments import bound
-from pagoda.hooks.copies import restore, snapshot
 from pagoda.hooks.errors import HookDepthExceeded
 from pagoda.hooks.fence import Fence, Step
+from pagoda.hooks.memory import restore
 from pagoda.hooks.records import HandlerCounts, HandlerRecord
 from pagoda.hooks.results import DataRule
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, entity_name_of, resolve_hook_name
@@ -172,16 +172,15 @@ def _timed(
 ) -> Any:
     """Call a handler with a copy of the data of its own and its context; return the data to go on with."""
     keywords = step.keywords(context) if context else context
-    given = None if rule is None else snapshot(data)
     started = perf_counter_ns()
     try:
-        if rule is None:
-            step.function(*args, **keywords)
-            return None
-        result = step.function(*args[: rule.place], given, *args[rule.place + 1 :], **keywords)
+        if rule is not None:
+            return rule.hand_over(step.function, args, keywords, data)
+        step.function(*args, **keywords)
     finally:
-        step.counts.add_time_since(started)
-    return rule.keep(result, given, data)
+        step.counts.timed_ns += perf_counter_ns() - started
+        step.counts.timed_calls += 1
+    return None
 
 
 def _too_deep() -> HookDepthExceeded:

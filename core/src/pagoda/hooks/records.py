@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter_ns
 from typing import Any
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
@@ -77,11 +76,6 @@ class HandlerCounts:
     def __init__(self) -> None:
         self.calls = self.failures = self.timeouts = self.rejected = self.skipped = 0
         self.timed_calls = self.timed_ns = 0
-
-    def add_time_since(self, started: int) -> None:
-        """Note how long one call took that `started` then, of `time.perf_counter_ns`."""
-        self.timed_ns += perf_counter_ns() - started
-        self.timed_calls += 1
 
     def statistics(self) -> HandlerStatistics:
         """Return the figures as of now."""

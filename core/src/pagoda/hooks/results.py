@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,10 +14,11 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
-from pagoda.hooks.copies import snapshot
 from pagoda.hooks.errors import UnusableResult
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
 from pagoda_plugin_sdk.washing import NotJson, json_value, shown, washed
+
+_CONTAINERS = (dict, list)
 
 _DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
     {
@@ -27,6 +28,19 @@ _DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
     }
 )
 """``{kind: (argument that each handler gets a copy of, type of a result that replaces it, if any)}``"""
+
+
+def snapshot(value: Any) -> Any:
+    """Return `value` with its dicts and lists copied at every depth; everything else is shared.
+
+    Any: hook data is raw input of every type.
+    """
+    # Leaves are told apart before the call: there are many, and the call is what costs.
+    if isinstance(value, dict):
+        return {k: snapshot(item) if isinstance(item, _CONTAINERS) else item for k, item in value.items()}
+    if isinstance(value, list):
+        return [snapshot(item) if isinstance(item, _CONTAINERS) else item for item in value]
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +61,19 @@ class DataRule:
             place=spec.arguments.index(argument), expected=expected, is_shown=spec.kind is HookKind.FILTER
         )
 
-    def keep(self, result: Any, given: Any, data: Any) -> Any:
-        """Return a copy of a handler's result that replaces `data`, or `data` where none does.
+    def hand_over(
+        self, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any], data: Any
+    ) -> Any:
+        """Call a handler with a copy of `data` of its own, and return the data to go on with.
 
-        `given` is the copy that the handler had, which it may have changed and which counts for None.
+        That is a copy of its result, of the copy that it had and may have changed where it returns None, or
+        `data` itself where neither replaces it.
 
         Raises:
             UnusableResult: it is nothing that the hook can go on with.
         """
+        given = snapshot(data)
+        result = function(*args[: self.place], given, *args[self.place + 1 :], **keywords)
         if self.expected is None or (result is None and given == data):
             return data
         if result is None:

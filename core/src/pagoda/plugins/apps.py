@@ -7,10 +7,9 @@ from functools import partial
 from django.apps import AppConfig, apps
 from django.conf import settings
 
-from pagoda.audit.context import set_plugin_finder
+from pagoda.domain.acting import know_plugins
 from pagoda.plugins import runtime
 from pagoda.plugins.authority import acting_for_itself
-from pagoda.plugins.calling import calling_plugin
 from pagoda.plugins.registry import PluginRegistry
 from pagoda_plugin_sdk.authority import set_authority
 
@@ -26,5 +25,5 @@ class PluginsConfig(AppConfig):
 
     def ready(self) -> None:
         self.registry = runtime.start(settings.PAGODA, apps)
-        set_plugin_finder(partial(calling_plugin, self.registry))
+        know_plugins(self.registry.packages)
         set_authority(partial(acting_for_itself, self.registry))

@@ -74,6 +74,7 @@ class PluginRegistry:
         self._records: list[PluginRecord] = []
         self._holders: dict[str, PluginRecord] = {}  # by each name of those loaded or active
         self._undo: dict[PluginRecord, Undo] = {}
+        self.packages: dict[str, str] = {}  # whose code is in which package, of the active plugins
 
     @property
     def records(self) -> tuple[PluginRecord, ...]:
@@ -88,7 +89,7 @@ class PluginRegistry:
     @property
     def has_active(self) -> bool:
         """Return whether any plugin is in service."""
-        return any(record.is_active for record in self._records)
+        return bool(self._undo)
 
     @property
     def urls(self) -> tuple[UrlModules, ...]:
@@ -178,6 +179,7 @@ class PluginRegistry:
             self._register(record, record.plugin, record.declared, undo)
             record.move(PluginStatus.ACTIVE)
             self._undo[record] = undo.pop_all().close
+        self._note_packages()
         # At info this would be a tenth of what a plugin may cost; `plugins_started` names them all.
         log.debug("plugin_active", plugin=record.id, version=record.version)
 
@@ -286,6 +288,13 @@ class PluginRegistry:
     def _forget(self, record: PluginRecord) -> None:
         self._records.remove(record)
         self._release_names(record)
+        self._note_packages()
+
+    def _note_packages(self) -> None:
+        found = [(each.declared.module, each.id) for each in self.active if each.declared is not None]
+        self.packages.clear()
+        # A module that is in no package stands for itself
+        self.packages.update({module.rpartition(".")[0] or module: plugin_id for module, plugin_id in found})
 
     def _release_names(self, record: PluginRecord) -> None:
         for name in [name for name, holder in self._holders.items() if holder is record]:

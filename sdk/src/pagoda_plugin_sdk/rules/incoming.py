@@ -15,6 +15,7 @@ from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.value_types import parse
 from pagoda_plugin_sdk.washing import shown
 
 MAX_NOTE_LENGTH = 65_535
@@ -103,29 +104,45 @@ class Intake:
         """Return ``[{"id", "name", "value"}]`` of the values as they were given: what before-hooks get."""
         return [{"id": key, "name": self._by_id[key].name, "value": value} for key, value in raw.items()]
 
-    def with_defaults(self, raw: RawValues) -> RawValues:
-        """Return `raw` with the default of each attribute that it leaves out."""
+    def of_new(self, name: object, note: object, raw: RawValues) -> dict[int, Value]:
+        """Check a new entry's own fields; return its values, with the defaults of what `raw` leaves out."""
+        self.check_name(name)
+        self.check_note(note)
         defaults = {
             key: each.default_value for key, each in self._by_id.items() if each.default_value is not None
         }
-        return defaults | raw
+        return self.parse(defaults | raw)
 
     def parse(self, raw: RawValues, stored: Mapping[int, Value] = MappingProxyType({})) -> dict[int, Value]:
         """Return the values that are of their attribute's type, as they replace the `stored` ones."""
         parsed: dict[int, Value] = {}
         for key, value in raw.items():
+            definition = self._by_id[key]
             try:
-                parsed[key] = read_replacement(self._by_id[key], value, stored.get(key, NOTHING))
+                if key in stored:
+                    parsed[key] = read_replacement(definition, value, stored[key])
+                else:
+                    parsed[key] = parse(definition, value)
             except ValueFault as fault:
-                self._add_type(self._by_id[key], fault)
+                self._add_type(definition, fault)
         return parsed
 
     def with_definitions(self, values: Mapping[int, Value]) -> Iterable[tuple[Definition, Value]]:
         """Return each value with its attribute."""
         return [(self._by_id[key], value) for key, value in values.items()]
 
-    def resolve(self, values: Mapping[int, Value], targets: Targets) -> dict[int, Value]:
-        """Return the values with the targets of their references."""
+    def complete(
+        self, values: Mapping[int, Value], targets: Targets, among: Collection[int] | None = None
+    ) -> dict[int, Value]:
+        """Return the values with the targets of their references; the mandatory attributes must be set.
+
+        These are looked for `among` some ids; None: among those of the values.
+        """
+        resolved = self._resolved(values, targets)
+        self._require(resolved, resolved if among is None else among)
+        return resolved
+
+    def _resolved(self, values: Mapping[int, Value], targets: Targets) -> dict[int, Value]:
         resolved: dict[int, Value] = {}
         for definition, value in self.with_definitions(values):
             try:
@@ -134,8 +151,7 @@ class Intake:
                 self._add_type(definition, fault)
         return resolved
 
-    def require(self, values: Mapping[int, Value], among: Collection[int]) -> None:
-        """Check that the mandatory attributes `among` these ids have a value."""
+    def _require(self, values: Mapping[int, Value], among: Collection[int]) -> None:
         for key in among:
             definition = self._by_id[key]
             if not definition.is_mandatory or not values.get(key, NOTHING).is_blank:

@@ -72,7 +72,7 @@ def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attrib
     """Return ``{attribute name: value}`` with Python values, as far as the state's viewer may read them."""
     is_limited = state.viewer is not None
     return {
-        each.name: as_python(each, state.value(each), is_limited=is_limited)
+        each.name: as_python(each, state.values.get(each.id, NOTHING), is_limited=is_limited)
         for each in state.definitions
         if not is_limited or each.level >= PermissionLevel.READABLE
     }
@@ -81,7 +81,11 @@ def attrs_of(state: EntryState) -> dict[str, Any]:  # Any: a value of the attrib
 def items_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
     """Return ``[{"id", "name", "value"}]`` with JSON values, of every attribute: what validators see."""
     return [
-        {"id": each.id, "name": each.name, "value": as_json(each, state.value(each), is_limited=False)}
+        {
+            "id": each.id,
+            "name": each.name,
+            "value": as_json(each, state.values.get(each.id, NOTHING), is_limited=False),
+        }
         for each in state.definitions
     ]
 
@@ -97,7 +101,7 @@ def attrinfo_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
             "id": each.id,
             "name": each.name,
             "type": each.type.type_name,
-            "value": as_json(each, state.value(each), is_limited=True),
+            "value": as_json(each, state.values.get(each.id, NOTHING), is_limited=True),
             "is_mandatory": each.is_mandatory,
             "is_readable": True,
         }

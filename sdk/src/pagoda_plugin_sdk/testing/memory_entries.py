@@ -206,8 +206,7 @@ class MemoryEntry:
         values = intake.parse(raw, state.values)
         intake.faults.raise_if_any()
         values = {key: each for key, each in values.items() if each != state.value(state.definition(key))}
-        values = intake.resolve(values, _targets(self.host, self.schema, user))
-        intake.require(values, values.keys())
+        values = intake.complete(values, _targets(self.host, self.schema, user))
         if "name" in fields and _is_taken(self.schema, fields["name"], self):
             intake.add_taken(fields["name"])
         intake.faults.raise_if_any()
@@ -265,12 +264,10 @@ class MemoryEntries(MemoryQuerySet):
     def _checked(
         self, intake: Intake, schema: MemoryEntity, name: Any, note: Any, raw: Any, user: Any
     ) -> dict[int, Value]:
-        intake.check_name(name)
-        intake.check_note(note)
-        values = intake.parse(intake.with_defaults(raw))
+        values = intake.of_new(name, note, raw)
         intake.faults.raise_if_any()
-        values = intake.resolve(values, _targets(self._host, schema, user))
-        intake.require(values, [each.id for each in schema.definitions(user)])
+        ids = [each.id for each in schema.definitions(user)]
+        values = intake.complete(values, _targets(self._host, schema, user), ids)
         if _is_taken(schema, name, None):
             intake.add_taken(name)
         intake.faults.raise_if_any()

@@ -109,10 +109,24 @@ class _KnownTokens:
 _known = _KnownTokens()
 
 
-def find_token(header: str) -> ApiToken | None:
-    """Return the valid token of an Authorization header with its user, in one query at most, or None."""
-    secret = _secret(header)
-    return _known.find(secret) if secret else None
+type Refusal = tuple[str, str]  # what is wrong, and the code of it
+
+
+def take_token(request: HttpRequest) -> tuple[ApiToken | None, Refusal | None]:
+    """Return the valid token of a request with its user, and why it is not good for it; one query at most.
+
+    One that is good is kept with the request, so that it is looked up once, and its use is noted.
+    """
+    secret = _secret(request.headers.get("Authorization", ""))
+    token = _known.find(secret) if secret else None
+    refusal = None if token is None else _refused_use(request, token)
+    if token is not None and refusal is None:
+        request.META[_META_KEY] = token
+        try:
+            _known.note_use(token)
+        except DatabaseError as error:  # of one that can only be read: what reads goes on
+            log.warning("token_use_not_noted", token_id=token.pk, error=type(error).__name__)
+    return token, refusal
 
 
 @receiver([post_save, post_delete], sender=User)
@@ -122,23 +136,13 @@ def _users_or_tokens_changed(**_signal: object) -> None:
     _known.forget()
 
 
-def remember_token(request: HttpRequest, token: ApiToken) -> None:
-    """Keep `token` with `request`, so that it is looked up once, and note its use."""
-    request.META[_META_KEY] = token
-    try:
-        _known.note_use(token)
-    except DatabaseError as error:  # of one that can only be read: what reads goes on
-        log.warning("token_use_not_noted", token_id=token.pk, error=type(error).__name__)
-
-
 def token_of(request: HttpRequest) -> ApiToken | None:
     """Return the valid token that `request` was found to carry."""
     token = request.META.get(_META_KEY)
     return token if isinstance(token, ApiToken) else None
 
 
-def refused_use(request: HttpRequest, token: ApiToken) -> tuple[str, str] | None:
-    """Return why `token` is not good for `request`, with the code of the refusal; None when it is."""
+def _refused_use(request: HttpRequest, token: ApiToken) -> Refusal | None:
     if token.scope == Scope.READ_ONLY and request.method not in SAFE_METHODS:
         fault = f"Token {token.name!r} is read-only, and {request.method} writes. Use one that is read-write."
         return fault, "token_read_only"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from django.conf import settings
@@ -29,12 +30,12 @@ from pagoda.plugins.runtime import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request
-from pagoda_api.authentication import find_token, is_token_header, refused_use, remember_token, token_of
+from pagoda_api.authentication import is_token_header, take_token, token_of
 from pagoda_api.console.places import plugin_page
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES, is_console_page, plugin_of
 from pagoda_api.problems import logged, refused, unexpected_error
-from pagoda_api.request_id import HEADER, PROBES, request_id_of, settle_request_id
+from pagoda_api.request_id import ACCEPTED, HEADER, META_KEY, PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
 log = structlog.get_logger(__name__)
@@ -101,13 +102,14 @@ def _address(text: str) -> Address | None:
 
 
 class RequestContextMiddleware:
-    """Bind ``request_id`` to the log context of the request; outermost of ours."""
+    """Settle the request's id, the caller's where it is usable, and bind it to the log context."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = settle_request_id(request)
+        given = request.META.get(META_KEY, "")
+        request_id = request.META[META_KEY] = given if ACCEPTED.fullmatch(given) else uuid4().hex
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 response = self.get_response(request)
@@ -242,16 +244,13 @@ class ActingUserMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        header = request.headers.get("Authorization", "")
-        token = find_token(header)
+        token, refusal = take_token(request)
+        if refusal is not None:
+            return refused(request, *refusal, status=403)
         user = _session_user(request) if token is None else token.user
         if token is not None:
-            fault = refused_use(request, token)
-            if fault is not None:
-                return refused(request, *fault, status=403)
-            remember_token(request, token)
             request.user = token.user
-        elif is_token_header(header):
+        elif is_token_header(request.headers.get("Authorization", "")):
             count_failure(Action.TOKEN_REFUSED, request)
         if user is not None:
             request.META["pagoda.user_id"] = user.pk

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
 
 from django.http import HttpRequest
 
@@ -11,19 +10,11 @@ HEADER = "X-Request-ID"
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that machines ask every few seconds."""
 
-_META_KEY = "HTTP_X_REQUEST_ID"
+META_KEY = "HTTP_X_REQUEST_ID"
 # What goes into logs and back into a header comes from outside: no spaces, no control characters, no essays.
-_ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=@-]{1,100}")
+ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=@-]{1,100}")
 
 
 def request_id_of(request: HttpRequest) -> str:
     """Return the id of `request`, "" before it has one."""
-    return str(request.META.get(_META_KEY, ""))
-
-
-def settle_request_id(request: HttpRequest) -> str:
-    """Give `request` its id, the caller's when it is usable, else a new one; return it."""
-    given = request_id_of(request)
-    request_id = given if _ACCEPTED.fullmatch(given) else uuid4().hex
-    request.META[_META_KEY] = request_id
-    return request_id
+    return str(request.META.get(META_KEY, ""))

@@ -124,6 +124,7 @@ class _Draft:
     note: str
     raw: RawValues
     values: dict[int, Value] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)  # Any: JSON values; what hooks see of `values`
 
 
 def create_entry(
@@ -181,7 +182,8 @@ def _create(
         }
 
         def validate(draft: _Draft) -> None:
-            complete = {"name": draft.name, "attrs": items_of(states[draft.index])}
+            draft.items = items_of(states[draft.index])
+            complete = {"name": draft.name, "attrs": draft.items}
             changes.send_validating(_change(schema, maker, complete))
 
         drafts = outcome.each(drafts, validate)
@@ -258,16 +260,13 @@ def _checked(
     outcome: WriteOutcome,
 ) -> list[_Draft]:
     for draft in drafts:
-        draft.intake.check_name(draft.name)
-        draft.intake.check_note(draft.note)
-        draft.values = draft.intake.parse(draft.intake.with_defaults(draft.raw))
+        draft.values = draft.intake.of_new(draft.name, draft.note, draft.raw)
     drafts = outcome.settle(drafts)
     pairs = [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)]
     targets = lookups.targets_of(pairs, named=(schema.pk, {draft.name for draft in drafts}))
     ids = [definition.id for definition in definitions]
     for draft in drafts:
-        draft.values = draft.intake.resolve(draft.values, targets)
-        draft.intake.require(draft.values, ids)
+        draft.values = draft.intake.complete(draft.values, targets, ids)
     _check_taken(drafts, lookups.taken)
     return outcome.settle(drafts)
 
@@ -288,7 +287,7 @@ def _insert(
         Entry(schema=schema, name=draft.name, note=draft.note, created_user=maker, current_values=current)
         for draft, current in zip(drafts, currents, strict=True)
     ]
-    told = [_stored(entry, state, maker) for entry, state in zip(entries, states, strict=True)]
+    told = [_stored(entry, draft.items, maker) for entry, draft in zip(entries, drafts, strict=True)]
     if len(entries) == 1:
         changes.store(told[0], force_insert=True)
     else:
@@ -300,8 +299,8 @@ def _insert(
     return entries
 
 
-def _stored(entry: Entry, state: EntryState, user: User | None) -> Change:
-    data = {"name": entry.name, "schema": entry.schema, "note": entry.note, "attrs": items_of(state)}
+def _stored(entry: Entry, items: list[dict[str, Any]], user: User | None) -> Change:
+    data = {"name": entry.name, "schema": entry.schema, "note": entry.note, "attrs": items}
     return _change(entry.schema, user, data, entry)
 
 

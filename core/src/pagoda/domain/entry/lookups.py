@@ -234,6 +234,8 @@ def _wanted_by(values: Iterable[tuple[Definition, Value]]) -> set[tuple[ThingKin
     """Return what has to be looked up to resolve the links in values."""
     wanted: set[tuple[ThingKind, int]] = set()
     for definition, value in values:
+        if not definition.type.is_reference:
+            continue
         ids = [link.target_id for link in value.links if link.target_id is not None and link.target is None]
         wanted.update((kind_of(definition.type), target_id) for target_id in ids)
         if ids and definition.type & AttrType.OBJECT:

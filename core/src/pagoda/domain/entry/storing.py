@@ -25,7 +25,7 @@ from pagoda.domain.user.models import User
 from pagoda.domain.writing import is_confined, keeping_plan
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import Scalar
-from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.value_types import from_storage, to_storage
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def add_history(
 ) -> None:
     """Give new entries their attributes, and those that are set their first versions."""
     rows = [
-        (entry, each, state.value(each), current.get(str(each.id)))
+        (entry, each, state.values.get(each.id, NOTHING), current.get(str(each.id)))
         for entry, state, current in zip(entries, states, currents, strict=True)
         for each in state.definitions
     ]
@@ -120,11 +120,12 @@ def _add_versions(versions: Sequence[NewVersion], maker: User | None) -> None:
     ids = insert_rows(AttributeValue, alike, own, rows, {"is_active": _IS_OF_TYPE})
     references = []
     for version, pk in zip(versions, ids, strict=True):
-        for ordinal, link in enumerate(version.value.links):
-            kind = _TARGET_FIELDS[version.definition.type.element]
+        kind = _TARGET_FIELDS.get(version.definition.type.element)
+        for ordinal, link in enumerate(version.value.links if kind else ()):
             targets = [link.target_id if each == kind else None for each in _TARGETS]
             references.append((pk, ordinal, link.name, *targets))
-    insert_rows(AttributeReference, {}, ("value", "ordinal", "name", *_TARGETS), references)
+    if references:
+        insert_rows(AttributeReference, {}, ("value", "ordinal", "name", *_TARGETS), references)
 
 
 _TARGETS: Final = ("entry", "group", "role")

@@ -191,8 +191,7 @@ class _Update:
 
     def finish(self, targets: Targets, taken: Collection[str]) -> None:
         """Check what takes looking up."""
-        self.values = self._intake.resolve(self.values, targets)
-        self._intake.require(self.values, self.values.keys())
+        self.values = self._intake.complete(self.values, targets)
         if self.fields.get("name") in taken:
             self._intake.add_taken(self.fields["name"])
 

@@ -1,55 +1,35 @@
-"""What protects the host's data and objects from what handlers do to them in memory."""
+"""What protects the host's objects from what handlers do to them in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import Model
 from django.utils.functional import LazyObject
 
-_CONTAINERS = (dict, list)
 _MEMORY = "_pagoda_memory"  # on an object, while handlers have it: what it was before, whether it is pending
 
 
-def snapshot(value: Any) -> Any:
-    """Return `value` with its dicts and lists copied at every depth; everything else is shared.
-
-    Any: hook data is raw input of every type.
-    """
-    # Leaves are told apart before the call: there are many, and the call is what costs.
-    if isinstance(value, dict):
-        return {k: snapshot(item) if isinstance(item, _CONTAINERS) else item for k, item in value.items()}
-    if isinstance(value, list):
-        return [snapshot(item) if isinstance(item, _CONTAINERS) else item for item in value]
-    return value
-
-
-class Memory:
-    """What objects are like before the handlers of a hook get them: a block around the dispatch.
+def remembering[T](objects: Sequence[object], run: Callable[[], T], *, is_pending: bool) -> T:
+    """Return what `run`, the dispatch of a hook, returns, with these objects remembered as they are now.
 
     Inside, a handler that fails has its changes of the objects undone. At the end what handlers changed of
     fields in memory, and nobody stored, is undone, so that the host goes on with what is stored. With
     `is_pending` the objects may hold what the host is about to store, and keep it.
     """
-
-    __slots__ = ("_objects", "_outer", "is_pending")
-
-    def __init__(self, *objects: object, is_pending: bool) -> None:
-        self._objects = [held for held in map(_loaded, objects) if held is not None]
-        self.is_pending = is_pending
-
-    def __enter__(self) -> None:
-        self._outer = [held.__dict__.get(_MEMORY) for held in self._objects]
-        for held in self._objects:
-            held.__dict__[_MEMORY] = (held.__dict__.copy(), self.is_pending)
-
-    def __exit__(self, *_error: object) -> None:
-        for held, outer in zip(self._objects, self._outer, strict=True):
-            before, is_pending = held.__dict__.pop(_MEMORY)
-            if outer is not None:
-                held.__dict__[_MEMORY] = outer
+    kept = [held for held in map(_loaded, objects) if held is not None]
+    outer = [held.__dict__.get(_MEMORY) for held in kept]
+    for held in kept:
+        held.__dict__[_MEMORY] = (held.__dict__.copy(), is_pending)
+    try:
+        return run()
+    finally:
+        for held, memory in zip(kept, outer, strict=True):
+            before, _ = held.__dict__.pop(_MEMORY)
+            if memory is not None:
+                held.__dict__[_MEMORY] = memory
             _reset_fields(held, _changed(held, before), before, is_pending=is_pending)
 
 
