@@ -109,9 +109,10 @@ def faults_of(answer: Answer) -> tuple[dict[str, list[str]], str]:
 
 
 def told(answer: Answer) -> list[str]:
-    """Return what a refusal says, line by line."""
+    """Return what a refusal says, line by line, and nothing twice: its detail may repeat the faults."""
     faults, detail = faults_of(answer)
-    return [*([detail] if detail else []), *(f"{key}: {' '.join(each)}" for key, each in faults.items())]
+    lines = [f"{key}: {' '.join(each)}" for key, each in faults.items()]
+    return lines if detail in " ".join(lines) else [detail, *lines]
 
 
 def _listed(messages: object) -> Sequence[object]:

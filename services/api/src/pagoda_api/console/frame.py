@@ -16,7 +16,7 @@ from django.utils.translation import get_language_from_request, override
 
 from pagoda.domain.user.models import User
 from pagoda.plugins.runtime import registry
-from pagoda_api.console.asking import Refused, faults_of
+from pagoda_api.console.asking import Refused, told
 from pagoda_api.problems import refused
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -51,10 +51,8 @@ def page(view: View) -> View:
                 response = view(request, *args, **kwargs)
             except Refused as error:
                 answer = error.answer
-                faults, detail = faults_of(answer)
-                told = " ".join([detail, *(f"{key}: {' '.join(each)}" for key, each in faults.items())])
                 code = str(answer.data.get("code", "refused"))
-                response = refused(request, told.strip(), code, answer.status)
+                response = refused(request, " ".join(told(answer)), code, answer.status)
         return guarded(response)
 
     return served
