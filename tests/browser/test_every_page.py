@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -13,6 +16,9 @@ from tools.console_stage import Stage
 
 Open = Callable[..., Page]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+URLS = Path(__file__).parents[2] / "services" / "api" / "src" / "pagoda_api" / "console" / "urls.py"
+PARTS = {"console-language", "console-suggestions", "console-job-live"}
+"""What htmx asks for, and what leads back to the page that it was sent from."""
 REFUSED = ("/console/nowhere/", "/console/entries/99999999/")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = (ViewportSize(width=360, height=800), ViewportSize(width=640, height=400))
@@ -85,7 +91,39 @@ def pages(live: Stage, evil: str) -> list[str]:
     about += [f"/console/entries/{entry}/{rest}/" for rest in ("edit", "delete", "history")]
     about += [f"/console/entities/{entity}/new/", *(f"/console/jobs/{job}/" for job in jobs)]
     found = live.pages_of(each=1)
-    return [*dict.fromkeys([*found, *about, "/console/search/?q=%3Cimg", *REFUSED])]
+    return [*dict.fromkeys([*found, *about, "/console/login/", "/console/search/?q=%3Cimg", *REFUSED])]
+
+
+def routes() -> dict[str, str]:
+    """Return ``{name: regular expression}`` of all paths below ``/console/``."""
+    found = {}
+    for call in (each for each in ast.walk(ast.parse(URLS.read_text())) if isinstance(each, ast.Call)):
+        names = [each.value for each in call.keywords if each.arg == "name"]
+        if names:
+            route = re.sub(
+                r"<str:\w+>", "[^/]+", re.sub(r"<int:\w+>", r"\\d+", ast.literal_eval(call.args[0]))
+            )
+            found[str(ast.literal_eval(names[0]))] = route.strip("^$")
+    return found
+
+
+def sample(route: str) -> str:
+    """Return a path that a route takes."""
+    numbered = re.sub(r"\(\?P<\w+>\\d\+\)|\\d\+", "1", route)
+    return "/console/" + re.sub(r"\(\?P<\w+>(\w+)[^)]*\)", r"\1", numbered).replace("[^/]+", "x")
+
+
+def test_no_page_of_the_console_is_left_out(live: Stage, pages: list[str]) -> None:
+    """What the tests here visit is what there is: a path beside takes no GET, or is a part of a page."""
+    visited = [path.partition("?")[0].removeprefix("/console/") for path in pages]
+    beside = {
+        name: sample(route)
+        for name, route in routes().items()
+        if not any(re.fullmatch(route, path) for path in visited)
+    }
+    with live.context_of() as context:
+        got = {name: context.request.get(path, max_redirects=0).status for name, path in beside.items()}
+    assert {name for name, status in got.items() if status != 405} == PARTS, got
 
 
 def test_nothing_keeps_people_out(open_page: Open, pages: list[str]) -> None:
