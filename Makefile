@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk bench-console mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages screenshots clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -87,6 +87,9 @@ bench-api: setup ## Measure what reading and writing an entry costs beside a pla
 bench-bulk: setup ## Measure many entries in one request beside one by one, and an import of many rows
 	@$(BIN)/python benchmarks/bench_bulk.py $(ARGS)
 
+bench-console: setup ## Measure what pages of the console cost beside the API for the same data, and how large they are
+	@$(BIN)/python benchmarks/bench_console.py $(ARGS)
+
 mutate: setup ## Change a module bit by bit and see whether its tests notice (ARGS="MODULE TESTS")
 	@$(BIN)/python tools/mutate.py $(ARGS)
 
@@ -119,6 +122,9 @@ openapi: setup ## Write docs/openapi.json, the schema of the host's own API
 
 messages: setup ## Bring the catalogues of the console's languages to what its pages say
 	@$(BIN)/python -m tools.messages
+
+screenshots: setup ## Take the README's pictures of the console, of a host that is made for them
+	@$(BIN)/python -m tools.screenshots
 
 clean: ## Remove environments and caches
 	rm -rf .venv .uv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

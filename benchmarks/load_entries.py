@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import psycopg
@@ -47,13 +48,15 @@ SELECT id FROM entry
 """
 
 
-def load(url: str, entity: str, count: int) -> list[int]:
+def load(url: str, entity: str, count: int, values: Mapping[str, str] = VALUES) -> list[int]:
     """Add so many entries, ``loaded 1`` and so on, to an entity; return their ids.
 
+    `values` are its attributes, each with the SQL of the n-th entry's value.
+
     Raises:
-        LookupError: there is no such entity, or it has not the five attributes.
+        LookupError: there is no such entity, or it has not these attributes.
     """
-    cases = " ".join(f"WHEN '{name}' THEN {value}" for name, value in VALUES.items())
+    cases = " ".join(f"WHEN '{name}' THEN {value}" for name, value in values.items())
     statement = _LOAD.format(cases=cases.replace("%", "%%"))
     ids: list[int] = []
     with psycopg.connect(url, autocommit=True) as connection:
@@ -61,10 +64,10 @@ def load(url: str, entity: str, count: int) -> list[int]:
             "SELECT entity.id FROM entity_entity entity JOIN entity_entityattr attr"
             " ON attr.parent_entity_id = entity.id AND attr.is_active AND attr.name = ANY(%s)"
             " WHERE entity.name = %s AND entity.is_active GROUP BY entity.id HAVING count(*) = %s",
-            [list(VALUES), entity, len(VALUES)],
+            [list(values), entity, len(values)],
         ).fetchone()
         if found is None:
-            raise LookupError(f"There is no entity {entity!r} with the attributes {', '.join(VALUES)}.")
+            raise LookupError(f"There is no entity {entity!r} with the attributes {', '.join(values)}.")
         connection.execute("SET session_replication_role = replica")
         for first in range(1, count + 1, BATCH):
             rows = connection.execute(
