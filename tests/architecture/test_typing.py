@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,6 +57,54 @@ def test_checker_finds_what_is_marked(name: str, check: Any, root: Path, tmp_pat
     lines = path.read_text(encoding="utf-8").splitlines()
     marked = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
     assert bool(marked) is (name == "wrong.py")
+
+    assert check(path, tmp_path) == marked
+
+
+WRITTEN = {
+    **dict.fromkeys(("entity_name", "schema_name", "name"), "str"),
+    **dict.fromkeys(("attrs", "attrinfo"), "list[dict[str, Any]]"),
+    "entity": "Entity",
+    "entry": "Entry",
+    "instance": "Entry | None",
+    "is_retrieve": "bool",
+    "user": "User | None",
+    "validated_data": "dict[str, Any]",
+}
+"""``{argument of a hook: its type in a handler}``"""
+
+
+def handlers_of(name: str) -> Iterator[str]:
+    """Yield two lines for each way to write a handler of a hook, the first way being the only right one."""
+    what, _, event = name.partition(".")
+    decorator = {
+        "validate": "validation_hook()",
+        "get_attrs": f'get_attrs_hook("{what}")',
+    }.get(event, f'{what}_hook("{event}")')
+    taken = {argument: WRITTEN[argument] for argument in HOOK_SPECS[name].arguments}
+    few = {argument: taken[argument] for argument in list(taken)[:-1]}
+    others = [{**taken, argument: "bytes"} for argument in taken]
+    for number, arguments in enumerate((taken, few, {**taken, "more": "int"}, *others)):
+        written = ", ".join(["self", *(f"{argument}: {kind}" for argument, kind in arguments.items())])
+        yield f"    @{decorator}{'  # wrong' if number else ''}"
+        yield f"    def {name.replace('.', '_')}_{number}({written}) -> None: ..."
+
+
+@pytest.mark.parametrize("check", [lines_of_mypy, lines_of_pyright], ids=["mypy", "pyright"])
+def test_checker_finds_each_wrong_handler_of_each_hook(check: Any, tmp_path: Path) -> None:
+    lines = [
+        "from typing import Any",
+        "from pagoda_plugin_sdk import Plugin",
+        "from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, get_attrs_hook, validation_hook",
+        "from pagoda_plugin_sdk.models import Entity, Entry, User",
+        "class HandlingPlugin(Plugin):",
+        *(line for name in HOOK_SPECS for line in handlers_of(name)),
+    ]
+    (tmp_path / "written").mkdir()
+    path = tmp_path / "written" / "handlers.py"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    marked = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
+    assert len(marked) == sum(2 + len(spec.arguments) for spec in HOOK_SPECS.values())
 
     assert check(path, tmp_path) == marked
 

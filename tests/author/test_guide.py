@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def paste(page: Path, folder: Path) -> list[str]:
     return done
 
 
+def wheel_of(folder: Path) -> set[str]:
+    """Build the wheel of a project and return the names of its files."""
+    command = (sys.executable, "-m", "hatchling", "build", "--target", "wheel")
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (wheel,) = (folder / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        return {*archive.namelist()}
+
+
 def answers(url: str) -> bool:
     try:
         return httpx.get(url).is_success
@@ -82,6 +93,9 @@ def test_a_recipe_runs_as_pasted(page: Path, tmp_path: Path) -> None:
     (tmp_path / "pasted").mkdir()
     done = paste(page, tmp_path / "pasted")
     assert done[-2:] == ["pagoda-plugin check", "pagoda-plugin test"]
+    named = {step["file"] for step in STEP.finditer(page.read_text(encoding="utf-8")) if step["file"]}
+    code = {name for name in named if not name.startswith("test")}
+    assert wheel_of(tmp_path / "pasted") >= code - {"pyproject.toml"}
 
 
 def test_a_plugin_comes_from_nothing_as_pasted(tmp_path: Path) -> None:
