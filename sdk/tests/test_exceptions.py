@@ -9,6 +9,7 @@ PARENTS = {
     "PluginError": "PagodaError",
     "PluginLoadError": "PluginError",
     "PluginValidationError": "PluginError",
+    "ParamsRefused": "PluginValidationError",
     "PluginSecurityError": "PluginError",
     "PluginNotNamed": "PluginError",
     "UnknownHook": "PluginValidationError",

@@ -16,7 +16,7 @@ def test_examples_run_as_they_stand() -> None:
     for block in blocks:
         exec(compile(block, str(README), "exec"), namespace)  # our own file
 
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert namespace["RackPlugin"]().get_info()["hooks"] == [
         "entry.before_create",
         "entry.get_attrs",

@@ -6,6 +6,7 @@ import pytest
 
 from pagoda_hello_world.tasks import greet, hello_world_task
 from pagoda_plugin_sdk import Job, JobStatus
+from pagoda_plugin_sdk.exceptions import ParamsRefused
 from pagoda_plugin_sdk.testing import FakeJob, MemoryHost, run_task
 
 
@@ -13,8 +14,12 @@ def test_the_simple_form_greets_and_its_result_is_the_job_s() -> None:
     assert run_task(greet, FakeJob(params={"name": "Ann"})) == "Hello, Ann!"
 
 
-def test_a_task_in_the_simple_form_just_raises() -> None:
-    with pytest.raises(KeyError, match="name"):
+def test_params_are_checked_by_the_model_of_the_task(host: MemoryHost) -> None:
+    with pytest.raises(
+        ParamsRefused, match=r"Params of task hello-world-plugin\.greet are wrong: `name`: Field required"
+    ):
+        Job.objects.submit(plugin="hello-world", operation_name="greet", user=None, params={})
+    with pytest.raises(ParamsRefused, match="`name`: Field required"):
         run_task(greet)
 
 

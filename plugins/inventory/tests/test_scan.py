@@ -366,6 +366,12 @@ def test_task_without_packages_leaves_them_out(host: MemoryHost) -> None:
     assert PACKAGE not in run_task(scan, job)["created"]
 
 
+def test_who_asks_may_leave_packages_out(host: MemoryHost) -> None:
+    job = FakeJob(settings=InventorySettings(), params={"include_packages": False})
+
+    assert PACKAGE not in run_task(scan, job)["created"]
+
+
 def test_user_of_the_job_writes_the_entries(host: MemoryHost, make: Any) -> None:
     user = host.user("root", is_superuser=True)
     seen: list[Any] = []

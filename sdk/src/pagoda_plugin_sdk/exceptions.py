@@ -5,7 +5,7 @@ Every error carries a stable ``code`` (snake case, for programs) beside its mess
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import ClassVar
@@ -33,6 +33,22 @@ class PluginValidationError(PluginError, ValueError):
     """A plugin declares something that the contract does not allow."""
 
     code: ClassVar[str] = "plugin_validation_error"
+
+
+class ParamsRefused(PluginValidationError):
+    """What a job is given does not fit the `params_model` of its task; no job is made.
+
+    The API answers 400 with the faults by field.
+    """
+
+    code: ClassVar[str] = "params_refused"
+
+    def __init__(self, faults: Mapping[str, Sequence[str]], task: str = "") -> None:
+        """Take faults by their fields, "" for those of no field, and ``plugin.operation`` if known."""
+        self.faults = {field: list(messages) for field, messages in faults.items()}
+        listed = [f"`{field or 'params'}`: {' '.join(told)}" for field, told in self.faults.items()]
+        whose = f" of task {task}" if task else ""
+        super().__init__(f"Params{whose} are wrong: {'; '.join(listed).rstrip('.')}.")
 
 
 class PluginSecurityError(PluginError):

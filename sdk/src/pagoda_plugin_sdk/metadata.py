@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
+from pagoda_plugin_sdk.params import model_faults
 from pagoda_plugin_sdk.permissions import permission_faults
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 
@@ -71,7 +71,7 @@ def declared_faults(values: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(values["fail_closed"], bool):
         yield f"`fail_closed` is {values['fail_closed']!r}, expected True or False"
     for field in ("settings_model", "params_model"):
-        yield from _model_faults(field, values[field])
+        yield from model_faults(field, values[field])
     yield from permission_faults(values["permissions"])
     if values["task_config"] is not None and not isinstance(values["task_config"], PluginTaskConfig):
         yield f"`task_config` is {values['task_config']!r}, expected a PluginTaskConfig or None"
@@ -143,11 +143,3 @@ def _navigation_faults(value: Any, pages: Any) -> Iterator[str]:
         if entry.permission is not None and not is_dotted_path(entry.permission):
             text = f"`permission` of {entry.title!r} in `navigation` is {entry.permission!r}"
             yield f"{text}, expected 'app.codename' or None"
-
-
-def _model_faults(field: str, value: Any) -> Iterator[str]:
-    """Refuse all but model classes. Who has one has imported pydantic, which the SDK itself does without."""
-    base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
-    is_model = isinstance(value, type) and base is not None and issubclass(value, base)
-    if value is not None and (not is_model or value is base):
-        yield f"`{field}` is {value!r}, expected a subclass of pydantic.BaseModel (the class) or None"

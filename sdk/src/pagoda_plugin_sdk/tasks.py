@@ -12,6 +12,7 @@ Two ways to write a task::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,14 +24,18 @@ from celery.schedules import ParseException, crontab
 from pagoda_plugin_sdk import models
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import JobOperation, JobStatus, JobTarget
+from pagoda_plugin_sdk.params import EntryReference, model_faults
 from pagoda_plugin_sdk.task_config import PluginTaskConfig, is_offset
 from pagoda_plugin_sdk.task_registry import Operation, PluginTaskRegistry, TaskRegistry
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel  # the plugin's own dependency
+
     from pagoda_plugin_sdk.models import Job
     from pagoda_plugin_sdk.protocols import UserProtocol
 
 __all__ = [
+    "EntryReference",
     "Job",
     "JobContext",
     "JobLogger",
@@ -54,6 +59,8 @@ OFFSET = "_offset"
 
 OPTIONS = "_task_options"
 """Name of the attribute that marks a ``def f(job)`` task and holds its `TaskOptions`."""
+
+_PERMISSION = re.compile(r"\w{1,100}\.\w{1,100}", re.ASCII)
 
 LONGEST_SECONDS = 366 * 24 * 3600
 MOST_ATTEMPTS = 1000
@@ -112,9 +119,11 @@ class TaskOptions:
     retry_backoff_seconds: float | None = None  # wait before the second try, doubled for each further one
     schedule: str | None = None  # five cron fields, in UTC: "*/15 * * * *"
     singleton: bool = False  # at most one unfinished job of the task
+    params_model: type[BaseModel] | None = None  # checks params; people may run the task, from a form
+    permission: str | None = None  # of Django, "app.codename": who runs it from outside needs it
 
     def __post_init__(self) -> None:
-        faults = [*self._limit_faults(), *self._attempt_faults()]
+        faults = [*self._limit_faults(), *self._attempt_faults(), *self._params_faults()]
         if faults:
             raise PluginValidationError(f"Task options are invalid: {'; '.join(faults)}.")
 
@@ -145,6 +154,23 @@ class TaskOptions:
             faults.append(f"`singleton` is {self.singleton!r}, expected True or False")
         return faults
 
+    def _params_faults(self) -> list[str]:
+        faults = list(model_faults("params_model", self.params_model))
+        permission: object = self.permission
+        if permission is not None and not (isinstance(permission, str) and _PERMISSION.fullmatch(permission)):
+            faults.append(f'`permission` is {permission!r}, expected "app.codename" of Django, or None')
+        if permission is not None and self.params_model is None:
+            faults.append("`permission` is for a task that people run: it needs a `params_model`, too")
+        if faults or self.params_model is None or self.schedule is None:
+            return faults
+        needed = [name for name, field in self.params_model.model_fields.items() if field.is_required()]
+        if needed:
+            faults.append(
+                f"`schedule` runs it without params, but `params_model` needs {', '.join(needed)}: "
+                "give them defaults"
+            )
+        return faults
+
 
 class JobLogger(Protocol):
     """Writes lines that stay with the job; `extra` is kept as JSON."""
@@ -173,6 +199,14 @@ class JobContext(Protocol):
     def target(self) -> Any: ...  # an entry, an entity or None
     @property
     def params(self) -> dict[str, Any]: ...  # what was submitted: JSON values
+    def params_as[M: BaseModel](self, model: type[M]) -> M:
+        """Return the params as an instance of `model`, the task's `params_model`, with its defaults.
+
+        Raises:
+            ParamsRefused: they do not fit; a job that an earlier release of the plugin submitted may not.
+        """
+        ...
+
     @property
     def settings(self) -> Any:
         """The plugin's validated settings, those of `Plugin.settings`; None for a plugin that has none."""
@@ -229,6 +263,8 @@ class TaskOptionsGiven(TypedDict, total=False):
     retry_backoff_seconds: float | None
     schedule: str | None
     singleton: bool
+    params_model: type[BaseModel] | None
+    permission: str | None
 
 
 @overload

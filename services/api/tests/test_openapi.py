@@ -112,6 +112,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/tokens/{id}/",
         "DELETE /api/v2/tokens/{id}/",
         "GET /api/v2/jobs/",
+        "POST /api/v2/jobs/",
         "GET /api/v2/jobs/{id}/",
         "POST /api/v2/jobs/canary/",
         "POST /api/v2/jobs/{id}/cancel/",

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import transaction
+from pydantic import BaseModel
 
 from pagoda import running
 from pagoda.jobs import operations, plugin_host, store
@@ -21,6 +22,7 @@ from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.params import checked_params
 from pagoda_plugin_sdk.washing import shown
 
 REPORT_SECONDS = 0.5
@@ -78,6 +80,14 @@ class TaskContext:
         if not isinstance(loaded, dict):
             raise InvalidParams(f"Params of job {self.id} are {shown(loaded)}, expected a JSON object.")
         return loaded
+
+    def params_as[M: BaseModel](self, model: type[M]) -> M:
+        """Return the params as an instance of `model`.
+
+        Raises:
+            ParamsRefused: they do not fit.
+        """
+        return checked_params(model, self._job.params or "{}")
 
     @property
     def settings(self) -> Any:

@@ -43,6 +43,28 @@ class JobNotQueued(JobConflict):
     code: ClassVar[str] = "job_not_queued"
 
 
+class PluginNotActive(JobConflict):
+    """The plugin whose task was to run is enabled and not in service."""
+
+    code: ClassVar[str] = "plugin_not_active"
+
+
+class TaskNotOffered(JobConflict):
+    """The task is one that its plugin starts itself."""
+
+    code: ClassVar[str] = "task_not_offered"
+
+
+class UnknownTarget(JobError):
+    """What a job was to work on is not there for its user; `field` is ``entry`` or ``entity``."""
+
+    code: ClassVar[str] = "unknown_target"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class UnknownOperation(JobError):
     """No operation has this name or number."""
 

@@ -82,6 +82,7 @@ class JobManager(models.Manager["Job"]):
             UnknownOperation: the plugin has no such operation.
             TooManyJobs: the user has as many unfinished ones as JOB_MAX_QUEUED_PER_USER allows.
             InvalidParams: params or target can't be stored.
+            ParamsRefused: the params do not fit the model that the task declares.
         """
         return self.model.services.submit(
             plugin=plugin,
@@ -105,6 +106,7 @@ class JobManager(models.Manager["Job"]):
             UnknownOperation: the plugin has no such operation.
             TooManyJobs: the user would have more unfinished ones than JOB_MAX_QUEUED_PER_USER; none is made.
             InvalidParams: some params can't be stored; no job is made then.
+            ParamsRefused: some do not fit the model that the task declares; as above.
         """
         return self.model.services.submit_many(
             plugin=plugin, operation_name=operation_name, user=user, params=params

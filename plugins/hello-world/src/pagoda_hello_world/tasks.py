@@ -6,6 +6,8 @@ import json
 import logging
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from pagoda_hello_world.operations import HelloWorldOperation
 from pagoda_hello_world.plugin import greeting
 from pagoda_plugin_sdk import Job, JobStatus, celery_app, plugin_task, register_plugin_job_task
@@ -14,10 +16,16 @@ from pagoda_plugin_sdk.tasks import JobContext
 logger = logging.getLogger(__name__)
 
 
-@plugin_task(HelloWorldOperation.GREET)
+class GreetParams(BaseModel):
+    """Whom to greet: the console's form and the API's check are made from it."""
+
+    name: str = Field(min_length=1, max_length=100, description="Who is greeted")
+
+
+@plugin_task(HelloWorldOperation.GREET, params_model=GreetParams)
 def greet(job: JobContext) -> str:
     """Greet the name in the job's parameters, ``{"name": ...}``: what is returned is the job's result."""
-    return greeting(job.params["name"])
+    return greeting(job.params_as(GreetParams).name)
 
 
 @register_plugin_job_task(HelloWorldOperation.HELLO_WORLD_TASK)

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from pagoda_inventory.facts import MachineFacts, take_facts
 from pagoda_inventory.gone import mark_gone_hosts
 from pagoda_inventory.names import cut
@@ -16,7 +18,19 @@ from pagoda_plugin_sdk import JobStatus, plugin_task
 from pagoda_plugin_sdk.tasks import JobContext
 
 
-@plugin_task(0, soft_time_limit_seconds=540, hard_time_limit_seconds=600, singleton=True)
+class ScanParams(BaseModel):
+    """What a scan leaves out, beside what the settings say."""
+
+    include_packages: bool = Field(default=True, description="Packages, too; they stay as they are otherwise")
+
+
+@plugin_task(
+    0,
+    soft_time_limit_seconds=540,
+    hard_time_limit_seconds=600,
+    singleton=True,
+    params_model=ScanParams,
+)
 def scan(job: JobContext) -> dict[str, Any]:
     """Take stock of the machine that this worker runs on.
 
@@ -25,7 +39,10 @@ def scan(job: JobContext) -> dict[str, Any]:
     Running it again is safe at any time.
     """
     job.progress(0, "Looking at the machine")
-    facts = take_facts(job.settings)
+    settings = job.settings
+    if not job.params_as(ScanParams).include_packages:
+        settings = settings.model_copy(update={"include_packages": False})
+    facts = take_facts(settings)
     job.checkpoint()
     # Who asks for a scan writes with their own rights; one that nobody asked for, with the plugin's.
     with job.authority() if job.user is None else nullcontext():

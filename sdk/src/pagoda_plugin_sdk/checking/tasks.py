@@ -11,6 +11,7 @@ from importlib import import_module
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.hooks import call_fault
+from pagoda_plugin_sdk.params import params_schema
 from pagoda_plugin_sdk.task_config import PluginTaskConfig
 from pagoda_plugin_sdk.task_registry import load_task
 from pagoda_plugin_sdk.tasks import task_offset, task_options
@@ -39,6 +40,11 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
     marked, options = task_offset(function), task_options(function)
     if options is not None:
         dataclasses.replace(options)  # checks them: the mark may be anybody's
+        if options.params_model is not None:
+            try:
+                params_schema(options.params_model)
+            except PluginValidationError as error:
+                return CheckFinding(code="bad_tasks", text=f"Task {name!r}: {error}.")
     if marked is None or marked == int(offset):
         return None
     path = f"{config.module_path}.{function_name}"

@@ -64,9 +64,8 @@ def _tasks(plugin: Plugin) -> Iterator[tuple[str, ...]]:
     for name, (offset, function) in config.tasks.items():
         task = load_task(config.module_path, function)
         options = task_options(task)
-        given = (
-            [] if options is None else [f"{key} {value}" for key, value in asdict(options).items() if value]
-        )
+        told = {} if options is None else asdict(options)
+        given = [f"{key} {getattr(value, '__name__', value)}" for key, value in told.items() if value]
         given += [kind for kind in KINDS_OF_TASKS if name in getattr(config, f"{kind}_operations")]
         yield f"`{name}`", str(int(offset)), ", ".join(given) or "-", _summary(task)
 

@@ -6,12 +6,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, PluginValidationError
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.params import checked_params
 from pagoda_plugin_sdk.tasks import task_options
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,14 @@ class FakeJob:
     submitted: list[SubmittedJob] = field(default_factory=list)
     end: End | None = None  # set by finish()
     fences: int = 0  # how many were opened
+
+    def params_as[M: BaseModel](self, model: type[M]) -> M:
+        """Return the params as an instance of `model`.
+
+        Raises:
+            ParamsRefused: they do not fit.
+        """
+        return checked_params(model, self.params)
 
     def progress(self, percent: float, text: str = "") -> None:
         """Record `percent` and `text`.

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
+from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded, ParamsRefused
 from pagoda_plugin_sdk.job_arguments import named_job_arguments
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.params import checked_params
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 from pagoda_plugin_sdk.tasks import task_options
 from pagoda_plugin_sdk.testing.jobs import FakeJob
@@ -29,6 +30,7 @@ class MemoryJob:
         self.operation_name = declared.name
         self.plugin = declared.plugin_id
         self.params = params if isinstance(params, str) else json.dumps(params or {})
+        _require_params(operation, self.params)
         self.text: str = fields.get("text", "")
         self.target = fields.get("target")
         self.status = JobStatus.PREPARING
@@ -66,6 +68,21 @@ class MemoryJob:
         self.text = self.text if text is None else text
         self.target = self.target if target is None else target
         self.operation = self.operation if operation is None else operation
+
+
+def _require_params(operation: int, params: str) -> None:
+    """Refuse params that the task's model refuses, as the host does."""
+    try:
+        options = task_options(PluginTaskRegistry.get_task_handler(operation))
+    except ModuleNotFoundError:  # a test may declare tasks that it does not run
+        return
+    if options is None or options.params_model is None:
+        return
+    declared = PluginTaskRegistry.operation(operation)
+    try:
+        checked_params(options.params_model, params)
+    except ParamsRefused as error:
+        raise ParamsRefused(error.faults, f"{declared.plugin_id}.{declared.name}") from None
 
 
 class MemoryJobs(MemoryQuerySet):

@@ -41,7 +41,7 @@ from pagoda.rates.logins import LoginThrottled
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
-from pagoda_plugin_sdk.exceptions import HookRejected, PluginLoadError, PluginSecurityError
+from pagoda_plugin_sdk.exceptions import HookRejected, ParamsRefused, PluginLoadError, PluginSecurityError
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.washing import shown
 
@@ -101,8 +101,8 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
             return exceptions.NotFound(*error.args)
         case RejectedByPlugin():
             return exceptions.ValidationError({**error.fields, NON_FIELD_ERRORS: [str(error)]})
-        case HookRejected() | InvalidParams():  # of a job that a plugin's endpoint submits
-            return exceptions.ValidationError({"detail": str(error)})
+        case HookRejected() | InvalidParams() | ParamsRefused():  # the latter of a job, whoever submits it
+            return exceptions.ValidationError(_faults_of(error))
         case PermissionDenied() | PluginSecurityError():
             return exceptions.PermissionDenied(*error.args)
         case LoginThrottled() | TooManyJobs():
@@ -140,6 +140,12 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
             return told | {"detail": " ".join(map(str, messages[: limits().domain_max_faults]))}
         case detail:
             return told | {"detail": detail}
+
+
+def _faults_of(error: HookRejected | InvalidParams | ParamsRefused) -> dict[str, Any]:
+    if not isinstance(error, ParamsRefused):
+        return {"detail": str(error)}
+    return {f"params.{field}" if field else "params": told for field, told in error.faults.items()}
 
 
 def _cut(faults: Any, room: list[int]) -> Any:

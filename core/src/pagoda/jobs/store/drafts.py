@@ -15,6 +15,7 @@ from pagoda.jobs.errors import InvalidParams, TooManyJobs
 from pagoda.jobs.foreign import checked_key, job_text, params_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec, hosts_own_numbers
+from pagoda.jobs.params import require_params
 from pagoda.jobs.store.claims import execute
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
 from pagoda_plugin_sdk.tasks import TaskOptions
@@ -50,10 +51,12 @@ def draft(request: JobRequest, status: JobStatus) -> Job:
 
     Raises:
         InvalidParams: params, a key or target can't be stored.
+        ParamsRefused: the params do not fit the model that the task declares.
     """
     spec = request.operation
     plugin = spec.plugin_id if request.plugin is None else request.plugin
-    target = target_fields(request.target)
+    target, params = target_fields(request.target), params_text(request.params)
+    require_params(spec, params)
     return Job(
         user=request.user,
         plugin=plugin,
@@ -62,7 +65,7 @@ def draft(request: JobRequest, status: JobStatus) -> Job:
         queue=f"plugin.{plugin}" if plugin else spec.queue,
         status=status,
         text=job_text(request.text),
-        params=params_text(request.params),
+        params=params,
         depend_on=request.depend_on,
         run_at=request.run_at,
         idempotency_key=checked_key(request.idempotency_key, "idempotency key"),

@@ -27,6 +27,7 @@ from pagoda.jobs.errors import JobError
 from pagoda.jobs.foreign import params_text
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import task_name
+from pagoda.jobs.params import require_params
 from pagoda.jobs.publisher import Message
 from pagoda.jobs.store.claims import UNCLAIMED, changed, execute
 from pagoda.jobs.store.drafts import JobRequest, draft, require_room
@@ -88,7 +89,11 @@ def submit_many(request: JobRequest, params: Iterable[Mapping[str, Any] | str]) 
         InvalidParams: some params can't be stored; no job is made then.
     """
     texts = [params_text(item) for item in params]
-    template = draft(request, JobStatus.PROCESSING)
+    if not texts:
+        return []
+    template = draft(replace(request, params=texts[0]), JobStatus.PROCESSING)
+    for text in texts[1:]:
+        require_params(request.operation, text)
     keys = (template.idempotency_key, template.singleton_key, template.serial_key)
     is_plain = not any(keys) and template.depend_on_id is None and _is_due(template)
     if not is_plain or _is_of_others(template):

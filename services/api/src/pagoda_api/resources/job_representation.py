@@ -17,7 +17,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.access import may_control, may_read_output, may_read_target
 from pagoda.jobs.models import Job
 from pagoda.jobs.transitions import TRANSITIONS, Event
-from pagoda_api.fields import NamedSerializer
+from pagoda_api.fields import MAX_ID, NamedSerializer
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.washing import washed, washed_json
@@ -107,6 +107,25 @@ class JobLogSerializer(serializers.Serializer[Any]):
     results = JobLogLineSerializer(many=True)
     next_after = serializers.IntegerField(help_text="Send it as `after` to get what follows.")
     is_finished = serializers.BooleanField(help_text="Whether the job had ended before the lines were read.")
+
+
+class NewJobSerializer(StrictSerializer):
+    """A task to be run."""
+
+    plugin = serializers.CharField(max_length=100, help_text="Its id or alias.")
+    operation = serializers.CharField(
+        max_length=100, help_text="Of a task whose `can_run` is true in `/api/v2/plugins/<id>/`."
+    )
+    params = serializers.DictField(
+        default=dict,
+        help_text="By the task's `params_schema`; its defaults take the place of what is left out.",
+    )
+    entry = serializers.IntegerField(
+        default=None, allow_null=True, min_value=1, max_value=MAX_ID, help_text="To work on."
+    )
+    entity = serializers.IntegerField(
+        default=None, allow_null=True, min_value=1, max_value=MAX_ID, help_text="To work on."
+    )
 
 
 class CanarySerializer(StrictSerializer):

@@ -1,4 +1,4 @@
-"""Jobs: ``/api/v2/jobs/``. They are made by the endpoints of plugins, but for the canaries."""
+"""Jobs: ``/api/v2/jobs/``. Made here, by the endpoints of plugins and by schedules."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from rest_framework.exceptions import NotFound, PermissionDenied, ValidationErro
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
+from pagoda.domain.user.models import User
 from pagoda.jobs import store
 from pagoda.jobs.access import may_control, may_read_output, visible_jobs
 from pagoda.jobs.core_tasks import submit_canary
-from pagoda.jobs.errors import JobConflict, UnknownQueue
+from pagoda.jobs.errors import JobConflict, UnknownOperation, UnknownQueue, UnknownTarget
 from pagoda.jobs.models import Job, JobFile, JobLog
+from pagoda.jobs.offering import run_offered
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter
 from pagoda_api.problems import Conflict
@@ -31,6 +34,7 @@ from pagoda_api.resources.job_representation import (
     JobDetailSerializer,
     JobLogSerializer,
     JobSerializer,
+    NewJobSerializer,
     show_job,
     show_job_in_detail,
 )
@@ -59,6 +63,24 @@ class JobViewSet(GenericViewSet[Job]):
         """List a page of jobs, the newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response([show_job(job, request.user) for job in page])
+
+    @extend_schema(request=NewJobSerializer, responses={202: JobDetailSerializer}, filters=False)
+    def create(self, request: Request) -> Response:
+        """Run a task of a plugin, with the rights of who asks: one that takes params by a schema."""
+        data = checked(NewJobSerializer(data=request.data))
+        user, plugin, name = request.user, data.pop("plugin"), data.pop("operation")
+        if not isinstance(user, User):
+            raise PermissionDenied("Log in first: the job has the rights of its user.")
+        try:
+            job = run_offered(user, plugin, name, **data)
+        except UnknownOperation as error:
+            raise NotFound(str(error), code=error.code) from error
+        except JobConflict as error:
+            raise Conflict(str(error), code=error.code) from error
+        except UnknownTarget as error:
+            raise ValidationError({error.field: [str(error)]}, code="unknown") from error
+        headers = {"Location": reverse("job-detail", kwargs={"pk": job.pk}, request=request)}
+        return Response(show_job_in_detail(job, user), status=202, headers=headers)
 
     @extend_schema(responses=JobDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:

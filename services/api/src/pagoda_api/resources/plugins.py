@@ -12,6 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.health.plugins import plugin_health
+from pagoda.jobs.offering import is_offered, may_run
+from pagoda.jobs.operations import find
+from pagoda.jobs.params import schema_of
 from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.runtime import registry
 from pagoda.plugins.shown_settings import shown_settings
@@ -119,9 +122,22 @@ class SettingSerializer(serializers.Serializer[Any]):
     )
 
 
+class TaskDetailSerializer(TaskSerializer):
+    """A background task, and how to run it by ``POST /api/v2/jobs/``; Any, as above."""
+
+    params_schema = serializers.DictField(
+        allow_null=True, help_text="JSON schema of its params; null: its plugin starts it itself."
+    )
+    permission = serializers.CharField(
+        allow_null=True, help_text="Of Django, that who runs it needs; null: none."
+    )
+    can_run = serializers.BooleanField(help_text="Whether who asks may.")
+
+
 class PluginDetailSerializer(PluginSerializer):
     """An enabled plugin with its settings."""
 
+    tasks = TaskDetailSerializer(many=True)
     settings = SettingSerializer(many=True, help_text="That its `settings_model` takes.")
 
 
@@ -229,12 +245,26 @@ class PluginView(APIView):
         context = _context(request)
         settings = shown_settings(record, with_values=context["is_staff"])
         body = {**describe(registry(), record), "settings": settings}
+        body["tasks"] = [{**task, **_how_to_run(request, task)} for task in body["tasks"]]
         return Response(PluginDetailSerializer(body, context=context).data)
 
 
 @extend_schema_view(get=extend_schema(operation_id="plugins_about"))
 class PluginAboutView(PluginView):
     """One enabled plugin, where the plugin serves the root of its URLs itself."""
+
+
+def _how_to_run(request: Request, task: dict[str, Any]) -> dict[str, Any]:
+    number = task["operation_id"]
+    spec = find(number) if number is not None else None
+    if spec is None or not is_offered(spec):
+        return {"params_schema": None, "permission": None, "can_run": False}
+    permission = spec.options.permission if spec.options is not None else None
+    return {
+        "params_schema": schema_of(spec),
+        "permission": permission,
+        "can_run": may_run(request.user, spec),
+    }
 
 
 def _context(request: Request) -> dict[str, bool]:

@@ -1,0 +1,103 @@
+"""Tasks that people run themselves, from the API and the console: which, and who may.
+
+A task is offered by the model of its params, unless its operation is hidden. Running one is no right to what
+it does: it acts for whoever asked, with their rights, and ``TaskOptions.permission`` bounds who may ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+from pagoda.domain.access import readable
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import User
+from pagoda.domain.user.permissions import Viewer
+from pagoda.jobs.errors import PluginNotActive, TaskNotOffered, UnknownOperation, UnknownTarget
+from pagoda.jobs.models import Job
+from pagoda.jobs.operations import OperationSpec, resolve_name
+from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+from pagoda_plugin_sdk.washing import shown
+
+
+def is_offered(spec: OperationSpec) -> bool:
+    """Return whether people may run the task at all."""
+    return spec.options is not None and spec.options.params_model is not None and not spec.is_hidden
+
+
+def may_run(user: Viewer, spec: OperationSpec) -> bool:
+    """Return whether `user` may run the task."""
+    if not isinstance(user, User) or not user.is_active or not is_offered(spec) or spec.options is None:
+        return False
+    return spec.options.permission is None or user.has_perm(spec.options.permission)
+
+
+def run_offered(
+    user: User,
+    plugin: str,
+    name: str,
+    *,
+    params: Mapping[str, Any],
+    entry: int | None = None,
+    entity: int | None = None,
+) -> Job:
+    """Return a new job of a plugin's task for `user`, on what has one of these ids, which they may read.
+
+    Raises:
+        PluginNotActive: the plugin is known and out of service.
+        UnknownOperation: there is no such plugin or task; the closest names are given.
+        TaskNotOffered: the task is not for people.
+        PermissionDenied: the user lacks the permission that the task asks for.
+        UnknownTarget: there is no such entry or entity for the user.
+        ParamsRefused: the params do not fit the task's model.
+        TooManyJobs: the user has as many unfinished ones as one may have.
+    """
+    spec = _resolve(plugin, name)
+    if not is_offered(spec):
+        raise TaskNotOffered(
+            f"Task {name!r} of plugin {plugin!r} can't be run from here: its plugin starts it itself. "
+            "One that has a `params_model` and is not hidden can."
+        )
+    if not may_run(user, spec):
+        needed = spec.options.permission if spec.options is not None else None
+        raise PermissionDenied(f"You need the permission {needed!r} to run task {spec.task_name}.")
+    return Job.objects.submit(
+        plugin=spec.plugin_id,
+        operation_name=spec.name,
+        user=user,
+        params=params,
+        target=_target(user, entry, entity),
+    )
+
+
+def _resolve(plugin: str, name: str) -> OperationSpec:
+    try:
+        return resolve_name(plugin, name)
+    except UnknownOperation as error:
+        plugin_id = PluginTaskRegistry.canonical(plugin)
+        if plugin not in known_plugin_names() or plugin_id in active_plugin_ids():
+            raise
+        raise PluginNotActive(
+            f"Plugin {plugin!r} is enabled and not in service: /api/v2/plugins/{plugin_id}/ and "
+            "`pagoda plugins list` say why. Mend that, and start the processes anew."
+        ) from error
+
+
+def _target(user: User, entry: int | None, entity: int | None) -> Entry | Entity | None:
+    if entry is not None and entity is not None:
+        raise UnknownTarget("entity", "A job works on an entry or on an entity: give one of them.")
+    if entry is not None:
+        return _found(readable(Entry.objects.active(), user).filter(pk=entry).first(), "entry", entry)
+    if entity is not None:
+        return _found(readable(Entity.objects.active(), user).filter(pk=entity).first(), "entity", entity)
+    return None
+
+
+def _found[T](row: T | None, kind: str, number: int) -> T:
+    if row is None:
+        raise UnknownTarget(kind, f"There is no {kind} {shown(number)}, or you may not see it.")
+    return row
