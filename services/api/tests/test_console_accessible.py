@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
+from datetime import date
+from typing import Annotated, Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
 from playwright.sync_api import sync_playwright
+from pydantic import BaseModel
+
+from pagoda.jobs.testing import plugin_tasks
+from pagoda_plugin_sdk import Plugin
+from pagoda_plugin_sdk.tasks import EntryReference, plugin_task
 
 CHROMIUM = shutil.which("chromium")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -19,11 +25,31 @@ pytestmark = [
 ]
 
 
+class ShopParams(BaseModel):
+    name: str
+    size: Literal["small", "large"] = "small"
+    sure: bool = False
+    due: date | None = None
+    words: list[str] = []
+    host: Annotated[int, EntryReference("Host")] | None = None
+    rest: dict[str, int] = {}
+
+
+@plugin_task(0, params_model=ShopParams)
+def order(job: Any) -> None: ...
+
+
+class Shop(Plugin):
+    id = "shop-of-test"
+    name = "Shop"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_are_accessible_narrow_and_ask_no_other_host(
-    theme: Any, live_server: Any, make_user: Any, web: Any, monkeypatch: pytest.MonkeyPatch
+    theme: Any, live_server: Any, make_user: Any, web: Any, register: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the thread of the test
+    register(Shop())
     user = make_user("root", is_superuser=True)
     user.set_password("correct horse")
     user.save()
@@ -40,10 +66,11 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
     attribute = f"{entity}attributes/{web.schema.attrs.first().pk}/"
     urls += [f"{entity}import/", f"{entity}views/", f"{entity}attributes/", f"{entity}attributes/new/"]
     urls += [attribute, f"{attribute}remove/"]
+    urls += ["/console/tasks/shop-of-test/order/", "/console/plugins/shop-of-test/"]
     urls += ["/console/requests/one/", "/console/hooks/", "/console/entries/99999/"]
     found: dict[str, Any] = {}
     asked: list[str] = []
-    with sync_playwright() as playwright:
+    with plugin_tasks("shop-of-test", [order]), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         # axe is put into the page as a script, which the policy of the pages refuses
         screen: Any = {"viewport": {"width": WIDTH, "height": 800}, "color_scheme": theme, "bypass_csp": True}

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pagoda_api.console.asking import ask, get, told
 from pagoda_api.console.entries import page_links
 from pagoda_api.console.frame import is_fragment, page, show
+from pagoda_api.console.tasks import runnable
 from pagoda_plugin_sdk.operations import JobStatus
 
 PAGE = 50
@@ -36,6 +37,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "faults": [] if answer.is_ok else told(answer),
         "statuses": STATUSES,
         "plugins": ["core", *plugins],
+        "tasks": runnable(request),
     }
     return show(request, "_jobs.html" if is_fragment(request) else "jobs.html", context)
 

@@ -17,6 +17,7 @@ from pagoda_api.console import (
     plugins,
     saved,
     schema,
+    tasks,
 )
 
 urlpatterns = [
@@ -71,5 +72,6 @@ urlpatterns = [
     path("plugins/", plugins.plugins, name="console-plugins"),
     path("hooks/", plugins.hooks, name="console-hooks"),
     path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),
+    path("tasks/<str:name>/<str:operation>/", tasks.task, name="console-task"),
     path("plugins/<str:name>/settings/", plugins.settings, name="console-plugin-settings"),
 ]

@@ -177,7 +177,7 @@ def _element(sent: AttrField, row: FieldRow, find: Callable[[AttrField, str], ob
         case "boolean":
             return {"true": True, "false": False}.get(row.text, row.text)
         case "number":
-            return _number(row.text)
+            return as_number(row.text)
         case _:
             return row.text
 
@@ -190,7 +190,8 @@ def _grant(row: FieldRow) -> object:
     return {kind: name if number is None else number, "level": row.name}
 
 
-def _number(text: str) -> object:
+def as_number(text: str) -> object:
+    """Return the number that a text is; of anything else itself."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,0 +1,69 @@
+"""Tasks that people run: a form made from the schema of the params, and what may be run at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from pagoda.jobs.offering import may_run
+from pagoda.jobs.operations import OperationSpec, all_specs
+from pagoda_api.console.asking import ask, faults_of, get
+from pagoda_api.console.entries import find_target
+from pagoda_api.console.frame import page, show
+from pagoda_api.console.params import ParamField, as_reference, fields_of, read, tell
+from pagoda_plugin_sdk.params import ENTRY_KEYWORD
+
+
+def runnable(request: HttpRequest) -> list[OperationSpec]:
+    """Return the tasks that whoever looks may run, by plugin and name."""
+    specs = [spec for spec in all_specs() if may_run(request.user, spec)]
+    return sorted(specs, key=lambda spec: (spec.plugin_id, spec.name))
+
+
+@page
+@require_http_methods(["GET", "POST"])
+def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
+    """Ask for the params of a task, run it, and go to its job."""
+    about = get(request, "plugin-about", name=name)
+    found = next((each for each in about["tasks"] if each["name"] == operation), None)
+    if found is None or found["params_schema"] is None:
+        raise Http404(f"Plugin {name!r} has no task {operation!r} that people run.")
+    if not found["can_run"]:
+        raise PermissionDenied(f"You need the permission {found['permission']!r} to run task {operation!r}.")
+    fields = fields_of(found["params_schema"])
+    for each in fields:
+        each.entity = _entity(request, each)
+    context: dict[str, Any] = {"plugin": about, "task": found, "fields": fields}
+    context["about"] = found["params_schema"].get("description", "")
+    if request.method == "GET":
+        return show(request, "task.html", context)
+    params = read(fields, request.POST, lambda each, text: find_target(request, as_reference(each), text))
+    more = next((each for each in fields if each.key == request.POST.get("more")), None)
+    if more is not None:
+        for each in fields:
+            each.faults = []
+        more.rows += [""] * 3
+        return show(request, "task.html", context)
+    if any(each.faults for each in fields):
+        return show(request, "task.html", context, 400)
+    data = {"plugin": about["id"], "operation": operation, "params": params}
+    answer = ask(request, "job-list", method="POST", data=data)
+    if answer.is_ok:
+        return redirect("console-job", pk=answer.data["id"])
+    faults, detail = faults_of(answer)
+    rest = list(tell(fields, faults))
+    told = rest if any(each.faults for each in fields) else [detail, *rest]
+    return show(request, "task.html", context | {"faults": list(filter(None, told))}, answer.status)
+
+
+def _entity(request: HttpRequest, each: ParamField) -> int | None:
+    """Return the id of the entity whose entries a param takes; None: of any."""
+    name = each.schema.get(ENTRY_KEYWORD) if each.kind == "entry" else None
+    if not name:
+        return None
+    found = get(request, "entity-list", {"search": name, "limit": 20})["results"]
+    return next((entity["id"] for entity in found if entity["name"] == name), None)
