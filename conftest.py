@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,20 @@ structlog.configure(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:  # noqa: ARG001 - made first
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_db_modify_db_settings: None,  # noqa: ARG001 - says where the database is
+    django_db_blocker: Any,
+) -> None:
     """Take the audit log's guards off: tests with transactions of their own empty its tables after them."""
     from django.db import connection
 
     from pagoda.audit import append_only
+    from tools.migrated_database import prefilled
 
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    folder = Path(cache.mkdir("migrated")) if cache else None
+    with django_db_blocker.unblock(), prefilled(folder):
+        request.getfixturevalue("django_db_setup")
     with django_db_blocker.unblock():
         append_only.unguard(connection)

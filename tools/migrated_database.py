@@ -1,0 +1,75 @@
+"""Give test sessions on SQLite the tables that an earlier one migrated, until a source changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import django
+from django.apps import apps
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTDATED_SECONDS = 24 * 3600
+"""How old the tables of other sources are when no session that is running can want them."""
+
+
+def digest() -> str:
+    """Return what the tables depend on: our sources, which migrations call, and others' by name."""
+    seen = hashlib.sha256(f"{django.VERSION} {sqlite3.sqlite_version}".encode())
+    for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
+        seen.update(config.label.encode())
+        folder = Path(config.path)
+        is_ours = folder.is_relative_to(ROOT) and not folder.is_relative_to(ROOT / ".venv")
+        for path in sorted(folder.rglob("*.py") if is_ours else folder.glob("migrations/*.py")):
+            seen.update(path.relative_to(folder).as_posix().encode())
+            seen.update(path.read_bytes() if is_ours else b"")
+    return seen.hexdigest()[:16]
+
+
+@contextmanager
+def prefilled(folder: Path | None) -> Iterator[None]:
+    """Start the test database, which the block makes, from the tables kept in `folder`, or keep them there.
+
+    Migrating takes longer than most modules of tests. It is still called, and finds nothing to do. Without a
+    folder, or on another database than SQLite, nothing is kept.
+    """
+    if folder is None or connection.vendor != "sqlite":
+        yield
+        return
+    settings = os.environ["DJANGO_SETTINGS_MODULE"]
+    kept = folder / f"{settings}-{digest()}.sqlite3"
+    if not kept.exists():
+        yield
+        _keep(kept)
+        return
+
+    def fill(**_signal: Any) -> None:
+        connection_created.disconnect(fill)  # the first connection only: it finds an empty database
+        with closing(sqlite3.connect(kept)) as source:
+            source.backup(connection.connection)
+
+    connection_created.connect(fill, weak=False)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(fill)
+
+
+def _keep(kept: Path) -> None:
+    """Write the tables to a file of the process's own, then move it: workers beside it do the same."""
+    for path in kept.parent.iterdir():
+        if path.stat().st_mtime < time.time() - OUTDATED_SECONDS:
+            path.unlink(missing_ok=True)
+    own = kept.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(own)) as copy:
+        connection.ensure_connection()
+        connection.connection.backup(copy)
+    own.replace(kept)
