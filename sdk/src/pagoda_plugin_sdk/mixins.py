@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import IsAuthenticated
@@ -39,6 +40,8 @@ class PluginContextMixin:
 
     plugin_id: str | None = None  # taken from the URL unless set
     plugin_version: str | None = None
+    response_statuses: ClassVar[Mapping[str, int]] = {}
+    """``{"POST": 202}``: by method, the status of success that the OpenAPI schema tells; 200 unless given."""
     request: Any  # set by REST framework for each request
 
     def get_plugin_id(self) -> str:

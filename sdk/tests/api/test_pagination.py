@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
@@ -23,7 +24,6 @@ def page(query: dict[str, Any], rows: int) -> tuple[PluginPagination, list[int]]
         ({"limit": 5}, 0, 5),
         ({"limit": 5, "offset": 10}, 10, 5),
         ({"limit": 5000}, 0, 1000),
-        ({"limit": "many"}, 0, 100),
         ({"offset": 1995}, 1995, 5),
     ],
     ids=str,
@@ -32,6 +32,14 @@ def test_page_is_as_long_as_asked_within_the_limit(query: dict[str, Any], first:
     _, rows = page(query, 2000)
 
     assert rows == list(range(first, first + length))
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "many"}, {"limit": 0}, {"offset": -1}, {"offset": 2**31}], ids=str
+)
+def test_what_is_no_number_of_rows_is_refused(query: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="is not a whole number from"):
+        page(query, 5)
 
 
 def test_answer_has_count_and_links() -> None:

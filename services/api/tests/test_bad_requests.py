@@ -227,3 +227,20 @@ def test_a_moment_that_utc_does_not_have_is_refused(
     assert response.status_code == 400
     assert "before the year 1 or behind the year 9999" in response.json()[parameter][0]
     assert root.get(f"/api/v2/{path}/", {parameter: "2026-01-01T00:00:00+23:00"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "says"),
+    [
+        ("users/?is_staff=maybe", "is_staff", "Give `true` or `false`"),
+        ("roles/?is_active=true&is_active=null", "is_active", "Give `true` or `false`"),
+        ("entries/?is_active=", "is_active", "It is empty"),
+        ("jobs/?created_after=", "created_after", "It is empty"),
+        ("groups/?user=", "user", "It is empty"),
+    ],
+)
+def test_filters_take_nothing_for_not_given(superuser_api: Any, path: str, parameter: str, says: str) -> None:
+    response = superuser_api.get(f"/api/v2/{path}")
+
+    assert response.status_code == 400
+    assert says in response.json()["errors"][parameter][0]

@@ -154,6 +154,44 @@ def test_endpoints_of_plugins_are_in_it(anonymous: Any, serve: Callable[..., Non
     assert {"get", "post"} <= set(schema_of(anonymous)["paths"]["/api/v2/plugins/good/things/"])
 
 
+def test_view_of_a_plugin_tells_its_pages_and_statuses(anonymous: Any, serve: Callable[..., None]) -> None:
+    serve(Good())
+
+    shelves = schema_of(anonymous)["paths"]["/api/v2/plugins/good/shelves/"]
+
+    page = shelves["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert page == {"$ref": "#/components/schemas/PaginatedShelfList"}
+    bounds = {each["name"]: each["schema"]["minimum"] for each in shelves["get"]["parameters"]}
+    assert bounds == {"limit": 1, "offset": 0}
+    assert {status for status in shelves["post"]["responses"] if status < "400"} == {"202"}
+
+
+@pytest.mark.parametrize(
+    ("component", "right", "wrong"),
+    [
+        ("EntryCreateRequest", {"name": "a", "schema": 1}, {"name": "a"}),
+        ("EntryCreateRequest", {"name": "a", "entity": "Host"}, {"name": "a", "schema": 1, "entity": 1}),
+        ("RevertRequest", {"version": 1}, {"version": 1, "at": "2026-01-01T00:00:00Z"}),
+        (
+            "NewTokenRequest",
+            {"name": "a", "lifetime": None},
+            {"name": "a", "lifetime": None, "expires_time": None},
+        ),
+        ("AttributeSpec", {"name": "a", "type": "text"}, {"name": "a"}),
+        ("AttributeSpec", {"id": 1, "is_deleted": True}, {"id": 1, "colour": "red"}),
+        ("Condition", {"and": [{"field": "name", "value": "a"}]}, {}),
+        ("Condition", {"not": {"field": "attr.a", "op": "empty"}}, {"field": "name", "not": {"and": []}}),
+    ],
+)
+def test_what_is_refused_is_refused_in_the_schema(
+    anonymous: Any, component: str, right: Any, wrong: Any
+) -> None:
+    schemas = schema_of(anonymous)["components"]["schemas"]
+    validator = Draft202012Validator({**schemas[component], "components": {"schemas": schemas}})
+    assert not list(validator.iter_errors(right))
+    assert list(validator.iter_errors(wrong))
+
+
 def test_view_that_can_not_be_described_costs_itself_alone(
     anonymous: Any, serve: Callable[..., None]
 ) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination, LimitOffsetPagination, PageNumberPagination
 from rest_framework.response import Response
 
 log = logging.getLogger(__name__)
 
 _MANY_ROWS = 1000
+_HIGHEST = 2**31 - 1  # what every database takes
 
 
 class _WithPluginMeta:
@@ -46,11 +48,48 @@ class _WithPluginMeta:
         return page
 
 
+def _number(request: Any, name: str, lowest: int) -> int | None:
+    """Return the whole number in a query parameter, None where it is not given.
+
+    Raises:
+        ValidationError: it is none, or out of range.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= 10 and lowest <= int(given) <= _HIGHEST):
+        raise ValidationError({name: [f"{given[:60]!r} is not a whole number from {lowest} to {_HIGHEST}."]})
+    return int(given)
+
+
+def _bounded(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return query parameters with the bounds of whole numbers: pages and sizes from 1, offsets from 0."""
+    return [
+        each | {"schema": {"type": "integer", "minimum": int(each["name"] != "offset"), "maximum": _HIGHEST}}
+        for each in parameters
+    ]
+
+
 class PluginPagination(_WithPluginMeta, LimitOffsetPagination):
-    """``?limit=&offset=``, 100 rows unless asked, 1,000 at most: ``{count, next, previous, results}``."""
+    """``?limit=&offset=``, 100 rows unless asked, 1,000 at most: ``{count, next, previous, results}``.
+
+    What is no whole number is refused with 400.
+    """
 
     default_limit = 100
     max_limit = 1000
+
+    def get_limit(self, request: Any) -> int:
+        """Return how many rows a page has."""
+        return min(_number(request, "limit", 1) or self.default_limit, self.max_limit)
+
+    def get_offset(self, request: Any) -> int:
+        """Return how many rows stand before the page."""
+        return _number(request, "offset", 0) or 0
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters for the OpenAPI schema."""
+        return _bounded(super().get_schema_operation_parameters(view))
 
     def pagination_info(self) -> dict[str, Any]:
         """Return ``{"limit", "offset", "total_pages", "current_page"}``; pages count from 1."""
@@ -65,11 +104,22 @@ class PluginPagination(_WithPluginMeta, LimitOffsetPagination):
 
 
 class PluginPageNumberPagination(_WithPluginMeta, PageNumberPagination):
-    """``?page=&page_size=``, 50 rows unless asked, 500 at most: ``{count, next, previous, results}``."""
+    """``?page=&page_size=``, 50 rows unless asked, 500 at most: ``{count, next, previous, results}``.
+
+    A size that is no whole number is refused with 400, a page that is not there with 404.
+    """
 
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def get_page_size(self, request: Any) -> int:
+        """Return how many rows a page has."""
+        return min(_number(request, "page_size", 1) or self.page_size, self.max_page_size)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters for the OpenAPI schema."""
+        return _bounded(super().get_schema_operation_parameters(view))
 
     def pagination_info(self) -> dict[str, Any]:
         """Return ``{"page_size", "current_page", "total_pages", "has_next", "has_previous"}``."""

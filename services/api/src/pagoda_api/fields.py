@@ -13,9 +13,10 @@ from rest_framework.exceptions import NotFound, ValidationError
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.reading import with_version
+from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, name_fault
 from pagoda_plugin_sdk.washing import shown
 
 MAX_ID = 2**63 - 1
@@ -43,14 +44,27 @@ class UncheckedText(Unchecked):
     """Text, as far as the OpenAPI schema goes."""
 
 
-@extend_schema_field(OpenApiTypes.INT)
-class UncheckedNumber(Unchecked):
-    """A whole number, as far as the OpenAPI schema goes."""
+NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH}
+"""The OpenAPI schema of a name."""
 
 
-@extend_schema_field({"type": "array", "items": {"type": "object", "additionalProperties": {}}})
-class UncheckedObjects(Unchecked):
-    """A list of objects, as far as the OpenAPI schema goes."""
+@extend_schema_field(NAME)
+class UncheckedName(Unchecked):
+    """A name, as far as the OpenAPI schema goes."""
+
+
+LEVEL = {"type": "integer", "enum": [level.value for level in Level]}
+"""The OpenAPI schema of a level by its number."""
+
+
+@extend_schema_field(LEVEL)
+class UncheckedLevel(Unchecked):
+    """The number of a level, as far as the OpenAPI schema goes."""
+
+
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/AttributeSpec"}})
+class UncheckedSpecs(Unchecked):
+    """A list of attributes of an entity, as far as the OpenAPI schema goes."""
 
 
 @extend_schema_field(
@@ -65,7 +79,7 @@ class UncheckedValues(Unchecked):
     """Values by name, or a list of objects, as far as the OpenAPI schema goes."""
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}], "description": "An id or a name."})
+@extend_schema_field({"oneOf": [{"type": "integer"}, NAME], "description": "An id or a name."})
 class IdOrName(Unchecked):
     """The id or the name of something; its type is checked here."""
 

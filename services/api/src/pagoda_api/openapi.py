@@ -13,15 +13,32 @@ from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
 from pagoda.fencing.errors import is_host_interrupt
+from pagoda.idempotency.models import MAX_KEY_LENGTH
 from pagoda_api.conditional import WITH_SECRETS
 from pagoda_api.endpoint_fence import endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES
 from pagoda_api.resources.managed import ManagedSerializer
+from pagoda_api.shapes import COMPONENTS, by_type
 from pagoda_api.strict import StrictSerializer
+from pagoda_plugin_sdk.api import PluginAPIView
 
 CONDITIONAL = tuple(f"/api/v2/{each}/" for each in ("entities", "entries", "users", "groups", "roles"))
 
 log = structlog.get_logger(__name__)
+
+
+class EndpointSchema(AutoSchema):
+    """Describes an endpoint; of a plugin's view also what it says of itself by its attributes."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        is_paged = isinstance(self.view, PluginAPIView) and getattr(self.view, "pagination_class", None)
+        return bool(is_paged and self.method == "GET") or super()._is_list_view(serializer)
+
+    def get_response_serializers(self) -> Any:
+        """Return what it answers, by its status where the view tells that. Any: as the base has it."""
+        serializer = super().get_response_serializers()
+        statuses = self.view.response_statuses if isinstance(self.view, PluginAPIView) else {}
+        return {statuses[self.method]: serializer} if self.method in statuses else serializer
 
 
 class FencedEndpointEnumerator(EndpointEnumerator):
@@ -123,9 +140,11 @@ def tell_manners(
     components = result.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Error"] = _ERROR
-    _refuse_unknown(schemas, generator)
+    _say_what_serializers_check(schemas, generator)
+    _mend_nullable(result)
     if "AttrInfo" in schemas:
-        schemas["AttrInfo"] = _by_type(schemas["AttrInfo"])
+        schemas["AttrInfo"] = by_type(schemas["AttrInfo"])
+    schemas |= COMPONENTS
     error = {"$ref": "#/components/schemas/Error"}
     components["responses"] = {
         f"Error{status}": {
@@ -142,7 +161,7 @@ def tell_manners(
         "IdempotencyKey": _header(
             "Idempotency-Key", "Sent again within a day, a request is answered again, not done again."
         )
-        | {"schema": {"type": "string", "minLength": 1, "maxLength": 255}},
+        | {"schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[ -~]+$"}},
     }
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
@@ -150,54 +169,39 @@ def tell_manners(
     return result
 
 
-def _refuse_unknown(schemas: dict[str, Any], generator: SchemaGenerator) -> None:
-    """Say of each body that is refused with a field that nobody reads that it has no others."""
+def _mend_nullable(schema: Any) -> None:  # Any: JSON
+    """Take out what says nothing: `oneOf` of anything and null, of which null would be both."""
+    if isinstance(schema, dict):
+        if {} in schema.get("oneOf", ()):
+            del schema["oneOf"]
+        for each in schema.values():
+            _mend_nullable(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _mend_nullable(each)
+
+
+def _say_what_serializers_check(schemas: dict[str, Any], generator: SchemaGenerator) -> None:
+    """Say of each body that is refused with a field that nobody reads that it has no others.
+
+    And of fields that exclude each other that they do.
+    """
     for component in generator.registry._components.values():  # noqa: SLF001 - of drf-spectacular
         made_by = component.object if isinstance(component.object, type) else type(component.object)
         is_strict = issubclass(made_by, StrictSerializer | ManagedSerializer)
         if is_strict and component.name.endswith("Request") and component.name in schemas:
             schemas[component.name]["additionalProperties"] = False
+        if issubclass(made_by, StrictSerializer) and component.name in schemas:
+            schemas[component.name] |= _exclusions(made_by)
 
 
-_TARGET = {
-    "type": "object",
-    "properties": {"id": {"type": "integer"}, "name": {"type": "string"}},
-    "required": ["id", "name"],
-}
-_ENTRY = {
-    **_TARGET,
-    "properties": {**_TARGET["properties"], "schema": _TARGET},  # type: ignore[dict-item]  # it is one
-}
-_NAMED_ENTRY = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "object": {"oneOf": [_ENTRY, {"type": "null"}]}},
-    "required": ["name", "object"],
-}
-_VALUES: dict[str, dict[str, Any]] = {
-    "string": {"type": "string"},
-    "text": {"type": "string"},
-    "select": {"type": "string"},
-    "number": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "datetime": {"type": "string", "format": "date-time"},
-    "object": _ENTRY,
-    "named_object": _NAMED_ENTRY,
-    "group": _TARGET,
-    "role": _TARGET,
-}
-"""``{type of an attribute: one value of it as it is shown}``"""
-
-
-def _by_type(info: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of an attribute that is shown, as one of its types."""
-    shapes = []
-    for name, value in _VALUES.items():
-        one = {"oneOf": [value, {"type": "null"}]}
-        for type_name, shape in ((name, one), (f"array_{name}", {"type": "array", "items": value})):
-            properties = {**info["properties"], "type": {"const": type_name}, "value": shape}
-            shapes.append({**info, "title": type_name, "properties": properties})
-    return {"oneOf": shapes, "description": info.get("description", "")}
+def _exclusions(made_by: type[StrictSerializer]) -> dict[str, Any]:
+    # Not as `oneOf`, of which generators of clients make a type each.
+    if made_by.one_of:
+        first, second = made_by.one_of
+        needed = {"if": {"not": {"required": [first]}}, "then": {"required": [second]}}
+        return {"not": {"required": [first, second]}, **needed}
+    return {"not": {"required": list(made_by.not_both)}} if made_by.not_both else {}
 
 
 def _header(name: str, meaning: str) -> dict[str, Any]:
@@ -226,7 +230,12 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         known = operation.setdefault("parameters", [])
         known += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
     for status in sorted(statuses):
-        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Error{status}"})
+        known_answer = operation["responses"].setdefault(
+            str(status), {"$ref": f"#/components/responses/Error{status}"}
+        )
+        if "content" in known_answer:  # one of the operation's own, beside those that any may answer
+            content = known_answer["content"]["application/json"]
+            content["schema"] = {"anyOf": [content["schema"], {"$ref": "#/components/schemas/Error"}]}
 
 
 def _tell_tag(operation: dict[str, Any]) -> None:

@@ -16,6 +16,18 @@ MAX_LIMIT = 1000
 MAX_OFFSET = 2**31 - 1  # what every database takes
 
 
+def whole_number(lowest: int, highest: int) -> dict[str, Any]:
+    """Return the OpenAPI schema of a whole number that is bounded."""
+    return {"type": "integer", "minimum": lowest, "maximum": highest}
+
+
+def _bounded(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    bounds = {"limit": whole_number(1, MAX_LIMIT), "offset": whole_number(0, MAX_OFFSET)}
+    return [
+        {**each, "schema": bounds[each["name"]]} if each["name"] in bounds else each for each in parameters
+    ]
+
+
 class PagePagination(LimitOffsetPagination):
     """Pages by ``?limit=`` and ``?offset=``; a limit that is out of range is refused, not silently cut."""
 
@@ -30,6 +42,10 @@ class PagePagination(LimitOffsetPagination):
     def get_offset(self, request: Request) -> int:
         """Return how many rows the page leaves out."""
         return number_parameter(request, self.offset_query_param, 0, lowest=0, highest=MAX_OFFSET)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters for the OpenAPI schema."""
+        return _bounded(super().get_schema_operation_parameters(view))
 
 
 class FoundPagination(PagePagination):
@@ -103,6 +119,10 @@ class NewestFirstPagination(CursorPagination):
     def get_page_size(self, request: Request) -> int:
         """Return the size of the page asked for."""
         return number_parameter(request, "limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters for the OpenAPI schema."""
+        return _bounded(super().get_schema_operation_parameters(view))
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Return where the page begins.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
+from django_filters import BooleanFilter, CharFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -18,11 +19,17 @@ from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.washing import shown
 
 MAX_KEY_LENGTH = 60
+_BOOLEANS = frozenset({"true", "false"})
 NON_FIELD_ERRORS_KEY = "non_field_errors"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer of input; Any, as it makes no instances: views hand its data to the host's services."""
+
+    one_of: ClassVar[tuple[str, str] | tuple[()]] = ()
+    """Fields of which `validate` takes exactly one; the OpenAPI schema says so."""
+    not_both: ClassVar[tuple[str, str] | tuple[()]] = ()
+    """Fields of which `validate` takes one at most."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the checked fields.
@@ -59,8 +66,23 @@ class StrictFilterBackend(DjangoFilterBackend):
         of_pages = getattr(getattr(view, "paginator", None), "query_parameters", ())
         given = [key for key in request.query_params if not self.is_open(key)]
         refuse_unknown(given, [*known, *of_pages, *self.fields], noun="query parameter")
+        _refuse_unread(request, known)
         filtered: QuerySet[M] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+def _refuse_unread(request: Request, known: Mapping[str, Any]) -> None:
+    """Refuse what a filter would take for "not given": then all rows would be shown.
+
+    Raises:
+        ValidationError: keyed by the parameter.
+    """
+    for name in known.keys() & request.query_params.keys():
+        given = request.query_params.getlist(name)
+        if isinstance(known[name], BooleanFilter) and any(each.lower() not in _BOOLEANS for each in given):
+            raise ValidationError({name: ["Give `true` or `false`, or leave it out."]}, code="invalid")
+        if not isinstance(known[name], CharFilter) and "" in given:
+            raise ValidationError({name: ["It is empty; give a value, or leave it out."]}, code="invalid")
 
 
 def checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:

@@ -1,15 +1,25 @@
 """API URLs of a well-behaved plugin."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.hooks.errors import RejectedByPlugin
-from pagoda_plugin_sdk.api import PluginAPIView
+from pagoda_plugin_sdk.api import PluginAPIView, PluginPagination
 
 app_name = "good"
+
+
+class ShelfSerializer(serializers.Serializer[Any]):
+    """What is shown of a shelf."""
+
+    name = serializers.CharField(read_only=True)
 
 
 class Things(APIView):
@@ -32,6 +42,22 @@ class Failing(APIView):
         raise RuntimeError("secret inside")
 
 
+class Shelves(PluginAPIView):
+    """A view that tells the OpenAPI schema of its pages, and of another status."""
+
+    serializer_class = ShelfSerializer
+    pagination_class = PluginPagination
+    response_statuses: ClassVar[Mapping[str, int]] = {"POST": 202}
+
+    def get(self, request: Request) -> Response:
+        pages = self.pagination_class()
+        page = pages.paginate_queryset([], request, view=self)
+        return pages.get_paginated_response(ShelfSerializer(page, many=True).data)
+
+    def post(self, request: Request) -> Response:
+        return Response({"name": "new"}, status=202)
+
+
 class Writing(PluginAPIView):
     """A view whose write another plugin refuses."""
 
@@ -48,6 +74,7 @@ def number(request: HttpRequest, number: int) -> JsonResponse:
 
 
 urlpatterns = [
+    path("shelves/", Shelves.as_view()),
     path("things/", Things.as_view(), name="things"),
     path("numbers/<int:number>/", number, name="number"),
     path("writing/", Writing.as_view(), name="writing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rest_framework.permissions import AllowAny
@@ -45,6 +46,8 @@ class TestView(HelloWorldView):
 class HelloView(HelloWorldView):
     """Greets the user, or queues a job that greets somebody else."""
 
+    response_statuses: ClassVar[Mapping[str, int]] = {"POST": 202}
+
     def get_serializer_class(self) -> type[Any]:
         """Return what the request's method takes and answers, for the OpenAPI schema."""
         return HelloWorldTaskSerializer if self.request.method == "POST" else HelloWorldMessageSerializer
@@ -82,12 +85,13 @@ class EntitiesView(HelloWorldView):
     """Lists the entities that the user may read, page by page."""
 
     serializer_class = HelloWorldEntitySerializer
+    pagination_class = PluginPagination  # by which the OpenAPI schema knows that it answers with pages
 
     def get(self, request: Request) -> Response:
         entities = Entity.objects.filter(is_active=True).order_by("name")
         readable = [
             entity for entity in entities if entity.may_permitted(request.user, PermissionLevel.READABLE)
         ]
-        paginator = PluginPagination()
+        paginator = self.pagination_class()
         page = paginator.paginate_queryset(readable, request, view=self)
         return paginator.get_paginated_response(HelloWorldEntitySerializer(page, many=True).data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -32,6 +33,7 @@ class ScanView(InventoryView):
     """Starts scans."""
 
     serializer_class: ClassVar[type[Any]] = InventoryScanSerializer  # what it answers
+    response_statuses: ClassVar[Mapping[str, int]] = {"POST": 202}
 
     def post(self, request: Request) -> Response:
         """Queue a scan and answer 202; while one is queued or running it is that one."""
@@ -76,11 +78,12 @@ class HostsView(InventoryView):
     """Lists the hosts that the user may read, page by page: when each was last seen, and which are gone."""
 
     serializer_class: ClassVar[type[Any]] = InventoryHostSerializer
+    pagination_class = PluginPagination  # by which the OpenAPI schema knows that it answers with pages
 
     def get(self, request: Request) -> Response:
         schemas = [entity for name, entity in readable_entities(request.user).items() if name == HOST]
         hosts = Entry.objects.filter(schema__in=schemas, is_active=True).order_by("name")
-        paginator = PluginPagination()
+        paginator = self.pagination_class()
         page = list(paginator.paginate_queryset(hosts, request, view=self))
         values = Entry.objects.read_attrs(page)
         rows = [

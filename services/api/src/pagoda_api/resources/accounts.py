@@ -24,8 +24,9 @@ from pagoda.domain.access.accounts import visible
 from pagoda.domain.access.explaining import explain_level
 from pagoda.domain.user.models import Role, User, nest, parent_of
 from pagoda_api.fields import MAX_ID, NamedSerializer, found_or_404
-from pagoda_api.pagination import number_parameter
+from pagoda_api.pagination import number_parameter, whole_number
 from pagoda_api.resources.managed import (
+    ID_OR_OBJECT,
     TARGETS,
     Codenames,
     LinkFilter,
@@ -167,7 +168,9 @@ class UserViewSet(ManagedViewSet[User]):
         )
 
     @extend_schema(
-        parameters=[OpenApiParameter(kind, int, description="Id; give one.") for kind in TARGETS],
+        parameters=[
+            OpenApiParameter(kind, whole_number(1, MAX_ID), description="Id; give one.") for kind in TARGETS
+        ],
         responses=AccessSerializer,
         filters=False,
     )
@@ -187,7 +190,7 @@ class UserViewSet(ManagedViewSet[User]):
         return Response(explain_level(self.get_object(), thing, request.user))
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": {}}]})
+@extend_schema_field(ID_OR_OBJECT)
 class ParentField(serializers.Field[Any, Any, Any, Any]):
     """The group that a group is nested in, by id or as it is shown; Any: as the base has it."""
 

@@ -23,7 +23,7 @@ from pagoda.audit.hashing import canonical
 from pagoda.audit.models import AuditEvent
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
-from pagoda_api.pagination import NewestFirstPagination, number_parameter
+from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.strict import StrictFilterBackend
 
@@ -113,8 +113,10 @@ class AuditViewSet(GenericViewSet[AuditEvent]):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", int, description="Id of the last event that is known."),
-            OpenApiParameter("limit", int, description=f"How many at most, up to {EXPORT_LINES}."),
+            OpenApiParameter(
+                "after", whole_number(0, MAX_ID), description="Id of the last event that is known."
+            ),
+            OpenApiParameter("limit", whole_number(1, EXPORT_LINES), description="How many at most."),
         ],
         responses={(200, JSON_LINES): OpenApiTypes.STR},
     )

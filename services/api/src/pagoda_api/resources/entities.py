@@ -25,8 +25,9 @@ from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
     MAX_ID,
     NamedSerializer,
-    UncheckedNumber,
-    UncheckedObjects,
+    UncheckedLevel,
+    UncheckedName,
+    UncheckedSpecs,
     UncheckedText,
     UserSerializer,
     found_or_404,
@@ -97,12 +98,12 @@ class EntitySerializer(serializers.ModelSerializer[Entity]):
 class EntityUpdateSerializer(StrictSerializer):
     """What may change of an entity; the host's service checks the values."""
 
-    name = UncheckedText(required=False)
+    name = UncheckedName(required=False)
     note = UncheckedText(required=False)
-    default_permission = UncheckedNumber(
+    default_permission = UncheckedLevel(
         required=False, help_text="1 nothing, 2 readable, 4 writable, 8 full."
     )
-    attrs = UncheckedObjects(
+    attrs = UncheckedSpecs(
         required=False,
         help_text='`[{"name", "type", "is_mandatory", "referral": [id or name], "choices", ...}]`. When an '
         "entity is changed, an item with `id` changes that attribute, and removes it with `is_deleted`; one "
@@ -121,14 +122,14 @@ class EntityUpdateSerializer(StrictSerializer):
 class EntityCreateSerializer(EntityUpdateSerializer):
     """A new entity."""
 
-    name = UncheckedText()
+    name = UncheckedName()
 
 
 class AttributesSerializer(EntityUpdateSerializer):
     """What is to change of the attributes alone."""
 
     name = note = default_permission = None  # type: ignore[assignment]  # DRF's way to leave a field out
-    attrs = UncheckedObjects(help_text="As in a PATCH of the entity.")
+    attrs = UncheckedSpecs(help_text="As in a PATCH of the entity.")
 
 
 class RemovedAttributeSerializer(serializers.Serializer[Any]):

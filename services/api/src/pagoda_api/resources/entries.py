@@ -31,15 +31,17 @@ from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import (
+    NAME,
     IdOrName,
     NamedSerializer,
+    UncheckedName,
     UncheckedText,
     UncheckedValues,
     UserSerializer,
     find_entity,
     found_or_404,
 )
-from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter
+from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
@@ -117,7 +119,7 @@ def _moment(value: datetime) -> str:
 class EntryUpdateSerializer(StrictSerializer):
     """What may change of an entry; the host's service checks the values."""
 
-    name = UncheckedText(required=False)
+    name = UncheckedName(required=False)
     note = UncheckedText(required=False)
     attrs = UncheckedValues(
         required=False,
@@ -144,7 +146,9 @@ class EntryUpdateSerializer(StrictSerializer):
 class EntryCreateSerializer(EntryUpdateSerializer):
     """A new entry; its entity is named by ``schema`` or ``entity``."""
 
-    name = UncheckedText()
+    one_of = ("schema", "entity")
+
+    name = UncheckedName()
     schema = IdOrName(required=False)
     entity = IdOrName(required=False)
 
@@ -294,7 +298,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         return history_page(self, History(self._entry(pk), request.user))
 
     @extend_schema(
-        parameters=[OpenApiParameter("attr", str, description="Name of the attribute that refers to it.")],
+        parameters=[OpenApiParameter("attr", NAME, description="Name of the attribute that refers to it.")],
         responses=ReferringSerializer(many=True),
         filters=False,
     )
@@ -312,10 +316,10 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     @extend_schema(
         parameters=[
             OpenApiParameter(
-                "depth", int, description=f"Steps from the entry, 1 to {MAX_DEPTH}; 1 unless given."
+                "depth", whole_number(1, MAX_DEPTH), description="Steps from the entry; 1 unless given."
             ),
             OpenApiParameter(
-                "limit", int, description=f"Entries at most, 1 to {MAX_NODES}; 100 unless given."
+                "limit", whole_number(1, MAX_NODES), description="Entries at most; 100 unless given."
             ),
         ],
         responses=GraphSerializer,

@@ -19,7 +19,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
-from pagoda_api.fields import IdOrName, UncheckedText, UncheckedValues
+from pagoda_api.fields import IdOrName, UncheckedName, UncheckedText, UncheckedValues
 from pagoda_api.problems import handle_exception
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -33,7 +33,7 @@ class BulkItemSerializer(serializers.Serializer[Any]):
     key = serializers.CharField(
         required=False, help_text="What an upsert finds the entry by: `name`, or an attribute's name."
     )
-    name = UncheckedText(required=False)
+    name = UncheckedName(required=False)
     note = UncheckedText(required=False)
     attrs = UncheckedValues(
         required=False,

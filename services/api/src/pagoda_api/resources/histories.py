@@ -71,6 +71,8 @@ def moment_of(request: Request) -> datetime | None:
 class RevertSerializer(StrictSerializer):
     """To which version a value goes back, or to which time the entry."""
 
+    one_of = ("version", "at")
+
     version = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_ID, help_text="Its `id` in the history: of one attribute."
     )

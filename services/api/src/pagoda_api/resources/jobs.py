@@ -26,7 +26,7 @@ from pagoda.jobs.errors import JobConflict, UnknownOperation, UnknownQueue, Unkn
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.offering import run_offered
 from pagoda_api.fields import MAX_ID, found_or_404
-from pagoda_api.pagination import NewestFirstPagination, number_parameter
+from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.job_filters import JobFilter
 from pagoda_api.resources.job_representation import (
@@ -111,7 +111,9 @@ class JobViewSet(GenericViewSet[Job]):
         return self._control(pk, store.retry)
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int, description="Id of the last line that is known.")],
+        parameters=[
+            OpenApiParameter("after", whole_number(0, MAX_ID), description="Id of the last known line.")
+        ],
         responses=JobLogSerializer,
         filters=False,
     )

@@ -38,7 +38,14 @@ TARGETS: Mapping[str, type[Entity | EntityAttr | Entry]] = {
 }
 """``{field: what a level is granted on}``"""
 
-_OBJECT = {"type": "object", "properties": {"id": {"type": "integer"}}, "additionalProperties": {}}
+_OBJECT = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}},
+    "required": ["id"],
+    "additionalProperties": {},
+}
+ID_OR_OBJECT = {"oneOf": [{"type": "integer"}, _OBJECT]}
+"""The OpenAPI schema of what `id_of` takes."""
 
 
 def id_of(given: object) -> int:
@@ -53,7 +60,7 @@ def id_of(given: object) -> int:
     return number
 
 
-@extend_schema_field({"type": "array", "items": {"oneOf": [{"type": "integer"}, _OBJECT]}})
+@extend_schema_field({"type": "array", "items": ID_OR_OBJECT, "maxItems": MAX_LINKS})
 class Links(serializers.Field[Any, Any, Any, Any]):
     """Rows that another one is linked with: shown with id and name, taken as ids or as they are shown.
 

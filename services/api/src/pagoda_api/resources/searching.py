@@ -24,7 +24,7 @@ from pagoda_api.strict import StrictSerializer, checked
 MAX_ENTITIES = 50
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {}})
+@extend_schema_field({"$ref": "#/components/schemas/Condition"})
 class UncheckedTree(Unchecked):
     """A tree of conditions, as far as the OpenAPI schema goes."""
 

@@ -35,6 +35,8 @@ class UncheckedNetworks(Unchecked):
 class NewTokenSerializer(StrictSerializer):
     """What may be chosen of a token."""
 
+    not_both = ("lifetime", "expires_time")
+
     name = serializers.CharField(max_length=200, help_text="Such as the machine it is for.")
     lifetime = serializers.DurationField(
         required=False,
