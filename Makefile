@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk bench-console mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi messages screenshots clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk bench-console mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi client messages screenshots clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,7 +21,7 @@ lock: ## Write requirements/*.txt from the .in and pyproject.toml files (ARGS=--
 	@$(PYTHON) tools/bootstrap.py environment
 	@$(BIN)/python tools/lock.py $(ARGS)
 
-lint: setup ## Check style, types, import arrows, spelling and locks
+lint: setup client ## Check style, types, import arrows, spelling and locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -42,7 +42,7 @@ test: setup ## Run all tests that need no container (ARGS="core -k name" for som
 bounds: setup ## Run the tests that count what a promise of the documentation bounds: statements, calls, rows
 	@$(BIN)/python -m tools.run_tests core api worker -m bounds
 
-demo: setup ## Start everything on free ports, scan this machine, show what was found, stop
+demo: setup client ## Start everything on free ports, scan this machine, show what was found, stop
 	@$(BIN)/python tools/demo.py $(ARGS)
 
 up: setup ## Serve the API on 8000 and Flower on 5555 with all workers, until ctrl-c
@@ -120,6 +120,9 @@ docs-serve: setup ## Serve the site of docs/ on loopback, with reload
 openapi: setup ## Write docs/openapi.json, the schema of the host's own API
 	@$(BIN)/python -m tools.openapi
 
+client: setup ## Make a Python client of the API out of its schema, in .client/pagoda_client
+	@$(BIN)/python tools/client.py
+
 messages: setup ## Bring the catalogues of the console's languages to what its pages say
 	@$(BIN)/python -m tools.messages
 
@@ -127,4 +130,4 @@ screenshots: setup ## Take the README's pictures of the console, of a host that 
 	@$(BIN)/python -m tools.screenshots
 
 clean: ## Remove environments and caches
-	rm -rf .venv .uv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv .client .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -11,7 +11,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 from rich.console import Console
@@ -19,6 +18,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / ".client"))  # what `make client` makes
+from pagoda_client import AuthenticatedClient, Client
+from pagoda_client.api.auth import auth_token_create
+from pagoda_client.api.entries import entries_list
+from pagoda_client.api.jobs import jobs_retrieve
+from pagoda_client.api.plugins import plugins_inventory_scan_create
+from pagoda_client.models import Entry, Error, JobDetail, TokenRequestRequest
+
 from tools.stack import (
     ADMIN,
     DEMO_PLUGINS,
@@ -33,6 +40,7 @@ from tools.stack import (
 
 READY_SECONDS = 90.0
 JOB_SECONDS = 180.0
+TIMEOUT = httpx.Timeout(30)
 ROWS = 3  # shown of each entity
 SHOWN = {
     "Host": ("os", "kernel", "python_version"),
@@ -83,46 +91,50 @@ def run(stack: Stack) -> DemoResult:
     address = f"127.0.0.1:{free_port()}"
     stack.start("api", "pagoda_api.cli", "serve", "--bind", address, "--workers", "2")
     stack.start("workers", "pagoda_worker.cli", "up")
-    with httpx.Client(base_url=f"http://{address}", timeout=30) as client:
-        stack.wait_for("/readyz", lambda: is_ready(client), READY_SECONDS)
-        log_in(client, password)
+    base = f"http://{address}"
+    with httpx.Client(base_url=base, timeout=30) as plain:
+        stack.wait_for("/readyz", lambda: is_ready(plain), READY_SECONDS)
+    with log_in(base, password) as client:
         job = follow(stack, client, start_scan(client))
         entries = show_entities(client)
-    show_urls(f"http://{address}", job)
-    return DemoResult(job_id=job["id"], entries=entries)
+    show_urls(base, job.id)
+    return DemoResult(job_id=job.id, entries=entries)
 
 
-def log_in(client: httpx.Client, password: str) -> None:
-    """Exchange name and password for a token, which the client sends from now on."""
-    answer = checked(client.post("/api/v2/auth/token/", json={"username": ADMIN, "password": password}))
-    client.headers["Authorization"] = f"Token {answer['token']}"
+def log_in(base: str, password: str) -> AuthenticatedClient:
+    """Exchange name and password for a token; return the client that sends it."""
+    body = TokenRequestRequest(username=ADMIN, password=password)
+    token = checked(auth_token_create.sync(client=Client(base_url=base, timeout=TIMEOUT), body=body)).token
     say(f"logged in as {ADMIN}")
+    return AuthenticatedClient(base_url=base, token=token, prefix="Token", timeout=TIMEOUT)
 
 
-def start_scan(client: httpx.Client) -> int:
+def start_scan(client: AuthenticatedClient) -> int:
     """Have the inventory plugin scan this machine; return the job's id."""
-    answer = checked(client.post("/api/v2/plugins/inventory/scan/", json={}))
-    say(f"job {answer['job']} queued on {answer['queue']}")
-    return int(answer["job"])
+    queued = checked(plugins_inventory_scan_create.sync(client=client))
+    say(f"job {queued.job} queued on {queued.queue}")
+    return int(queued.job)
 
 
-def follow(stack: Stack, client: httpx.Client, job_id: int) -> dict[str, Any]:
+def follow(stack: Stack, client: AuthenticatedClient, job_id: int) -> JobDetail:
     """Show the job's progress until it has finished; return it.
 
     Raises:
         StackError: it did not end well, or not in time.
     """
-    job: dict[str, Any] = {}
+    seen: list[JobDetail] = []
     with Meter() as meter:
 
         def missing() -> str | None:
-            job.update(checked(client.get(f"/api/v2/jobs/{job_id}/")))
-            meter.show(job["progress"]["percent"], job["progress"]["text"] or job["phase"])
-            return None if job["phase"] == "finished" else "running"
+            job = checked(jobs_retrieve.sync(str(job_id), client=client))
+            seen[:] = [job]
+            meter.show(job.progress.percent, job.progress.text or job.phase)
+            return None if job.phase == "finished" else "running"
 
         stack.poll(f"the end of job {job_id}", missing, JOB_SECONDS)
-    if job["status_name"] != "DONE":
-        raise StackError(f"job {job_id} ended as {job['status_name']}: {job['error'] or job['text']}")
+    [job] = seen
+    if job.status_name != "DONE":
+        raise StackError(f"job {job_id} ended as {job.status_name}: {job.error or job.text}")
     return job
 
 
@@ -157,40 +169,40 @@ class Meter:
         self._told = now
 
 
-def show_entities(client: httpx.Client) -> int:
+def show_entities(client: AuthenticatedClient) -> int:
     """Print what was found, entity by entity; return the number of entries."""
     total = 0
     for entity, columns in SHOWN.items():
-        page = checked(client.get("/api/v2/entries/", params={"entity": entity, "limit": ROWS}))
-        if not page["results"]:
+        page = checked(entries_list.sync(client=client, entity=entity, limit=ROWS))
+        if not page.results:
             raise StackError(f"the scan made no entry of {entity}")
-        table = Table(title=f"{entity}: {page['count']}", title_justify="left")
+        table = Table(title=f"{entity}: {page.count}", title_justify="left")
         for column in ("name", *columns):
             table.add_column(column, no_wrap=True)
-        for entry in page["results"]:
-            table.add_row(shown(entry["name"]), *cells(entry, columns))
+        for entry in page.results:
+            table.add_row(shown(entry.name), *cells(entry, columns))
         console.print(table)
-        total += page["count"]
+        total += page.count
     return total
 
 
-def cells(entry: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
+def cells(entry: Entry, columns: tuple[str, ...]) -> list[str]:
     """Return the values of an entry's attributes as text."""
-    values = {attr["name"]: attr["value"] for attr in entry["attrs"]}
+    values = {attr.name: attr.value for attr in entry.attrs}
     return [shown(values.get(column)) for column in columns]
 
 
-def shown(value: Any) -> str:
-    """Return a JSON value as a short text."""
+def shown(value: object) -> str:
+    """Return a value as a short text."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str("" if value is None else value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def show_urls(base: str, job: dict[str, Any]) -> None:
+def show_urls(base: str, job_id: int) -> None:
     """Print where all this was to be seen."""
     places = {
         "API documentation": "docs/",
-        "this job": f"jobs/{job['id']}/",
+        "this job": f"jobs/{job_id}/",
         "packages of this machine": "entries/?entity=PythonPackage",
         "plugins": "plugins/",
     }
@@ -199,17 +211,17 @@ def show_urls(base: str, job: dict[str, Any]) -> None:
         say(f"  {what:<26}{base}/api/v2/{path}")
 
 
-def checked(answer: httpx.Response) -> dict[str, Any]:
-    """Return the JSON of a successful answer.
+def checked[Answer](answer: Answer | Error | None) -> Answer:
+    """Return the answer of the API.
 
     Raises:
-        StackError: the API refused.
+        StackError: it refused.
     """
-    if not answer.is_success:
-        request = answer.request
-        raise StackError(f"{request.method} {request.url} answered {answer.status_code}: {answer.text[:500]}")
-    body: dict[str, Any] = answer.json()
-    return body
+    if answer is None or isinstance(answer, Error):
+        raise StackError(
+            f"the API refused: {'an answer that is not in its schema' if answer is None else answer.detail}"
+        )
+    return answer
 
 
 def say(text: str) -> None:
