@@ -1,4 +1,4 @@
-"""Many clients at once against a real server on PostgreSQL: nothing is overwritten, nothing made twice."""
+"""Many clients at once against a server on each database: nothing is overwritten, nothing made twice."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ import pytest
 
 from tools.servers import PostgresServer, missing_programs
 
-pytestmark = pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
-
 TOKEN = """
 import django
 django.setup()
@@ -29,18 +27,23 @@ print(ApiToken.issue(User.objects.create_superuser("root"), "test", None)[1])
 """
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+def api(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """Ask a server of two processes as a superuser."""
+    on_postgresql = request.param == "postgresql"
+    if on_postgresql and "postgresql" in missing_programs():
+        pytest.skip("PostgreSQL is not installed")
     # PostgreSQL's user can't enter the folders of pytest.
     with tempfile.TemporaryDirectory(prefix="pagoda-writes-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         database = PostgresServer(folder=folder / "postgres")
-        environment = os.environ | {"PAGODA_DATA_DIR": str(folder / "data"), "DATABASE_URL": database.url}
+        environment = os.environ | {"PAGODA_DATA_DIR": str(folder / "data")}
+        environment |= {"DATABASE_URL": database.url} if on_postgresql else {}
         command = [sys.executable, "-m", "pagoda_api.cli", "serve", "--bind", "127.0.0.1:0", "--workers", "2"]
         log = folder / "log"
-        database.start()
+        if on_postgresql:
+            database.start()
         try:
             for each in (("-m", "pagoda.cli", "migrate"), ("-c", TOKEN)):
                 made = [sys.executable, *each]
