@@ -137,14 +137,14 @@ def names() -> list[str]:
 
 def _sql(trigger: _Trigger, vendor: str) -> Iterator[str]:
     name = trigger.name
-    event = f"CREATE TRIGGER {name} AFTER {trigger.event} ON {trigger.table}"
+    event = f"TRIGGER {name} AFTER {trigger.event} ON {trigger.table}"
     head = f"{event} FOR EACH ROW WHEN ({trigger.condition})"
     if vendor == "sqlite":
-        yield f"{head} BEGIN {trigger.statement}; END"
+        yield f"CREATE {head} BEGIN {trigger.statement}; END"
         return
     # With its owner's rights, as plugins' accounts see some rows only; nothing temporary goes before a table.
     yield (
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         f"SET search_path = public, pg_temp AS $$ BEGIN {trigger.statement}; RETURN NULL; END $$"
     )
-    yield f"{head} EXECUTE FUNCTION {name}()"
+    yield f"CREATE OR REPLACE {head} EXECUTE FUNCTION {name}()"
