@@ -146,7 +146,7 @@ def test_what_cannot_be_stored_is_refused(jobs: Jobs, fields: dict[str, Any], me
     [
         ("shop", "restok", "Plugin 'shop' has no operation 'restok'. Did you mean 'restock'?"),
         ("shoop", "restock", "Plugin 'shoop' has no tasks. Did you mean 'shop'?"),
-        ("", "restock", "The host has no operation 'restock'. It has: canary, export_entries, "),
+        ("", "restock", "The host has no operation 'restock'. It has: canary, convert_values, "),
     ],
     ids=["operation", "plugin", "host"],
 )

@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "pagoda_api.middleware.AccessLogMiddleware",
     "pagoda_api.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "pagoda_api.middleware.CompressedStaticFilesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pagoda_api.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
