@@ -294,3 +294,60 @@ def test_many_entries_are_read_at_once(make: Any) -> None:
     entries = [make.entry(entity, f"web-{number}", a=number) for number in range(3)]
 
     assert Entry.objects.read_attrs(entries) == {entry.id: entry.get_attrs() for entry in entries}
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("name", ["a\u200bb", "\u202eabc", "\u3164", "\u0301", "\ufeffx"], ids=ascii)
+def test_a_name_with_what_nobody_sees_is_refused(name: str, make: Any) -> None:
+    schema = make.entity()
+
+    with pytest.raises(ValidationError) as caught:
+        make.entity(name)
+    assert caught.value.message_dict.keys() == {"name"}
+    with pytest.raises(ValidationError) as caught:
+        make.entry(schema, name)
+    assert caught.value.message_dict.keys() == {"name"}
+    with pytest.raises(ValidationError) as caught:
+        schema.update_attrs(None, [{"name": name, "type": "string"}])
+    assert caught.value.message_dict.keys() == {name}
+
+
+def test_names_are_stored_composed_and_trimmed(make: Any) -> None:
+    schema = make.entity(f" {NFD}", **{f"{NFD} ": "string"})
+    entry = make.entry(schema, f"\u3000{NFD}\n", **{NFD: "as it\u0301 is "})
+
+    assert (schema.name, entry.name) == (NFC, NFC)
+    assert entry.get_attrs() == {NFC: "as it\u0301 is "}
+
+
+def test_two_spellings_are_one_name(make: Any) -> None:
+    schema = make.entity(NFC, **{NFC: "string"})
+    make.entry(schema, NFC)
+
+    with pytest.raises(ValidationError) as caught:
+        make.entity(NFD)
+    assert [error.code for error in caught.value.error_dict["name"]] == ["taken"]
+    with pytest.raises(ValidationError) as caught:
+        make.entry(schema, f" {NFD}")
+    assert [error.code for error in caught.value.error_dict["name"]] == ["taken"]
+    with pytest.raises(ValidationError) as caught:
+        schema.update_attrs(None, [{"name": NFD, "type": "string"}])
+    assert [error.code for error in caught.value.error_dict[NFC]] == ["taken"]
+    assert Entry.objects.count() == 1
+
+
+def test_case_tells_names_apart(make: Any) -> None:
+    schema = make.entity()
+
+    assert [make.entry(schema, name).name for name in ("web", "Web")] == ["web", "Web"]
+
+
+def test_a_plain_save_stores_the_name_clean(make: Any) -> None:
+    entry = make.entry(make.entity(), "web")
+    entry.name = f"{NFD} "
+    entry.save()
+
+    assert entry.name == NFC
+    assert [each.name for each in Entry.objects.all()] == [NFC]

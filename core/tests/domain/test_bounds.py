@@ -17,8 +17,8 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import User
+from pagoda_plugin_sdk.rules.entity_fields import read_entity_fields
 from pagoda_plugin_sdk.rules.faults import AttributeTypeError
-from pagoda_plugin_sdk.rules.specs import read_entity_fields
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 

@@ -24,6 +24,7 @@ from pagoda.domain.stamped import TrackedModel
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import acting_viewer, person
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.text import renamed
 
 type ModelField = Field[Any, Any]  # Any: the value's types, which differ from field to field
 
@@ -84,6 +85,9 @@ class _SavedFields:
         ]
         self.sets_active = update_fields is None or "is_active" in update_fields
         self.stored = _stored_row(instance)
+        if any(field.name == "name" for field in self.saved):
+            own = vars(instance)
+            own["name"] = renamed((self.stored or {}).get("name", ""), own.get("name"))
 
     def action(self) -> Action | None:
         """Return what the save does to the object; None when it changes nothing."""
@@ -139,7 +143,7 @@ def _write_back(instance: TrackedModel, data: Mapping[str, Any], fields: _SavedF
     for name, value in data.items():
         if name not in fields.editable:
             raise ValidationError({name: [_unknown_field(name, instance, fields.editable)]})
-        setattr(instance, name, value)
+        setattr(instance, name, renamed(vars(instance)["name"], value) if name == "name" else value)
     return {name: value for name, value in data.items() if name not in saved}
 
 

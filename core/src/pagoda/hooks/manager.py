@@ -23,6 +23,7 @@ from pagoda.hooks.records import (
 )
 from pagoda.hooks.rejections import refuse_unseen
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookSpec, resolve_hook_name
+from pagoda_plugin_sdk.rules.text import clean_name
 
 type Deferrer = Callable[[HandlerRecord, HookSpec, tuple[Any, ...]], None]  # Any: the hook's arguments
 
@@ -164,10 +165,11 @@ class HookManager(Dispatch):
         """Return the handlers for an entity, and keep them; those without handlers of their own share one."""
         hook = self._by_name[hook_name]
         entity_name = None if entity_name is None else str(entity_name)  # what a plugin gave may be no text
+        named = clean_name(entity_name)
         with self._lock:
             chains = hook.chains
-            is_named = entity_name is not None and any(r.entity == entity_name for r in hook.records)
-            key = entity_name if is_named else None
+            is_named = named is not None and any(r.entity == named for r in hook.records)
+            key = named if is_named else None
             chain = chains.get(key) or self._make_chain(hook, key)
             chains[key] = chain
             if len(chains) < MAX_CHAINS:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind, check_signature, resolve_hook_name
+from pagoda_plugin_sdk.rules.text import clean_name
 
 type Handler = Callable[..., Any]  # a hook's arguments and result are data of every type
 
@@ -49,7 +50,7 @@ class HandlerRecord:
 
     def handles(self, entity_name: str | None) -> bool:
         """Return whether it runs for this entity; None stands for an entity without a name yet."""
-        return self.entity is None or self.entity == entity_name
+        return self.entity is None or self.entity == clean_name(entity_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ def checked_record(
     return HandlerRecord(
         hook=spec.name,
         plugin_id=plugin_id,
-        entity=entity,
+        entity=clean_name(entity),
         priority=priority,
         plugin_order=plugin_order,
         position=position,

@@ -16,6 +16,7 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.hooks import call_fault
 from pagoda_plugin_sdk.override import OVERRIDE_OPERATIONS, OverrideContext, OverrideOperation
 from pagoda_plugin_sdk.plugin import Plugin
+from pagoda_plugin_sdk.rules.text import clean_name
 
 SETTING = "BACKEND_PLUGIN_ENTITY_OVERRIDES"
 
@@ -31,7 +32,7 @@ class Override:
 
 
 type Bindings = Mapping[str, Mapping[OverrideOperation, Override]]
-"""``{entity's id or name: {operation: override}}``"""
+"""``{entity's id or clean name: {operation: override}}``"""
 
 
 class _EntityBinding(BaseModel):
@@ -69,7 +70,7 @@ def bind(registry: PluginRegistry, setting: Mapping[str, Any]) -> None:
         ImproperlyConfigured: it lists every fault of the setting; nothing is bound then.
     """
     faults: list[str] = []
-    found = {key: _overrides(registry, key, value, faults) for key, value in setting.items()}
+    found = {clean_name(key): _overrides(registry, key, value, faults) for key, value in setting.items()}
     refuse(faults)
     _Bound.bindings = {key: each for key, each in found.items() if each}
 
@@ -77,7 +78,7 @@ def bind(registry: PluginRegistry, setting: Mapping[str, Any]) -> None:
 def override_for(entity_id: int, name: str, operation: OverrideOperation) -> Override | None:
     """Return what takes the place of `operation` on the entries of an entity; its id goes before its name."""
     bound = _Bound.bindings
-    return bound.get(str(entity_id), bound.get(name, {})).get(operation)
+    return bound.get(str(entity_id), bound.get(clean_name(name), {})).get(operation)
 
 
 def many_fault(entity_id: int, name: str, op: str) -> str:

@@ -13,6 +13,7 @@ from pagoda.domain.user.models import User
 from pagoda.hooks.bridge import filter_entity_attrs, filter_entry_attrs
 from pagoda.transfer.document import TransferFault
 from pagoda.transfer.formats import FORMATS
+from pagoda_plugin_sdk.rules.text import clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
 _AT_ONCE: Final = 1_000
@@ -41,8 +42,8 @@ def export(
     """
     seen_by = user or User(username="host", is_superuser=True)
     found = readable(Entity.objects.active(), seen_by).order_by("pk")
-    chosen = list(found.filter(name__in=entities) if entities else found)
-    missing = set(entities) - {entity.name for entity in chosen}
+    chosen = list(found.filter(name__in=spellings(entities)) if entities else found)
+    missing = set(map(clean_name, entities)) - {clean_name(entity.name) for entity in chosen}
     if missing:
         raise TransferFault(f"There is no entity {shown(min(missing))}, or you may not see it.")
     rows = _Rows(chosen, seen_by, progress)

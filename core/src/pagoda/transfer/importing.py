@@ -27,6 +27,7 @@ from pagoda.transfer.document import FileRow
 from pagoda.transfer.exporting import Progress
 from pagoda.transfer.formats import FORMATS
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 
 _AT_ONCE: Final = 1_000
 MAX_TOLD: Final = 100
@@ -134,9 +135,9 @@ class _Import:
     def _make_entities(self, schema: Sequence[Any]) -> bool:
         """Make the entities that are not there yet, and tell whether all could be made."""
         specs = [each for each in schema if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
-        named = Entity.objects.active().filter(name__in=[spec["name"] for spec in specs])
-        known = set(named.values_list("name", flat=True))
-        new = [spec for spec in specs if spec["name"] not in known]
+        named = Entity.objects.active().filter(name__in=spellings(spec["name"] for spec in specs))
+        known = set(map(clean_name, named.values_list("name", flat=True)))
+        new = [spec for spec in specs if clean_name(spec["name"]) not in known]
         made: list[tuple[Entity, Any]] = []
         name = ""
         try:
@@ -150,7 +151,7 @@ class _Import:
         except REFUSALS as error:
             self._refuse(0, "", name, error)
             return False
-        self.report.entities = [spec["name"] for spec in new]
+        self.report.entities = [entity.name for entity, _ in made]
         return True
 
     def _write(self, rows: Sequence[FileRow], later: IO[bytes]) -> None:
@@ -187,16 +188,18 @@ class _Import:
         if row.is_cells and isinstance(cells := item.get("attrs"), Mapping):
             types = self._types_of(item["entity"])
             item["attrs"] = {
-                name: from_cell(types[name], cell) if name in types else cell for name, cell in cells.items()
+                name: from_cell(types[clean], cell) if (clean := clean_name(name)) in types else cell
+                for name, cell in cells.items()
             }
         return item
 
     def _types_of(self, entity: object) -> Mapping[str, AttrType]:
         name = str(entity)
         if name not in self._types:
-            found = Entity.objects.active().filter(name=name).values_list("pk", "attrs_version").first()
+            named = Entity.objects.active().filter(name__in=spellings([name]))
+            found = named.values_list("pk", "attrs_version").first()
             definitions = definitions_of(dict([found]))[found[0]] if found else ()
-            self._types[name] = {each.name: each.type for each in definitions}
+            self._types[name] = by_clean_name((each.name, each.type) for each in definitions)
         return self._types[name]
 
     def _refuse(self, number: int, entity: object, name: object, error: Exception) -> None:

@@ -14,7 +14,7 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.text import listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, listed, name_fault, text_fault
 from pagoda_plugin_sdk.rules.value_types import parse
 from pagoda_plugin_sdk.washing import shown
 
@@ -79,7 +79,7 @@ class Intake:
     ) -> None:
         self._entity_name = entity_name
         self._by_id = {definition.id: definition for definition in definitions}
-        self._by_name = {definition.name: definition for definition in definitions}
+        self._by_name = by_clean_name((definition.name, definition) for definition in definitions)
         self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix
@@ -198,7 +198,9 @@ class Intake:
             if item is None:
                 continue
             key, label, value = item
-            definition = self._by_name.get(key) if isinstance(key, str) else self._by_id.get(_as_id(key))
+            definition = (
+                self._by_name.get(clean_name(key)) if isinstance(key, str) else self._by_id.get(_as_id(key))
+            )
             if definition is None or definition.level < least:
                 nothing = f"Entity {self._entity_name!r} has no attribute {shown(label)}."
                 self._add_unknown(label, nothing, self._seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from django.core.exceptions import ValidationError
@@ -16,7 +17,15 @@ from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.text import (
+    MAX_NAME_LENGTH,
+    clean_name,
+    label_fault,
+    listed,
+    name_fault,
+    renamed,
+    text_fault,
+)
 from pagoda_plugin_sdk.rules.value_types import is_a
 from pagoda_plugin_sdk.washing import shown
 
@@ -46,14 +55,21 @@ class AttrSpec:
     referral: list[Referral] | None = None  # None: as it is
 
 
-def copied(given: Any) -> Any:
-    """Return the items of a list as copies, so that hooks may change them; anything else as it is.
+def copied(given: Any, existing: Mapping[int, StoredAttr] = MappingProxyType({})) -> Any:
+    """Return the items of a list as copies with clean names, which hooks may change; anything else as it is.
 
-    Any: unchecked input.
+    Any: unchecked input. The name of one of the `existing`, sent back as it is stored, stays so.
     """
     if not isinstance(given, list | tuple):
         return given
-    return [dict(item) if isinstance(item, Mapping) else item for item in given]
+    return [_copied(item, existing) if isinstance(item, Mapping) else item for item in given]
+
+
+def _copied(item: Mapping[str, Any], existing: Mapping[int, StoredAttr]) -> dict[str, Any]:
+    if "name" not in item:
+        return dict(item)
+    attr = existing.get(key) if isinstance(key := item.get("id"), int) else None
+    return {**item, "name": renamed(attr.name if attr else "", item["name"])}
 
 
 def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSpec]:
@@ -91,13 +107,15 @@ def check_names(existing: Mapping[int, StoredAttr], specs: Sequence[AttrSpec], e
         ValidationError: two attributes would have one name, or they would be too many.
     """
     removed = {spec.id for spec in specs if spec.is_deleted}
-    names = {pk: attr.name for pk, attr in existing.items() if pk not in removed}
-    names |= {spec.id: spec.name for spec in specs if spec.id is not None and not spec.is_deleted}
-    added = [spec.name for spec in specs if spec.id is None]
+    names = {pk: clean_name(attr.name) for pk, attr in existing.items() if pk not in removed}
+    names |= {spec.id: clean_name(spec.name) for spec in specs if spec.id is not None and not spec.is_deleted}
+    added = [clean_name(spec.name) for spec in specs if spec.id is None]
+    given = {*added, *(clean_name(spec.name) for spec in specs if "name" in spec.fields)}
     most = limits().domain_max_attributes
     if len(names) + len(added) > max(most, len(existing)):
         raise ValidationError({"attrs": ValidationError(_too_many(entity_name, most), code="too_many")})
-    doubles = [name for name, count in Counter([*names.values(), *added]).items() if count > 1]
+    counts = Counter([*names.values(), *added])
+    doubles = [name for name in counts if counts[name] > 1 and name in given]
     if doubles:
         raise ValidationError(
             {
@@ -124,32 +142,6 @@ def unknown_entity(attr_name: str, key: int | str, known: Iterable[str]) -> str:
     return f"Attribute {attr_name!r} points to an entity {noun} {key!r}, which does not exist.{misses}"
 
 
-def taken_name(name: str) -> ValidationError:
-    """Return the refusal of an entity's name that another has."""
-    message = f"The name {name!r} is taken by another entity; choose another name."
-    return ValidationError({"name": ValidationError(message, code="taken")})
-
-
-def read_entity_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entity's own fields, checked.
-
-    Raises:
-        ValidationError: keyed by field, all faults together.
-    """
-    fields: dict[str, Any] = {}
-    faults = Faults()
-    for key, value in given.items():
-        if faults.is_full and key not in _ENTITY_FIELDS:
-            faults.add(key, "")
-            continue
-        try:
-            fields[key] = _ENTITY_FIELDS.get(key, _unknown_field(key))(value)
-        except ValidationError as fault:
-            faults.add(key, fault)
-    faults.raise_if_any()
-    return fields
-
-
 def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
     named = Counter(spec.id for spec in specs)
     doubles = [spec for spec in specs if spec.id is not None and named[spec.id] > 1]
@@ -170,7 +162,8 @@ def _read_spec(item: object, existing: Mapping[int, StoredAttr]) -> AttrSpec:
             code="unknown",
         )
     attr = _existing(item, existing)
-    fields = {key: _FIELDS[key](item[key]) for key in _FIELDS if key in item}
+    kept = {"name"} if attr is not None and item.get("name") == attr.name else set()  # an old one, sent back
+    fields = {key: _FIELDS[key](item[key]) for key in _FIELDS if key in item and key not in kept}
     if attr is None:
         _require_name_and_type(fields)
     _check_together(attr, fields, has_referral=bool(item.get("referral")))
@@ -261,7 +254,7 @@ def _name(raw: object) -> str:
     fault = name_fault(raw)
     if fault is not None:
         raise ValidationError(f"The name of an attribute {fault}.", code="name")
-    return str(raw)
+    return str(clean_name(raw))
 
 
 def read_note(raw: object) -> str:
@@ -306,7 +299,7 @@ def _choices(raw: object) -> list[str]:
         raise ValidationError(f"'choices' is a list of texts, got {shown(raw)}.", code="choices")
     _refuse_many("choices", raw)
     for choice in raw:
-        fault = name_fault(choice)
+        fault = label_fault(choice)  # values: they stay as they are written
         if fault is not None:
             raise ValidationError(f"A choice {fault}.", code="choices")
     if len(set(raw)) < len(raw):
@@ -321,7 +314,7 @@ def _referral(raw: object) -> list[Referral]:
         )
     _refuse_many("referral", raw)
     for each in raw:
-        is_name = isinstance(each, str) and name_fault(each) is None
+        is_name = isinstance(each, str) and label_fault(each) is None
         is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
         if not (is_name or is_id or is_a(each, "entity")):
             raise ValidationError(
@@ -359,27 +352,3 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {  # Any: raw input in, the
     "default_permission": read_level,
 }
 _KEYS: Final = ("id", "is_deleted", "referral")
-
-
-def _entity_name(raw: object) -> str:
-    fault = name_fault(raw)
-    if fault is not None:
-        raise ValidationError(f"The name of an entity {fault}.", code="name")
-    return str(raw)
-
-
-def _unknown_field(key: str) -> Callable[[object], object]:
-    def refuse(_raw: object) -> object:
-        misses = near_misses(key, _ENTITY_FIELDS)
-        raise ValidationError(
-            f"An entity has no field {key!r}.{misses} It has {', '.join(_ENTITY_FIELDS)}.", code="unknown"
-        )
-
-    return refuse
-
-
-_ENTITY_FIELDS: Final[Mapping[str, Callable[[object], object]]] = {
-    "name": _entity_name,
-    "note": read_note,
-    "default_permission": read_level,
-}

@@ -12,6 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, Validatio
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.converting import FindTarget, conversion_fault, convert
+from pagoda_plugin_sdk.rules.entity_fields import read_entity_fields, taken_name
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import noun_of
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
@@ -19,12 +20,11 @@ from pagoda_plugin_sdk.rules.specs import (
     AttrSpec,
     check_names,
     copied,
-    read_entity_fields,
     read_specs,
-    taken_name,
     unknown_entity,
 )
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.rules.value_types import as_json
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
 from pagoda_plugin_sdk.washing import shown
@@ -71,7 +71,9 @@ class MemoryEntity:
             raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="deleted")})
         asked = [spec for spec in self._specs(attrs) if self._differs(spec)]
         ids = {spec.id for spec in asked}
-        data: dict[str, Any] = {"attrs": [dict(item) for item in attrs if item.get("id") in ids]}
+        existing = {attr.id: attr for attr in self.active_attrs()}
+        items = [item for item in copied(attrs, existing) if item.get("id") in ids]
+        data: dict[str, Any] = {"attrs": items}
         if not asked:
             return
         acting = user or host.acting_user
@@ -138,7 +140,7 @@ class MemoryEntity:
         faults = Faults()
         for spec in specs:
             for place, key in enumerate(spec.referral or ()):
-                found = [entity for entity in known if key in (entity, entity.id, entity.name)]
+                found = [entity for entity in known if clean_name(key) in (entity, entity.id, entity.name)]
                 if found and spec.referral is not None:
                     spec.referral[place] = found[0]
                 else:
@@ -226,7 +228,7 @@ class MemoryEntity:
 
     def _refuse_taken(self, name: str) -> None:
         others = (entity for entity in self.host.entities if entity is not self and entity.is_active)
-        if any(entity.name == name for entity in others):
+        if any(clean_name(entity.name) == clean_name(name) for entity in others):
             raise taken_name(name)
 
 
@@ -318,6 +320,7 @@ class MemoryEntities(MemoryQuerySet):
                 "group that has it (`can_add_entities`, `entity.add_entity`)."
             )
         level = PermissionLevel.READABLE if default_permission is None else default_permission
+        name = clean_name(name)
         given: dict[str, Any] = {"name": name, "note": note, "default_permission": level}
         data = given | {"attrs": copied(attrs)}
         data = host.run_hook("entity.before_create", acting, data, entity_name=str(name))

@@ -19,6 +19,7 @@ from pagoda_plugin_sdk.rules.incoming import Intake, Targets, noun_of
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, EntryState, Link, LinkTarget, Value
+from pagoda_plugin_sdk.rules.text import clean_name, renamed
 from pagoda_plugin_sdk.rules.value_types import as_json, attrs_of, items_of
 from pagoda_plugin_sdk.testing.memory_entities import MemoryEntity
 from pagoda_plugin_sdk.testing.queries import MemoryQuerySet
@@ -153,6 +154,11 @@ class MemoryEntry:
         host.changes.append(("restore", schema.name, self.name))
         host.run_hook("entry.after_restore", schema.name, user, self)
 
+    def _differing(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if "name" in given:
+            given = {**given, "name": renamed(self._saved["name"], given["name"])}
+        return {key: value for key, value in given.items() if value != self._saved[key]}
+
     def may_permitted(self, user: Any, permission: int) -> bool:
         return bool(self.host.level_of(user, self, self.schema) >= permission)
 
@@ -177,12 +183,12 @@ class MemoryEntry:
         intake.faults.raise_if_any()
         changing = {key: value for key, value in raw.items() if not _is_stored(state, key, value)}
         _require_attributes(host, user, schema, intake.levels(changing))
-        data = fields | ({"attrs": intake.items(changing)} if changing else {})
+        data = self._differing(fields) | ({"attrs": intake.items(changing)} if changing else {})
         if not data:
             return
         data = host.run_hook("entry.before_update", schema.name, acting, data, self)
         intake.check_keys(data, _FIELDS)
-        fields = {key: data[key] for key in self._saved if key in data and data[key] != self._saved[key]}
+        fields = self._differing({key: data[key] for key in self._saved if key in data})
         values = self._checked(intake, state, fields, intake.raw(data.get("attrs", [])), user)
         if not fields and not values:
             return
@@ -238,6 +244,7 @@ class MemoryEntries(MemoryQuerySet):
         raw = intake.sent(attrs or {})
         _require_attributes(host, user, schema, intake.levels(raw))
         intake.faults.raise_if_any()
+        name = clean_name(name)
         given = {"name": name, "schema": schema, "note": note, "attrs": intake.items(raw)}
         data = host.run_hook("entry.before_create", schema.name, acting, given)
         intake.check_keys(data, ("schema", *_FIELDS))
@@ -245,7 +252,7 @@ class MemoryEntries(MemoryQuerySet):
             intake.faults.add(
                 "schema", f"A before-hook moved the entry out of entity {schema.name!r}.", "schema"
             )
-        name, note = data.get("name", name), data.get("note", note)
+        name, note = clean_name(data.get("name", name)), data.get("note", note)
         values = self._checked(intake, schema, name, note, intake.raw(data.get("attrs", [])), user)
         state = EntryState(definitions=schema.definitions(None), values=values)
         host.run_hook("entry.validate", acting, schema.name, name, items_of(state), None)
@@ -292,7 +299,7 @@ def _require_attributes(host: Any, user: Any, schema: MemoryEntity, levels: Mapp
 
 def _is_taken(schema: MemoryEntity, name: str, but: MemoryEntry | None) -> bool:
     others = (entry for entry in schema.host.entries if entry is not but and entry.is_active)
-    return any(entry.schema is schema and entry.name == name for entry in others)
+    return any(entry.schema is schema and clean_name(entry.name) == clean_name(name) for entry in others)
 
 
 def _targets(host: Any, schema: MemoryEntity, user: Any) -> Targets:

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import Role, User
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 
 log = structlog.get_logger(__name__)
 
@@ -50,11 +51,11 @@ def _follow(
     mapping: Mapping[str, Sequence[str]],
     told: Set[str],
 ) -> None:
-    wanted = {name for value in told for name in mapping.get(value, ())}
-    named = {
-        row.name: row for row in rows.filter(name__in={each for names in mapping.values() for each in names})
-    }
-    holds = set(held.filter(name__in=named).values_list("name", flat=True))
+    wanted = {clean_name(name) for value in told for name in mapping.get(value, ())}
+    asked = spellings(each for names in mapping.values() for each in names)
+    named = by_clean_name((row.name, row) for row in rows.filter(name__in=asked))
+    rows_held = held.filter(pk__in=[row.pk for row in named.values()])
+    holds = {clean_name(row.name) for row in rows_held}
     held.remove(*(named[name] for name in sorted(holds - wanted)))
     held.add(*(named[name] for name in sorted((wanted & named.keys()) - holds)))
     if missing := sorted(wanted - named.keys()):

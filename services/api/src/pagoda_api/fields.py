@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.fields import empty
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity
@@ -16,7 +17,13 @@ from pagoda.domain.entry.reading import with_version
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, name_fault
+from pagoda_plugin_sdk.rules.text import (
+    MAX_NAME_LENGTH,
+    clean_name,
+    label_fault,
+    spellings,
+    validate_name,
+)
 from pagoda_plugin_sdk.washing import shown
 
 MAX_ID = 2**63 - 1
@@ -94,6 +101,24 @@ class IdOrName(Unchecked):
         return data
 
 
+class NameField(serializers.CharField):
+    """The name of something, checked and returned as it is to be stored."""
+
+    def __init__(self, **options: Any) -> None:  # Any: DRF's
+        options.setdefault("max_length", MAX_NAME_LENGTH)
+        options.setdefault("validators", [validate_name])
+        super().__init__(**options)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the checked name; sent back as it is stored, it stays as it is."""
+        stored = getattr(getattr(self.parent, "instance", None), str(self.field_name), None)
+        return data if isinstance(data, str) and data == stored else super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the clean name."""
+        return str(clean_name(super().to_internal_value(data)))
+
+
 class NamedSerializer(serializers.Serializer[Any]):
     """An object by its id and name; Any: entities, entries, groups and roles have both."""
 
@@ -128,12 +153,12 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: b
     Raises:
         ValidationError: keyed by `field`; there is none, the closest names that `user` may read are given.
     """
-    fault = name_fault(given) if isinstance(given, str) else None
+    fault = label_fault(clean_name(given)) if isinstance(given, str) else None
     if fault is not None:
         raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
     entities = readable(Entity.objects.active(), user)
     entities = with_version(entities, user) if to_fill else entities
-    found = list(entities.filter(name=given)) if isinstance(given, str) else []
+    found = list(entities.filter(name__in=spellings([given]))) if isinstance(given, str) else []
     number = _as_id(given)
     if not found and number is not None:
         found = list(entities.filter(pk=number))

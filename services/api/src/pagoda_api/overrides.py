@@ -32,6 +32,7 @@ from pagoda_api.resources.entries import EntryViewSet
 from pagoda_plugin_sdk.exceptions import HookRejected, PluginError
 from pagoda_plugin_sdk.mixins import PluginErrorAnswer
 from pagoda_plugin_sdk.override import OverrideContext, OverrideOperation
+from pagoda_plugin_sdk.rules.text import clean_name, spellings
 
 log = structlog.get_logger(__name__)
 
@@ -147,10 +148,12 @@ def check_entities() -> None:
     if not keys:
         return
     ids = [int(key) for key in keys if key.isascii() and key.isdecimal() and len(key) < 19]
-    entities = list(Entity.objects.active().filter(Q(pk__in=ids) | Q(name__in=keys)))
-    twice = [each for each in entities if {str(each.pk), each.name} <= keys]
+    entities = list(Entity.objects.active().filter(Q(pk__in=ids) | Q(name__in=spellings(keys))))
+    twice = [each for each in entities if {str(each.pk), clean_name(each.name)} <= keys]
     refuse(
         [f"'{e.pk}' and {e.name!r} are one entity, which is bound twice. Keep one of the two." for e in twice]
     )
-    for key in sorted(keys - {str(each.pk) for each in entities} - {each.name for each in entities}):
+    for key in sorted(
+        keys - {str(each.pk) for each in entities} - {clean_name(each.name) for each in entities}
+    ):
         log.warning("override_without_entity", entity=key, setting=SETTING)

@@ -17,7 +17,7 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
 type Op = Literal["create", "update", "upsert", "delete"]
@@ -54,7 +54,7 @@ class BulkItem:
     op: Op
     entity: Entity | None = None  # of create and upsert
     id: int = 0  # of update and delete
-    key: str = NAME  # an upsert's: what finds the entry, its name or an attribute
+    key: str = NAME  # an upsert's, clean: what finds the entry, its name or an attribute
     fields: dict[str, Any] = field(default_factory=dict)  # Any: name and note, unchecked
     attrs: GivenAttrs = field(default_factory=dict)
     result: Result = field(default_factory=Result)
@@ -67,14 +67,14 @@ class BulkItem:
         """Return what no two items have that are written together."""
         if self.entity is None:
             return self.id
-        value = self.fields.get(NAME) if self.key == NAME else self.key_value()
+        value = clean_name(self.fields.get(NAME)) if self.key == NAME else self.key_value()
         return shown(value) if isinstance(value, list | dict) else (type(value), value)
 
     def key_value(self) -> Any:
         """Return the value of an upsert's key attribute as it was given, None without one."""
         if isinstance(self.attrs, Mapping):
-            return self.attrs.get(self.key)
-        return next((x.get("value") for x in self.attrs if x.get("name") == self.key), None)
+            return next((value for name, value in self.attrs.items() if clean_name(name) == self.key), None)
+        return next((x.get("value") for x in self.attrs if clean_name(x.get("name")) == self.key), None)
 
 
 def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]:
@@ -115,30 +115,30 @@ def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> 
     if not isinstance(attrs := raw.get("attrs", {}), list | dict):
         faults.add("attrs", f"expected {{name: value}} or a list of items, got {shown(attrs)}.", "invalid")
     if "entity" in raw:
-        item.entity = entities.get(raw["entity"]) if _is_key(raw["entity"]) else None
+        item.entity = entities.get(clean_name(raw["entity"])) if _is_key(raw["entity"]) else None
         if item.entity is None:
             nothing = f"There is no entity {shown(raw['entity'])}, or you may not see it."
             faults.add("entity", nothing, "invalid")
     faults.raise_if_any()
-    item.id, item.key, item.attrs = raw.get("id", 0), raw.get("key", NAME), raw.get("attrs", {})
+    item.id, item.key, item.attrs = raw.get("id", 0), clean_name(raw.get("key", NAME)), raw.get("attrs", {})
     item.fields = {key: raw[key] for key in (NAME, "note") if key in raw}
 
 
 def _entities(given: Iterable[object], viewer: Viewer | None) -> dict[int | str, Entity]:
     keys = {key for key in given if _is_key(key)}
+    wanted = {key for key in keys if isinstance(key, int)} | spellings(keys)
     found: dict[int | str, Entity] = {}
     active = Entity.objects.active()
     entities = active if viewer is None else readable(active, viewer)
-    for batch in batched(keys, _BATCH_SIZE):
+    for batch in batched(wanted, _BATCH_SIZE):
         ids = [key for key in batch if isinstance(key, int)]
         names = [key for key in batch if isinstance(key, str)]
-        for entity in entities.filter(Q(pk__in=ids) | Q(name__in=names)):
-            found |= {entity.pk: entity, entity.name: entity}
-    return found
+        found |= {entity.pk: entity for entity in entities.filter(Q(pk__in=ids) | Q(name__in=names))}
+    return found | by_clean_name((entity.name, entity) for entity in found.values())
 
 
 def _is_key(key: object) -> bool:
-    return _is_id(key) if not isinstance(key, str) else name_fault(key) is None
+    return isinstance(key, str) or _is_id(key)
 
 
 def _is_id(key: object) -> bool:

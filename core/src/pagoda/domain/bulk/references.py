@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.lookups import reference_keys
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import Definitions
 from pagoda.domain.user.models import Role
@@ -24,7 +25,7 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import noun_of
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
 type Named = tuple[str, str | None]  # a thing's name, and its entity's where it was given
@@ -47,8 +48,7 @@ class NamedTargets:
         wanted: dict[str, set[tuple[Definition, Named]]] = defaultdict(set)
 
         def note(definition: Definition, named: Named) -> None:
-            if name_fault(named[0]) is None:
-                wanted[noun_of(definition.type)].add((definition, named))
+            wanted[noun_of(definition.type)].add((definition, named))
 
         for attrs in given:
             _replaced(definitions, attrs, note)
@@ -59,9 +59,10 @@ class NamedTargets:
             if noun in wanted:
                 seen = model._default_manager.all()
                 seen = seen if self._viewer is None else seen.filter(may_see(self._viewer, model))
-                names = {named[0] for _, named in wanted[noun]}
+                names = spellings(named[0] for _, named in wanted[noun])
                 rows = [row for batch in batched(names, _BATCH_SIZE) for row in seen.filter(name__in=batch)]
-                self._found[noun] = {(0, row.name): row.pk for row in rows}
+                known = by_clean_name((row.name, row.pk) for row in rows)
+                self._found[noun] = {(0, name): pk for name, pk in known.items()}
 
     def replaced(self, definitions: Definitions, attrs: object) -> Any:  # Any: values, unchecked
         """Return the values with ids for what was looked up.
@@ -90,7 +91,9 @@ class NamedTargets:
         """
         noun, (name, entity) = noun_of(definition.type), named
         found = self._found.get(noun, {})
-        ids = [found[key] for pk in self._schemas(definition, entity) if (key := (pk, name)) in found]
+        ids = [
+            found[key] for pk in self._schemas(definition, entity) if (key := (pk, clean_name(name))) in found
+        ]
         if len(ids) == 1:
             return ids[0]
         of = f" of entity {shown(entity)}" if entity is not None else ""
@@ -105,7 +108,7 @@ class NamedTargets:
         if not definition.type & AttrType.OBJECT:
             return (0,)
         if entity is not None:
-            return (self._entities[entity],) if entity in self._entities else ()
+            return (self._entities[name],) if (name := clean_name(entity)) in self._entities else ()
         allowed = self._allowed[definition.id]
         if not allowed:
             raise ValueFault('it may point to any entity; send {"name": ..., "entity": ...}')
@@ -118,20 +121,22 @@ class NamedTargets:
             rows = EntityAttr.objects.filter(pk__in=attrs, referral__isnull=False)
             for attr, pk, name in rows.values_list("pk", "referral__pk", "referral__name"):
                 self._allowed[attr][pk] = name
-        entities = {entity for _, (_, entity) in wanted if entity is not None} - self._entities.keys()
-        for batch in batched(entities, _BATCH_SIZE):
+        entities = {entity for _, (_, entity) in wanted if clean_name(entity) not in self._entities}
+        for batch in batched(spellings(entities), _BATCH_SIZE):
             seen = self._seen(Entity.objects.active()).filter(name__in=batch)
-            self._entities |= dict(seen.values_list("name", "pk"))
+            self._entities |= by_clean_name(seen.values_list("name", "pk"))
         schemas: set[int] = set()
         for definition, (_, entity) in wanted:
             if entity is None:
                 schemas |= self._allowed[definition.id].keys()
-            elif entity in self._entities:
-                schemas.add(self._entities[entity])
+            elif (name := clean_name(entity)) in self._entities:
+                schemas.add(self._entities[name])
         found: dict[tuple[int, str], int] = {}
-        for batch in batched({named[0] for _, named in wanted}, _BATCH_SIZE) if schemas else ():
+        for batch in batched(spellings(named[0] for _, named in wanted), _BATCH_SIZE) if schemas else ():
             rows = self._seen(Entry.objects.active()).filter(schema__in=schemas, name__in=batch).order_by()
-            found |= {(schema, name): pk for schema, name, pk in rows.values_list("schema_id", "name", "pk")}
+            for schema, name, pk in rows.values_list("schema_id", "name", "pk"):
+                clean = clean_name(name)
+                found[schema, clean] = pk if name == clean else found.get((schema, clean), pk)
         return found
 
     def _seen(self, rows: Any) -> Any:  # Any: a queryset of either model
@@ -139,12 +144,12 @@ class NamedTargets:
 
 
 def names_in(definitions: Definitions, attrs: object) -> set[str]:
-    """Return the names of the entries that values refer to."""
+    """Return the clean names of the entries that values refer to."""
     names: set[str] = set()
 
     def note(definition: Definition, named: Named) -> None:
         if definition.type & AttrType.OBJECT:
-            names.add(named[0])
+            names.add(clean_name(named[0]))
 
     _replaced(definitions, attrs, note)
     return names
@@ -152,9 +157,10 @@ def names_in(definitions: Definitions, attrs: object) -> set[str]:
 
 def _replaced(definitions: Definitions, attrs: object, find: Find) -> Any:
     """Return values as they were given (`GivenAttrs`, unchecked), what is named in them replaced."""
-    by_key = {key: each for each in definitions if each.type.is_reference for key in (each.name, each.id)}
+    by_key = reference_keys(definitions)
     if by_key and isinstance(attrs, Mapping):
-        return {key: _value(by_key[key], raw, find) if key in by_key else raw for key, raw in attrs.items()}
+        found = {key: by_key.get(clean_name(key)) for key in attrs}
+        return {key: _value(each, attrs[key], find) if each else attrs[key] for key, each in found.items()}
     if by_key and isinstance(attrs, list | tuple):
         return [_item(by_key, item, find) for item in attrs]
     return attrs
@@ -164,7 +170,7 @@ def _item(by_key: Mapping[Any, Definition], item: object, find: Find) -> object:
     if not isinstance(item, Mapping) or "value" not in item:
         return item
     key = item.get("id", item.get("name"))
-    definition = by_key.get(key) if isinstance(key, str | int) else None
+    definition = by_key.get(clean_name(key)) if isinstance(key, str | int) else None
     return item if definition is None else {**item, "value": _value(definition, item["value"], find)}
 
 

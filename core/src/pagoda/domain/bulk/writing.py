@@ -25,7 +25,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Link, Value
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.rules.value_types import parse
 from pagoda_plugin_sdk.washing import shown
 
@@ -84,7 +84,7 @@ class _Bulk:
             stretch.append(item)
             seen.add(item.identity)
             if isinstance(name := item.fields.get(NAME), str):
-                names.add(name)
+                names.add(clean_name(name))
         if stretch:
             yield stretch
 
@@ -167,17 +167,17 @@ class _Bulk:
         return {each.pk: each for each in rows.select_for_update(no_key=True, of=("self",))}
 
     def _by_name(self, entity: Entity, items: Sequence[BulkItem]) -> dict[int, int]:
-        names = {
-            name for item in items if isinstance(name := item.fields[NAME], str) and name_fault(name) is None
-        }
+        names = spellings(item.fields[NAME] for item in items)
         rows = self._seen(Entry.objects.active().filter(schema=entity.pk, name__in=names)).order_by()
-        known = dict(rows.values_list("name", "pk"))
-        return {id(item): known[name] for item in items if (name := str(item.fields[NAME])) in known}
+        known = by_clean_name(rows.values_list("name", "pk"))
+        return {
+            id(item): known[name] for item in items if (name := str(clean_name(item.fields[NAME]))) in known
+        }
 
     def _by_attribute(self, entity: Entity, key: str, items: Sequence[BulkItem]) -> dict[int, int]:
         """Return the entries by the value of an attribute; where there are several the item is refused."""
-        definition = next((each for each in self._of(entity) if each.name == key), None)
-        attrs = EntityAttr.objects.active().filter(parent_entity=entity.pk, name=key)
+        definition = by_clean_name((each.name, each) for each in self._of(entity)).get(key)
+        attrs = EntityAttr.objects.active().filter(pk=definition.id if definition else 0)
         if definition is None or not self._seen(attrs).exists():
             raise ValidationError({"key": [f"Entity {entity.name!r} has no attribute {shown(key)}."]})
         if definition.type.is_array or definition.type.is_reference:
@@ -223,7 +223,8 @@ class _Bulk:
                     item.result.refuse(error)
                     continue
                 item.why = error
-                item.left_out |= {name: item.attrs[name] for name in error.message_dict}
+                refused = set(map(clean_name, error.message_dict))
+                item.left_out |= {k: value for k, value in item.attrs.items() if clean_name(k) in refused}
                 rest = {name: each for name, each in item.attrs.items() if name not in item.left_out}
                 item.attrs = self._targets.replaced(definitions, rest)
             kept.append(item)

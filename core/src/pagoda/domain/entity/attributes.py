@@ -17,6 +17,7 @@ from pagoda_plugin_sdk.exceptions import COMPARED_NAMES
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.specs import AttrSpec, Referral, check_names, unknown_entity
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 
 _BATCH_SIZE: Final = 500
 _ASIDE: Final = "\x01"  # no name has a control character
@@ -159,20 +160,21 @@ def existing_attributes(entity: Entity, viewer: Viewer | None) -> dict[int, Enti
 
 def _find_entities(specs: Iterable[AttrSpec], user: Viewer | None) -> dict[int | str, Entity]:
     """Return the entities that the specs point to, by the id or name that is used for them."""
+    specs = list(specs)
     wanted = {spec.name: [_key(referral) for referral in spec.referral or ()] for spec in specs}
     keys = {key for of_spec in wanted.values() for key in of_spec}
     if not keys:
         return {}
     ids = [key for key in keys if isinstance(key, int)]
-    names = [key for key in keys if isinstance(key, str)]
+    names = [referral for spec in specs for referral in spec.referral or () if isinstance(referral, str)]
     entities = [
         entity
-        for condition, keys_of_kind in (("pk__in", ids), ("name__in", names))
+        for condition, keys_of_kind in (("pk__in", ids), ("name__in", spellings(names)))
         for batch in batched(keys_of_kind, _BATCH_SIZE)
         for entity in _pointable(user).filter(**{condition: batch})
     ]
     found: dict[int | str, Entity] = {entity.pk: entity for entity in entities}
-    found |= {entity.name: entity for entity in entities}
+    found.update(by_clean_name((entity.name, entity) for entity in entities))
     faults = Faults()
     names = _names(user) if keys - found.keys() else []
     for attr_name, of_spec in wanted.items():
@@ -197,4 +199,4 @@ def _names(user: Viewer | None) -> list[str]:
 
 
 def _key(referral: Referral) -> int | str:
-    return referral.pk if isinstance(referral, Entity) else referral
+    return referral.pk if isinstance(referral, Entity) else clean_name(referral)

@@ -8,11 +8,14 @@ from typing import Any
 from pagoda.domain.changes import Action, Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda_plugin_sdk.rules.specs import read_entity_fields, taken_name
+from pagoda_plugin_sdk.rules.entity_fields import read_entity_fields, taken_name
+from pagoda_plugin_sdk.rules.text import renamed, spellings
 
 
 def differing(stored: Entity, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the given fields is not stored already."""
+    """Return what of the given fields is not stored already, a name as it is to be stored."""
+    if "name" in given:
+        given = {**given, "name": renamed(stored.name, given["name"])}
     return {key: value for key, value in given.items() if getattr(stored, key, None) != value}
 
 
@@ -30,7 +33,7 @@ def read_fields(given: Mapping[str, Any], *, exclude: int | None) -> dict[str, A
 
 def refuse_taken(name: str, *, exclude: int | None) -> None:
     """Raise ValidationError if another active entity has the name; which one is not told."""
-    others = Entity.objects.active().filter(name=name)
+    others = Entity.objects.active().filter(name__in=spellings([name]))
     if (others if exclude is None else others.exclude(pk=exclude)).exists():
         raise taken_name(name)
 

@@ -11,13 +11,14 @@ from django.db.models import Q
 from pagoda import running
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Subject
+from pagoda.domain.naming import NameField
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.stored_json import StoredJSONField
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH
 
 
 class EntityServices(Protocol):
@@ -65,7 +66,7 @@ class Entity(TrackedModel):
     UNSAVED = "attrs_version"
     services: ClassVar[EntityServices]  # put here when the app is ready
 
-    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    name = NameField()
     note = models.TextField(blank=True, default="")
     default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=default_level)
     # Who made it: has Full on it, its attributes and its entries.
@@ -146,7 +147,7 @@ class EntityAttr(StampedModel):
     """An attribute of an entity: its name, type and rules."""
 
     parent_entity = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="attrs")
-    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    name = NameField()
     type = models.PositiveIntegerField()  # an AttrType
     is_mandatory = models.BooleanField(default=False)
     referral = models.ManyToManyField(Entity, blank=True, related_name="referred_attrs")  # none: any entity

@@ -23,6 +23,7 @@ from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.specs import AttrSpec, check_names, copied, read_specs
+from pagoda_plugin_sdk.rules.text import clean_name
 
 
 def create_entity(
@@ -47,11 +48,11 @@ def create_entity(
         HookRejected: a plugin refuses; nothing is stored.
     """
     level = default_level() if default_permission is None else default_permission
-    given = {"name": name, "note": note, "default_permission": level}
+    given = {"name": clean_name(name), "note": note, "default_permission": level}
     with writing(user) as actor:
         require_adding_entities(actor)
         data: dict[str, Any] = given | {"attrs": copied(attrs)}
-        data = changes.send_changing(entity_change(None, "create", actor, data, str(name)))
+        data = changes.send_changing(entity_change(None, "create", actor, data, str(given["name"])))
         sent = {key: value for key, value in data.items() if key != "attrs"}
         fields = read_fields(given | sent, exclude=None)
         specs = read_specs(data.get("attrs", []), {})
@@ -123,7 +124,7 @@ class _PreviewDone(Exception):
 def add_attribute(entity: Entity, user: Viewer | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
     """Add an attribute, ``add_attribute(entity, user, name=..., type=...)``, as a change of the entity."""
     update_entity(entity, user, attrs=[spec])
-    return EntityAttr.objects.active().get(parent_entity=entity, name=spec["name"])
+    return EntityAttr.objects.active().get(parent_entity=entity, name=clean_name(spec["name"]))
 
 
 def rename_attribute(attr: EntityAttr, user: Viewer | None, name: str) -> EntityAttr:
@@ -251,7 +252,7 @@ def _differing_attrs(
     ids = {spec.id for spec in specs}
     levels = {existing[pk].name: vars(existing[pk])["user_level"] for pk in ids if pk is not None}
     require_attributes(user, entity.name, levels, Level.FULL)
-    items = [dict(item) for item in attrs if item.get("id") in ids]
+    items = [item for item in copied(attrs, existing) if item.get("id") in ids]
     return {"attrs": items} if items else {}
 
 

@@ -24,6 +24,7 @@ from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
+from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.rules.value_types import items_of
 from pagoda_plugin_sdk.washing import shown
 
@@ -230,7 +231,7 @@ def _drafts(
             faults.add(prefix.rstrip("."), f"expected {{'name', 'note', 'attrs'}}, got {shown(row)}.", "type")
             continue
         intake.check_keys(row, _ROW_FIELDS)
-        draft.name, draft.note = row.get("name", ""), row.get("note", "")
+        draft.name, draft.note = clean_name(row.get("name", "")), row.get("note", "")
         draft.raw = intake.sent(row.get("attrs") or {})
 
     def require(draft: _Draft) -> None:
@@ -247,7 +248,7 @@ def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
         draft.intake.faults.add(
             "schema", f"A before-hook moved the entry out of entity {schema.name!r}.", "schema"
         )
-    draft.name = data.get("name", draft.name)
+    draft.name = clean_name(data.get("name", draft.name))
     draft.note = data.get("note", draft.note)
     draft.raw = draft.intake.raw(data.get("attrs", []))
 

@@ -21,6 +21,7 @@ from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.chain import Reference, chain
+from pagoda_plugin_sdk.rules.text import spellings
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query, PostgreSQL 65,535
 
@@ -98,7 +99,7 @@ def _refuse_restoring(entry: Entry) -> None:
     if not entry.schema.is_active:
         message = f"Entity {entry.schema.name!r} is deleted; restore it before its entry {entry.name!r}."
         raise ValidationError({"schema": ValidationError(message, code="deleted")})
-    if Entry.objects.active().filter(schema=entry.schema, name=entry.name).exists():
+    if Entry.objects.active().filter(schema=entry.schema, name__in=spellings([entry.name])).exists():
         message = (
             f"Entity {entry.schema.name!r} has another entry {entry.name!r} by now; rename that one first."
         )

@@ -34,6 +34,7 @@ from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.incoming import Targets
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition, LinkTarget, Value
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.rules.value_types import parse
 
 type Rows = QuerySet[Any, tuple[Any, ...]]  # Any: rows come of several models
@@ -72,7 +73,7 @@ class Found(NamedTuple):
 
 
 type Wanted = Collection[tuple[ThingKind, int]]
-type Named = tuple[int, Collection[str]]  # an entity's id, and names that its entries may have
+type Named = tuple[int, Collection[str]]  # an entity's id, and spellings of names that its entries may have
 
 
 def kind_of(attr_type: AttrType) -> ThingKind:
@@ -195,7 +196,7 @@ class Lookups:
         self._targets = Targets(self._choice, self._allowed)  # those that a writer may choose
         self.levels: dict[int, int] = {}  # of attributes
         self._names: set[str] = set()
-        self.taken: set[str] = set()  # names that other entries have
+        self.taken: defaultdict[str, set[int]] = defaultdict(set)  # clean name -> entries that have it
 
     def look_up(self, wanted: Wanted, *, levels_of: Collection[int] = (), named: Named | None = None) -> None:
         """Get to know these, the levels on the attributes of entities, and which names entries of one have.
@@ -211,7 +212,7 @@ class Lookups:
             if kind is ThingKind.ATTR:
                 self.levels[row.id] = row.level or 0
             elif kind is ThingKind.NAME:
-                self.taken.add(row.name)
+                self.taken[clean_name(row.name)].add(row.id)
             elif kind is ThingKind.REFERRAL:
                 self._allowed[row.id][row.schema or 0] = row.name if row.is_visible else ""
             else:
@@ -225,7 +226,7 @@ class Lookups:
         """Return what values may point to, and get to know which of some names entries of an entity have."""
         self.look_up(_wanted_by(values))
         entity_id, names = named or (0, ())
-        for batch in batched(set(names) - self._names, BATCH_SIZE):
+        for batch in batched(spellings(names) - self._names, BATCH_SIZE):
             self.look_up((), named=(entity_id, batch))
         return self._targets
 
@@ -243,9 +244,16 @@ def _wanted_by(values: Iterable[tuple[Definition, Value]]) -> set[tuple[ThingKin
     return wanted
 
 
+def reference_keys(definitions: Iterable[Definition]) -> dict[str | int, Definition]:
+    """Return the attributes that refer to something by clean name and by id."""
+    references = [each for each in definitions if each.type.is_reference]
+    by_id: dict[str | int, Definition] = {each.id: each for each in references}
+    return by_id | by_clean_name((each.name, each) for each in references)
+
+
 def guessed(definitions: Iterable[Definition], given: object) -> set[tuple[ThingKind, int]]:
     """Return what values as they were sent (`GivenAttrs`, unchecked) point to, as far as that can be told."""
-    by_key = {key: each for each in definitions if each.type.is_reference for key in (each.name, each.id)}
+    by_key = reference_keys(definitions)
     items: Iterable[tuple[object, object]] = ()
     if by_key and isinstance(given, Mapping):
         items = given.items()
@@ -253,7 +261,7 @@ def guessed(definitions: Iterable[Definition], given: object) -> set[tuple[Thing
         items = [(x.get("id", x.get("name")), x.get("value")) for x in given if isinstance(x, Mapping)]
     wanted: set[tuple[ThingKind, int]] = set()
     for key, raw in items:
-        definition = by_key.get(key) if isinstance(key, str | int) else None
+        definition = by_key.get(clean_name(key)) if isinstance(key, str | int) else None
         if definition is not None:
             with suppress(ValueFault):  # told where it is read
                 wanted |= _wanted_by([(definition, parse(definition, raw))])

@@ -15,13 +15,14 @@ from pagoda.domain.acting import acting_user
 from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.changes import Subject
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.naming import NameField
 from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level, reader
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import EntryState
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH
 
 
 class EntryServices(Protocol):
@@ -81,7 +82,7 @@ class Entry(TrackedModel):
     services: ClassVar[EntryServices]  # put here when the app is ready
 
     schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries")
-    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    name = NameField()
     note = models.TextField(blank=True, default="")
     default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
 

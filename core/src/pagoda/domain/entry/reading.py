@@ -24,6 +24,7 @@ from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, fixed_level, level_of
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Link, OwnFields, Schema, Value
+from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.rules.value_types import attrs_of
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query
@@ -154,9 +155,8 @@ def read_schema(
         version, level = row.get("row_version", 0), row.get("row_level", Level.NOTHING)
     definitions = definitions_of({entity.pk: version})
     wanted = {each for row in given for each in guessed(definitions[entity.pk], row.get("attrs"))}
-    name = given[0].get("name") if len(given) == 1 else None
-    is_name = isinstance(name, str) and name.isprintable()  # what a query takes
-    seen = _seen(definitions, lookups, viewer, wanted, (entity.pk, [str(name)]) if is_name else None)
+    names = spellings([given[0].get("name")]) if len(given) == 1 else ()
+    seen = _seen(definitions, lookups, viewer, wanted, (entity.pk, names) if names else None)
     return Schema(is_active=is_active, level=Level(level), definitions=seen[entity.pk])
 
 

@@ -28,6 +28,7 @@ from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, Targets
 from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, OwnFields, Value
+from pagoda_plugin_sdk.rules.text import renamed, spellings
 from pagoda_plugin_sdk.rules.value_types import items_of
 
 _FIELDS: Final = ("name", "note")
@@ -83,11 +84,12 @@ def update_each(user: Viewer | None, updates: Sequence[EntryUpdate], outcome: Wr
         drafts = outcome.settle(outcome.each([each for each in kept if each.data], _Update.transform))
         targets = lookups.targets_of([pair for each in drafts for pair in each.to_resolve()])
         names = {each.fields["name"] for each in drafts if "name" in each.fields}
-        for batch in batched(names, BATCH_SIZE):
+        for batch in batched(spellings(names), BATCH_SIZE):
             lookups.look_up((), named=(updates[0].entry.schema_id, batch))
         for draft in drafts:
             draft.finish(targets, lookups.taken)
-            lookups.taken |= {draft.fields["name"]} if "name" in draft.fields else set()
+            if "name" in draft.fields:
+                lookups.taken[draft.fields["name"]].add(draft.entry.pk)
         drafts = outcome.settle(drafts)
         drafts = [each for each in drafts if each.fields or each.values]
         drafts = outcome.each(drafts, _Update.validate)
@@ -189,10 +191,10 @@ class _Update:
         """Return the values whose references are to be looked up."""
         return self._intake.with_definitions(self.values)
 
-    def finish(self, targets: Targets, taken: Collection[str]) -> None:
+    def finish(self, targets: Targets, taken: Mapping[str, Collection[int]]) -> None:
         """Check what takes looking up."""
         self.values = self._intake.complete(self.values, targets)
-        if self.fields.get("name") in taken:
+        if set(taken.get(self.fields.get("name", ""), ())) - {self.entry.pk}:
             self._intake.add_taken(self.fields["name"])
 
     def validate(self) -> None:
@@ -224,6 +226,8 @@ class _Update:
         return {"name": self.fields.get("name", self._stored.name), "attrs": items_of(self.state)}
 
     def _differing_fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if "name" in given:
+            given = {**given, "name": renamed(self._stored.name, given["name"])}
         return {key: value for key, value in given.items() if value != getattr(self._stored, key)}
 
     def _is_stored(self, key: int, raw: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +30,7 @@ from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
-from pagoda_plugin_sdk.rules.text import text_fault
+from pagoda_plugin_sdk.rules.text import spellings, text_fault
 from pagoda_plugin_sdk.washing import shown
 
 OWN_FIELDS: Final = {
@@ -189,13 +190,18 @@ def by_name_or_id(test: Test, target: str) -> Q:
             found |= by_name_or_id(with_operator(test, "eq", value), target)
         return found
     if test.operator != "eq":
-        value = read_operand(ValueKind.TEXT, test)
+        value = composed(read_operand(ValueKind.TEXT, test))
         return Q(Compared(ValueKind.TEXT, test.operator, value, of=F(f"{target}name")))
     raw = test.value
     if isinstance(raw, int) and not isinstance(raw, bool):
         return Q(**{f"{target}pk": raw}) if 0 < raw <= MAX_INTEGER else Q(pk__in=[])
-    found = Q(**{f"{target}name": read_operand(ValueKind.TEXT, test)})
+    found = Q(**{f"{target}name__in": spellings([read_operand(ValueKind.TEXT, test)])})
     return found | Q(**{f"{target}pk": int(raw)}) if _is_id(raw) else found
+
+
+def composed(value: Any) -> Any:  # Any: what `read_operand` returned
+    """Return a part of a name as names are stored, in NFC."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _is_id(raw: object) -> bool:
@@ -215,8 +221,11 @@ def own_field(test: Test, field: str, prefix: str) -> Made:
             unset = Q(**{f"{column}__isnull": True} if has_null else {column: ""})
             return Made(unset if value else ~unset, slow=(_SLOW_OWN,))
         case "contains" | "startswith" | "regex":
+            value = composed(value) if field == "name" else value
             q = Q(Compared(kind, test.operator, value, of=F(column)))
             is_found = field == "name" and connection.vendor == "postgresql" and len(value) > 2
+        case "eq" | "in" if field == "name":
+            q = Q(**{f"{column}__in": spellings(value if test.operator == "in" else [value])})
         case "eq":
             q = Q(**{column: value})
             if field == "created_user" and _is_id(test.value):

@@ -19,6 +19,7 @@ from pagoda.domain.search.resolving import ATTR, Resolver
 from pagoda.domain.search.text import has_text
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.washing import shown
 
 MAX_FIELDS: Final = 200
@@ -110,8 +111,8 @@ def limited(shown_entry: dict[str, Any], fields: Collection[str]) -> dict[str, A
     """Return an entry, as it is shown, with the fields that are asked for; none: with all. Any: JSON."""
     if not fields:
         return shown_entry
-    names = {field.removeprefix(ATTR) for field in fields if field.startswith(ATTR)}
+    names = {clean_name(field.removeprefix(ATTR)) for field in fields if field.startswith(ATTR)}
     kept = {key: value for key, value in shown_entry.items() if key in fields}
     if names and "attrs" not in fields:
-        kept["attrs"] = [attr for attr in shown_entry["attrs"] if attr["name"] in names]
+        kept["attrs"] = [attr for attr in shown_entry["attrs"] if clean_name(attr["name"]) in names]
     return kept

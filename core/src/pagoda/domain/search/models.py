@@ -8,8 +8,8 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
 
+from pagoda.domain.naming import NameField
 from pagoda.domain.user.models import User
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
 
 MAX_SAVED: Final = 1_000
 
@@ -18,7 +18,7 @@ class SavedSearch(models.Model):
     """What is searched for, under a name of its owner's; what it finds is up to who runs it."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_searches")
-    name = models.CharField(max_length=MAX_NAME_LENGTH, validators=[validate_name])
+    name = NameField()
     is_shared = models.BooleanField(default=False)  # everybody who is logged in sees and runs it
     search = models.JSONField()  # as the API takes it, without page
     created_time = models.DateTimeField(auto_now_add=True)

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, may
+from pagoda_plugin_sdk.rules.text import spellings
 
 MAX_DEPTH: Final = 5
 MAX_NODES: Final = 500
@@ -43,7 +44,7 @@ def references_to(entry: Entry, viewer: Viewer | None, attr: str = "") -> QueryS
     """Return who refers to an entry that `viewer` sees, by attribute: see `shown_reference`; Any: columns."""
     references = references_between(viewer).filter(entry=entry)
     if attr:
-        references = references.filter(**{f"{_ATTR}name": attr})
+        references = references.filter(**{f"{_ATTR}name__in": spellings([attr])})
     rows: QuerySet[Any, dict[str, Any]] = references.values(*_COLUMNS)
     return rows.order_by(f"{_ATTR}pk", f"{_SOURCE}pk", "ordinal")
 

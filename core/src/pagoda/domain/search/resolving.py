@@ -46,6 +46,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.text import clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
 ATTR: Final = "attr."
@@ -63,16 +64,16 @@ class Resolver:
 
     def prepare(self, fields: Iterable[str]) -> None:
         """Look up the attributes that fields name, in one query."""
-        names = {name for field in fields for name in _names_in(field)} - self._known.keys()
-        if not names:
+        given = {name for field in fields for name in _names_in(field) if clean_name(name) not in self._known}
+        if not given:
             return
         require_values()
         attrs = readable(EntityAttr.objects.active(), self._user).filter(
-            name__in=names, parent_entity__is_active=True
+            name__in=spellings(given), parent_entity__is_active=True
         )
-        found: dict[str, list[EntityAttr]] = {name: [] for name in names}
+        found: dict[str, list[EntityAttr]] = {clean_name(name): [] for name in given}
         for attr in attrs.select_related("parent_entity").order_by("pk"):
-            found[attr.name].append(attr)
+            found[clean_name(attr.name)].append(attr)
         self._known |= found
 
     @property
@@ -88,7 +89,7 @@ class Resolver:
         """
         found = [
             attr
-            for attr in self._known.get(name, ())
+            for attr in self._known.get(clean_name(name), ())
             if is_hop or self._entity_ids is None or attr.parent_entity_id in self._entity_ids
         ]
         if not found:
@@ -102,7 +103,7 @@ class Resolver:
 
     def has(self, name: str) -> bool:
         """Return whether any entity has an attribute of this name that the user may read."""
-        return bool(self._known.get(name))
+        return bool(self._known.get(clean_name(name)))
 
     def _unknown(self, name: str, *, is_hop: bool) -> str:
         attrs = readable(EntityAttr.objects.active(), self._user).order_by("name")

@@ -17,7 +17,7 @@ from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.bounding import refuse_hopeless, require_values
 from pagoda.domain.search.conditions import MAX_TEXT_LENGTH
-from pagoda.domain.search.filters import read_text
+from pagoda.domain.search.filters import composed, read_text
 from pagoda.domain.search.values import Compared, ValueKind
 from pagoda.domain.user.permissions import Viewer
 
@@ -52,7 +52,7 @@ def has_text(text: str, rows: QuerySet[Entry], viewer: Viewer | None) -> Q:
         EntityAttr.objects.exclude(pk__in=seen.values("pk")).order_by().values_list("pk", flat=True)
     )
     if connection.vendor == "postgresql":
-        part = Compared(ValueKind.TEXT, "contains", text, of=F("name"))
+        part = Compared(ValueKind.TEXT, "contains", composed(text), of=F("name"))
         return Q(_HasWords(text, hidden)) | Q(part) if len(text) > 2 else Q(_HasWords(text, hidden))
     refuse_hopeless("text", rows, ["SQLite has no index of words; use PostgreSQL"])
     condition = Q()

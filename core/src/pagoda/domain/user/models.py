@@ -19,9 +19,10 @@ from django.utils.crypto import salted_hmac
 
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
+from pagoda.domain.naming import NameField
 from pagoda.domain.user.networks import are_within, is_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, validate_name
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, clean_name, validate_name
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
 _TOKEN_BYTES = 32
@@ -203,7 +204,7 @@ def nest(group: Group, parent: Group | None) -> None:
 class Role(BoundModel):
     """A named set of users and groups that permissions are granted to."""
 
-    name = models.CharField(max_length=MAX_NAME_LENGTH, unique=True, validators=[validate_name])
+    name = NameField(unique=True)
     note = models.TextField(blank=True, default="")
     is_active = models.BooleanField(default=True)  # an inactive role grants nothing
     can_add_entities = models.BooleanField(default=False, help_text="Whether its users may add entities.")
@@ -303,6 +304,7 @@ class ApiToken(BoundModel):
                 long, or `networks` are none.
         """
         validate_name(name)
+        name = clean_name(name)
         now = timezone.now()
         until = lifetime if isinstance(lifetime, datetime) else None
         lifetime = lifetime - now if isinstance(lifetime, datetime) else lifetime

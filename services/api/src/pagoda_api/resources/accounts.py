@@ -23,7 +23,7 @@ from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.access.explaining import explain_level
 from pagoda.domain.user.models import Role, User, nest, parent_of
-from pagoda_api.fields import MAX_ID, NamedSerializer, found_or_404
+from pagoda_api.fields import MAX_ID, NamedSerializer, NameField, found_or_404
 from pagoda_api.pagination import number_parameter, whole_number
 from pagoda_api.resources.managed import (
     ID_OR_OBJECT,
@@ -33,11 +33,11 @@ from pagoda_api.resources.managed import (
     Links,
     ManagedSerializer,
     ManagedViewSet,
+    NameFilter,
     id_of,
     search_in,
 )
 from pagoda_api.strict import refuse_unknown
-from pagoda_plugin_sdk.rules.text import validate_name
 
 
 class UsernameField(serializers.CharField):
@@ -218,6 +218,7 @@ class ParentField(serializers.Field[Any, Any, Any, Any]):
 class GroupSerializer(ManagedSerializer[Group]):
     """A group of users."""
 
+    name = NameField(max_length=150)
     parent = ParentField(  # type: ignore[assignment]  # a field of input, not what holds this one
         required=False, allow_null=True, help_text="The group that it is nested in: it has what that has."
     )
@@ -229,14 +230,6 @@ class GroupSerializer(ManagedSerializer[Group]):
     class Meta:
         model = Group
         fields = ("id", "name", "parent", "users", "roles", "permissions")
-        extra_kwargs = {"name": {"validators": [validate_name]}}
-
-    def validate_name(self, name: str) -> str:
-        """Refuse a name that another group has."""
-        own = 0 if self.instance is None else self.instance.pk
-        if Group.objects.filter(name=name).exclude(pk=own).exists():
-            raise ValidationError(f"There is a group {name!r} already; choose another name.", code="unique")
-        return name
 
     def link(self, instance: Group, name: str, value: Any) -> None:  # Any: what the field returned
         """Link the group; its parent is one link."""
@@ -250,7 +243,7 @@ class GroupFilter(django_filters.FilterSet):
     """Which groups a list shows."""
 
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
-    name = django_filters.CharFilter()
+    name = NameFilter()
     parent = LinkFilter(Group, "nesting__parent", "Id of the group they are in.")
     user = LinkFilter(User, "user", "Id of a user who is in the group itself.")
     role = LinkFilter(Role, "roles", "Id of a role of the group itself.")

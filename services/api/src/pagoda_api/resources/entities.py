@@ -39,6 +39,7 @@ from pagoda_api.resources.job_representation import JobDetailSerializer, job_use
 from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, refuse_unknown, sent_back
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name
 from pagoda_plugin_sdk.washing import shown
 
 type AttrInfo = list[dict[str, Any]]  # Any: JSON values
@@ -299,11 +300,11 @@ def _as_spec(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _complete(attrs: Sequence[Mapping[str, Any]], existing: Mapping[int, str]) -> list[dict[str, Any]]:
     """Return the items with the ids of those named alike, and with the removal of those not named."""
-    ids = {name: attr_id for attr_id, name in existing.items()}
+    ids = by_clean_name((name, attr_id) for attr_id, name in existing.items())
     items: list[dict[str, Any]] = []
     for item in attrs:
         name = item.get("name")
-        known = {"id": ids[name]} if isinstance(name, str) and name in ids else {}
+        known = {"id": ids[clean]} if isinstance(name, str) and (clean := clean_name(name)) in ids else {}
         items.append(known | dict(item))
     kept = [item.get("id") for item in items]
     return [*items, *({"id": attr_id, "is_deleted": True} for attr_id in existing if attr_id not in kept)]

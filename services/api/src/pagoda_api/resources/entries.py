@@ -47,7 +47,7 @@ from pagoda_api.resources.entry_references import GraphSerializer, ReferringSeri
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
 from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.rules.value_types import attrinfo_of
 from pagoda_plugin_sdk.washing import shown
 
@@ -188,10 +188,11 @@ class EntryFilter(StandingFilter):
     def of_entity(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
         """Return the entries of one entity; one that is unknown has none, and is told of by the view."""
         user = asking_user(self)
-        if value.isdecimal() or name_fault(value) is not None:  # a name or an id, or no name
+        names = spellings([value])
+        if value.isdecimal() or not names:  # a name or an id, or no name
             return queryset.filter(schema=find_entity(value, user, field=name))
         return queryset.filter(
-            schema__in=readable(Entity.objects.active(), user).filter(name=value).values("pk")
+            schema__in=readable(Entity.objects.active(), user).filter(name__in=names).values("pk")
         )
 
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from pagoda_api.fields import NamedSerializer
-from pagoda_plugin_sdk.rules.text import name_fault
+from pagoda_plugin_sdk.rules.text import clean_name, label_fault
 
 
 class ThingSerializer(NamedSerializer):
@@ -64,7 +64,7 @@ def named(request: Request, parameter: str) -> str:
         ValidationError: it can't be a name.
     """
     given = request.query_params.get(parameter)
-    fault = None if given is None else name_fault(given)
+    fault = None if given is None else label_fault(clean_name(given))
     if fault is not None:
         raise ValidationError({parameter: [f"The name {fault}."]})
     return given or ""

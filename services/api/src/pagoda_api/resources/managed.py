@@ -27,7 +27,7 @@ from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
-from pagoda_plugin_sdk.rules.text import listed
+from pagoda_plugin_sdk.rules.text import listed, spellings
 from pagoda_plugin_sdk.washing import shown
 
 MAX_LINKS = 10_000
@@ -154,6 +154,15 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
                     raise ValidationError({name: [fault]}, code="read_only")
         return super().to_internal_value(data)
 
+    def validate_name(self, name: str) -> str:
+        """Refuse a name that another row has."""
+        own = None if self.instance is None else self.instance.pk
+        model: type[M] = self.Meta.model
+        if model._default_manager.filter(name__in=spellings([name])).exclude(pk=own).exists():
+            noun = model._meta.verbose_name
+            raise ValidationError(f"There is a {noun} {name!r} already; choose another name.", code="unique")
+        return name
+
     def create(self, validated_data: dict[str, Any]) -> M:
         """Store a new row."""
         return self.update(self.Meta.model(), validated_data)  # type: ignore[misc]  # a model of its own
@@ -261,6 +270,14 @@ class LinkFilter(IdFilter):
             return qs
         row = visible(self.linked._default_manager.filter(pk=value), asking_user(self.parent))
         return qs.filter(**{f"{self.field_name}__in": row.order_by().values("pk")})
+
+
+class NameFilter(django_filters.CharFilter):
+    """Finds rows by their name, however it is spelled."""
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:  # Any: several models; a text or None
+        """Return those of `qs` that have the name."""
+        return qs.filter(name__in=spellings([value])) if value else qs
 
 
 def search_in(*fields: str) -> Callable[..., QuerySet[Any]]:

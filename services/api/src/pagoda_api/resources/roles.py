@@ -15,9 +15,17 @@ from rest_framework.exceptions import ValidationError
 from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.user.models import Level, Role, RolePermission, User
-from pagoda_api.fields import MAX_ID, NamedSerializer, find_entity
+from pagoda_api.fields import MAX_ID, NamedSerializer, NameField, find_entity
 from pagoda_api.resources.filters import IdFilter, asking_user
-from pagoda_api.resources.managed import TARGETS, LinkFilter, Links, ManagedSerializer, ManagedViewSet, id_of
+from pagoda_api.resources.managed import (
+    TARGETS,
+    LinkFilter,
+    Links,
+    ManagedSerializer,
+    ManagedViewSet,
+    NameFilter,
+    id_of,
+)
 from pagoda_api.strict import refuse_unknown
 from pagoda_plugin_sdk.washing import shown
 
@@ -107,6 +115,7 @@ def _level(given: object) -> Level:
 class RoleSerializer(ManagedSerializer[Role]):
     """A role: whom it is granted to, and the levels that it grants."""
 
+    name = NameField()
     users = Links(User, "username", help_text="Those who hold it themselves.")
     groups = Links(Group, help_text="Those that hold it; groups nested in them hold it too.")
     permissions = Grants(
@@ -147,7 +156,7 @@ class RoleFilter(django_filters.FilterSet):
     """Which roles a list shows."""
 
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
-    name = django_filters.CharFilter()
+    name = NameFilter()
     user = LinkFilter(User, "users", "Id of a user who holds it alone.")
     group = LinkFilter(Group, "groups", "Id of a group that holds it.")
     entity = IdFilter(method="of_target", label="Id of an entity that it grants a level on.")
