@@ -17,7 +17,7 @@ BAD_SPECS: list[tuple[Any, str, str]] = [
     ({"type": "string"}, "attrs[0]", "The attribute has no 'name'; give it one."),
     ({"name": "a"}, "a", "The attribute has no 'type'; give it one."),
     ("a", "attrs[0]", "expected {'name', 'type', ...}, got 'a'."),
-    ({"name": "a\n", "type": "string"}, "a\n", "The name of an attribute contains a line break"),
+    ({"name": "a\nb", "type": "string"}, "a\nb", "The name of an attribute contains a line break"),
     ({"name": "a", "type": "strin"}, "a", "There is no attribute type 'strin'. Did you mean 'string'?"),
     (
         {"name": "a", "type": "string", "mandatory": True},

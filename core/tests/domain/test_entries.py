@@ -224,7 +224,7 @@ def test_all_faults_are_told_together(user: User, host: Entity, lan: Entry) -> N
             user, host, name=" ", note="\x00", attrs={"cores": "4", "kind": "metl", "networks": [True]}
         )
     assert caught.value.message_dict == {
-        "name": ["The name of an entry of 'Host' is blank (' '); give a name of 1 to 200 characters."],
+        "name": ["The name of an entry of 'Host' is blank (''); give a name of 1 to 200 characters."],
         "note": ["The note: contains a NUL character in '\\x00'; remove it."],
         "cores": ["Attribute 'cores': expected a number such as 3 or 3.5, got '4'"],
         "kind": [

@@ -33,7 +33,6 @@ HOSTILE = (
     "__proto__",
     "constructor",
     "\u05d0\u05d1",
-    "__all__",
 )
 
 
