@@ -19,6 +19,7 @@ from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, import_file
 from pagoda_plugin_sdk.rules.attr_types import TYPES
+from pagoda_plugin_sdk.rules.text import clean_name, name_fault
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +45,7 @@ AWKWARD = [
 ]
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 texts |= st.sampled_from(AWKWARD)
-names = texts.filter(lambda text: text.strip() != "" and text.isprintable())
+names = texts.filter(lambda text: name_fault(clean_name(text)) is None)
 numbers = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "string": texts,
@@ -64,7 +65,7 @@ rows = st.lists(
     st.fixed_dictionaries({"name": names, "note": texts}, optional=VALUES),
     min_size=1,
     max_size=5,
-    unique_by=lambda row: str(row["name"]),
+    unique_by=lambda row: clean_name(row["name"]),
 )
 
 
