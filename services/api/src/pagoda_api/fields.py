@@ -101,7 +101,7 @@ class IdOrName(Unchecked):
         return data
 
 
-class NameField(serializers.CharField):
+class CleanNameField(serializers.CharField):
     """The name of something, checked and returned as it is to be stored."""
 
     def __init__(self, **options: Any) -> None:  # Any: DRF's

@@ -23,7 +23,7 @@ from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.access.explaining import explain_level
 from pagoda.domain.user.models import Role, User, nest, parent_of
-from pagoda_api.fields import MAX_ID, NamedSerializer, NameField, found_or_404
+from pagoda_api.fields import MAX_ID, CleanNameField, NamedSerializer, found_or_404
 from pagoda_api.pagination import number_parameter, whole_number
 from pagoda_api.resources.managed import (
     ID_OR_OBJECT,
@@ -218,7 +218,7 @@ class ParentField(serializers.Field[Any, Any, Any, Any]):
 class GroupSerializer(ManagedSerializer[Group]):
     """A group of users."""
 
-    name = NameField(max_length=150)
+    name = CleanNameField(max_length=150)
     parent = ParentField(  # type: ignore[assignment]  # a field of input, not what holds this one
         required=False, allow_null=True, help_text="The group that it is nested in: it has what that has."
     )

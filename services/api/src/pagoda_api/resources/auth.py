@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import ApiToken, User
-from pagoda_api.fields import NameField, UserSerializer
+from pagoda_api.fields import CleanNameField, UserSerializer
 from pagoda_api.resources.tokens import NewTokenSerializer, issue_token
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -40,7 +40,7 @@ class CredentialsSerializer(StrictSerializer):
 class TokenRequestSerializer(CredentialsSerializer, NewTokenSerializer):
     """Name and password, and what may be chosen of the token."""
 
-    name = NameField(default="api", help_text="Such as the machine it is for.")
+    name = CleanNameField(default="api", help_text="Such as the machine it is for.")
 
 
 class TokenSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.user.models import Level, Role, RolePermission, User
-from pagoda_api.fields import MAX_ID, NamedSerializer, NameField, find_entity
+from pagoda_api.fields import MAX_ID, CleanNameField, NamedSerializer, find_entity
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.resources.managed import (
     TARGETS,
@@ -115,7 +115,7 @@ def _level(given: object) -> Level:
 class RoleSerializer(ManagedSerializer[Role]):
     """A role: whom it is granted to, and the levels that it grants."""
 
-    name = NameField()
+    name = CleanNameField()
     users = Links(User, "username", help_text="Those who hold it themselves.")
     groups = Links(Group, help_text="Those that hold it; groups nested in them hold it too.")
     permissions = Grants(

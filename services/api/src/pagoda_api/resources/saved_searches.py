@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 from pagoda.domain.search.models import SavedSearch, delete_search, saved_searches, store_search
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
-from pagoda_api.fields import NameField, UserSerializer
+from pagoda_api.fields import CleanNameField, UserSerializer
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.searching import FoundSerializer, SearchSerializer, search
 from pagoda_api.strict import StrictSerializer, checked
@@ -36,7 +36,7 @@ class SearchToSaveSerializer(SearchSerializer):
 class NewSavedSearchSerializer(StrictSerializer):
     """A search and what it is called."""
 
-    name = NameField(help_text="One of each name per user.")
+    name = CleanNameField(help_text="One of each name per user.")
     is_shared = serializers.BooleanField(default=False, help_text="For others to run with their rights.")
     search = SearchToSaveSerializer()
 

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.domain.user.models import ApiToken, Scope, User
-from pagoda_api.fields import NameField, Unchecked, UserSerializer, found_or_404
+from pagoda_api.fields import CleanNameField, Unchecked, UserSerializer, found_or_404
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.resources.managed import ManagedRows, search_in
 from pagoda_api.strict import StrictSerializer, checked
@@ -37,7 +37,7 @@ class NewTokenSerializer(StrictSerializer):
 
     not_both = ("lifetime", "expires_time")
 
-    name = NameField(help_text="Such as the machine it is for.")
+    name = CleanNameField(help_text="Such as the machine it is for.")
     lifetime = serializers.DurationField(
         required=False,
         allow_null=True,
