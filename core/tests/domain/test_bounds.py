@@ -121,7 +121,8 @@ def test_faults_beyond_what_a_reader_can_use_are_counted_and_cost_no_work(
         asked.append(name)
         return ""
 
-    for module in ("pagoda_plugin_sdk.rules.incoming", "pagoda_plugin_sdk.rules.specs", items.__name__):
+    rules = [f"pagoda_plugin_sdk.rules.{name}" for name in ("incoming", "specs", "entity_fields")]
+    for module in (*rules, items.__name__):
         monkeypatch.setattr(f"{module}.near_misses", near_misses)
     with pytest.raises(ValidationError) as caught:
         services.create_entry(user, host, name="x", attrs={f"unknown {n}": n for n in range(5_000)})
