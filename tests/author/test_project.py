@@ -81,7 +81,7 @@ def test_docs_writes_a_page_on_what_the_plugin_has(plugin_command: Any, demo: Pa
     for row in (
         "| `entry.validate` | all | 100 | Refuse an entry whose name",
         "| `POST /api/v2/plugins/demo/counts/` | Queue a count",
-        "| `count` | 0 | soft_time_limit_seconds 300, hard_time_limit_seconds 360, cancelable |",
+        "| `count` | 0 | soft_time_limit_seconds 300, hard_time_limit_seconds 360, params_model DemoCount",
         "| `max_name_length` | integer | `64` | Of an entry, in characters |",
         "## Permissions\n\nNone.",
     ):
@@ -94,7 +94,7 @@ def test_docs_reads_tasks_that_the_plugin_registers_itself(plugin_command: Any, 
     ended = plugin_command("docs", "--output", str(tmp_path), cwd=folder, PAGODA_DATA_DIR=data)
     assert ended.returncode == 0, ended.stdout
     page = (tmp_path / "hello-world-plugin.md").read_text()
-    assert "| `greet` | 1 | cancelable, parallelizable | Greet the name" in page
+    assert "| `greet` | 1 | params_model GreetParams, cancelable, parallelizable | Greet the name" in page
     assert "| `entry.after_delete`, after commit, in the worker | all |" in page
 
 

@@ -157,7 +157,7 @@ def test_unknown_path(api: Any, path: str, says: str) -> None:
         ("post", "entries/{}/"),
         ("get", "entries/{}/restore/"),
         ("delete", "entities/"),
-        ("post", "jobs/"),
+        ("put", "jobs/"),
         ("delete", "jobs/"),
         ("post", "plugins/"),
         ("get", "auth/token/"),

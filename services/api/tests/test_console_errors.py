@@ -25,11 +25,11 @@ def fail(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     away.__cause__ = psycopg.errors.AdminShutdown("x")
     errors: dict[int, Exception] = {500: RuntimeError("<secret>"), 503: away}
 
-    def raising(_header: str) -> None:
+    def raising(_request: object) -> None:
         raise errors[status]
 
     if status in errors:
-        monkeypatch.setattr("pagoda_api.middleware.find_token", raising)
+        monkeypatch.setattr("pagoda_api.middleware.take_token", raising)
 
 
 def ask(status: int, path: str, language: str = "en") -> Any:

@@ -164,7 +164,7 @@ class TestPrefix:
         _, _, script = ask(f"{below}/api/v2/docs/", prefix=PREFIX, QUERY_STRING="script=")
         assert f"{PREFIX}/api/v2/schema/" in script.decode()
         assert ask(f"{below}/static/admin/css/base.css", prefix=PREFIX)[0] == 200
-        assert f"{PREFIX}/static/admin/" in ask(f"{below}/admin/login/", prefix=PREFIX)[2].decode()
+        assert f"{PREFIX}/static/unfold/" in ask(f"{below}/admin/login/", prefix=PREFIX)[2].decode()
         assert f"url: {PREFIX}" in ask(f"{below}/api/v2/schema/", prefix=PREFIX)[2].decode()
 
     def test_a_prefix_that_the_server_knows_counts_too(self, ask: Any, page: dict[str, str]) -> None:

@@ -16,7 +16,6 @@ from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
-from django.middleware.gzip import GZipMiddleware
 from gunicorn.http.errors import ParseException
 
 from pagoda.audit.actions import Action
@@ -155,20 +154,6 @@ class ContentSecurityPolicyMiddleware:
             scripts = ADMIN_SCRIPTS if request.path_info.startswith(ADMIN_PATH) else ""
             response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY + scripts + forms)
         return response
-
-
-class CompressedStaticFilesMiddleware(GZipMiddleware):
-    """Send static files as gzip: they come from installed packages, which hold none that is compressed.
-
-    Pages and answers of the API hold secrets beside what others sent, and stay as they are (BREACH).
-    """
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Compress a whole text file; images are compressed already."""
-        is_text = response.headers.get("Content-Type", "").startswith(("text/", "image/svg"))
-        if not (is_text and response.status_code == 200 and request.path_info.startswith("/static/")):
-            return response
-        return super().process_response(request, response)
 
 
 class AccessLogMiddleware:

@@ -48,8 +48,8 @@ def made() -> applying.DatabaseAccountsMade:
     return applying.apply_accounts(accounts, {}, enabled={account.role for account in accounts})
 
 
-def job_of(plugin: str, name: str, user: User) -> Job:
-    request = store.JobRequest(operation=operations.resolve_name(plugin, name), user=user)
+def job_of(plugin: str, task: str, user: User, **params: str) -> Job:
+    request = store.JobRequest(operation=operations.resolve_name(plugin, task), user=user, params=params)
     job = store.create(request)  # nobody is sent to it
     store.run_here(job)
     return job
@@ -77,7 +77,7 @@ def fill() -> dict[str, object]:
     own, ended, other = (
         job_of("neighbour", "whereabouts", ann),
         job_of("neighbour", "whereabouts", ann),
-        job_of("hello-world", "greet", bob),
+        job_of("hello-world", "greet", bob, name="Bob"),
     )
     claimed(own)
     store.finish(claimed(ended), JobStatus.DONE)
