@@ -79,7 +79,7 @@ class Intake:
     ) -> None:
         self._entity_name = entity_name
         self._by_id = {definition.id: definition for definition in definitions}
-        self._by_name = by_clean_name((definition.name, definition) for definition in definitions)
+        self._by_name = by_clean_name([(definition.name, definition) for definition in definitions])
         self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix

@@ -58,9 +58,19 @@ def spellings(names: Iterable[object]) -> set[str]:
     found: set[str] = set()
     for name in names:
         clean = clean_name(name)
-        if isinstance(name, str) and len(clean) <= MAX_NAME_LENGTH:
-            found |= {clean, name, unicodedata.normalize("NFD", clean)}
-    return {each for each in found if len(each) <= _LONGEST_SPELLING and storable_fault(each) is None}
+        if not isinstance(name, str) or len(clean) > MAX_NAME_LENGTH:
+            continue
+        if name == clean and _is_plain(name):
+            found.add(name)
+            continue
+        given = {clean, name, unicodedata.normalize("NFD", clean)}
+        found |= {each for each in given if len(each) <= _LONGEST_SPELLING and storable_fault(each) is None}
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether there is one way to write `text`, all of which is seen and can be stored."""
+    return text.isascii() and text.isprintable()
 
 
 def by_clean_name[T](named: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -93,7 +103,7 @@ def name_fault(value: object) -> str | None:
     """Return what is wrong with `value`, once clean, as a name in the domain, None when nothing is."""
     name = clean_name(value)
     fault = _blank(value) if name == "" else label_fault(name)
-    if fault is not None:
+    if fault is not None or _is_plain(name):
         return fault
     unseen = unseen_in(name)
     if unseen is not None:

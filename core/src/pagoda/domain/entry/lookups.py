@@ -248,7 +248,7 @@ def reference_keys(definitions: Iterable[Definition]) -> dict[str | int, Definit
     """Return the attributes that refer to something by clean name and by id."""
     references = [each for each in definitions if each.type.is_reference]
     by_id: dict[str | int, Definition] = {each.id: each for each in references}
-    return by_id | by_clean_name((each.name, each) for each in references)
+    return by_id | by_clean_name([(each.name, each) for each in references])
 
 
 def guessed(definitions: Iterable[Definition], given: object) -> set[tuple[ThingKind, int]]:
