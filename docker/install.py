@@ -23,6 +23,10 @@ UNREAD = (
     # languages: the console speaks English and Japanese
     "django/contrib/gis/**/*",  # needs libraries that are not in the images
     "allauth/socialaccount/providers/[!bo]*/**/*",  # of accounts; OpenID Connect is the one that is used
+    "allauth/headless/**/*", "allauth/idp/**/*", "allauth/mfa/**/*",  # not installed, as the next ones
+    "unfold/contrib/**/*", "django/contrib/flatpages/**/*", "django/contrib/redirects/**/*",
+    "django/contrib/sitemaps/**/*", "django/contrib/syndication/**/*",
+    "static/unfold/js/jedison/*", "rest_framework/static/**/*",  # not served: editors, the browsable API
     "pygments/lexers/[a-oqrt-z]*.py", "pygments/lexers/p[!y]*.py", "pygments/lexers/s[!p]*.py",
     "pygments/lexers/_*_builtins.py",  # colours for languages: command lines show Python and plain text
     "tornado/test/**/*", "jsonschema/tests/**/*", "jsonschema/benchmarks/**/*", "referencing/tests/**/*",
