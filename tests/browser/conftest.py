@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from pagoda_plugin_sdk.rules.unseen import unseen_in
 from tools.console_stage import CHROMIUM, Stage, stage
 from tools.stack import ADMIN, DEMO_PLUGINS
 
@@ -47,6 +48,12 @@ def evil() -> str:
         each.value for each in made if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "EVIL"
     ]
     return str(ast.literal_eval(text))
+
+
+@pytest.fixture(scope="session")
+def evil_name(evil: str) -> str:
+    """The same as a name may be: without what nobody sees, with letters that are written from the right."""
+    return "".join(each for each in evil if unseen_in(each) is None) + "\u05d0\u05d1\u05d2"
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ Open = Callable[..., Page]
 LIST = re.compile(r"^/admin/\w+/\w+/$")
 
 
-def test_every_table_and_row_opens_under_the_policy(live: Stage, open_page: Open, evil: str) -> None:
-    entity = live.make_entity(f"Table {evil}", [{"name": evil, "type": "string", "note": evil}], note=evil)
-    live.make_entry(entity, f"Row {evil}", {evil: evil}, note=evil)
-    live.call("POST", "roles/", {"name": f"Role {evil}", "note": evil})
+def test_every_table_and_row_opens_under_the_policy(
+    live: Stage, open_page: Open, evil: str, evil_name: str
+) -> None:
+    attrs = [{"name": evil_name, "type": "string", "note": evil}]
+    entity = live.make_entity(f"Table {evil_name}", attrs, note=evil)
+    live.make_entry(entity, f"Row {evil_name}", {evil_name: evil}, note=evil)
+    live.call("POST", "roles/", {"name": f"Role {evil_name}", "note": evil})
     page = open_page()
     page.goto("/admin/")
     tables = sorted({link for link in hrefs(page) if LIST.match(link)})

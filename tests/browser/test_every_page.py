@@ -62,24 +62,24 @@ INLINE = """() => {
 
 
 @pytest.fixture(scope="module")
-def pages(live: Stage, evil: str) -> list[str]:
+def pages(live: Stage, evil: str, evil_name: str) -> list[str]:
     """Every page, when every text of it is markup."""
     options: dict[str, Any] = {"select": {"choices": [evil]}, "array_select": {"choices": [evil]}}
     attrs: list[dict[str, Any]] = [
-        {"name": f"{kind} {evil}", "type": kind, "note": evil, **options.get(kind, {})} for kind in TYPES
+        {"name": f"{kind} {evil_name}", "type": kind, "note": evil, **options.get(kind, {})} for kind in TYPES
     ]
     attrs += [{"name": "link", "type": "array_named_object"}, {"name": "when", "type": "datetime"}]
-    entity = live.make_entity(f"Entity {evil}", attrs, note=evil)
+    entity = live.make_entity(f"Entity {evil_name}", attrs, note=evil)
     values: dict[str, Any] = {
         attr["name"]: [evil] if attr["type"].startswith("array_") else evil for attr in attrs[: len(TYPES)]
     }
-    entry = live.make_entry(entity, f"Entry {evil}", values, note=evil)
+    entry = live.make_entry(entity, f"Entry {evil_name}", values, note=evil)
     live.call("PATCH", f"entries/{entry}/", {"attrs": {"link": [{"name": evil, "object": entry}]}})
     own = live.make_entity("Evil", [])
     for name in ("calm", "failing"):
         live.make_entry(own, name)
-    live.call("POST", "roles/", {"name": evil, "note": evil})
-    live.call("POST", "groups/", {"name": evil})
+    live.call("POST", "roles/", {"name": evil_name, "note": evil})
+    live.call("POST", "groups/", {"name": evil_name})
     jobs = [live.call("POST", "plugins/rogue/rave/", {"fails": fails}, 202)["job"] for fails in (0, 1)]
 
     def missing() -> str | None:
