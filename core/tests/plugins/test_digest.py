@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pagoda.plugins.digest import registry_digest
@@ -22,6 +22,7 @@ def scan(job): ...
 """
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(st.lists(st.text(alphabet="abc ", min_size=1)), st.randoms(use_true_random=False))
 def test_the_order_of_what_is_digested_does_not_count(lines: list[str], random: Any) -> None:
     shuffled = random.sample(lines, len(lines))
