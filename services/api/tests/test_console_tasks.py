@@ -105,7 +105,7 @@ def test_a_form_has_inputs_by_the_types_of_the_params(
     assert 'name="param-amount" value="1" type="number" step="1"' in text
     assert 'min="1" max="9"' in text
     assert 'minlength="2" maxlength="20"' in text
-    assert f"entity={web.schema_id}" in text
+    assert f'entity={web.schema.name}"' in text
     assert '<option value="false" selected>' in text
 
 

@@ -73,10 +73,6 @@ class ImportOptions:
     is_preview: bool = False  # write nothing, but say what would be written
 
 
-class _NothingWritten(Exception):
-    """Nothing is to be written."""
-
-
 def import_file(
     stream: IO[bytes],
     user: User | None,
@@ -91,14 +87,12 @@ def import_file(
     run = _Import(user, options, progress)
     is_whole = options.is_preview or not options.is_skipping
     telling = untold() if options.is_preview else nullcontext()
-    try:
-        with telling, transaction.atomic() if is_whole else nullcontext():
-            run.read(stream)
-            if options.is_preview or (is_whole and run.report.refused):
-                raise _NothingWritten
-        run.report.is_written = True
-    except _NothingWritten:
-        pass
+    with telling, transaction.atomic() if is_whole else nullcontext():
+        run.read(stream)
+        is_written = not (options.is_preview or (is_whole and run.report.refused))
+        if not is_written:
+            transaction.set_rollback(True)
+    run.report.is_written = is_written
     return run.report
 
 

@@ -32,12 +32,6 @@ class AttributeChanges:
         self._existing = existing
         self._targets = _find_entities(specs, user)
         self.specs = [spec for spec in specs if self._differs(spec)]
-        self.retyped = {
-            spec.id: existing[spec.id].attr_type
-            for spec in self.specs
-            if spec.id is not None and not spec.is_deleted and "type" in spec.fields
-        }
-        """The types that attributes have until they are stored, by id, of those that get another."""
 
     def check(self, entity_name: str) -> None:
         """Check the names that the attributes are going to have, and how many they are going to be.

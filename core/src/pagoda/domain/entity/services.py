@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -111,14 +110,10 @@ def preview_update(
         PermissionDenied, ValidationError, HookRejected: as `update_entity`, but for the values.
     """
     following = Following(is_preview=True)
-    with suppress(_PreviewDone), changes.untold(), transaction.atomic():
+    with changes.untold(), transaction.atomic():
         update_entity(entity, user, attrs=attrs, following=following)
-        raise _PreviewDone
+        transaction.set_rollback(True)
     return following.effects, following.is_whole
-
-
-class _PreviewDone(Exception):
-    """What was tried is to be undone."""
 
 
 def add_attribute(entity: Entity, user: Viewer | None, **spec: Any) -> EntityAttr:  # Any: see create_entity

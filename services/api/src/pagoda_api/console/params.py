@@ -42,7 +42,6 @@ class ParamField:
     default: Any  # a JSON value, None where there is none
     rows: list[str]
     faults: list[str] = field(default_factory=list)
-    entity: int | None = None  # whose entries are suggested
 
     @property
     def key(self) -> str:
@@ -53,6 +52,11 @@ class ParamField:
     def kind(self) -> str:
         """Return which inputs it has, as `_kind` tells them."""
         return _kind(self.schema)
+
+    @property
+    def entity(self) -> str:
+        """Return the name of the entity whose entries are suggested, "" for any."""
+        return str(self.schema.get(ENTRY_KEYWORD, ""))
 
     @property
     def inputs(self) -> list[str]:
@@ -139,7 +143,7 @@ def tell(fields: list[ParamField], faults: Mapping[str, list[str]]) -> Iterator[
 
 def as_reference(each: ParamField) -> AttrField:
     """Return the field as those of entries' forms are, to be found and suggested alike."""
-    referral = [] if each.entity is None else [{"id": each.entity}]
+    referral = [{"id": each.entity}] if each.entity else []  # the API takes a name for an id
     return AttrField({"id": 0, "type": "object", "name": each.name, "referral": referral}, [FieldRow()])
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
+from pagoda_api.console.asking import Answer, Refused, ask, get, told
 from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.values import (
@@ -168,13 +168,11 @@ def _conflict(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, context: dict[str, Any], answer: Answer) -> HttpResponse:
-    faults, detail = faults_of(answer)
-    told_of = {text for each in faults.values() for text in each}
-    lines = [*([detail] if detail and detail not in told_of else []), *sorted(told_of)]
+    context["faults"] = told(answer)
     if context.get("is_removing"):
         context |= {"changes": [], "is_whole": True, "posted": [], "is_refused": True}
-        return show(request, "attribute_preview.html", context | {"faults": lines}, answer.status)
-    return show(request, "attribute.html", context | {"faults": lines}, answer.status)
+        return show(request, "attribute_preview.html", context, answer.status)
+    return show(request, "attribute.html", context, answer.status)
 
 
 def _stored(request: HttpRequest, pk: int) -> Answer:

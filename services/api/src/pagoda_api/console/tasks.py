@@ -14,8 +14,7 @@ from pagoda.jobs.operations import OperationSpec, all_specs
 from pagoda_api.console.asking import ask, faults_of, get
 from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
-from pagoda_api.console.params import ParamField, as_reference, fields_of, read, tell
-from pagoda_plugin_sdk.params import ENTRY_KEYWORD
+from pagoda_api.console.params import as_reference, fields_of, read, tell
 
 
 def runnable(request: HttpRequest) -> list[OperationSpec]:
@@ -35,8 +34,6 @@ def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
     if not found["can_run"]:
         raise PermissionDenied(f"You need the permission {found['permission']!r} to run task {operation!r}.")
     fields = fields_of(found["params_schema"])
-    for each in fields:
-        each.entity = _entity(request, each)
     context: dict[str, Any] = {"plugin": about, "task": found, "fields": fields}
     context["about"] = found["params_schema"].get("description", "")
     if request.method == "GET":
@@ -58,12 +55,3 @@ def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
     rest = list(tell(fields, faults))
     told = rest if any(each.faults for each in fields) else [detail, *rest]
     return show(request, "task.html", context | {"faults": list(filter(None, told))}, answer.status)
-
-
-def _entity(request: HttpRequest, each: ParamField) -> int | None:
-    """Return the id of the entity whose entries a param takes; None: of any."""
-    name = each.schema.get(ENTRY_KEYWORD) if each.kind == "entry" else None
-    if not name:
-        return None
-    found = get(request, "entity-list", {"search": name, "limit": 20})["results"]
-    return next((entity["id"] for entity in found if entity["name"] == name), None)

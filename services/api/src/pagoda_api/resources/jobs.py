@@ -18,7 +18,6 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
-from pagoda.domain.user.models import User
 from pagoda.jobs import store
 from pagoda.jobs.access import may_control, may_read_output, visible_jobs
 from pagoda.jobs.core_tasks import submit_canary
@@ -35,6 +34,7 @@ from pagoda_api.resources.job_representation import (
     JobLogSerializer,
     JobSerializer,
     NewJobSerializer,
+    job_user,
     show_job,
     show_job_in_detail,
 )
@@ -68,9 +68,7 @@ class JobViewSet(GenericViewSet[Job]):
     def create(self, request: Request) -> Response:
         """Run a task of a plugin, with the rights of who asks: one that takes params by a schema."""
         data = checked(NewJobSerializer(data=request.data))
-        user, plugin, name = request.user, data.pop("plugin"), data.pop("operation")
-        if not isinstance(user, User):
-            raise PermissionDenied("Log in first: the job has the rights of its user.")
+        user, plugin, name = job_user(request), data.pop("plugin"), data.pop("operation")
         try:
             job = run_offered(user, plugin, name, **data)
         except UnknownOperation as error:
