@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ OUTDATED_SECONDS = 24 * 3600
 
 
 def digest() -> str:
-    """Return what the tables depend on: our sources, which migrations call, and others' by name."""
+    """Return what the tables depend on: our sources, which migrations may call, and others' by name."""
     seen = hashlib.sha256(f"{django.VERSION} {sqlite3.sqlite_version}".encode())
+    ours = {*ROOT.glob("*/src"), *ROOT.glob("*/*/src")}
     for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
         seen.update(config.label.encode())
         folder = Path(config.path)
-        is_ours = folder.is_relative_to(ROOT) and not folder.is_relative_to(ROOT / ".venv")
-        for path in sorted(folder.rglob("*.py") if is_ours else folder.glob("migrations/*.py")):
-            seen.update(path.relative_to(folder).as_posix().encode())
-            seen.update(path.read_bytes() if is_ours else b"")
+        if folder.is_relative_to(ROOT) and not folder.is_relative_to(ROOT / ".venv"):
+            ours.add(folder)
+            continue
+        for path in sorted(folder.glob("migrations/*.py")):
+            seen.update(path.name.encode())
+    for path in sorted({path for folder in ours for path in folder.rglob("*.py")}):
+        seen.update(path.relative_to(ROOT).as_posix().encode())
+        seen.update(path.read_bytes())
     return seen.hexdigest()[:16]
 
 
@@ -66,8 +71,9 @@ def prefilled(folder: Path | None) -> Iterator[None]:
 def _keep(kept: Path) -> None:
     """Write the tables to a file of the process's own, then move it: workers beside it do the same."""
     for path in kept.parent.iterdir():
-        if path.stat().st_mtime < time.time() - OUTDATED_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # somebody else removed it
+            if path.stat().st_mtime < time.time() - OUTDATED_SECONDS:
+                path.unlink()
     own = kept.with_suffix(f".{os.getpid()}")
     with closing(sqlite3.connect(own)) as copy:
         connection.ensure_connection()

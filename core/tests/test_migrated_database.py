@@ -29,9 +29,17 @@ def test_the_same_sources_have_the_same_tables(folders: dict[str, Path]) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["ours/migrations/0001_initial.py", "ours/triggers.py", "theirs/migrations/0002_next.py"]
+    "path",
+    [
+        "ours/migrations/0001_initial.py",
+        "ours/triggers.py",
+        "ours/core/src/beside_the_apps.py",
+        "theirs/migrations/0002_next.py",
+    ],
 )
 def test_a_change_that_tables_may_depend_on_makes_them_anew(folders: dict[str, Path], path: str) -> None:
     before = migrated_database.digest()
-    (folders["ours"].parent / path).write_text("second")
+    changed = folders["ours"].parent / path
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    changed.write_text("second")
     assert migrated_database.digest() != before
