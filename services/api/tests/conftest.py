@@ -43,6 +43,24 @@ def no_failures_of_other_tests() -> Iterator[None]:
         endpoint_fence.install(replaced)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_found_once() -> Iterator[None]:
+    """Look for static files once: every client makes its middleware, which looks through all installed packages."""
+    from pagoda_api.static_files import StaticFilesMiddleware
+
+    look, found = StaticFilesMiddleware.add_files_from_finders, {}
+
+    def add_found(middleware: Any) -> None:
+        if middleware.static_prefix not in found:
+            look(middleware)
+            found[middleware.static_prefix] = dict(middleware.files)
+        middleware.files.update(found[middleware.static_prefix])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFilesMiddleware, "add_files_from_finders", add_found)
+        yield
+
+
 @pytest.fixture
 def make_user(db: None) -> Callable[..., Any]:
     from pagoda.domain.user.models import User
