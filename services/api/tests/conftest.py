@@ -45,7 +45,7 @@ def no_failures_of_other_tests() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files_found_once() -> Iterator[None]:
-    """Look for static files once: every client makes its middleware, which looks through all installed packages."""
+    """Look for static files once: each client makes its middleware, which looks through all packages."""
     from pagoda_api.static_files import StaticFilesMiddleware
 
     look, found = StaticFilesMiddleware.add_files_from_finders, {}
