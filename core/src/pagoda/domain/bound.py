@@ -106,6 +106,14 @@ class BoundQuerySet[M: models.Model](models.QuerySet[M]):
         clone._bound_to = _viewer() or self._bound_to  # noqa: SLF001
         return clone
 
+    def _values(self, *fields: Any, **expressions: Any) -> Self:
+        fields = fields or tuple(
+            each.attname
+            for each in self.model._meta.concrete_fields
+            if each.name not in getattr(self.model, "UNLOADED", ())
+        )
+        return cast("Self", super()._values(*fields, **expressions))  # type: ignore[misc]  # not in the stubs
+
     # What reads past the rights
 
     def raw(self, *args: Any, **kwargs: Any) -> Any:

@@ -37,6 +37,7 @@ class SharedRows:
         self._clock = clock
         self._bounded = bounded
         self._on_change = on_change
+        self.has_failures = False  # any surface has failed in its window, or is out of service
         self._stored: dict[Key, Row] = {}
         self._alone: dict[Key, Row] = {}  # decided without the store, until it answers again
         self._lock = threading.RLock()
@@ -50,11 +51,6 @@ class SharedRows:
     def get(self, key: Key) -> Row | None:
         """Return the row of a surface, None where nothing ever failed."""
         return self._alone.get(key) or self._stored.get(key)
-
-    @property
-    def has_failures(self) -> bool:
-        """Return whether any surface has failed in its window, or is out of service."""
-        return any(row.has_failures for row in (*self._stored.values(), *self._alone.values()))
 
     def all(self) -> list[Row]:
         """Return every row, by plugin and surface."""
@@ -122,4 +118,7 @@ class SharedRows:
     def _changing(self) -> Iterator[None]:
         with self._lock:
             yield
+            self.has_failures = any(
+                row.has_failures for row in (*self._stored.values(), *self._alone.values())
+            )
             self._on_change()

@@ -198,9 +198,10 @@ class Intake:
             if item is None:
                 continue
             key, label, value = item
-            definition = (
-                self._by_name.get(clean_name(key)) if isinstance(key, str) else self._by_id.get(_as_id(key))
-            )
+            if isinstance(key, str):  # most are sent clean, and need no cleaning
+                definition = self._by_name.get(key) or self._by_name.get(clean_name(key))
+            else:
+                definition = self._by_id.get(_as_id(key))
             if definition is None or definition.level < least:
                 nothing = f"Entity {self._entity_name!r} has no attribute {shown(label)}."
                 self._add_unknown(label, nothing, self._seen)

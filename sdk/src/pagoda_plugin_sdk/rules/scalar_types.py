@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
-from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.text import text_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -41,50 +40,6 @@ class ScalarType:
         [object, Sequence[str]], Scalar
     ]  # from input and the attribute's choices; raises ValueFault
     as_python: Callable[[Any], Any]  # Any: from what `parse` returned to the type's Python form
-
-
-def parse_scalar(attr_type: AttrType, raw: object, choices: Sequence[str]) -> tuple[Scalar, ...]:
-    """Return the elements of `raw`, a value of a scalar type or of an array of one; none for None.
-
-    Raises:
-        ValueFault: it is no such value.
-    """
-    parse = SCALAR_TYPES[attr_type.element].parse
-    return parse_elements(attr_type, raw, lambda element: parse(element, choices))
-
-
-def parse_elements[T](
-    attr_type: AttrType, raw: object, parse: Callable[[object], T], *, stored: int = 0
-) -> tuple[T, ...]:
-    """Return what `parse` makes of `raw`, or of each of its elements if the type is an array.
-
-    An array holds as many as the setting DOMAIN_MAX_ARRAY_ITEMS, or as are `stored` of it already.
-
-    Raises:
-        ValueFault: `parse` raised it, or the shape is wrong; an element is named by its position.
-    """
-    if raw is None:
-        return ()
-    if not attr_type.is_array:
-        return (parse(raw),)
-    if not isinstance(raw, list | tuple):
-        raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
-    most = limits().domain_max_array_items
-    if len(raw) > max(most, stored):
-        raise ValueFault(
-            f"has {len(raw):,} elements, at most {most:,} are allowed; split it up, or ask the operator "
-            "to raise DOMAIN_MAX_ARRAY_ITEMS"
-        )
-    return tuple(_parse_element(index, element, parse) for index, element in enumerate(raw))
-
-
-def _parse_element[T](index: int, element: object, parse: Callable[[object], T]) -> T:
-    if element is None:
-        raise ValueFault(f"element {index} is null; leave it out")
-    try:
-        return parse(element)
-    except ValueFault as fault:
-        raise ValueFault(f"element {index}: {fault}") from fault
 
 
 def _text(max_length: int) -> Callable[[object, Sequence[str]], str]:

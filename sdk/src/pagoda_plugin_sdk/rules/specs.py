@@ -16,7 +16,7 @@ from pagoda_plugin_sdk.rules.attr_types import AttrType, parse_type
 from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.limits import limits
-from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault, parse_scalar
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault
 from pagoda_plugin_sdk.rules.text import (
     MAX_NAME_LENGTH,
     clean_name,
@@ -26,7 +26,7 @@ from pagoda_plugin_sdk.rules.text import (
     renamed,
     text_fault,
 )
-from pagoda_plugin_sdk.rules.value_types import is_a
+from pagoda_plugin_sdk.rules.value_types import is_a, parse_scalar
 from pagoda_plugin_sdk.washing import shown
 
 type Referral = Any  # an entity of the host, its id or its name

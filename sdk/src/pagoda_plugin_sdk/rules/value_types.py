@@ -5,12 +5,13 @@ The plain types are in `pagoda_plugin_sdk.rules.scalar_types`; this adds the ref
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.scalar_types import (
     MAX_INTEGER,
     SCALAR_TYPES,
@@ -18,7 +19,6 @@ from pagoda_plugin_sdk.rules.scalar_types import (
     ScalarType,
     ValueFault,
     kept_number,
-    parse_elements,
 )
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, text_fault
@@ -54,8 +54,52 @@ def parse(definition: Definition, raw: object, stored: Value = NOTHING) -> Value
                 return element
             raise
 
-    elements = parse_elements(definition.type, raw, parse_element, stored=len(stored.elements))
+    elements = _elements(definition.type, raw, parse_element, stored=len(stored.elements))
     return Value(tuple(element for element in elements if element != Link()))
+
+
+def parse_scalar(attr_type: AttrType, raw: object, choices: Sequence[str]) -> tuple[Scalar, ...]:
+    """Return the elements of `raw`, a value of a scalar type or of an array of one; none for None.
+
+    Raises:
+        ValueFault: it is no such value.
+    """
+    parse_one = SCALAR_TYPES[attr_type.element].parse
+    return _elements(attr_type, raw, lambda element: parse_one(element, choices))
+
+
+def _elements[T](
+    attr_type: AttrType, raw: object, parse: Callable[[object], T], *, stored: int = 0
+) -> tuple[T, ...]:
+    """Return what `parse` makes of `raw`, or of each of its elements if the type is an array.
+
+    An array holds as many as the setting DOMAIN_MAX_ARRAY_ITEMS, or as are `stored` of it already.
+
+    Raises:
+        ValueFault: `parse` raised it, or the shape is wrong; an element is named by its position.
+    """
+    if raw is None:
+        return ()
+    if not attr_type.is_array:
+        return (parse(raw),)
+    if not isinstance(raw, list | tuple):
+        raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
+    most = limits().domain_max_array_items
+    if len(raw) > max(most, stored):
+        raise ValueFault(
+            f"has {len(raw):,} elements, at most {most:,} are allowed; split it up, or ask the operator "
+            "to raise DOMAIN_MAX_ARRAY_ITEMS"
+        )
+    return tuple(_parse_element(index, element, parse) for index, element in enumerate(raw))
+
+
+def _parse_element[T](index: int, element: object, parse: Callable[[object], T]) -> T:
+    if element is None:
+        raise ValueFault(f"element {index} is null; leave it out")
+    try:
+        return parse(element)
+    except ValueFault as fault:
+        raise ValueFault(f"element {index}: {fault}") from fault
 
 
 def as_python(definition: Definition, value: Value, *, is_limited: bool = False) -> Shown:

@@ -153,17 +153,18 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: b
     Raises:
         ValidationError: keyed by `field`; there is none, the closest names that `user` may read are given.
     """
-    fault = label_fault(clean_name(given)) if isinstance(given, str) else None
-    if fault is not None:
-        raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
     entities = readable(Entity.objects.active(), user)
     entities = with_version(entities, user) if to_fill else entities
-    found = list(entities.filter(name__in=spellings([given]))) if isinstance(given, str) else []
+    spelt = spellings([given])  # none where no name is so
+    found = list(entities.filter(name__in=spelt)) if spelt else []
     number = _as_id(given)
     if not found and number is not None:
         found = list(entities.filter(pk=number))
     if found:
         return found[0]
+    fault = label_fault(clean_name(given)) if isinstance(given, str) else None
+    if fault is not None:
+        raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
     names = entities.order_by("name").values_list("name", flat=True)[:COMPARED_NAMES]
     misses = near_misses(given, names) if isinstance(given, str) else ""
     raise ValidationError({field: [f"There is no entity {shown(given)}.{misses}"]}, code="unknown")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import IntegerField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Kind, Viewer, fixed_level, level_of, may, viewer
+from pagoda.domain.user.permissions import Kind, Viewer, fixed_level, level_of, may
 
 # What must allow it, for each model: itself and what it belongs to.
 _CHAINS: Final[dict[type[Model], tuple[tuple[Kind, str], ...]]] = {
@@ -43,10 +44,11 @@ def readable[M: Model](
         TypeError: permissions are not granted on rows of this model.
     """
     chain = _chain(queryset.model)
-    if fixed_level(viewer(user)) == Level.FULL:
+    user = AnonymousUser() if user is None else user
+    if fixed_level(user) == Level.FULL:
         return queryset
     for kind, prefix in chain:
-        queryset = queryset.filter(may(viewer(user), level, kind, prefix))
+        queryset = queryset.filter(may(user, level, kind, prefix))
     return queryset
 
 

@@ -226,7 +226,8 @@ class Lookups:
         """Return what values may point to, and get to know which of some names entries of an entity have."""
         self.look_up(_wanted_by(values))
         entity_id, names = named or (0, ())
-        for batch in batched(spellings(names) - self._names, BATCH_SIZE):
+        new = set(names) - self._names
+        for batch in batched(spellings(new), BATCH_SIZE) if new else ():
             self.look_up((), named=(entity_id, batch))
         return self._targets
 
@@ -247,6 +248,8 @@ def _wanted_by(values: Iterable[tuple[Definition, Value]]) -> set[tuple[ThingKin
 def reference_keys(definitions: Iterable[Definition]) -> dict[str | int, Definition]:
     """Return the attributes that refer to something by clean name and by id."""
     references = [each for each in definitions if each.type.is_reference]
+    if not references:
+        return {}
     by_id: dict[str | int, Definition] = {each.id: each for each in references}
     return by_id | by_clean_name([(each.name, each) for each in references])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -65,12 +65,6 @@ class EntryQuerySet(StampedQuerySet["Entry"]):
         return len(deleted), {self.model._meta.label: len(deleted)} if deleted else {}
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's own: no Manager.delete()
-
-    def _values(self, *fields: Any, **expressions: Any) -> Self:
-        fields = fields or tuple(
-            each.attname for each in self.model._meta.concrete_fields if each.name != Entry.UNSAVED
-        )
-        return cast("Self", super()._values(*fields, **expressions))  # type: ignore[misc]  # not in the stubs
 
 
 class Entry(TrackedModel):

@@ -20,13 +20,12 @@ from django.utils.crypto import salted_hmac
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.naming import NameField
-from pagoda.domain.user.networks import are_within, is_within, parsed_networks
+from pagoda.domain.user.networks import are_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, clean_name, validate_name
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
 _TOKEN_BYTES = 32
-_USE_NOTED_EVERY = timedelta(minutes=1)
 _LONGEST_LIFETIME = timedelta(days=1000 * 365)  # far from the last year that a datetime has
 
 
@@ -350,19 +349,6 @@ class ApiToken(BoundModel):
         if faults:
             remedy = "Ask for less, or log in with your password."
             raise ValidationError({name: [f"{fault} {remedy}"] for name, fault in faults.items()})
-
-    def is_allowed_from(self, address: str) -> bool:
-        """Return whether it may be used from the address (``"192.0.2.1"``) of a client."""
-        return not self.networks or is_within(address, self.networks)
-
-    def note_use(self) -> bool:
-        """Note that it is used now, in one statement, once a minute; return whether it was."""
-        now = timezone.now()
-        if self.last_used_time is not None and now - self.last_used_time < _USE_NOTED_EVERY:
-            return False
-        self.last_used_time = now
-        ApiToken.objects.filter(pk=self.pk).update(last_used_time=now)
-        return True
 
 
 def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
