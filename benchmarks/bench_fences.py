@@ -69,7 +69,7 @@ def best_of(repeats: int, times: int, ours: Timer, theirs: Timer) -> tuple[float
 
 def handler_costs(repeats: int) -> dict[str, float]:
     """Return ``{hook: microseconds that dispatch adds to a no-op handler}``."""
-    from pagoda.fencing.runtime import breaker
+    from pagoda.fencing.breaker import breaker
     from pagoda.hooks import breaking
     from pagoda.hooks.manager import HookManager
 

@@ -14,7 +14,7 @@ from pagoda.domain.authority import PluginAuthority
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda_plugin_sdk.permissions import Permission
 
 

@@ -18,7 +18,7 @@ from pagoda.domain.authority import BeyondAuthority
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.user.models import ApiToken, Level, Role, User
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs.models import Job
 
 

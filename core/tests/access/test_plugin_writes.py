@@ -17,7 +17,7 @@ from pagoda.domain.authority import BeyondAuthority, refused, used
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.exceptions import PluginSecurityError
 from pagoda_plugin_sdk.operations import JobOperation

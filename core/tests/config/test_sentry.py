@@ -13,8 +13,7 @@ import sentry_sdk
 from pagoda.config.loading import load_settings
 from pagoda.config.sentry import configure_sentry
 from pagoda.fencing.reporting import report_error
-from pagoda.hooks import runtime
-from pagoda.hooks.manager import HookManager
+from pagoda.hooks.manager import HookManager, install
 
 
 class Recorder(http.server.ThreadingHTTPServer):
@@ -111,7 +110,7 @@ def test_an_event_that_a_handler_sends_names_its_plugin(recorder: Recorder) -> N
     hooks = HookManager(timeout_seconds=5)
     hooks.register_hook("entry.after_create", outer, plugin_id="outer")
     hooks.register_hook("entity.after_create", fail, plugin_id="inner")
-    replaced = runtime.install(hooks)
+    replaced = install(hooks)
     configure_sentry(load_settings({"SENTRY_DSN": recorder.dsn}), service="worker")
     try:
         with sentry_sdk.isolation_scope() as scope:
@@ -120,7 +119,7 @@ def test_an_event_that_a_handler_sends_names_its_plugin(recorder: Recorder) -> N
             sentry_sdk.capture_message("of the job")
         sentry_sdk.capture_message("of the host")
     finally:
-        runtime.install(replaced)
+        install(replaced)
     sentry_sdk.flush()
     named = [
         (event.get("message") or event["exception"]["values"][0]["value"], event["tags"].get("plugin"))

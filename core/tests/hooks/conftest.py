@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from pagoda.hooks import runtime
 from pagoda.hooks.bridge import Bridge
-from pagoda.hooks.manager import HookManager
+from pagoda.hooks.manager import HookManager, install
 
 type Handler = Callable[..., Any]
 
@@ -77,9 +76,9 @@ def dispatch() -> Callable[..., Any]:
 @pytest.fixture
 def bridged(hooks: HookManager) -> Iterator[HookManager]:
     """The manager takes the place of the process's own: the domain's changes run its hooks."""
-    replaced = runtime.install(hooks)
+    replaced = install(hooks)
     Bridge(hooks).connect()
     yield hooks
-    runtime.install(replaced)
+    install(replaced)
     if replaced is not None:
         Bridge(replaced).connect()

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from pagoda.hooks import runtime
 from pagoda.hooks.errors import HooksNotStarted
-from pagoda.hooks.manager import HookManager
+from pagoda.hooks.manager import HookManager, install, manager
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
 from .conftest import Calls
@@ -49,22 +48,22 @@ def test_a_failing_deferrer_is_contained(
     assert hooks.statistics(record).failures == 1
 
 
-def test_the_runtime_sets_the_deferrer_of_the_processs_manager(bridged: HookManager, calls: Calls) -> None:
+def test_the_processs_manager_takes_a_deferrer(bridged: HookManager, calls: Calls) -> None:
     bridged.register_hook("entity.after_delete", calls.handler("deferred"), deferred=True)
     handed: list[str] = []
-    runtime.set_deferrer(lambda record, _spec, _args: handed.append(record.hook))
-    runtime.manager().execute_hook("entity.after_delete", None, None)
-    runtime.set_deferrer(None)
-    runtime.manager().execute_hook("entity.after_delete", None, None)
+    manager().set_deferrer(lambda record, _spec, _args: handed.append(record.hook))
+    manager().execute_hook("entity.after_delete", None, None)
+    manager().set_deferrer(None)
+    manager().execute_hook("entity.after_delete", None, None)
     assert handed == ["entity.after_delete"]
     assert calls.names == ["deferred"]
 
 
 def test_asking_too_early_says_what_is_missing() -> None:
-    replaced = runtime.install(None)
+    replaced = install(None)
     try:
         with pytest.raises(HooksNotStarted) as raised:
-            runtime.manager()
+            manager()
     finally:
-        runtime.install(replaced)
+        install(replaced)
     assert "call django.setup() with 'pagoda.hooks' in INSTALLED_APPS first" in str(raised.value)

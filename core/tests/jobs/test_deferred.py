@@ -9,8 +9,7 @@ import pytest
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
-from pagoda.hooks import runtime as hooks
-from pagoda.hooks.manager import HookManager
+from pagoda.hooks.manager import HookManager, install
 from pagoda.jobs import deferred, operations, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.models import Job
@@ -34,11 +33,11 @@ def manager(db: None) -> Iterator[HookManager]:
     """The process's hook manager, replaced by one that defers to jobs."""
     calls.clear()
     fresh = HookManager()
-    replaced = hooks.install(fresh)
+    replaced = install(fresh)
     deferred.install()
     yield fresh
     fresh.close()
-    hooks.install(replaced)
+    install(replaced)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.models import delete_search, store_search
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
 from pagoda.fencing import BreakerState, breaker_changed
-from pagoda.hooks import runtime as hooks
+from pagoda.hooks.manager import manager
 from pagoda.jobs import store
 from pagoda.jobs.models import Job
 from pagoda.watching.alerts import rules
@@ -113,13 +113,13 @@ def test_metrics(
     series.count_request(None, "GET", 200, 0.1)
     series.count_dropped(table="breaker")
     series.count_request("evil\n", "BREW", 999, 0.1)
-    handler = hooks.manager().register_hook("entry.after_create", lambda *_: None, plugin_id="stranger")
-    hooks.manager().execute_hook("entry.after_create", "Host", None, None)
+    handler = manager().register_hook("entry.after_create", lambda *_: None, plugin_id="stranger")
+    manager().execute_hook("entry.after_create", "Host", None, None)
     with django_capture_on_commit_callbacks(execute=True):
         store.cancel(make_job())
     refuse()
     text = exposition().decode()
-    hooks.manager().unregister_plugin(handler.plugin_id)
+    manager().unregister_plugin(handler.plugin_id)
     found, values = shown(text)
     assert found == documented("Metrics")
     # Labels are bounded, whatever comes in

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagoda.fencing import Outcome
-from pagoda.hooks import runtime
-from pagoda.hooks.manager import HookManager
+from pagoda.hooks.manager import HookManager, install
 from pagoda.watching import presence, traffic
 from pagoda.watching.alerts.rules import Facts, plugin_skipped
 from pagoda.watching.histogram import BOUNDS, bucket_of, percentile
@@ -101,9 +100,9 @@ def test_old_minutes_are_pruned() -> None:
 @pytest.fixture
 def hooks() -> Iterator[HookManager]:
     manager = HookManager()
-    replaced = runtime.install(manager)
+    replaced = install(manager)
     yield manager
-    runtime.install(replaced)
+    install(replaced)
     manager.close()
 
 

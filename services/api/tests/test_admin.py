@@ -17,7 +17,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, Role, User
 from pagoda.fencing.models import Breaker
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs.models import Job
 from pagoda_api.admin.operating import ForSuperusers
 from pagoda_api.admin.refusing import CONSOLE_PAGES

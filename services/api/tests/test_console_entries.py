@@ -11,7 +11,7 @@ from django.urls import reverse
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda_api.console.values import raw_value
 from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk.exceptions import HookRejected

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from pagoda.audit.models import AuditEvent
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs import operations, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import plugin_tasks, recording_publisher

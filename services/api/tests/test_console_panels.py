@@ -22,7 +22,7 @@ from pagoda.domain.user.models import Level
 from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.plugins.records import PluginRefused
 from pagoda_api import endpoint_fence
 from pagoda_api.bulkhead import Bulkhead

@@ -12,7 +12,7 @@ from placed.plugin import Placed  # type: ignore[import-not-found]  # on the pat
 from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda_api import endpoint_fence
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.console.frame import CONTENT_SECURITY_POLICY

@@ -10,7 +10,7 @@ from hooked_plugin import plugin_with, raising  # type: ignore[import-not-found]
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import AttributeValue, Entry
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda_plugin_sdk.decorators import entry_hook
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS
 from pagoda_plugin_sdk.plugin import Plugin

@@ -19,7 +19,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
 from pagoda.fencing import breaker_states
-from pagoda.hooks import runtime as hooks
+from pagoda.hooks.manager import manager
 from pagoda.plugins import overrides as bound
 from pagoda.plugins.runtime import registry
 from pagoda_api.overrides import OverridableEntryViewSet, check_entities, entry_view_set
@@ -250,7 +250,7 @@ def raise_(error: BaseException) -> Any:
 
 def test_an_override_that_hangs_is_cut_off(does: Any, api: Any, web: Any, settings: Any) -> None:
     settings.PAGODA = settings.PAGODA.model_copy(update={"plugin_endpoint_timeout_seconds": 0.2})
-    hooks.manager().budget.open()
+    manager().budget.open()
     does(lambda context: time.sleep(30))
 
     response = send(api, "retrieve", web)

@@ -1,7 +1,7 @@
 """Containment of plugins: what their code did at each surface, and which surfaces are out of service."""
 
+from pagoda.fencing.breaker import breaker_states
 from pagoda.fencing.outcomes import Outcome, Result, Surface, add_observer, remove_observer, report_outcome
-from pagoda.fencing.runtime import breaker_states
 from pagoda.fencing.states import BreakerState, Status, breaker_changed
 
 __all__ = [

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.conf import settings
 
-from pagoda.fencing import runtime
-from pagoda.fencing.breaker import CircuitBreaker
+from pagoda.fencing.breaker import CircuitBreaker, install
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.store import DatabaseStore, RedisStore
 
@@ -20,7 +19,7 @@ class FencingConfig(AppConfig):
     def ready(self) -> None:
         host = settings.PAGODA
         store = DatabaseStore() if host.cache_url is None else RedisStore(_plugin_ids)
-        runtime.install(CircuitBreaker(store, Policy.of(host)))
+        install(CircuitBreaker(store, Policy.of(host)))
 
 
 def _plugin_ids() -> list[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
-from pagoda.fencing.runtime import breaker
-from pagoda.hooks import breaking, runtime
-from pagoda.hooks.manager import HookManager
+from pagoda.fencing.breaker import breaker
+from pagoda.hooks import breaking
+from pagoda.hooks.manager import HookManager, install
 
 
 class HooksConfig(AppConfig):
@@ -24,5 +24,5 @@ class HooksConfig(AppConfig):
         manager = HookManager(timeout_seconds=settings.PAGODA.plugin_hook_timeout_seconds)
         manager.open()
         breaking.connect(manager, breaker())
-        runtime.install(manager)
+        install(manager)
         Bridge(manager).connect()

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
-from pagoda.hooks import runtime
-from pagoda.hooks.manager import HookManager
-from pagoda.hooks.memory import remembering
+from pagoda.hooks.dispatch import remembering
+from pagoda.hooks.manager import HookManager, manager
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ type AttrInfo = list[dict[str, Any]]  # [{"id", "name", "type", "value", ...}]; 
 class Bridge:
     """Runs one manager's hooks for the domain's changes, in the thread of the change."""
 
-    def __init__(self, manager: HookManager) -> None:
-        self._execute = manager.execute_hook
+    def __init__(self, hooks: HookManager) -> None:
+        self._execute = hooks.execute_hook
         self._receivers = {
             changes.changing: self.before,
             changes.validating: self.validate,
@@ -88,18 +87,18 @@ def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> A
 
     `is_retrieve` tells a single entry from a list of many.
     """
-    manager = runtime.manager()
-    if not manager.has_handlers("entry.get_attrs"):
+    hooks = manager()
+    if not hooks.has_handlers("entry.get_attrs"):
         return attrinfo  # spares the query for the entity, where it is not loaded
     hook, entity = "entry.get_attrs", entry.schema.name
-    run = partial(manager.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)
+    run = partial(hooks.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)
     shown: AttrInfo = remembering([entry], run, is_pending=True)
     return shown
 
 
 def filter_entity_attrs(entity: Entity, attrinfo: AttrInfo) -> AttrInfo:
     """Return the attributes to show of an entity, as the ``entity.get_attrs`` handlers leave them."""
-    execute = runtime.manager().execute_hook
+    execute = manager().execute_hook
     run = partial(execute, "entity.get_attrs", entity, attrinfo, entity_name=entity.name)
     shown: AttrInfo = remembering([entity], run, is_pending=True)
     return shown

@@ -1,4 +1,4 @@
-"""The hook manager: holds the handlers, and is the door to them."""
+"""The hook manager: holds the handlers, and is the door to them. A process has one, made at its start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
+from pagoda import running
 from pagoda.hooks.dispatch import Chain, Dispatch, Hook
+from pagoda.hooks.errors import HooksNotStarted
 from pagoda.hooks.fence import FailureListener, Step
 from pagoda.hooks.records import (
     Explanation,
@@ -154,7 +156,11 @@ class HookManager(Dispatch):
                 hook.reset()
 
     def set_deferrer(self, deferrer: Deferrer | None) -> None:
-        """Set what takes a deferred handler instead of its being run; None: it is run at once."""
+        """Set what takes a deferred handler instead of its being run; None: it is run at once.
+
+        It is called with the handler's record, the hook's spec and the arguments, inside the change's
+        transaction.
+        """
         self._deferrer = deferrer
 
     def _records_of(self, hook_name: str) -> tuple[HandlerRecord, ...]:
@@ -200,3 +206,30 @@ class HookManager(Dispatch):
 
 def _order(record: HandlerRecord) -> tuple[int, int, int]:
     return record.order
+
+
+class _HooksOfProcess:
+    """Holds the process's manager."""
+
+    manager: HookManager | None = None
+
+
+def manager() -> HookManager:
+    """Return the process's hook manager.
+
+    Raises:
+        HooksNotStarted: Django is not set up, or `pagoda.hooks` is no installed app.
+    """
+    if _HooksOfProcess.manager is None:
+        raise HooksNotStarted(
+            "The hook manager does not exist yet. It is made when Django starts: call django.setup() with "
+            "'pagoda.hooks' in INSTALLED_APPS first."
+        )
+    return _HooksOfProcess.manager
+
+
+def install(new: HookManager | None) -> HookManager | None:
+    """Make `new` the process's manager and return the one it replaces."""
+    replaced, _HooksOfProcess.manager = _HooksOfProcess.manager, new
+    running.fences.local = None if new is None else new.budget.local
+    return replaced

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 
 from pagoda import running
-from pagoda.hooks import runtime as hooks
+from pagoda.hooks.manager import manager
 from pagoda.hooks.records import HandlerRecord
 from pagoda.jobs import operations, store
 from pagoda.jobs.errors import JobError
@@ -21,7 +21,7 @@ _GIVEN = ("user",)  # the job has it
 
 def install() -> None:
     """Have deferred handlers become jobs."""
-    hooks.set_deferrer(defer)
+    manager().set_deferrer(defer)
 
 
 @running.as_host()
@@ -66,7 +66,7 @@ def run(params: Mapping[str, Any], user: Any) -> None:
 
 
 def _record(spec: HookSpec, key: str) -> HandlerRecord:
-    record = hooks.manager().find(key)
+    record = manager().find(key)
     if record is None:
         raise JobError(
             f"Deferred handler {key!r} of {spec.name!r} is not registered in this worker. Start the worker "

@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from pagoda import running
 from pagoda.domain.acting import acting_as
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs import store
 from pagoda.jobs.context import TaskContext
 from pagoda.jobs.errors import InvalidParams, JobLost

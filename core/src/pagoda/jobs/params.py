@@ -9,7 +9,7 @@ import structlog
 
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.exceptions import ParamsRefused

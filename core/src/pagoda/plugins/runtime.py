@@ -8,7 +8,7 @@ from django.apps.registry import Apps
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.config.settings import Settings
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.plugins import overrides
 from pagoda.plugins.boot import boot
 from pagoda.plugins.registry import Host, PluginRegistry

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from pagoda.hooks import runtime
+from pagoda.hooks.manager import manager
 from pagoda.hooks.records import HandlerRecord, HandlerStatistics
 
 
@@ -42,14 +42,14 @@ class HookWatch:
     def look(self, *receivers: Receiver) -> None:
         """Hand what every handler did since the last look to each receiver."""
         with self._lock:
-            deltas = [delta for record in runtime.manager().records() if (delta := self._delta(record))]
+            deltas = [delta for record in manager().records() if (delta := self._delta(record))]
         for delta in deltas:
             for receive in receivers:
                 receive(delta)
 
     def _delta(self, record: HandlerRecord) -> HookDelta | None:
         try:
-            now = runtime.manager().statistics(record)
+            now = manager().statistics(record)
         except KeyError:  # taken out a moment ago
             self._known.pop(record, None)
             return None

@@ -24,12 +24,11 @@ from django.http.response import HttpResponseBase
 
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
-from pagoda.fencing.breaker import CircuitBreaker
+from pagoda.fencing.breaker import CircuitBreaker, breaker
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
-from pagoda.fencing.runtime import breaker
 from pagoda.health.storage import storage_fault
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda_api import problems
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.plugin_responses import GuardedStream, ResponseTooLarge, UnusableResponse, finished

@@ -14,8 +14,8 @@ import sentry_sdk
 import structlog
 
 from pagoda.config.sentry import link_user
+from pagoda.fencing.breaker import breaker
 from pagoda.fencing.reporting import report_error
-from pagoda.fencing.runtime import breaker
 from pagoda.jobs import operations, runtime, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import UnknownOperation

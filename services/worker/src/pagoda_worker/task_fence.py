@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from pagoda.fencing import Outcome, Result, report_outcome
-from pagoda.fencing.runtime import breaker
+from pagoda.fencing.breaker import breaker
 from pagoda.jobs import store
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.user.models import ApiToken, Role, RolePermission, User
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.hooks.testing import fresh_breaker
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import recording_publisher

@@ -17,9 +17,9 @@ from pagoda import running
 from pagoda.budget import TimeBudgetExceeded
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
+from pagoda.hooks.manager import manager
 from pagoda.hooks.records import HandlerRecord
 from pagoda.hooks.rejections import is_rejection
-from pagoda.hooks.runtime import manager
 from pagoda.jobs import context, operations, store
 from pagoda.jobs.context import TaskContext
 from pagoda.jobs.engine import run_attempt

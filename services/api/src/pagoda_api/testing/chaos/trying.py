@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pagoda.fencing.reporting import described
-from pagoda.hooks.runtime import manager
+from pagoda.hooks.manager import manager
 from pagoda.jobs.models import Job
 from pagoda.plugins.runtime import registry
 from pagoda_api.testing.chaos import leftovers
