@@ -132,6 +132,23 @@ def test_a_wrong_value_is_refused_under_the_attribute_s_name(type_name: str, giv
     assert entry.get_attrs() == before
 
 
+@pytest.mark.parametrize("name", ["__all__", "non_field_errors"])
+def test_an_attribute_can_t_be_taken_for_the_whole(name: str, make: Any) -> None:
+    entity = make.entity(**{name: "number"})
+    entry = make.entry(entity, "web-1", **{name: 1})
+
+    with pytest.raises(ValidationError) as created:
+        make.entry(entity, "web-2", **{name: "many"})
+    with pytest.raises(ValidationError) as updated:
+        entry.set_attrs(None, **{name: "many"})
+    with pytest.raises(ValidationError) as defined:
+        make.entity("Rack", **{name: "strin"})
+
+    for caught in (created, updated, defined):
+        assert caught.value.message_dict.keys() == {f"attr.{name}"}
+    assert created.value.message_dict == updated.value.message_dict
+
+
 def test_what_is_wrong_is_told_together(make: Any) -> None:
     entity = make.entity(count="number", up="boolean", name_of="string")
 

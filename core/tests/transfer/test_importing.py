@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import openpyxl
@@ -12,6 +13,7 @@ from django.contrib.auth.models import Permission
 from pagoda.audit.models import AuditEvent
 from pagoda.domain import changes
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entity.services import update_entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.services import create_entry
 from pagoda.domain.user.models import Level, User
@@ -203,3 +205,26 @@ def test_marks_of_attributes_come_along(host: Entity, file_format: str) -> None:
     import_file(stream, None, ImportOptions(file_format=file_format))
     kept = Entity.objects.active().get(name="Host").attrs.filter(name__in=marks)
     assert {attr.name: (attr.is_indexed, attr.on_delete, attr.is_mandatory) for attr in kept} == marks
+
+
+def test_a_row_refers_to_more_that_stand_behind_it_than_an_answer_names_faults(
+    ann: User, host: Entity
+) -> None:
+    attrs = [
+        {"name": name, "type": "array_object", "referral": ["Host"]} for name in ("all", "some", "__all__")
+    ]
+    update_entity(host, None, attrs=attrs)
+    behind = [f"h{number:02}" for number in range(25)]
+    links = [{"name": name, "schema": "Host"} for name in behind]
+    first = {
+        "entity": "Host",
+        "name": "first",
+        "attrs": {"all": links, "some": links[:2], "__all__": links[:3]},
+    }
+    rows = [first, *({"entity": "Host", "name": name} for name in behind)]
+
+    report = run(json.dumps({"entries": rows}), ann, "json")
+
+    assert (report.refusals, report.created) == ([], 26)
+    held = Entry.objects.get(name="first").get_attrs()
+    assert [len(held[name]) for name in ("all", "some", "__all__")] == [25, 2, 3]

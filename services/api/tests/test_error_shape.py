@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.django_db
 
 RESERVED = ("code", "detail", "errors", "plugin", "request_id")
+OF_THE_WHOLE = ("__all__", "non_field_errors")
 
 
 def test_no_attribute_hides_what_is_told_of_the_whole(api: Any, make_entity: Any) -> None:
@@ -25,6 +26,54 @@ def test_no_attribute_hides_what_is_told_of_the_whole(api: Any, make_entity: Any
     assert "And 3 more: see `errors`." in body["detail"]
     assert "plugin" not in body
     assert body["ram"] == body["errors"]["ram"]  # for clients of the former release
+
+
+@pytest.mark.parametrize("name", OF_THE_WHOLE)
+def test_faults_of_an_attribute_are_no_faults_of_the_whole(api: Any, make_entity: Any, name: str) -> None:
+    make_entity("Odd", **dict.fromkeys((name, "ram"), "number"))
+    item = {"entity": "Odd", "name": "x", "attrs": {name: "many"}}
+
+    alone = api.post("/api/v2/entries/", item)
+    in_bulk = api.post("/api/v2/entries/bulk/", {"items": [{"op": "create", **item}]})
+    doubled = api.post(
+        "/api/v2/entities/", {"name": "Two", "attrs": [{"name": name, "type": "string", "note": 1}]}
+    )
+
+    [result] = in_bulk.json()["results"]
+    fault = f"Attribute {name!r}: expected a number such as 3 or 3.5, got 'many'"
+    assert (alone.status_code, result["http_status"], doubled.status_code) == (400, 400, 400)
+    assert alone.json()["errors"] == {f"attr.{name}": [fault]}
+    assert result["error"] == alone.json()
+    assert [*doubled.json()["errors"]] == [f"attr.{name}"]
+
+
+def test_an_attribute_that_finds_by_its_value_is_named_by_itself(
+    api: Any, make_entity: Any, make_entry: Any
+) -> None:
+    entity = make_entity("Odd", __all__="string")
+    for name in ("x", "y"):
+        make_entry(entity, name, __all__="same")
+
+    def upsert(value: Any) -> Any:
+        item = {"op": "upsert", "entity": "Odd", "key": "__all__", "name": "z", "attrs": {"__all__": value}}
+        return api.post("/api/v2/entries/bulk/", {"items": [item]}).json()["results"][0]["error"]
+
+    assert [*upsert("same")["errors"]] == ["attr.__all__"]
+    assert [*upsert(None)["errors"]] == ["attr.__all__"]
+
+
+def test_more_faults_than_are_told_stand_beside_those_of_such_an_attribute(
+    api: Any, make_entity: Any, settings: Any
+) -> None:
+    settings.PAGODA = settings.PAGODA.model_copy(update={"domain_max_faults": 2})
+    names = ("__all__", "non_field_errors", "ram", "up")
+    make_entity("Odd", **dict.fromkeys(names, "number"))
+    item = {"entity": "Odd", "name": "x", "attrs": dict.fromkeys(names, "many")}
+
+    body = api.post("/api/v2/entries/", item).json()
+
+    assert [*body["errors"]] == ["attr.__all__", "attr.non_field_errors"]
+    assert body["detail"] == "There are 2 more faults."
 
 
 def test_the_detail_names_the_first_faults(api: Any, web: Any) -> None:

@@ -27,6 +27,7 @@ from pagoda.transfer.document import FileRow
 from pagoda.transfer.exporting import Progress
 from pagoda.transfer.formats import FORMATS
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.faults import OF_THE_WHOLE
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 
 _AT_ONCE: Final = 1_000
@@ -207,7 +208,7 @@ class _Import:
 def _reasons(error: Exception) -> Iterator[tuple[str, str]]:
     if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
         for column, messages in error.message_dict.items():
-            yield ("" if column == "__all__" else column), " ".join(messages)
+            yield ("" if column in OF_THE_WHOLE else column), " ".join(messages)
     elif isinstance(error, ValidationError):
         yield "", " ".join(error.messages)
     else:

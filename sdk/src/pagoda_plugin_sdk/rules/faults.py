@@ -9,6 +9,17 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from pagoda_plugin_sdk.rules.limits import limits
 
 _KEY_LENGTH: Final = 1_000
+OF_THE_WHOLE: Final = (NON_FIELD_ERRORS, "non_field_errors")
+"""How Django and DRF key what concerns no single field."""
+
+
+def fault_key(name: str) -> str:
+    """Return by what key the faults of an attribute or field are told: its name.
+
+    One that is called as Django or DRF calls what concerns the whole is told as a search names it,
+    ``attr.__all__``.
+    """
+    return f"attr.{name}" if name in OF_THE_WHOLE else name
 
 
 class AttributeTypeError(ValidationError):
@@ -36,7 +47,7 @@ class Faults:
         if not self.is_full:
             fault = ValidationError(message, code=code)
             # As sent, but for halves of surrogate pairs, which a hook may make up and no answer carries.
-            sent = key[:_KEY_LENGTH].encode(errors="backslashreplace").decode()
+            sent = fault_key(key)[:_KEY_LENGTH].encode(errors="backslashreplace").decode()
             self._messages.setdefault(sent, []).append(fault)
         self._count += 1
 

@@ -14,7 +14,7 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType, parse_type
 from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
-from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.faults import Faults, fault_key
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault
 from pagoda_plugin_sdk.rules.text import (
@@ -147,7 +147,7 @@ def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
     doubles = [spec for spec in specs if spec.id is not None and named[spec.id] > 1]
     if doubles:
         message = f"The attribute with the id {doubles[0].id} is in the list twice; send it once."
-        raise ValidationError({doubles[0].name: [message]}, code="twice")
+        raise ValidationError({fault_key(doubles[0].name): [message]}, code="twice")
 
 
 def _read_spec(item: object, existing: Mapping[int, StoredAttr]) -> AttrSpec:

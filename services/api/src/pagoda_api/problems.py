@@ -42,6 +42,7 @@ from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, ParamsRefused, PluginLoadError, PluginSecurityError
+from pagoda_plugin_sdk.rules.faults import OF_THE_WHOLE
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.washing import shown
 
@@ -54,8 +55,6 @@ CONFLICTS = frozenset({"taken", "unique", "in_use", "deleted", "clash"})
 
 _RESERVED = frozenset({"code", "detail", "errors", "plugin", "request_id"})
 _TOLD = 3  # faults of fields that the detail repeats
-_NO_FIELD = (NON_FIELD_ERRORS, "non_field_errors")
-"""How Django and DRF key the faults that belong to no field."""
 
 
 class Conflict(exceptions.APIException):
@@ -126,10 +125,10 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
         told |= {"code": error.code, "references": error.references}
     match known.detail:
         case dict() as faults:
-            errors = {field: each for field, each in faults.items() if field not in _NO_FIELD}
+            errors = {field: each for field, each in faults.items() if field not in OF_THE_WHOLE}
             if isinstance(errors.get("detail"), str):  # as plugins raise it: of no field
                 faults = {**faults, NON_FIELD_ERRORS: [errors.pop("detail")]}
-            of_no_field = [str(message) for field in _NO_FIELD for message in faults.get(field, ())]
+            of_no_field = [str(message) for field in OF_THE_WHOLE for message in faults.get(field, ())]
             room = [limits().domain_max_faults]
             errors = _cut(errors, room) or {}
             detail = " ".join(of_no_field) or _summary(errors)

@@ -144,5 +144,6 @@ def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str)
         for key in unknown[:most]
     }
     if len(unknown) > most:
-        faults[NON_FIELD_ERRORS_KEY] = [f"And {len(unknown) - most:,} more that are unknown."]
+        more = f"And {len(unknown) - most:,} more that are unknown."
+        faults[NON_FIELD_ERRORS_KEY] = [*faults.get(NON_FIELD_ERRORS_KEY, ()), more]
     raise ValidationError(faults, code="unknown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -23,6 +23,8 @@ from pagoda.domain.entry.storing import HoldsOneOf
 from pagoda.domain.entry.updating import EntryUpdate, update_each
 from pagoda.domain.user.permissions import Viewer
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.rules.faults import fault_key
+from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Link, Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
@@ -190,7 +192,7 @@ class _Bulk:
                 continue  # refused where the item is made
             if not wanted[id(item)].elements:
                 message = f"Attribute {key!r} is to find the entry; give it a value."
-                item.result.refuse(ValidationError({key: [message]}, code="required"))
+                item.result.refuse(ValidationError({fault_key(key): [message]}, code="required"))
         values = [
             element
             for value in wanted.values()
@@ -205,7 +207,7 @@ class _Bulk:
         for item in items:
             if len(ids := held[wanted.get(id(item), NOTHING)]) > 1 and item.result.error is None:
                 message = f"{len(ids)} entries of {entity.name!r} have this value; update one by its id."
-                item.result.refuse(ValidationError({key: [message]}, code="ambiguous"))
+                item.result.refuse(ValidationError({fault_key(key): [message]}, code="ambiguous"))
         return {key: held[value][0] for key, value in wanted.items() if value.elements and held[value]}
 
     def _resolved(
@@ -217,18 +219,31 @@ class _Bulk:
         self._targets.look_up(definitions, [item.attrs for item in items])
         for item in items:
             try:
-                item.attrs = self._targets.replaced(definitions, item.attrs)
+                item.attrs = self._replaced(definitions, item)
             except ValidationError as error:
-                if item.left_out is None or not isinstance(item.attrs, Mapping):
-                    item.result.refuse(error)
-                    continue
-                item.why = error
-                refused = set(map(clean_name, error.message_dict))
-                item.left_out |= {k: value for k, value in item.attrs.items() if clean_name(k) in refused}
-                rest = {name: each for name, each in item.attrs.items() if name not in item.left_out}
-                item.attrs = self._targets.replaced(definitions, rest)
+                item.result.refuse(error)
+                continue
             kept.append(item)
         return kept
+
+    def _replaced(self, definitions: Definitions, item: BulkItem) -> GivenAttrs:
+        while True:  # an answer names a bounded number of faults, so that one round may not find all
+            try:
+                return cast("GivenAttrs", self._targets.replaced(definitions, item.attrs))
+            except ValidationError as error:
+                if item.left_out is None or not isinstance(item.attrs, Mapping):
+                    raise
+                refused = error.message_dict
+                out = {
+                    key: each
+                    for key, each in item.attrs.items()
+                    if fault_key(str(clean_name(key))) in refused
+                }
+                if not out:
+                    raise
+                item.why = item.why or error
+                item.left_out |= out
+                item.attrs = {name: each for name, each in item.attrs.items() if name not in out}
 
     def _of(self, entity: Entity) -> Definitions:
         if entity.pk not in self._definitions:

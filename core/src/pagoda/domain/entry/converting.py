@@ -34,6 +34,7 @@ from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import is_confined
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.converting import convert
+from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
 
@@ -83,7 +84,7 @@ def refuse_many(entity: Entity, name: str) -> None:
             f"the change to /api/v2/entities/{entity.pk}/convert/, which has a job do it, or ask the "
             "operator to raise DOMAIN_MAX_CONVERTED."
         )
-        raise ValidationError({name: ValidationError(message, code="too_many")})
+        raise ValidationError({fault_key(name): ValidationError(message, code="too_many")})
 
 
 def convert_values(
