@@ -27,7 +27,8 @@ VALUES: Final = {  # of the n-th entry, by the attribute's name
 }
 _LOAD: Final = """
 WITH attr AS MATERIALIZED (
-  SELECT id, name FROM entity_entityattr WHERE parent_entity_id = %(entity)s AND is_active),
+  SELECT id, name, type & 1 > 0 AS is_reference FROM entity_entityattr
+  WHERE parent_entity_id = %(entity)s AND is_active),
 entry AS (
   INSERT INTO entry_entry (is_active, created_time, updated_time, schema_id, name, note, default_permission,
                            current_values)
@@ -42,8 +43,15 @@ made AS (
 stored AS (
   INSERT INTO entry_attributevalue (is_active, created_time, parent_attr_id, parent_entry_id, value,
                                     is_latest, is_in_entry)
-  SELECT TRUE, now(), made.id, entry.id, entry.current_values -> made.schema_id::text, TRUE, TRUE
-  FROM made JOIN entry ON entry.id = made.parent_entry_id)
+  SELECT TRUE, now(), made.id, entry.id,
+         CASE WHEN attr.is_reference THEN NULL ELSE entry.current_values -> attr.id::text END, TRUE, TRUE
+  FROM made JOIN entry ON entry.id = made.parent_entry_id JOIN attr ON attr.id = made.schema_id
+  RETURNING id, parent_attr_id),
+referring AS (
+  INSERT INTO entry_attributereference (value_id, ordinal, name, entry_id)
+  SELECT stored.id, 0, '', (entry.current_values ->> attr.id::text)::bigint
+  FROM stored JOIN made ON made.id = stored.parent_attr_id JOIN attr ON attr.id = made.schema_id
+  JOIN entry ON entry.id = made.parent_entry_id WHERE attr.is_reference)
 SELECT id FROM entry
 """
 

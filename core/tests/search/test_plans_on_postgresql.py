@@ -23,7 +23,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import Query, find
-from pagoda.domain.user.models import Level, User
+from pagoda.domain.user.models import Level, Role, RolePermission, User
 
 call_command("migrate", verbosity=0)
 ROWS = 100_000
@@ -102,6 +102,15 @@ for name, (parameters, more) in CASES.items():
         ask()
         times.append((time.perf_counter() - start) * 1000)
     print(f"{name}: p95 {sorted(times)[18]:.1f} ms, {found.count}")
+with connection.cursor() as cursor:
+    cursor.execute("SHOW jit")
+    assert cursor.fetchone() == ("off",), "a plan was compiled for longer than it takes"
+for number in range(50):
+    role = Role.objects.create(name=f"role {number}")
+    role.users.add(user)
+    RolePermission.objects.create(role=role, entity=rack, level=Level.READABLE)
+plan = readable(Entry.objects.active(), user).explain()
+assert "hashed SubPlan" in plan, plan  # grants are read once, not for each entry
 for names in (["e1"], [f"e{number}" for number in range(300)]):
     plan = Entry.objects.active().filter(schema=host, name__in=names).order_by().explain()
     assert "part" not in plan and "Seq Scan" not in plan, plan

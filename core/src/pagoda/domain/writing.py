@@ -1,10 +1,9 @@
-"""What every write service opens: the acting user, a transaction, a change scope; and a cursor."""
+"""What every write service opens: the acting user, a transaction, a change scope."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection
@@ -42,19 +41,6 @@ def writing(user: Viewer | None) -> Iterator[Viewer | None]:
             "The write clashes with another one of this moment; look at what is stored now and try again."
         )
         raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="clash")}) from err
-
-
-def keeping_plan() -> Any:  # Any: a cursor of Django's
-    """Return a cursor for a statement that is run often.
-
-    PostgreSQL keeps its plan for the connection: parsing and planning it costs more than running it.
-    """
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    connection.ensure_connection()
-    here: Any = connection  # the stubs know no psycopg
-    wrap = here.make_debug_cursor if here.queries_logged else here.make_cursor
-    return wrap(here.Database.Cursor(here.connection))  # one that binds on the server, unlike Django's own
 
 
 def is_confined() -> bool:

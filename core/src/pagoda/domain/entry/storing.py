@@ -20,9 +20,10 @@ from django.utils import timezone
 from pagoda.domain.acting import acting_through
 from pagoda.domain.entry.lookups import ThingKind, kind_of
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
+from pagoda.domain.planning import keeping_plan
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
-from pagoda.domain.writing import is_confined, keeping_plan
+from pagoda.domain.writing import is_confined
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import Scalar
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, EntryState, Link, LinkTarget, Value

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
-from django.db.models import Case, Exists, F, Func, IntegerField, Q, Value, When
+from django.db.models import BooleanField, Case, Exists, F, Func, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Coalesce, Greatest
-from django.db.models.lookups import GreaterThanOrEqual
 
 from pagoda import running
 from pagoda.domain.acting import acting_authority, acting_user
@@ -101,8 +100,29 @@ class _Granted(Func):
     ) -> tuple[str, tuple[str | int, ...]]:
         """Return the subquery; Any: what a template of Func would use."""
         thing_id, params = compiler.compile(self.get_source_expressions()[0])
-        sql = _GRANTED_SQL.format(target=connection.ops.quote_name(f"{self.kind}_id"), thing_id=thing_id)
-        return sql, (*params, self.user_id, self.user_id)
+        grants = _GRANTS.format(target=connection.ops.quote_name(f"{self.kind}_id"), thing_id=thing_id)
+        return f"(SELECT MAX(granted.level) {grants})", (*params, self.user_id, self.user_id)
+
+
+class _IsGranted(_Granted):
+    """Whether a user's roles were granted a level on a thing.
+
+    PostgreSQL looks at a user's grants once for all rows where they are many, and for each row where they are
+    few, as it can't for the highest level.
+    """
+
+    def __init__(self, user_id: int, kind: Kind, thing_id: str, level: int) -> None:
+        super().__init__(user_id, kind, thing_id)
+        self.output_field = BooleanField()
+        self.level = level
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_args: Any, **_context: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        thing_id, params = compiler.compile(self.get_source_expressions()[0])
+        grants = _GRANTS.format(target=connection.ops.quote_name(f"{self.kind}_id"), thing_id=thing_id)
+        sql = f"EXISTS (SELECT 1 {grants} AND granted.level >= %s)"
+        return sql, (*params, self.user_id, self.user_id, self.level)
 
 
 _MEMBER_OF: Final = (
@@ -117,9 +137,9 @@ _HELD: Final = (
     f'SELECT role_id FROM "{Role.groups.through._meta.db_table}" WHERE group_id IN ({_MEMBER_OF})))'
 )
 """The active roles that a user holds, by themselves or by a group; for parameters twice the user's id."""
-_GRANTED_SQL: Final = (
-    f'(SELECT MAX(granted.level) FROM "{RolePermission._meta.db_table}" granted'  # noqa: S608
-    f" WHERE granted.{{target}} = {{thing_id}} AND granted.role_id IN ({_HELD}))"
+_GRANTS: Final = (
+    f'FROM "{RolePermission._meta.db_table}" granted'
+    f" WHERE granted.{{target}} = {{thing_id}} AND granted.role_id IN ({_HELD})"
 )
 
 
@@ -143,7 +163,7 @@ def may(user: Viewer, level: int, kind: Kind, prefix: str = "") -> Q:
     if not _is_granted(user):
         return Q(Value(_fixed_level(user) >= level))
     allowed = Q(**{f"{prefix}default_permission__gte": level})
-    allowed |= Q(GreaterThanOrEqual(_Granted(user.pk, kind, f"{prefix}pk"), level))
+    allowed |= Q(_IsGranted(user.pk, kind, f"{prefix}pk", level))
     return allowed | _is_owner(user, kind, prefix)
 
 

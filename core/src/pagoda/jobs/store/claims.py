@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from pagoda.domain.writing import keeping_plan
+from pagoda.domain.planning import keeping_plan
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.transitions import Event, sources
 from pagoda_plugin_sdk.operations import JobStatus
