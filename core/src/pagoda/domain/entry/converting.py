@@ -21,14 +21,8 @@ from pagoda.domain.entry.lookups import Lookups, level_on
 from pagoda.domain.entry.merging import merge
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.entry.reading import from_history
-from pagoda.domain.entry.storing import (
-    Current,
-    NewValues,
-    links_in,
-    replace_versions,
-    to_current,
-    values_in,
-)
+from pagoda.domain.entry.storing import Current, links_in, to_current, values_in
+from pagoda.domain.entry.versions import NewValues, replace_versions
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import is_confined

@@ -16,7 +16,8 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_schema
-from pagoda.domain.entry.storing import add_entries, add_history, current_of
+from pagoda.domain.entry.storing import add_entries, current_of
+from pagoda.domain.entry.versions import add_history
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing

@@ -17,7 +17,8 @@ from pagoda.domain.entry.lookups import BATCH_SIZE, Lookups
 from pagoda.domain.entry.merging import merged
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import read_for_update, read_state
-from pagoda.domain.entry.storing import Current, NewValues, current_of, replace_versions
+from pagoda.domain.entry.storing import Current, current_of
+from pagoda.domain.entry.versions import NewValues, replace_versions
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
