@@ -8,6 +8,7 @@ import pytest
 from pagoda_plugin_sdk import decorators
 from pagoda_plugin_sdk.decorators import HookMark, hook_marks, validation_hook
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
+from pagoda_plugin_sdk.override import override_operation
 
 # Any: types would refuse what the decorators themselves are to refuse here
 entry_hook: Any = decorators.entry_hook
@@ -172,3 +173,23 @@ def test_metadata_of_the_topmost_mark_reads_as_a_dict() -> None:
         "priority": 5,
         "deferred": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("decorate", "said"),
+    [
+        (entry_hook, "@entry_hook stands above fresh without brackets"),
+        (entity_hook, "@entity_hook stands above fresh without brackets"),
+        (validation_hook, "stands above fresh without brackets"),
+        (get_attrs_hook, "@get_attrs_hook stands above fresh without brackets"),
+        (override_operation, "@override_operation stands above fresh without brackets"),
+    ],
+)
+def test_a_decorator_without_brackets_is_told(decorate: Any, said: str) -> None:
+    with pytest.raises(PluginValidationError, match=said):
+        decorate(fresh)
+
+
+def test_a_hook_is_named_by_a_text() -> None:
+    with pytest.raises(UnknownHook, match="expected a text, such as"):
+        entry_hook(["after_create"])

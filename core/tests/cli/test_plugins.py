@@ -72,6 +72,20 @@ def test_check_warns_of_a_hook_for_an_entity_that_nobody_has(pagoda: Any) -> Non
     assert pagoda("plugins", "check").startswith("ok: 1 plugin(s) active")
 
 
+def test_check_tells_what_keeps_no_plugin_from_starting(pagoda: Any) -> None:
+    urls = "from django.urls import path\ndef show(request): ...\nurlpatterns = [path('<int:pk>/', show)]\n"
+    pagoda.install(
+        "good", None, 'url_patterns = "generated_good.pages"', "permission = []", modules={"pages.py": urls}
+    )
+
+    slip, view, end = pagoda("plugins", "check").splitlines()
+
+    assert slip.startswith("warning: Plugin 'good' (distribution 'dist-good'): Its class has `permission`")
+    assert "Did you mean `permissions`?" in slip
+    assert "view show has the signature (request) and can't take (request, pk)" in view
+    assert end.startswith("ok: 1 plugin(s) active")
+
+
 def test_check_lists_every_fault_of_plugins_urls_settings_and_operation_ids(pagoda: Any) -> None:
     pagoda.install(
         "good",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pagoda_plugin_sdk import hook_types as types
@@ -149,6 +150,7 @@ def get_attrs_hook(target: str = "entry", entity: str | None = None, priority: i
     Raises:
         UnknownHook: `target` is neither.
     """
+    _check_called("@get_attrs_hook", target)
     return _mark(resolve_hook_name(f"{target}.get_attrs"), entity, priority, deferred=False)
 
 
@@ -190,7 +192,11 @@ def hook_marks(function: object) -> tuple[HookMark, ...]:
     return tuple(reversed(getattr(function, MARKS, ())))
 
 
-def _full_name(subject: str, event: str) -> str:
+def _full_name(subject: str, event: Any) -> str:
+    """Return the canonical name; Any: whatever a plugin wrote."""
+    _check_called(f"@{subject}_hook", event)
+    if not isinstance(event, str):
+        return resolve_hook_name(event)  # which refuses it
     name = resolve_hook_name(event if _is_full(event) else f"{subject}.{event}")
     if HOOK_SPECS[name].subject != subject:
         raise PluginValidationError(
@@ -244,7 +250,16 @@ def _mark_part[F: Callable[..., Any]](
     return decorate
 
 
+def _check_called(of: str, first: Any) -> None:
+    """Refuse a decorator that stands without brackets, whose first argument is the method; Any: that."""
+    if isinstance(first, FunctionType):
+        raise PluginValidationError(
+            f"{of} stands above {first.__name__} without brackets. Write @...() with its arguments inside."
+        )
+
+
 def _check_place(of: str, entity: Any, priority: Any) -> None:
+    _check_called(of, entity)
     if entity is not None and not (isinstance(entity, str) and entity):
         raise PluginValidationError(f"`entity` of {of} is {entity!r}, expected a name or None.")
     if not isinstance(priority, int) or isinstance(priority, bool):

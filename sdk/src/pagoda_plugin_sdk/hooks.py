@@ -96,6 +96,8 @@ def resolve_hook_name(name: str) -> str:
     Raises:
         UnknownHook: nothing has that name; the message lists the closest ones.
     """
+    if not isinstance(name, str):
+        raise UnknownHook(f"A hook is named by {name!r}, expected a text, such as 'entry.after_create'.")
     if name in HOOK_SPECS:
         return name
     if name in HOOK_ALIASES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
@@ -72,6 +73,11 @@ def override_operation[F: Overrides](operation: OverrideOperation) -> Callable[[
     Raises:
         PluginValidationError: there is no such operation.
     """
+    if isinstance(operation, FunctionType):
+        raise PluginValidationError(
+            f"@override_operation stands above {operation.__name__} without brackets. "
+            "Write @override_operation(...) with the operation inside them."
+        )
     found = next((name for name in OVERRIDE_OPERATIONS if name == str(operation).lower()), None)
     if found is None:
         raise PluginValidationError(

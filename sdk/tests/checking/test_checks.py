@@ -60,6 +60,7 @@ def checked(*folders: Path, **environ: str) -> list[Examined]:
 FEED = """def feed(job): ...
 ---
 task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "feed")})"""
+NO_FEED = FEED.partition("\n")[2]
 
 FAULTS = {
     "a task that is never due": (
@@ -112,6 +113,11 @@ FAULTS = {
     "a task without a function": (
         'task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "fed")})',
         "Task function beast.fed does not exist",
+    ),
+    "a task that is a class": (f"class Feed: ...\nfeed = Feed\n{NO_FEED}", "Expected: (job)"),
+    "a task that is a part of a function": (
+        f"import functools\nfeed = functools.partial(lambda a, b, c: 1, 1)\n{NO_FEED}",
+        "Expected: (job)",
     ),
     "two offsets of one task": (
         f"@plugin_task(1)\n{FEED}",

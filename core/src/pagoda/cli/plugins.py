@@ -16,6 +16,7 @@ from pagoda.cli.doctor import doctor
 from pagoda.cli.plugin_packages import install_plugin, remove_plugin
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
+from pagoda.plugins.advice import finding_texts
 from pagoda.plugins.description import describe_all, explain_hook
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
@@ -86,7 +87,7 @@ def check(*, file: Path | None, pending: bool) -> None:
         raise click.ClickException(f"{len(faults)} fault(s) found")
 
     found = registry()
-    for line in _hooks_of_no_entity():
+    for line in (*_hooks_of_no_entity(), *_what_may_not_be_meant()):
         click.echo(f"warning: {line}")
     if file is not None:
         _agree(file, found.digest())
@@ -108,6 +109,14 @@ def _hooks_of_no_entity() -> Iterator[str]:
         if record.plugin is not None:
             for warning in entity_warnings(record.plugin, known, "this database does not have"):
                 yield f"{record.label}: {warning.text}"
+
+
+def _what_may_not_be_meant() -> Iterator[str]:
+    """Yield a sentence for each finding of `pagoda-plugin check` that keeps no plugin from starting."""
+    for record in registry().active:
+        if record.plugin is not None:
+            for finding in finding_texts(record.plugin, record.label):
+                yield f"{record.label}: {finding}"
 
 
 def _agree(file: Path, digest: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.checking.marks import is_marking
 from pagoda_plugin_sdk.permissions import LIMITED_TO_ENTITIES, Permission
 from pagoda_plugin_sdk.plugin import Plugin
 
@@ -16,12 +17,12 @@ def entity_warnings(plugin: Plugin, known: Collection[str], where: str) -> Itera
 
     `where` says which those are: "which ..., so that it counts only where somebody makes it".
     """
-    for declared in plugin._hook_handlers:
-        if declared["entity"] is not None and declared["entity"] not in known:
+    for name, what, entity in _marked(plugin):
+        if entity is not None and entity not in known:
             yield CheckFinding(
                 code="unknown_entity",
-                text=f"{declared['method_name']} handles {declared['hook_name']!r} of entity "
-                f"{declared['entity']!r}, which {where}. Correct the name, or make the entity.",
+                text=f"{name} {what} of entity {entity!r}, which {where}. Correct the name, or make the "
+                "entity.",
                 is_warning=True,
             )
     for asked in map(Permission.parse, plugin.permissions):
@@ -32,6 +33,14 @@ def entity_warnings(plugin: Plugin, known: Collection[str], where: str) -> Itera
                 "the name, or make the entity.",
                 is_warning=True,
             )
+
+
+def _marked(plugin: Plugin) -> Iterator[tuple[str, str, str | None]]:
+    """Yield ``(method, what it does, entity)`` for each mark of a method."""
+    for declared in plugin._hook_handlers:
+        yield declared["method_name"], f"handles {declared['hook_name']!r}", declared["entity"]
+    for mark, name in plugin._entry_parts:
+        yield name, f"is the {mark.kind} {mark.title!r} of entries", mark.entity
 
 
 def mentioned_names(folder: Path) -> set[str]:
@@ -53,7 +62,7 @@ def mentioned_names(folder: Path) -> set[str]:
 def _read(tree: ast.AST, texts: set[str], constants: dict[str, str], used: set[str]) -> None:
     for node in ast.iter_child_nodes(tree):
         match node:
-            case ast.FunctionDef(decorator_list=decorators) if any(map(_is_hook, decorators)):
+            case ast.FunctionDef(decorator_list=decorators) if any(map(is_marking, decorators)):
                 for part in [node.args, *node.body]:
                     _read(part, texts, constants, used)
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
@@ -67,9 +76,3 @@ def _read(tree: ast.AST, texts: set[str], constants: dict[str, str], used: set[s
                 _read(node, texts, constants, used)
             case _:
                 _read(node, texts, constants, used)
-
-
-def _is_hook(decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    return str(name).endswith("_hook")

@@ -26,14 +26,16 @@ from pagoda_plugin_sdk import models
 from pagoda_plugin_sdk.checking.declared_project import project_faults, seed_faults, version_warnings
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
-from pagoda_plugin_sdk.checking.handlers import handler_faults, override_faults, type_warnings
+from pagoda_plugin_sdk.checking.handlers import handler_faults
+from pagoda_plugin_sdk.checking.host_apps import label_fault
 from pagoda_plugin_sdk.checking.host_imports import host_import_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
+from pagoda_plugin_sdk.checking.loaded import class_findings
 from pagoda_plugin_sdk.checking.loading import class_in, conventional_app, is_unnamed_app, reserved_name_text
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
 from pagoda_plugin_sdk.checking.requirements import installed_versions, requirement_faults, requires_sdk
-from pagoda_plugin_sdk.checking.tasks import task_fault, unnamed_tasks
-from pagoda_plugin_sdk.checking.urls import resolver_of
+from pagoda_plugin_sdk.checking.tasks import params_findings, task_fault, unnamed_tasks
+from pagoda_plugin_sdk.checking.urls import url_findings
 from pagoda_plugin_sdk.checking.values import fault_lines, unknown_fields
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 from pagoda_plugin_sdk.metadata import DECLARED, RESERVED_NAMES, URL_MODULES, declared_faults
@@ -151,7 +153,9 @@ def _examine_plugin(
     asked = map(Permission.parse, plugin.permissions)
     found.called += [each.name for each in asked if each.kind == "job:submit"]
     found.findings += version_warnings(project, plugin)
-    found.findings += [*handler_faults(plugin), *override_faults(plugin), *type_warnings(plugin)]
+    found.findings += handler_faults(plugin)
+    with found.fenced("invalid_plugin", "Looking at its class"):
+        found.findings += class_findings(plugin)
     _examine_settings(found, plugin, names, project.tool.get("settings", {}), values)
     module = type(plugin).__module__
     if named := [*plugin.django_apps, *conventional_app(module, plugin.django_apps)]:
@@ -163,7 +167,7 @@ def _examine_plugin(
     _examine_tasks(found, plugin, names)
     for path in filter(None, (getattr(plugin, each) for each in URL_MODULES)):
         with found.fenced("urls_failed", f"Loading its URL module {path!r}"):
-            resolver_of(path)
+            found.findings += url_findings(plugin, path)
     known = {*mentioned_names(project.source), *project.tool.get("entities", ())}
     found.findings += entity_warnings(plugin, known, _ELSEWHERE)
 
@@ -214,6 +218,8 @@ def _examine_apps(found: Examined, names: list[str]) -> None:
             raise
     configs = [config for config in apps.get_app_configs() if config.name not in before]
     for config in configs:
+        if (text := label_fault(config)) is not None:
+            found.add("app_label_clash", text)
         for model in config.get_models():
             faults = [
                 m for m in model.check() if m.is_serious() and m.id not in ("fields.E300", "fields.E307")
@@ -254,15 +260,14 @@ def _examine_tasks(found: Examined, plugin: Plugin, names: list[str]) -> None:
             with found.fenced("task_not_found", f"Loading the function of task {name!r}"):
                 if (fault := task_fault(config, name)) is not None:
                     found.add(fault.code, fault.text)
-        found.findings += unnamed_tasks(config)
+        found.findings += [*params_findings(config), *unnamed_tasks(config)]
 
 
 def _examine_ranges(found: Examined, ranges: Mapping[str, Any]) -> None:
-    own = {name: value for name, value in ranges.items() if name in found.names}
-    if not own:
+    if not {*ranges} & {*found.names}:
         return
-    try:
-        PluginTaskRegistry.validate_all(own, known_plugins=found.names)
+    try:  # all of them, as they may overlap; the others are of plugins that are not looked at
+        PluginTaskRegistry.validate_all(ranges, known_plugins=[*found.names, *ranges])
     except ImproperlyConfigured as error:
         found.add("bad_tasks", str(error))
 

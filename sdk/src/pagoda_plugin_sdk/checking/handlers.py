@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -66,7 +67,8 @@ def type_warnings(plugin: Plugin) -> Iterator[CheckFinding]:
     """Yield a warning for each annotation of a handler that is another plain type than what comes or goes."""
     for declared in plugin._hook_handlers:
         spec = HOOK_SPECS.get(declared["hook_name"])
-        for what in () if spec is None else _wrong_types(spec, declared["handler"]):
+        handler = getattr(plugin, declared["method_name"])
+        for what in () if spec is None else _wrong_types(spec, handler):
             text = f"{declared['method_name']} of hook {declared['hook_name']!r} {what}. Correct it."
             yield CheckFinding(code="bad_signature", text=text, is_warning=True)
 
@@ -74,7 +76,8 @@ def type_warnings(plugin: Plugin) -> Iterator[CheckFinding]:
 def _wrong_types(spec: HookSpec, handler: Callable[..., Any]) -> Iterator[str]:
     try:
         hints = get_type_hints(handler)
-        names = handler.__code__.co_varnames[1 : handler.__code__.co_argcount]
+        code = handler.__code__
+        names = code.co_varnames[inspect.ismethod(handler) : code.co_argcount]
     except Exception:  # noqa: BLE001 - names that are there for type checkers alone, or no plain function: nothing is known
         return
     for name, argument in zip(names, spec.arguments, strict=False):

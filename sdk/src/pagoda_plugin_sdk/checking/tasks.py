@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 
+from pagoda_plugin_sdk.checking.defaults import default_findings
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.hooks import call_fault
@@ -32,10 +33,8 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         function = load_task(config.module_path, function_name)
     except PluginValidationError as error:
         return CheckFinding(code="task_not_found", text=f"Task {name!r}: {error}")
-    fault = (
-        call_fault(function, ("job",), "job") if inspect.isfunction(function) else None
-    )  # others are Celery's
-    if fault is not None:
+    is_of_celery = hasattr(function, "delay")  # whose tasks are called with ids
+    if not is_of_celery and (fault := call_fault(function, ("job",), "job")) is not None:
         return CheckFinding(code="bad_tasks", text=f"Task {name!r}: its function {fault}.")
     marked, options = task_offset(function), task_options(function)
     if options is not None:
@@ -53,6 +52,14 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         text=f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has "
         f"{marked}. Give both the same.",
     )
+
+
+def params_findings(config: PluginTaskConfig) -> Iterator[CheckFinding]:
+    """Yield what is wrong with the defaults of what its tasks are given."""
+    for name, (_, function) in config.tasks.items():
+        options = task_options(getattr(sys.modules.get(config.module_path), function, None))
+        if options is not None and options.params_model is not None:
+            yield from default_findings(f"Task {name!r}: `params_model`", options.params_model, "bad_tasks")
 
 
 def unnamed_tasks(config: PluginTaskConfig) -> Iterator[CheckFinding]:

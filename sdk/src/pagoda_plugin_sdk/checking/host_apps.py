@@ -1,0 +1,28 @@
+"""The host's own Django apps: an app of a plugin has another label."""
+
+from __future__ import annotations
+
+from django.apps.config import AppConfig
+
+HOST_LABELS = frozenset(
+    {
+        *("audit", "entity", "entry", "fencing", "hooks", "idempotency", "job", "pagoda_api", "plugins"),
+        *("rates", "search", "transfer", "user", "watching"),
+        *("admin", "auth", "contenttypes", "messages", "sessions", "staticfiles"),
+        *("account", "allauth", "openid_connect", "socialaccount"),  # where people log in elsewhere
+        *("django_filters", "django_htmx", "drf_spectacular", "drf_spectacular_sidecar"),
+        *("rest_framework", "unfold"),
+    }
+)
+"""Labels of the apps that a host installs; a test of the host's holds them against what it has."""
+
+
+def label_fault(config: AppConfig) -> str | None:
+    """Return the sentence on an app that has the label of one of the host's, None when it has not."""
+    if config.label not in HOST_LABELS:
+        return None
+    return (
+        f"Its Django app {config.name!r} has the label {config.label!r}, which an app of the host has. "
+        "Give its AppConfig another `label`, or take it out of `django_apps`: what the host has is "
+        "there for all."
+    )
