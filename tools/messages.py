@@ -1,7 +1,8 @@
-"""What the console says, in its languages: `make messages` brings the catalogues to what the pages hold.
+"""What the host and its console say, in their languages: `make messages` brings the catalogues to it.
 
-Babel reads and writes them: Django's own command needs the programs of GNU gettext, which no package
-of Python brings.
+The host's catalogue has what `say` says in core and the SDK, that of the API what the console's pages and the
+API's refusals say. Babel reads and writes them: Django's own command needs the programs of GNU gettext, which
+no package of Python brings.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
-API = Path(__file__).parents[1] / "services/api/src/pagoda_api"
-CATALOGUES = sorted(API.glob("locale/*/LC_MESSAGES/django.po"))
-KEYWORDS = {**DEFAULT_KEYWORDS, "_NOOP": None, "gettext_noop": None, "gettext_lazy": None}
+ROOT = Path(__file__).parents[1]
+API, HOST = ROOT / "services/api/src/pagoda_api", ROOT / "core/src/pagoda"
+SOURCES = {API: (API,), HOST: (HOST, ROOT / "sdk/src/pagoda_plugin_sdk")}
+"""Where the texts of each folder's catalogues stand."""
+
+CATALOGUES = sorted(path for folder in SOURCES for path in folder.glob("locale/*/LC_MESSAGES/django.po"))
+KEYWORDS = {**DEFAULT_KEYWORDS, "_NOOP": None, "gettext_noop": None, "gettext_lazy": None, "say": None}
 
 
-def said() -> set[str]:
-    """Return what the console's templates and modules mark for translation."""
-    sources = [
-        *API.glob("console/*.py"),
-        *API.glob("templatetags/*.py"),
-        *API.glob("templates/console/*.html"),
-    ]
-    return {text for source in sources for text in _marked(source)}
+def said(catalogue: Path) -> set[str]:
+    """Return what is marked for translation where a catalogue's texts stand."""
+    folders = SOURCES[catalogue.parents[3]]
+    sources = [each for folder in folders for each in (*folder.rglob("*.py"), *folder.rglob("*.html"))]
+    return {text for source in sources if "admin" not in source.parts for text in _marked(source)}
 
 
 def _marked(source: Path) -> Iterator[str]:
@@ -58,9 +60,8 @@ def compiled(catalogue: Catalog) -> bytes:
 
 def main() -> None:
     """Write all of them: what is said and has no text yet gets an empty one, what is said no more goes."""
-    texts = said()
     for path in CATALOGUES:
-        catalogue = read(path)
+        texts, catalogue = said(path), read(path)
         for message in list(catalogue):
             if message.id and message.id not in texts:
                 del catalogue[message.id]
@@ -71,7 +72,7 @@ def main() -> None:
             write_po(file, catalogue, width=0, sort_output=True, omit_header=False)
         path.with_suffix(".mo").write_bytes(compiled(catalogue))
         missing = [message.id for message in catalogue if message.id and not message.string]
-        print(f"{path.parts[-3]}: {len(texts)} messages, without a text: {missing or 'none'}")
+        print(f"{path.relative_to(ROOT)}: {len(texts)} messages, without a text: {missing or 'none'}")
 
 
 if __name__ == "__main__":

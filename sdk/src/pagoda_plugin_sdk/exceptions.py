@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import ClassVar
 
+from pagoda_plugin_sdk.rules.saying import say
+
 
 class PagodaError(Exception):
     """Root of every error that Pagoda raises on purpose."""
@@ -138,4 +140,4 @@ def near_misses(name: str, known: Iterable[str]) -> str:
     if len(name) > _COMPARED_CHARACTERS:
         return ""
     close = get_close_matches(name, sorted(islice(known, COMPARED_NAMES)), n=3, cutoff=0.6)
-    return f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+    return say(" Did you mean {names}?", names=", ".join(map(repr, close))) if close else ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pagoda_plugin_sdk.exceptions import ParamsRefused, PluginValidationError, near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import washed
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _unknown(model: type[BaseModel], given: object) -> Iterator[tuple[str, list[
         return  # a path, or a choice of names: only the model knows them
     for key in given:
         if key not in known:
-            yield washed(key, 200), [f"There is no such param.{near_misses(key, known)}"]
+            yield washed(key, 200), [say("There is no such param.{hint}", hint=near_misses(key, known))]
 
 
 def _told(error: ValueError) -> Iterator[tuple[str, str]]:

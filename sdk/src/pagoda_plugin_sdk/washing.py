@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from pagoda_plugin_sdk.rules.saying import say
+
 TEXT_MAX = 2_000
 """Characters that washed text has at most, unless a caller says otherwise."""
 
@@ -59,8 +61,8 @@ def storable_fault(text: str) -> str | None:
     if found is None:
         return None
     if found[0] == "\x00":
-        return f"contains a NUL character in {shown(text)}; remove it"
-    return f"contains half of a surrogate pair in {shown(text)}; send valid Unicode"
+        return say("contains a NUL character in {text}; remove it", text=shown(text))
+    return say("contains half of a surrogate pair in {text}; send valid Unicode", text=shown(text))
 
 
 def washed(value: object, limit: int = TEXT_MAX) -> str:
@@ -115,7 +117,11 @@ def json_value(value: object, name: str, *, max_bytes: int, setting: str) -> Any
             raise _TooLarge
     except _TooLarge:
         error = NotJson(
-            f"has more than {max_bytes:,} bytes as JSON, which {setting} allows at most; shorten it"
+            say(
+                "has more than {max_bytes:,} bytes as JSON, which {setting} allows at most; shorten it",
+                max_bytes=max_bytes,
+                setting=setting,
+            )
         )
         error.path = name
         raise error from None

@@ -15,6 +15,9 @@ from pagoda.config.oidc import oidc_settings
 from pagoda.config.settings import Settings
 from pagoda.config.urls import one_host_each
 
+LOCALE = Path(__file__).parents[1] / "locale"
+"""What the host says in other languages than English."""
+
 HOST_APPS = (
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -105,6 +108,7 @@ def build(settings: Settings, *, extra_apps: Sequence[str] = ()) -> dict[str, An
         "USE_TZ": True,
         "TIME_ZONE": "UTC",
         "LANGUAGE_CODE": "en-us",
+        "LOCALE_PATHS": [LOCALE],
         "LOGGING_CONFIG": None,  # pagoda.config.logging sets it up, once per process
         "DATA_UPLOAD_MAX_MEMORY_SIZE": settings.api_max_body_bytes,
         # A body is no longer than that, so that no file of it needs a place on the disk.

@@ -24,6 +24,7 @@ from pagoda.domain.stamped import TrackedModel
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import acting_viewer, person
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import renamed
 
 type ModelField = Field[Any, Any]  # Any: the value's types, which differ from field to field
@@ -148,9 +149,13 @@ def _write_back(instance: TrackedModel, data: Mapping[str, Any], fields: _SavedF
 
 
 def _unknown_field(name: str, instance: TrackedModel, known: Collection[str]) -> str:
-    return (
-        f"A before-hook set {name!r} on a plain save of {instance}, which has the fields "
-        f"{', '.join(sorted(known))}.{near_misses(name, known)} Attribute values are set through set_attrs()."
+    return say(
+        "A before-hook set {name!r} on a plain save of {instance}, which has the fields "
+        "{known}.{hint} Attribute values are set through set_attrs().",
+        name=name,
+        instance=instance,
+        known=", ".join(sorted(known)),
+        hint=near_misses(name, known),
     )
 
 

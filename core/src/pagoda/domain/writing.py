@@ -14,6 +14,7 @@ from pagoda.config.accounts import PLUGIN_PREFIX
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.changes import change_scope
 from pagoda.domain.user.permissions import Viewer, acting_viewer, person, require_acting_for
+from pagoda_plugin_sdk.rules.saying import say
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def writing(user: Viewer | None) -> Iterator[Viewer | None]:
     except (ProtectedError, RestrictedError):  # somebody's hard delete: no clash
         raise
     except IntegrityError as err:
-        message = (
+        message = say(
             "The write clashes with another one of this moment; look at what is stored now and try again."
         )
         raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="clash")}) from err

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pagoda.budget.exceeded import TimeBudgetExceeded
 from pagoda_plugin_sdk.exceptions import HookRejected, PagodaError, PluginError
+from pagoda_plugin_sdk.rules.saying import say
 
 HookTimeout = TimeBudgetExceeded  # its old name; it goes with the next minor release
 
@@ -22,8 +23,16 @@ class RejectedByPlugin(HookRejected):
         self.fields = messages if isinstance(messages, dict) else {}  # {field or attribute name: messages}
         named = [f"{name}: {' '.join(texts)}" for name, texts in self.fields.items()]
         self.messages = named if isinstance(messages, dict) else messages
-        subject = f" of {entity!r}" if entity else ""
-        super().__init__(f"Plugin {plugin_id!r} refused {hook}{subject}: {' '.join(self.messages)}")
+        subject = say(" of {entity!r}", entity=entity) if entity else ""
+        super().__init__(
+            say(
+                "Plugin {plugin_id!r} refused {hook}{subject}: {messages}",
+                plugin_id=plugin_id,
+                hook=hook,
+                subject=subject,
+                messages=" ".join(self.messages),
+            )
+        )
 
 
 class HookDepthExceeded(PagodaError):

@@ -12,6 +12,7 @@ from pagoda.hooks.errors import Messages
 from pagoda.hooks.records import HandlerRecord
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import washed
 
 
@@ -71,6 +72,9 @@ def refuse_unseen(record: HandlerRecord, *_args: Any, **_context: Any) -> None:
 def refusal_of(record: HandlerRecord) -> HookRejected:
     """Return what a validation says that fails closed and could not give its verdict."""
     return HookRejected(
-        f"plugin {record.plugin_id!r} can't check it at the moment, and nothing is stored unchecked. "
-        "Try again later, or ask the operators of this host."
+        say(
+            "plugin {record!r} can't check it at the moment, and nothing is stored unchecked. "
+            "Try again later, or ask the operators of this host.",
+            record=record.plugin_id,
+        )
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pagoda.jobs import runtime
 from pagoda.jobs.errors import InvalidParams
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import NotJson, json_value, shown, storable_fault, washed
 
 KEY_MAX = 200
@@ -86,8 +87,12 @@ def file_facts(name: object, content_type: object) -> tuple[str, str]:
 def _parsed(text: str, max_bytes: int) -> object:
     if len(text) > max_bytes:
         raise InvalidParams(
-            f"Params of a job have {len(text):,} bytes, JOB_PARAMS_MAX_BYTES allows {max_bytes:,} at most; "
-            "shorten them."
+            say(
+                "Params of a job have {count:,} bytes, JOB_PARAMS_MAX_BYTES allows {max_bytes:,} at "
+                "most; shorten them.",
+                count=len(text),
+                max_bytes=max_bytes,
+            )
         )
     try:
         return json.loads(text)

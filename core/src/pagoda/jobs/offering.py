@@ -20,6 +20,7 @@ from pagoda.jobs.errors import PluginNotActive, TaskNotOffered, UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec, resolve_name
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 from pagoda_plugin_sdk.washing import shown
 
@@ -59,12 +60,22 @@ def run_offered(
     spec = _resolve(plugin, name)
     if not is_offered(spec):
         raise TaskNotOffered(
-            f"Task {name!r} of plugin {plugin!r} can't be run from here: its plugin starts it itself. "
-            "One that has a `params_model` and is not hidden can."
+            say(
+                "Task {name!r} of plugin {plugin!r} can't be run from here: its plugin starts it "
+                "itself. One that has a `params_model` and is not hidden can.",
+                name=name,
+                plugin=plugin,
+            )
         )
     if not may_run(user, spec):
         needed = spec.options.permission if spec.options is not None else None
-        raise PermissionDenied(f"You need the permission {needed!r} to run task {spec.task_name}.")
+        raise PermissionDenied(
+            say(
+                "You need the permission {needed!r} to run task {task_name}.",
+                needed=needed,
+                task_name=spec.task_name,
+            )
+        )
     return Job.objects.submit(
         plugin=spec.plugin_id,
         operation_name=spec.name,
@@ -82,14 +93,18 @@ def _resolve(plugin: str, name: str) -> OperationSpec:
         if plugin not in known_plugin_names() or plugin_id in active_plugin_ids():
             raise
         raise PluginNotActive(
-            f"Plugin {plugin!r} is enabled and not in service: /api/v2/plugins/{plugin_id}/ and "
-            "`pagoda plugins list` say why. Mend that, and start the processes anew."
+            say(
+                "Plugin {plugin!r} is enabled and not in service: /api/v2/plugins/{plugin_id}/ and "
+                "`pagoda plugins list` say why. Mend that, and start the processes anew.",
+                plugin=plugin,
+                plugin_id=plugin_id,
+            )
         ) from error
 
 
 def _target(user: User, entry: int | None, entity: int | None) -> Entry | Entity | None:
     if entry is not None and entity is not None:
-        raise UnknownTarget("entity", "A job works on an entry or on an entity: give one of them.")
+        raise UnknownTarget("entity", say("A job works on an entry or on an entity: give one of them."))
     if entry is not None:
         return _found(readable(Entry.objects.active(), user).filter(pk=entry).first(), "entry", entry)
     if entity is not None:
@@ -99,5 +114,7 @@ def _target(user: User, entry: int | None, entity: int | None) -> Entry | Entity
 
 def _found[T](row: T | None, kind: str, number: int) -> T:
     if row is None:
-        raise UnknownTarget(kind, f"There is no {kind} {shown(number)}, or you may not see it.")
+        raise UnknownTarget(
+            kind, say("There is no {kind} {number}, or you may not see it.", kind=kind, number=shown(number))
+        )
     return row

@@ -30,6 +30,7 @@ from pagoda.audit.failed_logins import client_network
 from pagoda.domain.user.models import User
 from pagoda.fencing.foreign_rows import COUNT_MAX, Drops
 from pagoda.rates.models import LoginCount
+from pagoda_plugin_sdk.rules.saying import say
 
 FORGOTTEN = timedelta(hours=1)
 """After the last failure and its wait."""
@@ -47,7 +48,9 @@ class LoginThrottled(ValidationError):
     """Too many logins failed: no password is looked at before `seconds` have passed. Forms show it."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many logins failed. Try again in {seconds} s.", code="login_throttled")
+        super().__init__(
+            say("Too many logins failed. Try again in {seconds} s.", seconds=seconds), code="login_throttled"
+        )
         self.seconds = seconds
 
 

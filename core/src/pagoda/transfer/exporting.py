@@ -13,6 +13,7 @@ from pagoda.domain.user.models import User
 from pagoda.hooks.bridge import filter_entity_attrs, filter_entry_attrs
 from pagoda.transfer.document import TransferFault
 from pagoda.transfer.formats import FORMATS
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
@@ -45,7 +46,9 @@ def export(
     chosen = list(found.filter(name__in=spellings(entities)) if entities else found)
     missing = set(map(clean_name, entities)) - {clean_name(entity.name) for entity in chosen}
     if missing:
-        raise TransferFault(f"There is no entity {shown(min(missing))}, or you may not see it.")
+        raise TransferFault(
+            say("There is no entity {missing}, or you may not see it.", missing=shown(min(missing)))
+        )
     rows = _Rows(chosen, seen_by, progress)
     FORMATS[file_format].write(stream, _schema(chosen, seen_by), rows)
     return rows.done

@@ -20,6 +20,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from pagoda.transfer.cells import text_cell, text_of, to_cell
 from pagoda.transfer.document import Document, FileRow, Format, TransferFault
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown, washed
 
 type Schema = Sequence[Mapping[str, Any]]  # Any: what `create_entity` takes
@@ -64,7 +65,7 @@ def _refuse_deep(stream: IO[bytes]) -> None:
     for event, _ in _told(ijson.basic_parse(stream, use_float=True)):
         depth += event.startswith("start_") - event.startswith("end_")
         if depth > _MAX_DEPTH:
-            raise TransferFault(f"The file is nested more than {_MAX_DEPTH} deep.")
+            raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
 
 
 class YamlFormat:
@@ -119,10 +120,10 @@ def _refuse_bombs(stream: IO[bytes]) -> None:
     depth = 0
     for event in _told(yaml.parse(stream, Loader=_Loader)):
         if isinstance(event, yaml.AliasEvent):
-            raise TransferFault("The file has an alias (`*name`); write the value itself.")
+            raise TransferFault(say("The file has an alias (`*name`); write the value itself."))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
-            raise TransferFault(f"The file is nested more than {_MAX_DEPTH} deep.")
+            raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
 
 
 class CsvFormat:
@@ -175,7 +176,7 @@ class XlsxFormat:
         try:
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         except (InvalidFileException, *_UNREADABLE) as error:
-            raise TransferFault(f"The file is no XLSX: {washed(error)}") from error
+            raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
         schema, rows = [], []
         for sheet in book.worksheets:
             table = _told(sheet.iter_rows(values_only=True))
@@ -196,8 +197,13 @@ def batched_lazily[T](items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
 def _fitting(cell: Any, row: Sequence[Any]) -> Any:
     if isinstance(cell, str) and len(cell) > _MAX_CELL:
         raise TransferFault(
-            f"Entry {shown(row[1])} has a value of {len(cell):,} characters, and a cell of a sheet holds "
-            f"{_MAX_CELL:,}; take another format."
+            say(
+                "Entry {row} has a value of {count:,} characters, and a cell of a sheet holds "
+                "{max_cell:,}; take another format.",
+                row=shown(row[1]),
+                count=len(cell),
+                max_cell=_MAX_CELL,
+            )
         )
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
     # A spreadsheet holds 15 digits: more of them are text, which is read as the same number.
@@ -208,9 +214,15 @@ def _refuse_inflated(stream: IO[bytes]) -> None:
     try:
         size = sum(each.file_size for each in zipfile.ZipFile(stream).infolist())
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise TransferFault(f"The file is no XLSX: {washed(error)}") from error
+        raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
     if size > _MAX_INFLATED:
-        raise TransferFault(f"The file has {size:,} bytes unpacked, at most {_MAX_INFLATED:,} are read.")
+        raise TransferFault(
+            say(
+                "The file has {size:,} bytes unpacked, at most {max_inflated:,} are read.",
+                size=size,
+                max_inflated=_MAX_INFLATED,
+            )
+        )
     stream.seek(0)
 
 
@@ -232,7 +244,7 @@ def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
     if not header:
         return
     if "name" not in header:
-        raise TransferFault(f"The table has no column 'name'; it has {shown(header)}.")
+        raise TransferFault(say("The table has no column 'name'; it has {header}.", header=shown(header)))
     names = [str(column or "") for column in header]
     for number, cells in enumerate(table, before + 1):
         found = {
@@ -242,7 +254,7 @@ def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
             continue
         own: dict[str, Any] = {name: text_of(found.pop(name)) for name in OWN_COLUMNS if name in found}
         if len(cells) > len(names):
-            own["attrs"] = f"{len(cells)} cells for {len(names)} columns"
+            own["attrs"] = say("{count} cells for {columns} columns", count=len(cells), columns=len(names))
         else:
             own["attrs"] = {name.removeprefix(_ATTR): cell for name, cell in found.items()}
         yield FileRow(number, own, is_cells=True)
@@ -252,7 +264,9 @@ def _schema(texts: Sequence[str]) -> list[Any]:
     try:
         loaded = json.loads(texts[0])
     except (ValueError, IndexError, RecursionError) as error:
-        raise TransferFault(f"The schema of the file can't be read: {washed(error)}") from error
+        raise TransferFault(
+            say("The schema of the file can't be read: {error}", error=washed(error))
+        ) from error
     return loaded if isinstance(loaded, list) else []
 
 
@@ -279,7 +293,11 @@ def _told[T](items: Iterable[T]) -> Iterator[T]:
         except StopIteration:
             return
         except _UNREADABLE as error:
-            raise TransferFault(f"The file can't be read behind item {number}: {washed(error)}") from error
+            raise TransferFault(
+                say(
+                    "The file can't be read behind item {number}: {error}", number=number, error=washed(error)
+                )
+            ) from error
         number += 1
         yield item
 
@@ -300,5 +318,11 @@ def format_of(name: str) -> str:
     """
     ending = PurePath(name).suffix.lower().lstrip(".").replace("yml", "yaml")
     if ending not in FORMATS:
-        raise TransferFault(f"{shown(name)} does not say its format; it is one of {', '.join(FORMATS)}.")
+        raise TransferFault(
+            say(
+                "{name} does not say its format; it is one of {formats}.",
+                name=shown(name),
+                formats=", ".join(FORMATS),
+            )
+        )
     return ending

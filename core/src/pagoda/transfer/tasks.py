@@ -18,6 +18,7 @@ from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, import_file
 from pagoda_plugin_sdk.operations import JobOperation, JobStatus
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
 
 _SPOOLED = 8 * 1024 * 1024
@@ -51,7 +52,7 @@ def import_entries(job: JobContext) -> None:
             stream, cast("User", job.user), options, lambda rows, part: _progress(job, rows, part)
         )
     status = JobStatus.WARNING if report.refused else JobStatus.DONE
-    text = "" if report.is_written or options.is_preview else "Nothing is written: rows were refused."
+    text = "" if report.is_written or options.is_preview else say("Nothing is written: rows were refused.")
     job.finish(status, text=text, result=report.to_json())
 
 
@@ -79,7 +80,13 @@ def submit_import(user: User, content: bytes, options: ImportOptions) -> Job:
         InvalidParams: the file is larger than a job may carry.
     """
     if len(content) > FILE_MAX_BYTES:
-        raise InvalidParams(f"The file has {len(content):,} bytes, expected {FILE_MAX_BYTES:,} at most.")
+        raise InvalidParams(
+            say(
+                "The file has {count:,} bytes, expected {file_max_bytes:,} at most.",
+                count=len(content),
+                file_max_bytes=FILE_MAX_BYTES,
+            )
+        )
     with transaction.atomic():
         job = store.submit(
             store.JobRequest(

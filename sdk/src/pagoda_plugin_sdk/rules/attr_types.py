@@ -8,6 +8,7 @@ from typing import Final
 from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 
@@ -70,5 +71,10 @@ def parse_type(value: object) -> AttrType:
     if isinstance(value, int) and not isinstance(value, bool) and value in TYPES.values():
         return AttrType(value)
     misses = near_misses(value, TYPES) if isinstance(value, str) else ""
-    message = f"There is no attribute type {shown(value)}.{misses} The types are {', '.join(TYPES)}."
+    message = say(
+        "There is no attribute type {value}.{misses} The types are {types}.",
+        value=shown(value),
+        misses=misses,
+        types=", ".join(TYPES),
+    )
     raise ValidationError(message, code="unknown_type")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import SCALAR_TYPES, Scalar, ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, Link, Value
 from pagoda_plugin_sdk.washing import shown
@@ -39,7 +40,13 @@ def convert(value: Value, before: AttrType, after: Definition, find: FindTarget)
     if not value.elements:
         return NOTHING
     if len(value.elements) > 1 and not after.type.is_array:
-        raise ValueFault(f"has {len(value.elements):,} elements, and {after.type.type_name} holds one")
+        raise ValueFault(
+            say(
+                "has {count:,} elements, and {type} holds one",
+                count=len(value.elements),
+                type=after.type.type_name,
+            )
+        )
     way = WAYS.get((before.element, after.type.element))
     if way is None:
         raise ValueFault(no_way(before, after.type))
@@ -49,12 +56,20 @@ def convert(value: Value, before: AttrType, after: Definition, find: FindTarget)
 
 def no_way(before: AttrType, after: AttrType) -> str:
     """Return that no value of a type becomes one of another."""
-    return f"no {before.element.type_name} becomes {after.element.type_name}"
+    return say(
+        "no {element} becomes {other}", element=before.element.type_name, other=after.element.type_name
+    )
 
 
 def conversion_fault(entry: tuple[str, int], value: object, after: AttrType, reason: str) -> str:
     """Return that the value of an entry, named with its id, can't be one of the new type; and why."""
-    says = f"Entry {entry[0]!r} (id {entry[1]}) has {shown(value)}, which can't become {after.type_name}"
+    says = say(
+        "Entry {entry!r} (id {id}) has {value}, which can't become {after}",
+        entry=entry[0],
+        id=entry[1],
+        value=shown(value),
+        after=after.type_name,
+    )
     return f"{says}: {reason}."
 
 
@@ -68,8 +83,15 @@ def follow_type(name: str, before: AttrType, fields: dict[str, Any]) -> None:
     """
     after: AttrType = fields["type"]
     if (before.element, after.element) not in WAYS:
-        message = f"The type of {name!r} is {before.type_name}, and {no_way(before, after)}"
-        raise ValidationError(f"{message}; remove it and add another attribute.", code="type_fixed")
+        message = say(
+            "The type of {name!r} is {before}, and {reason}",
+            name=name,
+            before=before.type_name,
+            reason=no_way(before, after),
+        )
+        raise ValidationError(
+            say("{message}; remove it and add another attribute.", message=message), code="type_fixed"
+        )
     if not after & AttrType.OBJECT:
         fields.setdefault("on_delete", "null")
         fields.setdefault("is_delete_in_chain", False)
@@ -86,8 +108,11 @@ def followed_default(before: AttrType, after: AttrType, raw: Any, choices: Seque
     try:
         return _default(before, after, raw, choices)
     except ValueFault as fault:
-        message = (
-            f"'default_value' {shown(raw)} can't become {after.type_name}: {fault}; send another, or null."
+        message = say(
+            "'default_value' {raw} can't become {after}: {fault}; send another, or null.",
+            raw=shown(raw),
+            after=after.type_name,
+            fault=fault,
         )
         raise ValidationError(message, code="default") from fault
 
@@ -109,7 +134,7 @@ def _definition(attr_type: AttrType, choices: Sequence[str]) -> Definition:
 
 
 def _no_target(_definition: Definition, name: str) -> Link:
-    raise ValueFault(f"{shown(name)} names nothing")
+    raise ValueFault(say("{name} names nothing", name=shown(name)))
 
 
 def _text_of(scalar: Scalar) -> str:
@@ -138,38 +163,42 @@ def _number_of(text: str) -> object:
         return text  # refused as any other text
     if text.lstrip("+-").isdigit():
         if len(text) > _MOST_DIGITS:
-            raise ValueFault(f"the integer {shown(text)} does not fit 64 bits")
+            raise ValueFault(say("the integer {text} does not fit 64 bits", text=shown(text)))
         return int(text)
     found = float(text)
     if abs(found) != float("inf") and Decimal(repr(found)) != Decimal(text):
-        raise ValueFault(f"{shown(text)} has more digits than a number keeps")
+        raise ValueFault(say("{text} has more digits than a number keeps", text=shown(text)))
     return found
 
 
 def _number_as_boolean(number: float, _after: Definition, _find: FindTarget) -> Element:
     if number not in (0, 1):
-        raise ValueFault(f"expected 0 or 1, got {shown(number)}")
+        raise ValueFault(say("expected 0 or 1, got {number}", number=shown(number)))
     return bool(number)
 
 
 def _instant_as_date(instant: str, after: Definition, find: FindTarget) -> Element:
     if not instant.endswith(_MIDNIGHT):
-        raise ValueFault(f"{shown(instant)} is no midnight in UTC, and a date has no time of day")
+        raise ValueFault(
+            say("{instant} is no midnight in UTC, and a date has no time of day", instant=shown(instant))
+        )
     return _parsed(instant.removesuffix(_MIDNIGHT), after, find)
 
 
 def _without_name(link: Link, _after: Definition, _find: FindTarget) -> Element:
     if link.name:
-        raise ValueFault(f"it is named {shown(link.name)}, and an object has no name of its own")
+        raise ValueFault(
+            say("it is named {link}, and an object has no name of its own", link=shown(link.name))
+        )
     return link
 
 
 def _name_of(link: Link, after: Definition, find: FindTarget) -> Element:
     target = link.target
     if target is None or not target.is_active:
-        raise ValueFault("what it points to is deleted")
+        raise ValueFault(say("what it points to is deleted"))
     if not target.is_visible:
-        raise ValueFault("you may not see what it points to")
+        raise ValueFault(say("you may not see what it points to"))
     return _parsed(target.name, after, find)
 
 

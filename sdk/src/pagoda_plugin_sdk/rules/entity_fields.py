@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.faults import Faults
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import read_level, read_note
 from pagoda_plugin_sdk.rules.text import clean_name, name_fault
 
 
 def taken_name(name: str) -> ValidationError:
     """Return the refusal of an entity's name that another has."""
-    message = f"The name {name!r} is taken by another entity; choose another name."
+    message = say("The name {name!r} is taken by another entity; choose another name.", name=name)
     return ValidationError({"name": ValidationError(message, code="taken")})
 
 
@@ -42,7 +43,7 @@ def read_entity_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 def _entity_name(raw: object) -> str:
     fault = name_fault(raw)
     if fault is not None:
-        raise ValidationError(f"The name of an entity {fault}.", code="name")
+        raise ValidationError(say("The name of an entity {fault}.", fault=fault), code="name")
     return str(clean_name(raw))
 
 
@@ -50,7 +51,13 @@ def _unknown_field(key: str) -> Callable[[object], object]:
     def refuse(_raw: object) -> object:
         misses = near_misses(key, _ENTITY_FIELDS)
         raise ValidationError(
-            f"An entity has no field {key!r}.{misses} It has {', '.join(_ENTITY_FIELDS)}.", code="unknown"
+            say(
+                "An entity has no field {key!r}.{misses} It has {entity_fields}.",
+                key=key,
+                misses=misses,
+                entity_fields=", ".join(_ENTITY_FIELDS),
+            ),
+            code="unknown",
         )
 
     return refuse

@@ -7,6 +7,7 @@ from typing import Final
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 
 _KEY_LENGTH: Final = 1_000
 OF_THE_WHOLE: Final = (NON_FIELD_ERRORS, "non_field_errors")
@@ -67,6 +68,8 @@ class Faults:
             return
         most = limits().domain_max_faults
         if self._count > most:
-            more = ValidationError(f"There are {self._count - most:,} more faults.", code="more")
+            more = ValidationError(
+                say("There are {count:,} more faults.", count=self._count - most), code="more"
+            )
             self._messages.setdefault(NON_FIELD_ERRORS, []).append(more)
         raise (AttributeTypeError if self._is_type_error else ValidationError)(self._messages)

@@ -12,6 +12,7 @@ from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, listed, name_fault, text_fault
@@ -53,13 +54,23 @@ class Targets:
         target = self._found.get((noun, link.target_id))
         if target is None or not target.is_visible:
             raise ValueFault(
-                f"there is no {noun} with the id {link.target_id}, or it is deleted; send an existing one"
+                say(
+                    "there is no {noun} with the id {target_id}, or it is deleted; send an existing one",
+                    noun=noun,
+                    target_id=link.target_id,
+                )
             )
         allowed = self._allowed.get(definition.id, {})
         if target.schema_id is not None and allowed and target.schema_id not in allowed:
             raise ValueFault(
-                f"entry {target.name!r} (id {target.id}) is of entity {target.schema_name!r}; "
-                f"it may point to entries of {_named(allowed.values())}"
+                say(
+                    "entry {target!r} (id {id}) is of entity {schema_name!r}; it may point to "
+                    "entries of {values}",
+                    target=target.name,
+                    id=target.id,
+                    schema_name=target.schema_name,
+                    values=_named(allowed.values()),
+                )
             )
         return replace(link, target=target)
 
@@ -97,7 +108,11 @@ class Intake:
             return self._found(((name, name, value) for name, value in given.items()), least)
         if isinstance(given, list | tuple):
             return self._found((self._item(item) for item in given), least)
-        self._add("attrs", f"expected {{name: value}} or a list of items, got {shown(given)}.", "type")
+        self._add(
+            "attrs",
+            say("expected {{name: value}} or a list of items, got {given}.", given=shown(given)),
+            "type",
+        )
         return {}
 
     def items(self, raw: RawValues) -> list[dict[str, Any]]:
@@ -157,34 +172,50 @@ class Intake:
             if not definition.is_mandatory or not values.get(key, NOTHING).is_blank:
                 continue
             if definition.level >= PermissionLevel.READABLE:
-                message = f"Attribute {definition.name!r} is mandatory; give it a value."
+                message = say(
+                    "Attribute {definition!r} is mandatory; give it a value.", definition=definition.name
+                )
                 self._add(definition.name, message, "required")
             else:
-                message = "An attribute that you may not see is mandatory; ask somebody who may write it."
+                message = say(
+                    "An attribute that you may not see is mandatory; ask somebody who may write it."
+                )
                 self._add("attrs", message, "required")
 
     def check_name(self, name: object) -> None:
         """Check that `name` can be an entry's name."""
         fault = name_fault(name)
         if fault is not None:
-            self._add("name", f"The name of an entry of {self._entity_name!r} {fault}.", "name")
+            self._add(
+                "name",
+                say(
+                    "The name of an entry of {entity_name!r} {fault}.",
+                    entity_name=self._entity_name,
+                    fault=fault,
+                ),
+                "name",
+            )
 
     def check_note(self, note: object) -> None:
         """Check that `note` can be an entry's note."""
         fault = text_fault(note, MAX_NOTE_LENGTH)
         if fault is not None:
-            self._add("note", f"The note: {fault}.", "note")
+            self._add("note", say("The note: {fault}.", fault=fault), "note")
 
     def check_keys(self, given: Mapping[str, Any], known: Collection[str]) -> None:
         """Check that `given` has no fields but the `known`."""
         for key in given.keys() - set(known):
-            self._add_unknown(str(key), f"An entry has no field {shown(key)}.", known)
+            self._add_unknown(str(key), say("An entry has no field {key}.", key=shown(key)), known)
 
     def add_taken(self, name: str) -> None:
         """Add that another entry has the name."""
         self._add(
             "name",
-            f"Entity {self._entity_name!r} already has an entry named {name!r}; choose another name.",
+            say(
+                "Entity {entity_name!r} already has an entry named {name!r}; choose another name.",
+                entity_name=self._entity_name,
+                name=name,
+            ),
             "taken",
         )
 
@@ -203,7 +234,11 @@ class Intake:
             else:
                 definition = self._by_id.get(_as_id(key))
             if definition is None or definition.level < least:
-                nothing = f"Entity {self._entity_name!r} has no attribute {shown(label)}."
+                nothing = say(
+                    "Entity {entity_name!r} has no attribute {label}.",
+                    entity_name=self._entity_name,
+                    label=shown(label),
+                )
                 self._add_unknown(label, nothing, self._seen)
             else:
                 raw[definition.id] = value
@@ -213,7 +248,7 @@ class Intake:
         if not isinstance(item, Mapping) or "value" not in item or not ("id" in item or "name" in item):
             self._add(
                 "attrs",
-                f"expected {{'id' or 'name', 'value'}} for each attribute, got {shown(item)}.",
+                say("expected {{'id' or 'name', 'value'}} for each attribute, got {item}.", item=shown(item)),
                 "type",
             )
             return None
@@ -228,11 +263,18 @@ class Intake:
         self.faults.add(self.prefix + key, message, code)
 
     def _add_type(self, definition: Definition, fault: ValueFault) -> None:
-        self.faults.add_type(self.prefix + definition.name, f"Attribute {definition.name!r}: {fault}")
+        self.faults.add_type(
+            self.prefix + definition.name,
+            say("Attribute {definition!r}: {fault}", definition=definition.name, fault=fault),
+        )
 
 
 def _listed(known: Collection[str]) -> str:
-    return f"There are {listed([repr(name) for name in sorted(known)])}." if known else "There are none."
+    return (
+        say("There are {known}.", known=listed([repr(name) for name in sorted(known)]))
+        if known
+        else say("There are none.")
+    )
 
 
 def _as_id(key: object) -> int:

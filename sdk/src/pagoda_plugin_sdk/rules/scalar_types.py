@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import text_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -54,17 +55,19 @@ def _text(max_length: int) -> Callable[[object, Sequence[str]], str]:
 
 def _boolean(raw: object, _choices: Sequence[str]) -> bool:
     if not isinstance(raw, bool):
-        raise ValueFault(f"expected true or false, got {shown(raw)}")
+        raise ValueFault(say("expected true or false, got {raw}", raw=shown(raw)))
     return raw
 
 
 def _number(raw: object, _choices: Sequence[str]) -> int | float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise ValueFault(f"expected a number such as 3 or 3.5, got {shown(raw)}")
+        raise ValueFault(say("expected a number such as 3 or 3.5, got {raw}", raw=shown(raw)))
     if isinstance(raw, int) and abs(raw) > MAX_INTEGER:
-        raise ValueFault(f"the integer {shown(raw)} does not fit 64 bits; keep it in a string attribute")
+        raise ValueFault(
+            say("the integer {raw} does not fit 64 bits; keep it in a string attribute", raw=shown(raw))
+        )
     if not math.isfinite(raw):
-        raise ValueFault(f"expected a finite number, got {shown(raw)}; set null instead")
+        raise ValueFault(say("expected a finite number, got {raw}; set null instead", raw=shown(raw)))
     return kept_number(raw)
 
 
@@ -89,7 +92,9 @@ def _date(raw: object, _choices: Sequence[str]) -> str:
     try:
         return date.fromisoformat(raw if isinstance(raw, str) else "").isoformat()
     except ValueError as err:
-        raise ValueFault(f"expected a date in ISO 8601 such as '2026-03-31', got {shown(raw)}") from err
+        raise ValueFault(
+            say("expected a date in ISO 8601 such as '2026-03-31', got {raw}", raw=shown(raw))
+        ) from err
 
 
 def _datetime(raw: object, _choices: Sequence[str]) -> str:
@@ -99,13 +104,27 @@ def _datetime(raw: object, _choices: Sequence[str]) -> str:
             raw if isinstance(raw, datetime) else datetime.fromisoformat(raw if isinstance(raw, str) else "")
         )
     except ValueError as err:
-        raise ValueFault(f"expected an instant in ISO 8601 such as {example}, got {shown(raw)}") from err
+        raise ValueFault(
+            say(
+                "expected an instant in ISO 8601 such as {example}, got {raw}",
+                example=example,
+                raw=shown(raw),
+            )
+        ) from err
     if instant.utcoffset() is None:
-        raise ValueFault(f"the instant {shown(raw)} has no offset from UTC; add it, as in {example}")
+        raise ValueFault(
+            say(
+                "the instant {raw} has no offset from UTC; add it, as in {example}",
+                raw=shown(raw),
+                example=example,
+            )
+        )
     try:
         return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError as err:
-        raise ValueFault(f"the instant {shown(raw)} is outside the years 1 to 9999 in UTC") from err
+        raise ValueFault(
+            say("the instant {raw} is outside the years 1 to 9999 in UTC", raw=shown(raw))
+        ) from err
 
 
 def _select(raw: object, choices: Sequence[str]) -> str:
@@ -113,7 +132,14 @@ def _select(raw: object, choices: Sequence[str]) -> str:
         return raw
     misses = near_misses(raw, choices) if isinstance(raw, str) else ""
     listed = ", ".join(map(repr, choices))
-    raise ValueFault(f"{shown(raw)} is not one of its choices.{misses} The choices are {listed}.")
+    raise ValueFault(
+        say(
+            "{raw} is not one of its choices.{misses} The choices are {listed}.",
+            raw=shown(raw),
+            misses=misses,
+            listed=listed,
+        )
+    )
 
 
 def _unchanged(scalar: Scalar) -> Scalar:

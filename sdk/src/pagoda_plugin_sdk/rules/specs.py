@@ -16,6 +16,7 @@ from pagoda_plugin_sdk.rules.attr_types import AttrType, parse_type
 from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
 from pagoda_plugin_sdk.rules.faults import Faults, fault_key
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault
 from pagoda_plugin_sdk.rules.text import (
     MAX_NAME_LENGTH,
@@ -79,12 +80,16 @@ def read_specs(given: object, existing: Mapping[int, StoredAttr]) -> list[AttrSp
         ValidationError: keyed by the attribute's name, all faults together.
     """
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
-        raise ValidationError({"attrs": [f"expected a list of {{'name', 'type', ...}}, got {shown(given)}."]})
+        raise ValidationError(
+            {"attrs": [say("expected a list of {{'name', 'type', ...}}, got {given}.", given=shown(given))]}
+        )
     most = 2 * max(limits().domain_max_attributes, len(existing))  # all removed, and as many added
     if len(given) > most:
-        message = (
-            f"has {len(given):,} items, at most {most:,} are allowed in one write; send several, or ask the "
-            "operator to raise DOMAIN_MAX_ATTRIBUTES."
+        message = say(
+            "has {count:,} items, at most {most:,} are allowed in one write; send several, or "
+            "ask the operator to raise DOMAIN_MAX_ATTRIBUTES.",
+            count=len(given),
+            most=most,
         )
         raise ValidationError({"attrs": ValidationError(message, code="too_many")})
     faults = Faults()
@@ -120,7 +125,11 @@ def check_names(existing: Mapping[int, StoredAttr], specs: Sequence[AttrSpec], e
         raise ValidationError(
             {
                 name: ValidationError(
-                    f"Entity {entity_name!r} has an attribute {name!r} already; choose another name.",
+                    say(
+                        "Entity {entity_name!r} has an attribute {name!r} already; choose another name.",
+                        entity_name=entity_name,
+                        name=name,
+                    ),
                     code="taken" if existing else "twice",
                 )
                 for name in doubles
@@ -129,36 +138,49 @@ def check_names(existing: Mapping[int, StoredAttr], specs: Sequence[AttrSpec], e
 
 
 def _too_many(entity_name: str, most: int) -> str:
-    return (
-        f"Entity {entity_name!r} would have more than {most:,} attributes, which is the most; spread them "
-        "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES."
+    return say(
+        "Entity {entity_name!r} would have more than {most:,} attributes, which is the most; spread them "
+        "over several entities, or ask the operator to raise DOMAIN_MAX_ATTRIBUTES.",
+        entity_name=entity_name,
+        most=most,
     )
 
 
 def unknown_entity(attr_name: str, key: int | str, known: Iterable[str]) -> str:
     """Return that an attribute points to an entity, by id or name, that is not among the `known`."""
+    by = say("named {key!r}", key=key) if isinstance(key, str) else say("with the id {key}", key=key)
     misses = near_misses(key, known) if isinstance(key, str) else ""
-    noun = "named" if isinstance(key, str) else "with the id"
-    return f"Attribute {attr_name!r} points to an entity {noun} {key!r}, which does not exist.{misses}"
+    return say(
+        "Attribute {name!r} points to an entity {by}, which does not exist.{misses}",
+        name=attr_name,
+        by=by,
+        misses=misses,
+    )
 
 
 def _refuse_doubles(specs: Sequence[AttrSpec]) -> None:
     named = Counter(spec.id for spec in specs)
     doubles = [spec for spec in specs if spec.id is not None and named[spec.id] > 1]
     if doubles:
-        message = f"The attribute with the id {doubles[0].id} is in the list twice; send it once."
+        message = say("The attribute with the id {id} is in the list twice; send it once.", id=doubles[0].id)
         raise ValidationError({fault_key(doubles[0].name): [message]}, code="twice")
 
 
 def _read_spec(item: object, existing: Mapping[int, StoredAttr]) -> AttrSpec:
     if not isinstance(item, Mapping):
-        raise ValidationError(f"expected {{'name', 'type', ...}}, got {shown(item)}.", code="type")
+        fault = say("expected {{'name', 'type', ...}}, got {item}.", item=shown(item))
+        raise ValidationError(fault, code="type")
     unknown = item.keys() - {*_FIELDS, *_KEYS}
     if unknown:
         name = min(map(str, unknown))[:MAX_NAME_LENGTH]
         known = sorted({*_FIELDS, *_KEYS})
         raise ValidationError(
-            f"An attribute has no {name!r}.{near_misses(name, known)} It has {', '.join(known)}.",
+            say(
+                "An attribute has no {name!r}.{hint} It has {known}.",
+                name=name,
+                hint=near_misses(name, known),
+                known=", ".join(known),
+            ),
             code="unknown",
         )
     attr = _existing(item, existing)
@@ -183,24 +205,23 @@ def _existing(item: Mapping[str, Any], existing: Mapping[int, StoredAttr]) -> St
     if item.get("id") is None:
         if item.get("is_deleted"):
             raise ValidationError(
-                "The attribute to remove is named by its 'id', which is missing.", code="required"
+                say("The attribute to remove is named by its 'id', which is missing."), code="required"
             )
         return None
     is_id = isinstance(item["id"], int) and not isinstance(item["id"], bool)
     attr = existing.get(item["id"]) if is_id else None
     if attr is None:
-        known = listed([f"{each.pk} ({each.name!r})" for each in existing.values()])
-        raise ValidationError(
-            f"The entity has no attribute with the id {shown(item['id'])}. It has {known or 'none'}.",
-            code="unknown",
-        )
+        known = listed([f"{each.pk} ({each.name!r})" for each in existing.values()]) or say("none")
+        pk = shown(item["id"])
+        fault = say("The entity has no attribute with the id {pk}. It has {known}.", pk=pk, known=known)
+        raise ValidationError(fault, code="unknown")
     return attr
 
 
 def _require_name_and_type(fields: Mapping[str, Any]) -> None:
     for key in ("name", "type"):
         if key not in fields:
-            raise ValidationError(f"The attribute has no {key!r}; give it one.", code="required")
+            raise ValidationError(say("The attribute has no {key!r}; give it one.", key=key), code="required")
 
 
 def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_referral: bool) -> None:
@@ -211,16 +232,15 @@ def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_refe
         stored = fields.get("choices", attr.choices)
         if fields.get("default_value", attr.default_value) == attr.default_value:  # left out, or sent back
             fields["default_value"] = followed_default(attr.attr_type, attr_type, attr.default_value, stored)
-    if has_referral and not attr_type & AttrType.OBJECT:
-        raise ValidationError(
-            f"'referral' is for types that point to entries, not for {attr_type.type_name}; leave it out.",
-            code="referral",
-        )
-    if fields.get("on_delete", "null") != "null" and not attr_type & AttrType.OBJECT:
-        raise ValidationError(
-            f"'on_delete' is for types that point to entries, not for {attr_type.type_name}; leave it out.",
-            code="on_delete",
-        )
+    is_pointing = {"referral": has_referral, "on_delete": fields.get("on_delete", "null") != "null"}
+    for key, is_given in is_pointing.items():
+        if is_given and not attr_type & AttrType.OBJECT:
+            fault = say(
+                "{key!r} is for types that point to entries, not for {kind}; leave it out.",
+                key=key,
+                kind=attr_type.type_name,
+            )
+            raise ValidationError(fault, code=key)
     choices = fields.get("choices", attr.choices if attr else [])
     if bool(choices) != bool(attr_type & AttrType.SELECT):
         raise ValidationError(_choices_fault(attr_type), code="choices")
@@ -231,8 +251,11 @@ def _check_together(attr: StoredAttr | None, fields: dict[str, Any], *, has_refe
 
 def _choices_fault(attr_type: AttrType) -> str:
     if attr_type & AttrType.SELECT:
-        return "A select needs 'choices', a list of texts."
-    return f"'choices' are for select and array_select, not for {attr_type.type_name}; leave them out."
+        return say("A select needs 'choices', a list of texts.")
+    return say(
+        "'choices' are for select and array_select, not for {attr_type}; leave them out.",
+        attr_type=attr_type.type_name,
+    )
 
 
 def _default(attr_type: AttrType, raw: object, choices: Sequence[str]) -> Any:  # Any: JSON of the type
@@ -240,7 +263,11 @@ def _default(attr_type: AttrType, raw: object, choices: Sequence[str]) -> Any:  
         return None
     if attr_type.is_reference:
         raise ValidationError(
-            f"'default_value' {shown(raw)} can't be for {attr_type.type_name}; references have none.",
+            say(
+                "'default_value' {raw} can't be for {attr_type}; references have none.",
+                raw=shown(raw),
+                attr_type=attr_type.type_name,
+            ),
             code="default",
         )
     try:
@@ -253,33 +280,38 @@ def _default(attr_type: AttrType, raw: object, choices: Sequence[str]) -> Any:  
 def _name(raw: object) -> str:
     fault = name_fault(raw)
     if fault is not None:
-        raise ValidationError(f"The name of an attribute {fault}.", code="name")
+        raise ValidationError(say("The name of an attribute {fault}.", fault=fault), code="name")
     return str(clean_name(raw))
 
 
 def read_note(raw: object) -> str:
     fault = text_fault(raw, MAX_STRING_LENGTH)
     if fault is not None:
-        raise ValidationError(f"The note: {fault}.", code="note")
+        raise ValidationError(say("The note: {fault}.", fault=fault), code="note")
     return str(raw)
 
 
 def _boolean(raw: object) -> bool:
     if not isinstance(raw, bool):
-        raise ValidationError(f"expected true or false, got {shown(raw)}.", code="type")
+        raise ValidationError(say("expected true or false, got {raw}.", raw=shown(raw)), code="type")
     return raw
 
 
 def _index(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) > 2**31 - 1:
-        raise ValidationError(f"'index' is an integer of 32 bits, got {shown(raw)}.", code="type")
+        raise ValidationError(
+            say("'index' is an integer of 32 bits, got {raw}.", raw=shown(raw)), code="type"
+        )
     return raw
 
 
 def read_level(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int) or raw not in list(PermissionLevel):
         listed = ", ".join(f"{level.value} ({level.name.lower()})" for level in PermissionLevel)
-        raise ValidationError(f"'default_permission' is one of {listed}, got {shown(raw)}.", code="type")
+        raise ValidationError(
+            say("'default_permission' is one of {listed}, got {raw}.", listed=listed, raw=shown(raw)),
+            code="type",
+        )
     return PermissionLevel(raw).value
 
 
@@ -290,27 +322,34 @@ entry from being deleted, or it is deleted, too."""
 
 def _on_delete(raw: object) -> str:
     if not isinstance(raw, str) or raw not in ON_DELETE:
-        raise ValidationError(f"'on_delete' is one of {', '.join(ON_DELETE)}, got {shown(raw)}.", code="type")
+        raise ValidationError(
+            say(
+                "'on_delete' is one of {on_delete}, got {raw}.",
+                on_delete=", ".join(ON_DELETE),
+                raw=shown(raw),
+            ),
+            code="type",
+        )
     return raw
 
 
 def _choices(raw: object) -> list[str]:
     if not isinstance(raw, list | tuple):
-        raise ValidationError(f"'choices' is a list of texts, got {shown(raw)}.", code="choices")
+        raise ValidationError(say("'choices' is a list of texts, got {raw}.", raw=shown(raw)), code="choices")
     _refuse_many("choices", raw)
     for choice in raw:
         fault = label_fault(choice)  # values: they stay as they are written
         if fault is not None:
-            raise ValidationError(f"A choice {fault}.", code="choices")
+            raise ValidationError(say("A choice {fault}.", fault=fault), code="choices")
     if len(set(raw)) < len(raw):
-        raise ValidationError(f"'choices' names one twice: {shown(list(raw))}.", code="choices")
+        raise ValidationError(say("'choices' names one twice: {raw}.", raw=shown(list(raw))), code="choices")
     return list(raw)
 
 
 def _referral(raw: object) -> list[Referral]:
     if not isinstance(raw, list | tuple):
         raise ValidationError(
-            f"'referral' is a list of entities, ids or names, got {shown(raw)}.", code="referral"
+            say("'referral' is a list of entities, ids or names, got {raw}.", raw=shown(raw)), code="referral"
         )
     _refuse_many("referral", raw)
     for each in raw:
@@ -318,7 +357,8 @@ def _referral(raw: object) -> list[Referral]:
         is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
         if not (is_name or is_id or is_a(each, "entity")):
             raise ValidationError(
-                f"'referral' takes entities, ids and names, not {shown(each)}.", code="referral"
+                say("'referral' takes entities, ids and names, not {each}.", each=shown(each)),
+                code="referral",
             )
     return list(raw)
 
@@ -327,8 +367,13 @@ def _refuse_many(key: str, raw: Sequence[object]) -> None:
     most = limits().domain_max_choices
     if len(raw) > most:
         raise ValidationError(
-            f"{key!r} has {len(raw):,} items, at most {most:,} are allowed; ask the operator to raise "
-            "DOMAIN_MAX_CHOICES.",
+            say(
+                "{key!r} has {count:,} items, at most {most:,} are allowed; ask the operator to "
+                "raise DOMAIN_MAX_CHOICES.",
+                key=key,
+                count=len(raw),
+                most=most,
+            ),
             code="too_many",
         )
 

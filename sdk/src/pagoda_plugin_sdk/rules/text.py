@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.unseen import has_seen, unseen_in
 from pagoda_plugin_sdk.washing import shown, storable_fault
 
@@ -19,7 +20,7 @@ _LISTED = 30  # names that a message lists
 def listed(items: Sequence[str]) -> str:
     """Return the first items with the number of the others, for a message."""
     more = len(items) - _LISTED
-    return ", ".join(items[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(items[:_LISTED]) + (say(" and {more:,} more", more=more) if more > 0 else "")
 
 
 def text_fault(value: object, max_length: int) -> str | None:
@@ -28,9 +29,13 @@ def text_fault(value: object, max_length: int) -> str | None:
     NUL and lone surrogates are refused because PostgreSQL can't store them.
     """
     if not isinstance(value, str):
-        return f"expected text, got {shown(value)}"
+        return say("expected text, got {value}", value=shown(value))
     if len(value) > max_length:
-        return f"has {len(value):,} characters, at most {max_length:,} are allowed; shorten it"
+        return say(
+            "has {count:,} characters, at most {max_length:,} are allowed; shorten it",
+            count=len(value),
+            max_length=max_length,
+        )
     return storable_fault(value)
 
 
@@ -91,12 +96,18 @@ def label_fault(value: object) -> str | None:
     if not value.strip():
         return _blank(value)
     if any(unicodedata.category(character) == "Cc" for character in value):
-        return f"contains a line break or another control character ({shown(value)}); remove it"
+        return say(
+            "contains a line break or another control character ({value}); remove it", value=shown(value)
+        )
     return None
 
 
 def _blank(value: object) -> str:
-    return f"is blank ({shown(value)}); give a name of 1 to {MAX_NAME_LENGTH} characters"
+    return say(
+        "is blank ({value}); give a name of 1 to {max_name_length} characters",
+        value=shown(value),
+        max_name_length=MAX_NAME_LENGTH,
+    )
 
 
 def name_fault(value: object) -> str | None:
@@ -107,9 +118,16 @@ def name_fault(value: object) -> str | None:
         return fault
     unseen = unseen_in(name)
     if unseen is not None:
-        return f"contains a character that nobody sees (U+{ord(unseen):04X} in {shown(value)}); remove it"
+        return say(
+            "contains a character that nobody sees (U+{unseen:04X} in {value}); remove it",
+            unseen=ord(unseen),
+            value=shown(value),
+        )
     if not has_seen(name):
-        return f"has no character that is seen by itself ({shown(value)}); give it a letter or a digit"
+        return say(
+            "has no character that is seen by itself ({value}); give it a letter or a digit",
+            value=shown(value),
+        )
     return None
 
 
@@ -117,4 +135,4 @@ def validate_name(value: object) -> None:
     """Raise ValidationError unless `value`, once clean, can be the name of a thing of the domain."""
     fault = name_fault(value)
     if fault is not None:
-        raise ValidationError(f"The name {fault}.", code="name")
+        raise ValidationError(say("The name {fault}.", fault=fault), code="name")

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import (
     MAX_INTEGER,
     SCALAR_TYPES,
@@ -83,23 +84,27 @@ def _elements[T](
     if not attr_type.is_array:
         return (parse(raw),)
     if not isinstance(raw, list | tuple):
-        raise ValueFault(f"expected a list, got {shown(raw)}; put the value in brackets")
+        raise ValueFault(say("expected a list, got {raw}; put the value in brackets", raw=shown(raw)))
     most = limits().domain_max_array_items
     if len(raw) > max(most, stored):
         raise ValueFault(
-            f"has {len(raw):,} elements, at most {most:,} are allowed; split it up, or ask the operator "
-            "to raise DOMAIN_MAX_ARRAY_ITEMS"
+            say(
+                "has {count:,} elements, at most {most:,} are allowed; split it up, or ask the "
+                "operator to raise DOMAIN_MAX_ARRAY_ITEMS",
+                count=len(raw),
+                most=most,
+            )
         )
     return tuple(_parse_element(index, element, parse) for index, element in enumerate(raw))
 
 
 def _parse_element[T](index: int, element: object, parse: Callable[[object], T]) -> T:
     if element is None:
-        raise ValueFault(f"element {index} is null; leave it out")
+        raise ValueFault(say("element {index} is null; leave it out", index=index))
     try:
         return parse(element)
     except ValueFault as fault:
-        raise ValueFault(f"element {index}: {fault}") from fault
+        raise ValueFault(say("element {index}: {fault}", index=index, fault=fault)) from fault
 
 
 def as_python(definition: Definition, value: Value, *, is_limited: bool = False) -> Shown:
@@ -200,9 +205,17 @@ def _link(noun: str) -> Callable[[Definition, object], Link]:
         if is_a(raw, noun):
             given = raw.pk  # type: ignore[attr-defined]  # as every model's object
         if isinstance(given, bool) or not isinstance(given, int):
-            raise ValueFault(f"expected the {noun}, its id or {{'id': ...}}, got {shown(raw)}")
+            raise ValueFault(
+                say("expected the {noun}, its id or {{'id': ...}}, got {raw}", noun=noun, raw=shown(raw))
+            )
         if not 0 < given <= MAX_INTEGER:
-            raise ValueFault(f"there is no {noun} with the id {shown(given)}; send an existing one")
+            raise ValueFault(
+                say(
+                    "there is no {noun} with the id {given}; send an existing one",
+                    noun=noun,
+                    given=shown(given),
+                )
+            )
         return Link(target_id=given)
 
     return parse_link
@@ -214,11 +227,11 @@ _entry_link = _link("entry")
 def _named_link(definition: Definition, raw: object) -> Link:
     expected = "{'name': ..., 'object': ...}"
     if not isinstance(raw, dict) or not raw or raw.keys() - {"name", "object"}:
-        raise ValueFault(f"expected {expected}, got {shown(raw)}")
+        raise ValueFault(say("expected {expected}, got {raw}", expected=expected, raw=shown(raw)))
     name = raw.get("name", "")
     fault = text_fault(name, MAX_NAME_LENGTH)
     if fault is not None:
-        raise ValueFault(f"the 'name' in {expected}: {fault}")
+        raise ValueFault(say("the 'name' in {expected}: {fault}", expected=expected, fault=fault))
     target = raw.get("object")
     target_id = None if target is None else _entry_link(definition, target).target_id
     return Link(name=str(name), target_id=target_id)

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -49,7 +50,7 @@ class PreconditionFailed(exceptions.APIException):
 
     status_code = 412
     default_code = "precondition_failed"
-    default_detail = (
+    default_detail = gettext_lazy(
         "It was changed since you read it: your condition (If-Match, If-None-Match) does not hold, and "
         "nothing was done. Read it again, and send your change with the ETag that it has now."
     )

@@ -17,6 +17,7 @@ from pagoda.domain.entry.reading import with_version
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import (
     MAX_NAME_LENGTH,
     clean_name,
@@ -97,7 +98,7 @@ class IdOrName(Unchecked):
             ValidationError: it is neither.
         """
         if isinstance(data, bool) or not isinstance(data, int | str):
-            raise ValidationError(f"{shown(data)} is neither an id nor a name.", code="type")
+            raise ValidationError(say("{data} is neither an id nor a name.", data=shown(data)), code="type")
         return data
 
 
@@ -141,7 +142,7 @@ def found_or_404[M: Model](queryset: QuerySet[M], pk: str, *, noun: str) -> M:
     """
     found = queryset.filter(pk=int(pk)).first()
     if found is None:
-        raise NotFound(f"There is no {noun} {int(pk)}, or you may not see it.")
+        raise NotFound(say("There is no {noun} {pk}, or you may not see it.", noun=noun, pk=int(pk)))
     return found
 
 
@@ -164,10 +165,13 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: b
         return found[0]
     fault = label_fault(clean_name(given)) if isinstance(given, str) else None
     if fault is not None:
-        raise ValidationError({field: [f"The name of an entity {fault}."]}, code="unknown")
+        raise ValidationError({field: [say("The name of an entity {fault}.", fault=fault)]}, code="unknown")
     names = entities.order_by("name").values_list("name", flat=True)[:COMPARED_NAMES]
     misses = near_misses(given, names) if isinstance(given, str) else ""
-    raise ValidationError({field: [f"There is no entity {shown(given)}.{misses}"]}, code="unknown")
+    raise ValidationError(
+        {field: [say("There is no entity {given}.{misses}", given=shown(given), misses=misses)]},
+        code="unknown",
+    )
 
 
 def _as_id(given: int | str) -> int | None:

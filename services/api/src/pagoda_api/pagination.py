@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pagoda.domain.search.finding import FoundEntries
+from pagoda_plugin_sdk.rules.saying import say
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -141,7 +142,9 @@ class NewestFirstPagination(CursorPagination):
 
 
 def _invalid_cursor(given: str | None) -> ValidationError:
-    return ValidationError({"cursor": [f"{given!r} is no cursor. Follow the links of the pages."]})
+    return ValidationError(
+        {"cursor": [say("{given!r} is no cursor. Follow the links of the pages.", given=given)]}
+    )
 
 
 def number_parameter(request: Request, name: str, default: int, *, lowest: int, highest: int) -> int:
@@ -158,5 +161,16 @@ def number_parameter(request: Request, name: str, default: int, *, lowest: int, 
     except ValueError:
         number = None
     if number is None or not lowest <= number <= highest:
-        raise ValidationError({name: [f"{given!r} is not a whole number from {lowest} to {highest}."]})
+        raise ValidationError(
+            {
+                name: [
+                    say(
+                        "{given!r} is not a whole number from {lowest} to {highest}.",
+                        given=given,
+                        lowest=lowest,
+                        highest=highest,
+                    )
+                ]
+            }
+        )
     return number

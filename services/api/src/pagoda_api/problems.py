@@ -8,10 +8,12 @@ stand beside ``errors``, too, unless their field is called as something else tha
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from itertools import islice
 from math import ceil
-from typing import Any
+from typing import Any, Concatenate
 
 import structlog
 from django.core.exceptions import (
@@ -44,6 +46,7 @@ from pagoda_api.request_id import PROBES, request_id_of
 from pagoda_plugin_sdk.exceptions import HookRejected, ParamsRefused, PluginLoadError, PluginSecurityError
 from pagoda_plugin_sdk.rules.faults import OF_THE_WHOLE
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 DATABASE_RETRY_SECONDS = 5
@@ -79,6 +82,20 @@ class TooMany(exceptions.APIException):
     def __init__(self, error: LoginThrottled | TooManyJobs) -> None:
         super().__init__(error.message if isinstance(error, LoginThrottled) else str(error), error.code)
         self.wait = error.seconds if isinstance(error, LoginThrottled) else None
+
+
+def _to_their_reader[**P](
+    answer: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """Have a page speak the language of whoever asked for it; programs are answered in English."""
+
+    @wraps(answer)
+    def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        language = "en" if _wants_json(request) else get_language_from_request(request)
+        with override(language):
+            return answer(request, *args, **kwargs)
+
+    return answered
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -132,7 +149,9 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
             room = [limits().domain_max_faults]
             errors = _cut(errors, room) or {}
             detail = " ".join(of_no_field) or _summary(errors)
-            told["detail"] = detail + (f" There are {-room[0]:,} more faults." if room[0] < 0 else "")
+            told["detail"] = detail + (
+                say(" There are {more:,} more faults.", more=-room[0]) if room[0] < 0 else ""
+            )
             beside = {field: each for field, each in errors.items() if field not in _RESERVED}
             return beside | told | ({"errors": errors} if errors else {})
         case list() as messages:
@@ -167,7 +186,7 @@ def _summary(errors: dict[str, Any]) -> str:
         for field, each in islice(errors.items(), _TOLD)
     ]
     more = len(errors) - len(first)
-    return " ".join(first) + (f" And {more:,} more: see `errors`." if more > 0 else "")
+    return " ".join(first) + (say(" And {more:,} more: see `errors`.", more=more) if more > 0 else "")
 
 
 def _conflict(error: exceptions.APIException) -> Conflict | None:
@@ -189,6 +208,7 @@ def _code(known: exceptions.APIException, error: Exception) -> str:
     return str(getattr(known.detail, "code", known.default_code))
 
 
+@_to_their_reader
 def unexpected_error(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """Log what the host let escape and answer it: 503 when it is the database's fault, else 500."""
     log.error("endpoint_failed", path=request.path, request_id=request_id_of(request), exc_info=error)
@@ -198,8 +218,14 @@ def unexpected_error(request: HttpRequest, error: BaseException | None) -> HttpR
 def _failed(request: HttpRequest, plugin_id: str | None) -> HttpResponse:
     """Answer 500 with the request id, by which the log record is found, and the plugin when it is one's."""
     request_id = request_id_of(request)
-    whose = f"An endpoint of plugin {plugin_id!r}" if plugin_id else "The server"
-    detail = f"{whose} failed. The cause is in the server's log under request id {request_id!r}."
+    whose = (
+        say("An endpoint of plugin {plugin_id!r}", plugin_id=plugin_id) if plugin_id else say("The server")
+    )
+    detail = say(
+        "{whose} failed. The cause is in the server's log under request id {request_id!r}.",
+        whose=whose,
+        request_id=request_id,
+    )
     code = "plugin_endpoint_failed" if plugin_id else "internal_error"
     return refused(request, detail, code, 500, plugin_id)
 
@@ -213,13 +239,18 @@ def _database_failed(request: HttpRequest, error: BaseException | None) -> HttpR
 
 def plugin_unavailable(request: HttpRequest, plugin_id: str, retry_seconds: float) -> HttpResponse:
     """Answer for an endpoint whose breaker is open."""
-    detail = f"The endpoints of plugin {plugin_id!r} are out of service, as they failed too often."
+    detail = say(
+        "The endpoints of plugin {plugin_id!r} are out of service, as they failed too often.",
+        plugin_id=plugin_id,
+    )
     return _try_later(request, plugin_id, detail, "plugin_unavailable", retry_seconds)
 
 
 def plugin_busy(request: HttpRequest, plugin_id: str, retry_seconds: float) -> HttpResponse:
     """Answer for an endpoint of a plugin that holds all it may of the server."""
-    detail = f"Plugin {plugin_id!r} has as many requests at work as one plugin may have."
+    detail = say(
+        "Plugin {plugin_id!r} has as many requests at work as one plugin may have.", plugin_id=plugin_id
+    )
     return _try_later(request, plugin_id, detail, "plugin_busy", retry_seconds)
 
 
@@ -236,7 +267,7 @@ def plugin_failed(request: HttpRequest, plugin_id: str, error: BaseException) ->
             )
         case _:
             return _database_failed(request, error) or _failed(request, plugin_id)
-    detail = f"An endpoint of plugin {plugin_id!r} failed: {fault}."
+    detail = say("An endpoint of plugin {plugin_id!r} failed: {fault}.", plugin_id=plugin_id, fault=fault)
     return refused(request, detail, code, status, plugin_id)
 
 
@@ -244,7 +275,13 @@ def _try_later(
     request: HttpRequest, plugin_id: str | None, detail: str, code: str, retry_seconds: float
 ) -> HttpResponse:
     seconds = ceil(retry_seconds)
-    response = refused(request, f"{detail} Try again in {seconds} s.", code, 503, plugin_id)
+    response = refused(
+        request,
+        say("{detail} Try again in {seconds} s.", detail=detail, seconds=seconds),
+        code,
+        503,
+        plugin_id,
+    )
     response.headers["Retry-After"] = str(seconds)
     return response
 
@@ -267,12 +304,19 @@ def logged[R: HttpResponse](response: R) -> R:
     return response
 
 
+@_to_their_reader
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
     """Answer an unknown path."""
     if is_valid_path(f"{request.path_info}/", getattr(request, "urlconf", None)):
-        nothing = f"Nothing is served at {request.path!r}; send it to '{request.path}/', with the slash."
+        nothing = say(
+            "Nothing is served at {path!r}; send it to '{path}/', with the slash.", path=request.path
+        )
     else:
-        nothing = f"Nothing is served at {request.path!r}. GET {reverse('schema')} lists what is."
+        nothing = say(
+            "Nothing is served at {path!r}. GET {schema} lists what is.",
+            path=request.path,
+            schema=reverse("schema"),
+        )
     return refused(request, _plugin_fault(request.path_info) or nothing, "not_found", 404)
 
 
@@ -289,31 +333,45 @@ def _plugin_fault(path: str) -> str | None:
     if record.is_active:
         return None
     about = reverse("plugin-detail", args=[record.id])
-    return f"Plugin {record.id!r} is {record.status.value}. GET {about} tells why."
+    return say(
+        "Plugin {record!r} is {value}. GET {about} tells why.",
+        record=record.id,
+        value=record.status.value,
+        about=about,
+    )
 
 
+@_to_their_reader
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a refusal by a plain Django view."""
-    return refused(request, str(exception) or "You may not do this.", "permission_denied", 403)
+    return refused(request, str(exception) or say("You may not do this."), "permission_denied", 403)
 
 
+@_to_their_reader
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that a browser sent without the token that shows where the form came from."""
-    return refused(request, f"{reason or 'CSRF verification failed.'} Load the page again.", "csrf", 403)
+    return refused(
+        request,
+        say("{reason} Load the page again.", reason=reason or say("CSRF verification failed.")),
+        "csrf",
+        403,
+    )
 
 
+@_to_their_reader
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django refuses."""
     if isinstance(exception, DisallowedHost):
         host = request.META.get("HTTP_HOST", "")
         log.warning("host_not_allowed", host=shown(host), setting="PAGODA_ALLOWED_HOSTS")
-        detail = (
-            f"The server does not answer to the host {shown(host)}. Its operator lists the names that it "
-            "answers to in PAGODA_ALLOWED_HOSTS."
+        detail = say(
+            "The server does not answer to the host {host}. Its operator lists the names that it "
+            "answers to in PAGODA_ALLOWED_HOSTS.",
+            host=shown(host),
         )
         return refused(request, detail, "host_not_allowed", 400)
     # The exception's text may quote headers of the request; it is in the log.
-    return refused(request, "The request is malformed.", "bad_request", 400)
+    return refused(request, say("The request is malformed."), "bad_request", 400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 MAX_KEY_LENGTH = 60
@@ -80,9 +81,11 @@ def _refuse_unread(request: Request, known: Mapping[str, Any]) -> None:
     for name in known.keys() & request.query_params.keys():
         given = request.query_params.getlist(name)
         if isinstance(known[name], BooleanFilter) and any(each.lower() not in _BOOLEANS for each in given):
-            raise ValidationError({name: ["Give `true` or `false`, or leave it out."]}, code="invalid")
+            raise ValidationError({name: [say("Give `true` or `false`, or leave it out.")]}, code="invalid")
         if not isinstance(known[name], CharFilter) and "" in given:
-            raise ValidationError({name: ["It is empty; give a value, or leave it out."]}, code="invalid")
+            raise ValidationError(
+                {name: [say("It is empty; give a value, or leave it out.")]}, code="invalid"
+            )
 
 
 def checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mappi
         known = serializer().fields
         changed = [key for key in shown if key not in known and given.get(key, shown[key]) != shown[key]]
         if changed:
-            fault = "It can't be changed; leave it out, or send it as it is shown now."
+            fault = say("It can't be changed; leave it out, or send it as it is shown now.")
             raise ValidationError({key: [fault] for key in changed}, code="read_only")
         given = {key: each for key, each in given.items() if key in known or key not in shown}
     return serializer(data=given)
@@ -123,7 +126,7 @@ def refuse_undecodable(query: str) -> None:
         except UnicodeDecodeError as error:
             name = unquote(part.partition("=")[0])[:MAX_KEY_LENGTH]
             raise ValidationError(
-                {name: ["The value is no UTF-8; encode it anew."]}, code="invalid"
+                {name: [say("The value is no UTF-8; encode it anew.")]}, code="invalid"
             ) from error
 
 
@@ -139,11 +142,17 @@ def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str)
     most, listed = limits().domain_max_faults, ", ".join(sorted(known))
     faults = {
         key[:MAX_KEY_LENGTH]: [
-            f"There is no {noun} {shown(key)}.{near_misses(key, known)} There are: {listed}."
+            say(
+                "There is no {noun} {key}.{hint} There are: {listed}.",
+                noun=noun,
+                key=shown(key),
+                hint=near_misses(key, known),
+                listed=listed,
+            )
         ]
         for key in unknown[:most]
     }
     if len(unknown) > most:
-        more = f"And {len(unknown) - most:,} more that are unknown."
+        more = say("And {count:,} more that are unknown.", count=len(unknown) - most)
         faults[NON_FIELD_ERRORS_KEY] = [*faults.get(NON_FIELD_ERRORS_KEY, ()), more]
     raise ValidationError(faults, code="unknown")

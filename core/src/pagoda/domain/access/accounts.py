@@ -23,6 +23,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
 from pagoda.domain.user.permissions import Kind, Viewer, groups_of, level_of, may_add_entities, roles_of
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed
 
 type Changed = Collection[str]
@@ -51,7 +52,15 @@ def require_managing(user: User | None, model: type[Model], verb: str) -> None:
     if user is not None and not manages(user, model, verb):
         meta = model._meta
         needed = f"{meta.app_label}.{verb}_{meta.model_name}"
-        _refuse(f"To {verb} a {meta.verbose_name} takes a right that {_called(user)} has not", needed)
+        _refuse(
+            say(
+                "To {verb} a {verbose_name} takes a right that {user} has not",
+                verb=verb,
+                verbose_name=meta.verbose_name,
+                user=_called(user),
+            ),
+            needed,
+        )
 
 
 def visible[M: Model](rows: QuerySet[M], user: Viewer | None) -> QuerySet[M]:
@@ -115,7 +124,9 @@ def require_storing(user: User, row: Any, changed: Changed, stored: Any) -> None
                 require(user, target, Level.FULL)
         case ApiToken():
             if row.user_id != user.pk:
-                raise PermissionDenied("Tokens are made by their owner: log in as the user whom it is for.")
+                raise PermissionDenied(
+                    say("Tokens are made by their owner: log in as the user whom it is for.")
+                )
 
 
 def require_removing(user: User, row: Any) -> None:
@@ -155,8 +166,8 @@ def require_giving(user: User, roles: QuerySet[Role]) -> None:
     beyond = list(others.filter(more).values_list("pk", flat=True))
     if beyond:
         named = visible(Role.objects.filter(pk__in=beyond), user).values_list("name", flat=True)
-        names = listed([repr(name) for name in named]) or "that comes with it"
-        _refuse_giving(user, f"Role {names} gives more")
+        names = listed([repr(name) for name in named]) or say("that comes with it")
+        _refuse_giving(user, say("Role {names} gives more", names=names))
 
 
 def require_giving_groups(user: User, group_ids: Collection[int]) -> None:
@@ -185,7 +196,7 @@ def require_giving_permissions(user: User, permissions: QuerySet[Permission]) ->
     own = user.get_all_permissions()
     names = {f"{app}.{name}" for app, name in permissions.values_list("content_type__app_label", "codename")}
     if names - own:
-        _refuse_giving(user, f"Permission {listed(sorted(names - own))} is more")
+        _refuse_giving(user, say("Permission {count} is more", count=listed(sorted(names - own))))
 
 
 def _require_storing_user(user: User, row: User, changed: Changed, stored: User | None) -> None:
@@ -203,12 +214,18 @@ def _require_storing_user(user: User, row: User, changed: Changed, stored: User 
             _require_no_less(user, stored)
     if given:
         fields = ", ".join(f"`{name}`" for name in sorted(given))
-        raise PermissionDenied(f"Superusers alone set {fields}; {_called(user)} is none. Leave it as it is.")
+        raise PermissionDenied(
+            say(
+                "Superusers alone set {fields}; {user} is none. Leave it as it is.",
+                fields=fields,
+                user=_called(user),
+            )
+        )
 
 
 def _require_giving_by(user: User, role: Role, changed: Changed, is_new: bool) -> None:
     if role.can_add_entities and "can_add_entities" in changed and not may_add_entities(user):
-        _refuse_giving(user, f"Role {role.name!r} lets its users add entities: that is more")
+        _refuse_giving(user, say("Role {role!r} lets its users add entities: that is more", role=role.name))
     if role.is_active and "is_active" in changed and not is_new:
         require_giving(user, Role.objects.filter(pk=role.pk))
 
@@ -218,14 +235,17 @@ def _require_no_less(user: User, other: User) -> None:
     require_giving_permissions(user, Permission.objects.filter(Q(user=other) | Q(group__in=groups_of(other))))
     owned = Entity.objects.filter(owner=other)
     if owned.exclude(pk__in=readable(owned, user, Level.FULL).values("pk")).exists():
-        _refuse_giving(user, f"User {other.username!r} owns entities: that is more")
+        _refuse_giving(user, say("User {other!r} owns entities: that is more", other=other.username))
 
 
 def _require_of_superuser(user: User, other: User) -> None:
     if other.is_superuser:
         raise PermissionDenied(
-            f"User {other.username!r} is a superuser: superusers alone change that account, and "
-            f"{_called(user)} is none."
+            say(
+                "User {other!r} is a superuser: superusers alone change that account, and {user} is none.",
+                other=other.username,
+                user=_called(user),
+            )
         )
 
 
@@ -258,13 +278,19 @@ def _more_than(user: User) -> Q:
 
 def _refuse_giving(user: User, what: str) -> NoReturn:
     raise PermissionDenied(
-        f"{what} than {_called(user)} has, and nobody gives more than they have. Ask a superuser to do it."
+        say(
+            "{what} than {user} has, and nobody gives more than they have. Ask a superuser to do it.",
+            what=what,
+            user=_called(user),
+        )
     )
 
 
 def _refuse(why: str, needed: str) -> NoReturn:
-    raise PermissionDenied(f"{why}: {needed!r}. Ask for it, or for a group that has it.")
+    raise PermissionDenied(
+        say("{why}: {needed!r}. Ask for it, or for a group that has it.", why=why, needed=needed)
+    )
 
 
 def _called(user: User) -> str:
-    return f"user {user.get_username()!r}"
+    return say("user {user!r}", user=user.get_username())

@@ -14,6 +14,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, effective_level, may_add_entities
 from pagoda_plugin_sdk.permissions import Permission
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed
 
 
@@ -49,9 +50,12 @@ def refuse_hidden(user: Viewer | None) -> NoReturn:
         PermissionDenied: always.
     """
     if isinstance(user, PluginAuthority):
-        text = "acts for itself and may not see what this would change; grant it in PLUGIN_PERMISSIONS"
-        beyond(user.plugin_id, "change what it may not see", text)
-    raise PermissionDenied("You may not see what this would change, or it does not exist.")
+        beyond(
+            user.plugin_id,
+            "change what it may not see",
+            "acts for itself and may not see what this would change; grant it in PLUGIN_PERMISSIONS",
+        )
+    raise PermissionDenied(say("You may not see what this would change, or it does not exist."))
 
 
 def require_attributes(user: Viewer | None, entity_name: str, levels: dict[str, int], level: int) -> None:
@@ -63,7 +67,7 @@ def require_attributes(user: Viewer | None, entity_name: str, levels: dict[str, 
     refused = {name: has for name, has in levels.items() if has < level}
     if refused:
         names = listed([repr(name) for name in sorted(refused)])
-        called_so = f"attribute {names} of entity {entity_name!r}"
+        called_so = say("attribute {names} of entity {entity_name!r}", names=names, entity_name=entity_name)
         _refuse(user, called_so, level, min(refused.values()))
 
 
@@ -76,7 +80,7 @@ def require_deleting(user: Viewer | None, entries: Sequence[tuple[Entry, int]]) 
     refused = [(entry, has) for entry, has in entries if has < Level.FULL]
     if refused:
         names = listed([called(entry) for entry, _ in refused])
-        also = ", which goes with it," if len(entries) > len(refused) else ""
+        also = say(", which goes with it,") if len(entries) > len(refused) else ""
         _refuse(user, names + also, Level.FULL, min(has for _, has in refused))
 
 
@@ -102,8 +106,11 @@ def require_adding_entities(user: Viewer | None) -> None:
         if isinstance(user, PluginAuthority):
             user.refuse(Permission("entity:write"))
         raise PermissionDenied(
-            f"Adding entities takes a right that {_who(user)} has not. Ask for a role or a group that has it "
-            "(`can_add_entities`, `entity.add_entity`)."
+            say(
+                "Adding entities takes a right that {user} has not. Ask for a role or a group that "
+                "has it (`can_add_entities`, `entity.add_entity`).",
+                user=_who(user),
+            )
         )
 
 
@@ -111,26 +118,36 @@ def called(obj: Entity | EntityAttr | Entry) -> str:
     """Return how a refusal calls `obj`."""
     match obj:
         case Entry():
-            return f"entry {obj.name!r} of entity {obj.schema.name!r}"
+            return say("entry {obj!r} of entity {schema!r}", obj=obj.name, schema=obj.schema.name)
         case EntityAttr():
-            return f"attribute {obj.name!r} of entity {obj.parent_entity.name!r}"
+            return say(
+                "attribute {obj!r} of entity {parent_entity!r}",
+                obj=obj.name,
+                parent_entity=obj.parent_entity.name,
+            )
         case Entity():
-            return f"entity {obj.name!r}"
+            return say("entity {obj!r}", obj=obj.name)
 
 
 def _refuse(user: Viewer | None, what: str, level: int, has: int) -> NoReturn:
     needed, having = Level(level).label, Level(has).label
-    text = f"{needed.capitalize()} permission on {what} is needed; {_who(user)} has {having!r}."
+    text = say(
+        "{needed} permission on {what} is needed; {user} has {having!r}.",
+        needed=needed.capitalize(),
+        what=what,
+        user=_who(user),
+        having=having,
+    )
     if isinstance(user, PluginAuthority):
         beyond(
             user.plugin_id, f"{needed} on {what}", f"acts for itself. {text} Grant it in PLUGIN_PERMISSIONS"
         )
-    raise PermissionDenied(f"{text} Ask for a role that grants it.")
+    raise PermissionDenied(say("{text} Ask for a role that grants it.", text=text))
 
 
 def _who(user: Viewer | None) -> str:
     if isinstance(user, PluginAuthority):
         return user.get_username()
     if user is None or not user.is_authenticated:
-        return "somebody not logged in"
-    return f"user {user.get_username()!r}"
+        return say("somebody not logged in")
+    return say("user {user!r}", user=user.get_username())

@@ -16,6 +16,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
@@ -96,7 +97,9 @@ def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]
 
 def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> None:
     if not isinstance(raw, Mapping) or raw.get("op") not in _FIELDS:
-        message = f'An item is {{"op": "create", "update", "upsert" or "delete", ...}}, not {shown(raw)}.'
+        message = say(
+            'An item is {{"op": "create", "update", "upsert" or "delete", ...}}, not {raw}.', raw=shown(raw)
+        )
         raise ValidationError({"op": [message]}, code="type")
     item.op = raw["op"]
     needed, others = _FIELDS[item.op]
@@ -104,20 +107,32 @@ def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> 
     faults = Faults()
     for key in needed:
         if key not in raw:
-            faults.add(key, f"To {item.op} an entry takes {key!r}; add it.", "invalid")
+            faults.add(key, say("To {op} an entry takes {key!r}; add it.", op=item.op, key=key), "invalid")
     for key in raw.keys() - set(known):
         misses = "" if faults.is_full else near_misses(str(key), known)
-        faults.add(str(key)[:200], f"There is no field {shown(key)} to {item.op}.{misses}", "invalid")
+        faults.add(
+            str(key)[:200],
+            say("There is no field {key} to {op}.{misses}", key=shown(key), op=item.op, misses=misses),
+            "invalid",
+        )
     if "id" in raw and not _is_id(raw["id"]):
-        faults.add("id", f"expected the id of an entry, got {shown(raw['id'])}.", "invalid")
+        faults.add("id", say("expected the id of an entry, got {raw}.", raw=shown(raw["id"])), "invalid")
     if not isinstance(raw.get("key", NAME), str):
-        faults.add("key", f"expected 'name' or the name of an attribute, got {shown(raw['key'])}.", "invalid")
+        faults.add(
+            "key",
+            say("expected 'name' or the name of an attribute, got {raw}.", raw=shown(raw["key"])),
+            "invalid",
+        )
     if not isinstance(attrs := raw.get("attrs", {}), list | dict):
-        faults.add("attrs", f"expected {{name: value}} or a list of items, got {shown(attrs)}.", "invalid")
+        faults.add(
+            "attrs",
+            say("expected {{name: value}} or a list of items, got {attrs}.", attrs=shown(attrs)),
+            "invalid",
+        )
     if "entity" in raw:
         item.entity = entities.get(clean_name(raw["entity"])) if _is_key(raw["entity"]) else None
         if item.entity is None:
-            nothing = f"There is no entity {shown(raw['entity'])}, or you may not see it."
+            nothing = say("There is no entity {raw}, or you may not see it.", raw=shown(raw["entity"]))
             faults.add("entity", nothing, "invalid")
     faults.raise_if_any()
     item.id, item.key, item.attrs = raw.get("id", 0), clean_name(raw.get("key", NAME)), raw.get("attrs", {})

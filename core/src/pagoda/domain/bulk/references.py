@@ -23,6 +23,7 @@ from pagoda.domain.user.permissions import Viewer, may_see
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import noun_of
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
@@ -76,7 +77,10 @@ class NamedTargets:
             try:
                 return {"id": self.id_of(definition, named)}
             except ValueFault as fault:
-                faults.add_type(definition.name, f"Attribute {definition.name!r}: {fault}")
+                faults.add_type(
+                    definition.name,
+                    say("Attribute {definition!r}: {fault}", definition=definition.name, fault=fault),
+                )
                 return None
 
         attrs = _replaced(definitions, attrs, find)
@@ -96,11 +100,22 @@ class NamedTargets:
         ]
         if len(ids) == 1:
             return ids[0]
-        of = f" of entity {shown(entity)}" if entity is not None else ""
+        of = say(" of entity {entity}", entity=shown(entity)) if entity is not None else ""
         if ids:
-            raise ValueFault(f"there are {len(ids)} entries named {shown(name)}; name the entity, too")
+            raise ValueFault(
+                say(
+                    "there are {count} entries named {name}; name the entity, too",
+                    count=len(ids),
+                    name=shown(name),
+                )
+            )
         raise ValueFault(
-            f"there is no {noun} named {shown(name)}{of}, or it is deleted; send an existing one"
+            say(
+                "there is no {noun} named {name}{of}, or it is deleted; send an existing one",
+                noun=noun,
+                name=shown(name),
+                of=of,
+            )
         )
 
     def _schemas(self, definition: Definition, entity: str | None) -> Iterable[int]:
@@ -111,7 +126,7 @@ class NamedTargets:
             return (self._entities[name],) if (name := clean_name(entity)) in self._entities else ()
         allowed = self._allowed[definition.id]
         if not allowed:
-            raise ValueFault('it may point to any entity; send {"name": ..., "entity": ...}')
+            raise ValueFault(say('it may point to any entity; send {{"name": ..., "entity": ...}}'))
         return allowed
 
     def _entries(self, wanted: Iterable[tuple[Definition, Named]]) -> dict[tuple[int, str], int]:

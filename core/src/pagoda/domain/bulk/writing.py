@@ -25,6 +25,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Link, Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
@@ -181,9 +182,17 @@ class _Bulk:
         definition = by_clean_name((each.name, each) for each in self._of(entity)).get(key)
         attrs = EntityAttr.objects.active().filter(pk=definition.id if definition else 0)
         if definition is None or not self._seen(attrs).exists():
-            raise ValidationError({"key": [f"Entity {entity.name!r} has no attribute {shown(key)}."]})
+            raise ValidationError(
+                {
+                    "key": [
+                        say("Entity {entity!r} has no attribute {key}.", entity=entity.name, key=shown(key))
+                    ]
+                }
+            )
         if definition.type.is_array or definition.type.is_reference:
-            raise ValidationError({"key": [f"Attribute {key!r} holds no single plain value to find by."]})
+            raise ValidationError(
+                {"key": [say("Attribute {key!r} holds no single plain value to find by.", key=key)]}
+            )
         wanted: dict[int, Value] = {}
         for item in items:
             try:
@@ -191,7 +200,7 @@ class _Bulk:
             except ValueFault:
                 continue  # refused where the item is made
             if not wanted[id(item)].elements:
-                message = f"Attribute {key!r} is to find the entry; give it a value."
+                message = say("Attribute {key!r} is to find the entry; give it a value.", key=key)
                 item.result.refuse(ValidationError({fault_key(key): [message]}, code="required"))
         values = [
             element
@@ -206,7 +215,11 @@ class _Bulk:
             held[state.value(definition)].append(pk)
         for item in items:
             if len(ids := held[wanted.get(id(item), NOTHING)]) > 1 and item.result.error is None:
-                message = f"{len(ids)} entries of {entity.name!r} have this value; update one by its id."
+                message = say(
+                    "{count} entries of {entity!r} have this value; update one by its id.",
+                    count=len(ids),
+                    entity=entity.name,
+                )
                 item.result.refuse(ValidationError({fault_key(key): [message]}, code="ambiguous"))
         return {key: held[value][0] for key, value in wanted.items() if value.elements and held[value]}
 
@@ -256,6 +269,6 @@ class _Bulk:
 
 
 def _refuse_unknown(item: BulkItem) -> bool:
-    message = f"There is no entry {item.id}, or you may not see it."
+    message = say("There is no entry {item}, or you may not see it.", item=item.id)
     item.result.refuse(ValidationError({"id": [message]}, code="not_found"))
     return False

@@ -21,6 +21,7 @@ from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
 from pagoda.domain.writing import writing
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import AttrSpec, check_names, copied, read_specs
 from pagoda_plugin_sdk.rules.text import clean_name
 
@@ -167,8 +168,10 @@ def restore_attribute(entity: Entity, user: Viewer | None, attr_id: int) -> Enti
         active = existing_attributes(entity, actor)
         attr = removed_attributes(entity, actor).filter(pk=attr_id).first()
         if attr is None and (attr_id not in active or vars(active[attr_id])["user_level"] < Level.READABLE):
-            message = (
-                f"Entity {stored.name!r} has no removed attribute {attr_id}; its removed ones are listed."
+            message = say(
+                "Entity {stored!r} has no removed attribute {attr_id}; its removed ones are listed.",
+                stored=stored.name,
+                attr_id=attr_id,
             )
             raise ValidationError({"attr": ValidationError(message, code="unknown")})
         if attr is not None:
@@ -230,7 +233,7 @@ def _stored(entity: Entity, user: Viewer | None) -> Entity:
     stored = rows.get(pk=entity.pk)
     require_level(user, stored, Level.FULL, vars(stored)["user_level"])
     if not stored.is_active:
-        message = f"Entity {stored.name!r} is deleted; restore it before changing it."
+        message = say("Entity {stored!r} is deleted; restore it before changing it.", stored=stored.name)
         raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="deleted")})
     return stored
 

@@ -29,6 +29,7 @@ from pagoda.domain.writing import is_confined
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.converting import convert
 from pagoda_plugin_sdk.rules.faults import fault_key
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
 
@@ -58,7 +59,7 @@ def lock_for_conversion(entity: Entity) -> None:
         ValidationError: the database shows this process some rows only.
     """
     if is_confined():
-        message = (
+        message = say(
             "The worker of a plugin sees some values only; have the API change the type of an attribute."
         )
         raise ValidationError({"attrs": ValidationError(message, code="confined")})
@@ -73,10 +74,12 @@ def refuse_many(entity: Entity, name: str) -> None:
     """
     limit = settings.PAGODA.domain_max_converted
     if Entry.objects.filter(schema=entity)[: limit + 1].count() > limit:
-        message = (
-            f"The entity has more than {limit:,} entries, whose values one request does not convert; send "
-            f"the change to /api/v2/entities/{entity.pk}/convert/, which has a job do it, or ask the "
-            "operator to raise DOMAIN_MAX_CONVERTED."
+        message = say(
+            "The entity has more than {limit:,} entries, whose values one request does not "
+            "convert; send the change to /api/v2/entities/{entity}/convert/, which has a job do "
+            "it, or ask the operator to raise DOMAIN_MAX_CONVERTED.",
+            limit=limit,
+            entity=entity.pk,
         )
         raise ValidationError({fault_key(name): ValidationError(message, code="too_many")})
 
@@ -192,7 +195,9 @@ class FindByName:
             ValueFault: the name means nothing, or several things.
         """
         if not self._is_sure:
-            raise ValueFault("a name tells an entry where 'referral' says of which entities; send it, too")
+            raise ValueFault(
+                say("a name tells an entry where 'referral' says of which entities; send it, too")
+            )
         pk = self._targets.id_of(definition, (name, None))
         return Link(target_id=pk, target=LinkTarget(id=pk, name=name))
 

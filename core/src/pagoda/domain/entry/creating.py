@@ -24,6 +24,7 @@ from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
 from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.rules.value_types import items_of
@@ -208,7 +209,10 @@ def _definitions(
         raise ValidationError(
             {
                 "schema": ValidationError(
-                    f"Entity {schema.name!r} is deleted; restore it before adding entries.", code="deleted"
+                    say(
+                        "Entity {schema!r} is deleted; restore it before adding entries.", schema=schema.name
+                    ),
+                    code="deleted",
                 )
             }
         )
@@ -229,7 +233,11 @@ def _drafts(
         draft = _Draft(index, intake, "", "", {})
         drafts.append(draft)
         if not isinstance(row, Mapping):
-            faults.add(prefix.rstrip("."), f"expected {{'name', 'note', 'attrs'}}, got {shown(row)}.", "type")
+            faults.add(
+                prefix.rstrip("."),
+                say("expected {{'name', 'note', 'attrs'}}, got {row}.", row=shown(row)),
+                "type",
+            )
             continue
         intake.check_keys(row, _ROW_FIELDS)
         draft.name, draft.note = clean_name(row.get("name", "")), row.get("note", "")
@@ -247,7 +255,9 @@ def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
     draft.intake.check_keys(data, _DATA_FIELDS)
     if data.get("schema", schema) != schema:
         draft.intake.faults.add(
-            "schema", f"A before-hook moved the entry out of entity {schema.name!r}.", "schema"
+            "schema",
+            say("A before-hook moved the entry out of entity {schema!r}.", schema=schema.name),
+            "schema",
         )
     draft.name = clean_name(data.get("name", draft.name))
     draft.note = data.get("note", draft.note)

@@ -21,6 +21,7 @@ from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
 from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.chain import Reference, chain
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import spellings
 
 _BATCH_SIZE: Final = 5_000  # SQLite takes 32,766 parameters in a query, PostgreSQL 65,535
@@ -97,11 +98,17 @@ def restore_entry(entry: Entry, user: Viewer | None) -> Entry:
 
 def _refuse_restoring(entry: Entry) -> None:
     if not entry.schema.is_active:
-        message = f"Entity {entry.schema.name!r} is deleted; restore it before its entry {entry.name!r}."
+        message = say(
+            "Entity {schema!r} is deleted; restore it before its entry {entry!r}.",
+            schema=entry.schema.name,
+            entry=entry.name,
+        )
         raise ValidationError({"schema": ValidationError(message, code="deleted")})
     if Entry.objects.active().filter(schema=entry.schema, name__in=spellings([entry.name])).exists():
-        message = (
-            f"Entity {entry.schema.name!r} has another entry {entry.name!r} by now; rename that one first."
+        message = say(
+            "Entity {schema!r} has another entry {entry!r} by now; rename that one first.",
+            schema=entry.schema.name,
+            entry=entry.name,
         )
         raise ValidationError({"name": ValidationError(message, code="taken")})
 
@@ -208,11 +215,16 @@ def _refuse_protected(
     told = [each for each in keeping if each in set(visible)][:_NAMED]
     entries = Entry.objects.select_related("schema").in_bulk({each.source for each in told})
     attrs = EntityAttr.objects.in_bulk({each.rule for each in told})
-    named = [f"{called(entries[each.source])} by {attrs[each.rule].name!r}" for each in told]
+    named = [
+        say("{entries} by {attrs!r}", entries=called(entries[each.source]), attrs=attrs[each.rule].name)
+        for each in told
+    ]
     others = len(keeping) - len(told)
-    named += [f"{others:,} others, or some that you may not see"] if others else []
+    named += [say("{others:,} others, or some that you may not see", others=others)] if others else []
     raise EntryProtected(
-        f"Still referred to by {', '.join(named)}. Change or delete what refers to it first.",
+        say(
+            "Still referred to by {named}. Change or delete what refers to it first.", named=", ".join(named)
+        ),
         [
             {
                 "entry": {

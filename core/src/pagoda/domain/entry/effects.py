@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pagoda_plugin_sdk.rules.converting import conversion_fault
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.limits import limits
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.state import Definition, Value
 from pagoda_plugin_sdk.rules.value_types import as_json
 
@@ -96,9 +97,10 @@ def refuse_faults(effects: list[ValueEffect]) -> None:
         for _ in range(effect.refused - len(effect.faults)):
             faults.add(name, "", "conversion")
         if effect.is_hidden_refused:
-            message = (
-                f"An entry that you may not see has a value that can't become {effect.after.type.type_name}; "
-                "ask somebody who may see it."
+            message = say(
+                "An entry that you may not see has a value that can't become {type}; ask somebody "
+                "who may see it.",
+                type=effect.after.type.type_name,
             )
             faults.add(name, message, "conversion")
     faults.raise_if_any()

@@ -22,6 +22,7 @@ from pagoda.domain.entry.converting import (
 from pagoda.domain.entry.effects import ChangeKind, ValueEffect
 from pagoda.domain.entry.reading import definition_of
 from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import AttrSpec
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Value
 
@@ -124,14 +125,14 @@ def _fault(effect: ValueEffect, value: Value, allowed: set[int]) -> str:
     """Return what is wrong with a value by the new rules, though it stays."""
     match effect.change:
         case "is_mandatory":
-            return "it has no value, and needs one when somebody sets it"
+            return say("it has no value, and needs one when somebody sets it")
         case "choices":
             gone = [each for each in value.elements if each not in effect.after.choices]
-            return f"{', '.join(map(repr, gone))} is no choice any more" if gone else ""
+            return say("{gone} is no choice any more", gone=", ".join(map(repr, gone))) if gone else ""
         case "referral":
             targets = [link.target for link in value.links if link.target and link.target.is_visible]
             others = [each.name for each in targets if allowed and each.schema_id not in allowed]
-            return f"{', '.join(map(repr, others))} is of another entity" if others else ""
+            return say("{others} is of another entity", others=", ".join(map(repr, others))) if others else ""
         case _:
             return ""
 

@@ -19,6 +19,7 @@ from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.converting import convert
 from pagoda_plugin_sdk.rules.faults import AttributeTypeError
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.value_types import VALUE_TYPES, as_json, attrinfo_of, from_storage, items_of
@@ -71,11 +72,19 @@ def revert_value(entry: Entry, user: Viewer | None, version_id: int) -> Entry:
     """
     version = versions_of(entry, user).filter(pk=version_id).first()
     if version is None:
-        message = f"Entry {entry.name!r} has no version {version_id}; its history lists them."
+        message = say(
+            "Entry {entry!r} has no version {version_id}; its history lists them.",
+            entry=entry.name,
+            version_id=version_id,
+        )
         raise ValidationError({"version": ValidationError(message, code="unknown")})
     attr = version.parent_attr.schema
     if not attr.is_active:
-        message = f"Version {version_id} is of attribute {attr.name!r}, which was removed from the entity."
+        message = say(
+            "Version {version_id} is of attribute {attr!r}, which was removed from the entity.",
+            version_id=version_id,
+            attr=attr.name,
+        )
         raise ValidationError({"version": ValidationError(message, code="removed")})
     value = value_of(version)
     if version.former_type is not None:
@@ -94,7 +103,12 @@ def revert_entry(entry: Entry, user: Viewer | None, at: datetime) -> Entry:
     """
     was = existing_at(Entry.objects.select_related("schema").filter(pk=entry.pk), at).first()
     if was is None or not vars(was)["was_active"]:
-        message = f"Entry {entry.name!r} was {'deleted' if was else 'not made yet'} at {at.isoformat()}."
+        message = say(
+            "Entry {entry!r} was {what} at {at}.",
+            entry=entry.name,
+            what=say("deleted") if was else say("not made yet"),
+            at=at.isoformat(),
+        )
         raise ValidationError({"at": ValidationError(message, code="absent")})
     state = as_of([was], at, user)[was.pk]
     shown = attrinfo_of(state) if user else items_of(state)
@@ -129,9 +143,12 @@ def _converted(attr: EntityAttr, before: AttrType, value: Value, user: Viewer | 
     try:
         found = convert(value, before, after, find)
     except ValueFault as fault:
-        message = (
-            f"Attribute {attr.name!r} was {before.type_name} then, and this value of it can't become "
-            f"{after.type.type_name}: {fault}."
+        message = say(
+            "Attribute {attr!r} was {before} then, and this value of it can't become {type}: {fault}.",
+            attr=attr.name,
+            before=before.type_name,
+            type=after.type.type_name,
+            fault=fault,
         )
         raise AttributeTypeError({attr.name: ValidationError(message, code="type")}) from fault
     return as_json(after, found, is_limited=True)

@@ -27,6 +27,7 @@ from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, Targets
 from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, OwnFields, Value
 from pagoda_plugin_sdk.rules.text import renamed, spellings
@@ -255,7 +256,11 @@ def _stored_entry(entry: Entry, state: EntryState) -> OwnFields:
         raise ValidationError(
             {
                 NON_FIELD_ERRORS: ValidationError(
-                    f"Entry {entry.name!r} of {entry.entity_name!r} is deleted; restore it first.",
+                    say(
+                        "Entry {entry!r} of {entity_name!r} is deleted; restore it first.",
+                        entry=entry.name,
+                        entity_name=entry.entity_name,
+                    ),
                     code="deleted",
                 )
             }

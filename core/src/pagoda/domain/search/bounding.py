@@ -17,6 +17,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.verifying import fill
 from pagoda.domain.interrupting import ending_when
 from pagoda.domain.search.regexes import FUNCTION, matches
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed
 
 EXACT_COUNT: Final = 10_000
@@ -43,14 +44,15 @@ def bounded(hint: str = "") -> Iterator[None]:
         with bound(seconds):
             yield
     except DataError as error:
-        fault = f"The database can't compare that: {str(error).splitlines()[0]}"
+        fault = say("The database can't compare that: {error}", error=str(error).splitlines()[0])
         raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="invalid") from error
     except OperationalError as error:
         if not any(word in str(error) for word in ("statement timeout", "interrupted")):
             raise
-        fault = (
-            f"The search took more than {seconds:g} s (SEARCH_TIMEOUT_SECONDS) and was ended. "
-            f"{hint or 'Narrow it by the entity, by an equal value or by the beginning of an order.'}"
+        fault = say(
+            "The search took more than {seconds:g} s (SEARCH_TIMEOUT_SECONDS) and was ended. {what}",
+            seconds=seconds,
+            what=hint or say("Narrow it by the entity, by an equal value or by the beginning of an order."),
         )
         raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="too_slow") from error
 
@@ -84,9 +86,11 @@ def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) ->
     """
     most = settings.PAGODA.search_max_scanned_rows
     if slow and _counted(candidates, most + 1) > most:
-        fault = (
-            f"More than {most:,} entries (SEARCH_MAX_SCANNED_ROWS) would have to be gone through one by one: "
-            f"{listed(slow)}. Or narrow it by an equal value or the entity."
+        fault = say(
+            "More than {most:,} entries (SEARCH_MAX_SCANNED_ROWS) would have to be gone through "
+            "one by one: {slow}. Or narrow it by an equal value or the entity.",
+            most=most,
+            slow=listed(slow),
         )
         raise ValidationError({key: [fault]}, code="too_slow")
 
@@ -114,5 +118,7 @@ def require_values() -> None:
     """
     missing = Entry.objects.filter(current_values__isnull=True).order_by()
     if missing.exists() and fill(most=_FILLED) >= _FILLED and missing.exists():
-        fault = "The values of many entries are being made; ask again later, or have `pagoda migrate` run."
+        fault = say(
+            "The values of many entries are being made; ask again later, or have `pagoda migrate` run."
+        )
         raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="unready")

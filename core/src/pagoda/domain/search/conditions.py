@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import text_fault
 from pagoda_plugin_sdk.washing import shown
 
@@ -110,14 +111,20 @@ def read_tree(given: object, place: str = "where", depth: int = 1) -> Condition:
 
 def _read(given: object, place: str, depth: int) -> Condition:
     if depth > MAX_DEPTH:
-        raise ValidationError({place: [f"It is more than {MAX_DEPTH} levels deep; flatten it."]})
+        raise ValidationError(
+            {place: [say("It is more than {max_depth} levels deep; flatten it.", max_depth=MAX_DEPTH)]}
+        )
     if not isinstance(given, Mapping):
-        raise ValidationError({place: [f"{shown(given)} is no condition. {_FORMS}"]})
+        raise ValidationError(
+            {place: [say("{given} is no condition. {forms}", given=shown(given), forms=_FORMS)]}
+        )
     keys = set(given)
     if keys in ({"and"}, {"or"}):
         (word, parts), *_ = given.items()
         if not isinstance(parts, list):
-            raise ValidationError({f"{place}.{word}": [f"{shown(parts)} is no list of conditions."]})
+            raise ValidationError(
+                {f"{place}.{word}": [say("{parts} is no list of conditions.", parts=shown(parts))]}
+            )
         if len(parts) > MAX_TESTS:
             raise ValidationError({f"{place}.{word}": [_too_many()]}, code="too_many")
         read = tuple(_read(part, f"{place}.{word}[{index}]", depth + 1) for index, part in enumerate(parts))
@@ -130,13 +137,17 @@ def _read(given: object, place: str, depth: int) -> Condition:
 def _test(given: Mapping[str, Any], place: str) -> Test:
     field, operator = given.get("field"), given.get("op", "eq")
     if "field" not in given or set(given) - {"field", "op", "value"}:
-        raise ValidationError({place: [f"{shown(dict(given))} is no condition. {_FORMS}"]})
+        raise ValidationError(
+            {place: [say("{given} is no condition. {forms}", given=shown(dict(given)), forms=_FORMS)]}
+        )
     if not isinstance(field, str) or text_fault(field, MAX_FIELD_LENGTH):
-        raise ValidationError({f"{place}.field": [f"{shown(field)} is no name of a field."]})
+        raise ValidationError({f"{place}.field": [say("{field} is no name of a field.", field=shown(field))]})
     if not isinstance(operator, str) or operator not in OPERATORS:
         raise ValidationError({f"{place}.op": [_no_operator(operator)]}, code="unknown")
     if "value" not in given and operator != "empty":
-        raise ValidationError({f"{place}.value": [f"`{operator}` needs a value; give one."]})
+        raise ValidationError(
+            {f"{place}.value": [say("`{operator}` needs a value; give one.", operator=operator)]}
+        )
     return Test(key=place, field=field, operator=operator, value=given.get("value", True))
 
 
@@ -147,8 +158,16 @@ _FORMS: Final = (
 
 def _no_operator(operator: object) -> str:
     misses = near_misses(operator, OPERATORS) if isinstance(operator, str) else ""
-    return f"There is no operator {shown(operator)}.{misses} There are: {', '.join(OPERATORS)}."
+    return say(
+        "There is no operator {operator}.{misses} There are: {operators}.",
+        operator=shown(operator),
+        misses=misses,
+        operators=", ".join(OPERATORS),
+    )
 
 
 def _too_many() -> str:
-    return f"More than {MAX_TESTS} conditions are too many at once; use `in` for values of one field."
+    return say(
+        "More than {max_tests} conditions are too many at once; use `in` for values of one field.",
+        max_tests=MAX_TESTS,
+    )

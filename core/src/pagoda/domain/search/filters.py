@@ -29,6 +29,7 @@ from pagoda.domain.value_expressions import Operator, compared
 from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
 from pagoda_plugin_sdk.rules.text import spellings, text_fault
 from pagoda_plugin_sdk.washing import shown
@@ -86,7 +87,12 @@ def fitting(test: Test, attrs: Sequence[EntityAttr]) -> list[EntityAttr]:
 
 def read_operand(kind: ValueKind, test: Test) -> Any:  # Any: of the kind
     if test.operator not in OPERATORS_OF[kind]:
-        fault = f"a {kind.value} has no {test.operator}; it has {', '.join(OPERATORS_OF[kind])}"
+        fault = say(
+            "a {value} has no {operator}; it has {operators_of}",
+            value=kind.value,
+            operator=test.operator,
+            operators_of=", ".join(OPERATORS_OF[kind]),
+        )
         raise wrong(test, ValueFault(fault))
     try:
         return read_value(kind, test.operator, test.value)
@@ -100,7 +106,12 @@ def wrong(test: Test, fault: ValueFault) -> ValidationError:
 
 def no_field(field: str) -> str:
     known = [*OWN_FIELDS, "attr.<name>"]
-    return f"There is no field {shown(field)}.{near_misses(field, OWN_FIELDS)} There are: {', '.join(known)}."
+    return say(
+        "There is no field {field}.{hint} There are: {known}.",
+        field=shown(field),
+        hint=near_misses(field, OWN_FIELDS),
+        known=", ".join(known),
+    )
 
 
 _COMPARED: Final[dict[str, Operator]] = {"gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte", "eq": "exact"}
@@ -127,12 +138,15 @@ def index_hint(attr: EntityAttr) -> str:
     """Return what would help to find the values of an attribute."""
     name = f"{attr.parent_entity.name}.{attr.name}"
     if connection.vendor != "postgresql":
-        return f"{name!r} has no index on SQLite; use PostgreSQL"
+        return say("{name!r} has no index on SQLite; use PostgreSQL", name=name)
     if has_index(attr) or attr.attr_type.is_array:
-        return f"parts of {name!r} have no index; use the full text of POST /api/v2/search/"
+        return say("parts of {name!r} have no index; use the full text of POST /api/v2/search/", name=name)
     if attr.is_indexed:
-        return f"{name!r} has no index yet; a job makes it within minutes, or `pagoda entries index` does"
-    return f"{name!r} has no index; set `is_indexed` of the attribute"
+        return say(
+            "{name!r} has no index yet; a job makes it within minutes, or `pagoda entries index` does",
+            name=name,
+        )
+    return say("{name!r} has no index; set `is_indexed` of the attribute", name=name)
 
 
 def entry_at(hops: int) -> str:

@@ -19,6 +19,7 @@ from pagoda.domain.search.resolving import ATTR, Resolver
 from pagoda.domain.search.text import has_text
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.washing import shown
 
@@ -94,7 +95,11 @@ def _page(order: Order, rows: QuerySet[Entry], query: Query) -> Page:
 
 def _check_fields(query: Query, resolver: Resolver) -> None:
     if len(query.fields) > MAX_FIELDS:
-        fault = f"It has {len(query.fields):,} parts, at most {MAX_FIELDS} are allowed."
+        fault = say(
+            "It has {count:,} parts, at most {max_fields} are allowed.",
+            count=len(query.fields),
+            max_fields=MAX_FIELDS,
+        )
         raise ValidationError({"fields": [fault]}, code="too_many")
     resolver.prepare(field for field in query.fields if field.startswith(ATTR))
     for field in query.fields:
@@ -103,7 +108,12 @@ def _check_fields(query: Query, resolver: Resolver) -> None:
         elif field not in query.known_fields:
             misses = near_misses(field, query.known_fields)
             known = ", ".join([*query.known_fields, "attr.<name>"])
-            fault = f"There is no field {shown(field)}.{misses} There are: {known}."
+            fault = say(
+                "There is no field {field}.{misses} There are: {known}.",
+                field=shown(field),
+                misses=misses,
+                known=known,
+            )
             raise ValidationError({"fields": [fault]}, code="unknown")
 
 

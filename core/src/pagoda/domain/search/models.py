@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from pagoda.domain.naming import NameField
 from pagoda.domain.user.models import User
+from pagoda_plugin_sdk.rules.saying import say
 
 MAX_SAVED: Final = 1_000
 
@@ -52,7 +53,9 @@ def store_search(
         IntegrityError: the user has another of that name.
     """
     if row is None and SavedSearch.objects.filter(user=user).count() >= MAX_SAVED:
-        message = f"You have {MAX_SAVED:,} saved searches, as many as are allowed; delete some."
+        message = say(
+            "You have {max_saved:,} saved searches, as many as are allowed; delete some.", max_saved=MAX_SAVED
+        )
         raise ValidationError({"name": ValidationError(message, code="too_many")})
     row = row or SavedSearch(user=user)
     _require_own(user, row)
@@ -77,4 +80,4 @@ def delete_search(user: User, row: SavedSearch) -> None:
 
 def _require_own(user: User, row: SavedSearch) -> None:
     if row.user_id != user.pk:
-        raise PermissionDenied("This search is another user's; run it, or save one like it as your own.")
+        raise PermissionDenied(say("This search is another user's; run it, or save one like it as your own."))

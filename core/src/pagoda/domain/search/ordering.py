@@ -27,6 +27,7 @@ from pagoda.domain.search.values import ValueKind, kind_of_values
 from pagoda.domain.value_expressions import key_of
 from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 if TYPE_CHECKING:
@@ -132,15 +133,17 @@ class Order:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             text, is_back, values = json.loads(raw)
             if text != self.text and isinstance(text, str):
-                fault = (
-                    f"The cursor is of the order {shown(text)}, and not of {shown(self.text)}; "
-                    "begin anew without it, or ask for its order."
+                fault = say(
+                    "The cursor is of the order {text}, and not of {order}; begin anew without it, or "
+                    "ask for its order.",
+                    text=shown(text),
+                    order=shown(self.text),
                 )
                 raise ValidationError({"cursor": [fault]}, code="other_order")
             pairs = zip(self.terms, values, strict=True)
             return tuple(_from_json(term, value) for term, value in pairs), bool(is_back)
         except (ValueError, TypeError, ArithmeticError, binascii.Error, RecursionError) as error:
-            fault = f"{shown(cursor)} is no cursor. Follow the links of the pages."
+            fault = say("{cursor} is no cursor. Follow the links of the pages.", cursor=shown(cursor))
             raise ValidationError({"cursor": [fault]}, code="invalid") from error
 
 
@@ -153,7 +156,13 @@ def read_order(text: str, resolver: Resolver, rows: QuerySet[Entry]) -> Order:
     """
     fields = [part.strip() for part in text.split(",")] if text else []
     if len(fields) > MAX_TERMS:
-        raise _refused(f"It has {len(fields):,} parts, at most {MAX_TERMS} are allowed.")
+        raise _refused(
+            say(
+                "It has {count:,} parts, at most {max_terms} are allowed.",
+                count=len(fields),
+                max_terms=MAX_TERMS,
+            )
+        )
     resolver.prepare(field.removeprefix("-") for field in fields)
     terms, slow = [], []
     for field in fields:
@@ -170,26 +179,41 @@ def _term(field: str, resolver: Resolver, *, is_descending: bool) -> tuple[Term,
     if field in OWN_FIELDS:
         is_user = field == "created_user"
         column = F("created_user__username" if is_user else field)
-        hint = "" if field in _INDEXED else f"{field!r} has no index; order by {', '.join(_INDEXED)}"
+        hint = (
+            ""
+            if field in _INDEXED
+            else say("{field!r} has no index; order by {indexed}", field=field, indexed=", ".join(_INDEXED))
+        )
         own = Term(value=column, kind=OWN_FIELDS[field], is_descending=is_descending, is_nullable=is_user)
         return own, hint
     if not field.startswith(ATTR):
         misses = near_misses(field, OWN_FIELDS)
         known = ", ".join([*OWN_FIELDS, "attr.<name>"])
-        raise _refused(f"There is no field {shown(field)}.{misses} There are: {known}.")
+        raise _refused(
+            say(
+                "There is no field {field}.{misses} There are: {known}.",
+                field=shown(field),
+                misses=misses,
+                known=known,
+            )
+        )
     name = field.removeprefix(ATTR)
     attrs = resolver.attributes("ordering", name)
     kinds = {None if attr.attr_type.is_array else kind_of_values(attr.attr_type) for attr in attrs}
     kind = kinds.pop()
     if kinds:
-        raise _refused(f"Attribute {shown(name)} has several types; say of which entity (`entity`).")
+        raise _refused(
+            say("Attribute {name} has several types; say of which entity (`entity`).", name=shown(name))
+        )
     if kind is None:
-        raise _refused(f"Attribute {shown(name)} is a list or a reference, which have no order.")
+        raise _refused(
+            say("Attribute {name} is a list or a reference, which have no order.", name=shown(name))
+        )
     values = [key_of(attr.pk, attr.attr_type) for attr in attrs]
     value: Expression = values[0] if len(values) == 1 else Coalesce(*values, output_field=Field())
     hints = [index_hint(attr) for attr in attrs if not has_index(attr)]
     if not hints and (resolver.entity_ids is None or len(values) > 1):
-        hints = [f"an index of {name!r} has the entries of one entity; say which (`entity`)"]
+        hints = [say("an index of {name!r} has the entries of one entity; say which (`entity`)", name=name)]
     term = Term(value=value, kind=kind, is_descending=is_descending, is_nullable=True)
     return term, hints[0] if hints else ""
 

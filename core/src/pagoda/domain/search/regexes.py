@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import re2
 
+from pagoda_plugin_sdk.rules.saying import say
+
 FUNCTION: Final = "PAGODA_REGEX"
 """How SQL on SQLite calls `matches`."""
 
@@ -33,7 +35,9 @@ def regex_fault(pattern: str) -> str | None:
         _compiled(pattern)
     except re2.error as error:
         told = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        return f"is no regular expression (RE2, without back references and look-around): {told}"
+        return say(
+            "is no regular expression (RE2, without back references and look-around): {told}", told=told
+        )
     return None
 
 

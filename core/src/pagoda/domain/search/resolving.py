@@ -45,6 +45,7 @@ from pagoda.domain.search.values import (
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.text import clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
@@ -95,8 +96,10 @@ class Resolver:
         if not found:
             raise ValidationError({key: [self._unknown(name, is_hop=is_hop)]}, code="unknown")
         if len(found) > MAX_ENTITIES:
-            fault = (
-                f"More than {MAX_ENTITIES} entities have an attribute {shown(name)}; say which (`entity`)."
+            fault = say(
+                "More than {max_entities} entities have an attribute {name}; say which (`entity`).",
+                max_entities=MAX_ENTITIES,
+                name=shown(name),
             )
             raise ValidationError({key: [fault]}, code="too_many")
         return found
@@ -110,7 +113,7 @@ class Resolver:
         if not is_hop and self._entity_ids is not None:
             attrs = attrs.filter(parent_entity__in=self._entity_ids)
         names = attrs.values_list("name", flat=True).distinct()[:COMPARED_NAMES]
-        return f"There is no attribute {shown(name)}.{near_misses(name, names)}"
+        return say("There is no attribute {name}.{hint}", name=shown(name), hint=near_misses(name, names))
 
     def condition(self, condition: Condition, rows: QuerySet[Entry], key: str = "where") -> Q:
         """Return what filters `rows` by a tree.
@@ -170,11 +173,11 @@ class Resolver:
 
     def _hop(self, test: Test, name: str, attrs: Sequence[EntityAttr], rest: str, hops: int) -> Made:
         if hops == MAX_HOPS:
-            fault = f"It leads through more than {MAX_HOPS} references; ask in steps."
+            fault = say("It leads through more than {max_hops} references; ask in steps.", max_hops=MAX_HOPS)
             raise ValidationError({test.key: [fault]}, code="too_deep")
         pointing = [attr for attr in attrs if attr.attr_type & AttrType.OBJECT]
         if not pointing:
-            fault = f"Attribute {shown(name)} points to no entry, so nothing comes behind it."
+            fault = say("Attribute {name} points to no entry, so nothing comes behind it.", name=shown(name))
             raise ValidationError({test.key: [fault]}, code="no_reference")
         seen = seen_target(self._user)
         inner = self._test(test, rest, hops + 1)
@@ -202,7 +205,9 @@ class Resolver:
     def _reference(self, test: Test, attr: EntityAttr, prefix: str) -> Q:
         if test.operator not in REFERENCE_OPERATORS:
             known = ", ".join(REFERENCE_OPERATORS)
-            raise wrong(test, ValueFault(f"what points to something has the operators {known}"))
+            raise wrong(
+                test, ValueFault(say("what points to something has the operators {known}", known=known))
+            )
         target, seen = target_of(attr.attr_type, self._user)
         references = current_references([attr])
         if test.operator == "empty":

@@ -20,6 +20,7 @@ from pagoda.domain.search.conditions import MAX_TEXT_LENGTH
 from pagoda.domain.search.filters import composed, read_text
 from pagoda.domain.search.values import Compared, ValueKind
 from pagoda.domain.user.permissions import Viewer
+from pagoda_plugin_sdk.rules.saying import say
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -54,7 +55,7 @@ def has_text(text: str, rows: QuerySet[Entry], viewer: Viewer | None) -> Q:
     if connection.vendor == "postgresql":
         part = Compared(ValueKind.TEXT, "contains", composed(text), of=F("name"))
         return Q(_HasWords(text, hidden)) | Q(part) if len(text) > 2 else Q(_HasWords(text, hidden))
-    refuse_hopeless("text", rows, ["SQLite has no index of words; use PostgreSQL"])
+    refuse_hopeless("text", rows, [say("SQLite has no index of words; use PostgreSQL")])
     condition = Q()
     for word in text.split()[:MAX_WORDS]:
         condition &= Q(_HasPart(word, hidden))

@@ -19,6 +19,7 @@ from django.db.models.expressions import Combinable
 from pagoda.domain.search.conditions import MAX_REGEX_LENGTH, MAX_TEXT_LENGTH, MAX_VALUES
 from pagoda.domain.search.regexes import FUNCTION, for_postgresql, regex_fault
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, SCALAR_TYPES, ValueFault
 from pagoda_plugin_sdk.rules.text import text_fault
 from pagoda_plugin_sdk.washing import shown
@@ -93,9 +94,15 @@ def read_values(raw: object, read: Callable[[object], Any]) -> list[Any]:
         ValueFault: it is no list, or one of too many.
     """
     if not isinstance(raw, list):
-        raise ValueFault(f"expected a list, got {shown(raw)}")
+        raise ValueFault(say("expected a list, got {raw}", raw=shown(raw)))
     if len(raw) > MAX_VALUES:
-        raise ValueFault(f"has {len(raw):,} values, at most {MAX_VALUES} are allowed; ask several times")
+        raise ValueFault(
+            say(
+                "has {count:,} values, at most {max_values} are allowed; ask several times",
+                count=len(raw),
+                max_values=MAX_VALUES,
+            )
+        )
     return [read(each) for each in raw]
 
 
@@ -126,7 +133,7 @@ def _number(raw: object) -> object:
         except ArithmeticError:
             number = Decimal("nan")
         if not number.is_finite() or abs(number.adjusted()) > 308:
-            raise ValueFault(f"expected a number such as 3 or 3.5, got {shown(raw)}")
+            raise ValueFault(say("expected a number such as 3 or 3.5, got {raw}", raw=shown(raw)))
         whole = number == number.to_integral_value() and abs(number) <= MAX_INTEGER
         raw = int(number) if whole else float(number)
     return SCALAR_TYPES[AttrType.NUMBER].parse(raw, ())
@@ -136,7 +143,7 @@ def _boolean(raw: object) -> bool:
     words = {"true": True, "false": False, "1": True, "0": False}
     found = words.get(raw.lower()) if isinstance(raw, str) else raw
     if not isinstance(found, bool):
-        raise ValueFault(f"expected true or false, got {shown(raw)}")
+        raise ValueFault(say("expected true or false, got {raw}", raw=shown(raw)))
     return found
 
 

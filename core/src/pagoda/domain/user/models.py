@@ -22,6 +22,7 @@ from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.naming import NameField
 from pagoda.domain.user.networks import are_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, clean_name, validate_name
 
 _TOKEN_PREFIX = "pagoda_"  # noqa: S105 - lets secret scanners recognise our tokens
@@ -173,10 +174,12 @@ class GroupNesting(models.Model):
         above: int | None = self.parent_id
         while above is not None:
             if above == self.group_id:
-                how = "itself" if self.parent_id == self.group_id else "nested in it"
-                fault = (
-                    f"Group {self.group.name!r} can't be nested in {self.parent.name!r}, which is {how}. "
-                    "Choose another parent."
+                how = say("itself") if self.parent_id == self.group_id else say("nested in it")
+                fault = say(
+                    "Group {group!r} can't be nested in {parent!r}, which is {how}. Choose another parent.",
+                    group=self.group.name,
+                    parent=self.parent.name,
+                    how=how,
                 )
                 raise ValidationError({"parent": ValidationError(fault, code="circle")})
             above = parents.pop(above, None)
@@ -342,12 +345,16 @@ class ApiToken(BoundModel):
         faults = {}
         if self.expires_time is not None and (expires_time is None or expires_time > self.expires_time):
             until = self.expires_time.isoformat(timespec="seconds")
-            faults["lifetime"] = f"It would last longer than the token that it is made with, to {until}."
+            faults["lifetime"] = say(
+                "It would last longer than the token that it is made with, to {until}.", until=until
+            )
         if self.networks and not (networks and are_within(networks, self.networks)):
             wider = ", ".join(self.networks)
-            faults["networks"] = f"They are wider than those of the token that it is made with, {wider}."
+            faults["networks"] = say(
+                "They are wider than those of the token that it is made with, {wider}.", wider=wider
+            )
         if faults:
-            remedy = "Ask for less, or log in with your password."
+            remedy = say("Ask for less, or log in with your password.")
             raise ValidationError({name: [f"{fault} {remedy}"] for name, fault in faults.items()})
 
 
@@ -356,9 +363,18 @@ def _check_lifetime(name: str, lifetime: timedelta | None) -> None:
     longest = _LONGEST_LIFETIME if hours is None else min(timedelta(hours=hours), _LONGEST_LIFETIME)
     asked = "for ever" if lifetime is None else str(lifetime)
     if lifetime is not None and lifetime <= timedelta(0):
-        fault = f"The lifetime of token {name!r} is {asked}; give a positive one, or None for ever."
+        fault = say(
+            "The lifetime of token {name!r} is {asked}; give a positive one, or None for ever.",
+            name=name,
+            asked=asked,
+        )
     elif (lifetime is None and hours is not None) or (lifetime is not None and lifetime > longest):
-        fault = f"The lifetime of token {name!r} is {asked}; at most {longest} is allowed here. Give less."
+        fault = say(
+            "The lifetime of token {name!r} is {asked}; at most {longest} is allowed here. Give less.",
+            name=name,
+            asked=asked,
+            longest=longest,
+        )
     else:
         return
     raise ValidationError({"lifetime": [fault]})

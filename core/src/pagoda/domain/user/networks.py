@@ -8,6 +8,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 MAX_NETWORKS: Final = 100
@@ -40,18 +41,23 @@ def parsed_networks(given: object) -> list[IPv4Network | IPv6Network]:
         ValidationError: keyed by ``networks``; names what is none.
     """
     if not isinstance(given, list | tuple):
-        fault = f'Networks are a list such as ["10.0.0.0/8"], not {shown(given)}.'
+        fault = say('Networks are a list such as ["10.0.0.0/8"], not {given}.', given=shown(given))
         raise ValidationError({"networks": ValidationError(fault, code="type")})
     if len(given) > MAX_NETWORKS:
-        fault = f"There are {len(given):,} networks; at most {MAX_NETWORKS} are allowed. Name wider ones."
+        fault = say(
+            "There are {count:,} networks; at most {max_networks} are allowed. Name wider ones.",
+            count=len(given),
+            max_networks=MAX_NETWORKS,
+        )
         raise ValidationError({"networks": ValidationError(fault, code="max_length")})
     try:
         return [ip_network(each if isinstance(each, str) else "") for each in given]
     except ValueError:
         wrong = next(each for each in given if not _is_network(each))
-        fault = (
-            f"{shown(wrong)} is no network. Write it as '10.0.0.0/8' or '2001:db8::/32', with zeros behind "
-            "the prefix; a single address is one too."
+        fault = say(
+            "{wrong} is no network. Write it as '10.0.0.0/8' or '2001:db8::/32', with zeros "
+            "behind the prefix; a single address is one too.",
+            wrong=shown(wrong),
         )
         raise ValidationError({"networks": ValidationError(fault, code="invalid")}) from None
 

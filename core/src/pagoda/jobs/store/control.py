@@ -19,6 +19,7 @@ from pagoda.jobs.store.endings import tell_ended
 from pagoda.jobs.store.submission import GRACE_SECONDS, one_transaction, publish_on_commit, record_jobs, run
 from pagoda.jobs.transitions import UNFINISHED, Event, Phase, sources
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.rules.saying import say
 
 
 def cancel(job: Job, *, text: str = "cancelled") -> Phase:
@@ -33,8 +34,13 @@ def cancel(job: Job, *, text: str = "cancelled") -> Phase:
     spec = operations.of_job(job.plugin, job.operation, job.operation_name)
     if spec is not None and not spec.is_cancelable and job.finished_at is None:
         raise JobNotCancelable(
-            f"Job {job.pk} can't be cancelled: operation {job.operation_name!r} is not among the "
-            f"cancelable operations of {job.plugin or 'the host'!r}."
+            say(
+                "Job {job} can't be cancelled: operation {operation_name!r} is not among the "
+                "cancelable operations of {what!r}.",
+                job=job.pk,
+                operation_name=job.operation_name,
+                what=job.plugin or "the host",
+            )
         )
     while True:
         with one_transaction():
@@ -48,7 +54,11 @@ def cancel(job: Job, *, text: str = "cancelled") -> Phase:
             return Phase.FINISHED
         if JobStatus(job.status).is_finished:
             raise JobAlreadyFinished(
-                f"Job {job.pk} can't be cancelled: it finished as {JobStatus(job.status).name}."
+                say(
+                    "Job {job} can't be cancelled: it finished as {status}.",
+                    job=job.pk,
+                    status=JobStatus(job.status).name,
+                )
             )
 
 
@@ -87,14 +97,21 @@ def retry(job: Job) -> None:
             record_jobs(Action.JOB_RETRIED, [job] * updated)
     except IntegrityError as error:
         raise JobNotRetryable(
-            f"Job {job.pk} can't run again now: another unfinished job of {job.operation_name!r} exists, and "
-            "there may be one at a time. Wait for that one."
+            say(
+                "Job {job} can't run again now: another unfinished job of {operation_name!r} exists, "
+                "and there may be one at a time. Wait for that one.",
+                job=job.pk,
+                operation_name=job.operation_name,
+            )
         ) from error
     job.refresh_from_db()
     if not updated:
         raise JobNotRetryable(
-            f"Job {job.pk} can't run again: it is {JobStatus(job.status).name}, expected ERROR, TIMEOUT, "
-            "CANCELED or WARNING."
+            say(
+                "Job {job} can't run again: it is {status}, expected ERROR, TIMEOUT, CANCELED or WARNING.",
+                job=job.pk,
+                status=JobStatus(job.status).name,
+            )
         )
     publish_on_commit([job])
 
@@ -115,7 +132,11 @@ def requeue(job: Job) -> None:
     job.refresh_from_db()
     if job.finished_at is not None and not is_queued:
         raise JobNotQueued(
-            f"Job {job.pk} can't be queued: it finished as {JobStatus(job.status).name}. Use retry."
+            say(
+                "Job {job} can't be queued: it finished as {status}. Use retry.",
+                job=job.pk,
+                status=JobStatus(job.status).name,
+            )
         )
 
 

@@ -18,6 +18,7 @@ from pagoda.jobs.operations import OperationSpec, hosts_own_numbers
 from pagoda.jobs.params import require_params
 from pagoda.jobs.store.claims import execute
 from pagoda_plugin_sdk.operations import JobStatus, JobTarget
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.tasks import TaskOptions
 from pagoda_plugin_sdk.washing import shown, washed
 
@@ -94,9 +95,15 @@ def require_room(job: Job, count: int = 1) -> None:
     found = execute(sql, [job.user_id, most])[0][0]
     if found + count > most:
         raise TooManyJobs(
-            f"User {job.user.username!r} has {found:,} unfinished jobs and can't have {count:,} more: at "
-            f"most {most:,} are allowed. Wait for some to end, cancel some, or ask the operator to raise "
-            "JOB_MAX_QUEUED_PER_USER."
+            say(
+                "User {user!r} has {found:,} unfinished jobs and can't have {count:,} more: at most "
+                "{most:,} are allowed. Wait for some to end, cancel some, or ask the operator to "
+                "raise JOB_MAX_QUEUED_PER_USER.",
+                user=job.user.username,
+                found=found,
+                count=count,
+                most=most,
+            )
         )
 
 

@@ -24,6 +24,7 @@ from django.template.backends.django import DjangoTemplates, get_package_librari
 from django.template.response import SimpleTemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from pagoda.budget import TimeBudgetExceeded
@@ -38,6 +39,7 @@ from pagoda_api.plugin_responses import UnusableResponse
 from pagoda_api.problems import handle_exception
 from pagoda_api.request_id import request_id_of
 from pagoda_plugin_sdk.decorators import PartKind, PartMark
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import washed
 
 PANEL_SECONDS = 2.0
@@ -100,7 +102,9 @@ def act(request: HttpRequest, pk: int, plugin: str, name: str) -> HttpResponse:
     part = next((each for each in actions(shown) if (each.record.id, each.method) == (plugin, name)), None)
     entry = entry_of(request, pk)
     if part is None or entry is None:
-        raise Http404(f"Plugin {plugin!r} has no button {name!r} for this entry.")
+        raise Http404(
+            say("Plugin {plugin!r} has no button {name!r} for this entry.", plugin=plugin, name=name)
+        )
     with structlog.contextvars.bound_contextvars(plugin=plugin):
         fence, called = endpoint_fence(), f"action {name}"
         answer = fence.call_as(called, Notices(), plugin, request, _acted, part, entry)
@@ -127,7 +131,7 @@ def _acted(request: HttpRequest, part: PagePart, entry: Entry) -> HttpResponse:
                 raise UnusableResponse("leads to another host")
         _unusable(made, "a text, a redirection or None")
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again, to the fence
-        return _Notice(f"Plugin {part.record.id!r}: {refusal(error)[1]}")
+        return _Notice(f"{gettext('Plugin')} {part.record.id!r}: {refusal(error)[1]}")
 
 
 def entry_of(request: HttpRequest, pk: int) -> Entry | None:
@@ -160,23 +164,35 @@ class Notices:
 
     def plugin_unavailable(self, _request: HttpRequest, plugin_id: str, seconds: float) -> HttpResponse:
         """Tell that the breaker is open."""
-        text = f"Plugin {plugin_id!r} is out of service here, as it failed too often."
-        return _Notice(f"{text} Try again in {seconds:.0f} s.")
+        text = say(
+            "Plugin {plugin_id!r} is out of service here, as it failed too often.", plugin_id=plugin_id
+        )
+        return _Notice(say("{detail} Try again in {seconds} s.", detail=text, seconds=f"{seconds:.0f}"))
 
     def plugin_busy(self, _request: HttpRequest, plugin_id: str, _seconds: float) -> HttpResponse:
         """Tell that all slots are taken."""
-        return _Notice(f"Plugin {plugin_id!r} has as many requests at work as one plugin may have.")
+        return _Notice(
+            say(
+                "Plugin {plugin_id!r} has as many requests at work as one plugin may have.",
+                plugin_id=plugin_id,
+            )
+        )
 
     def plugin_failed(self, request: HttpRequest, plugin_id: str, error: BaseException) -> HttpResponse:
         """Tell what its author can mend; what else went wrong is in the log."""
         match error:
             case TimeBudgetExceeded():
-                why = f"failed: it was {error}."
+                text = say("Plugin {plugin_id!r} failed: it was {error}.", plugin_id=plugin_id, error=error)
             case UnusableResponse():
-                why = f"failed: it {error}."
+                text = say("Plugin {plugin_id!r} failed: it {error}.", plugin_id=plugin_id, error=error)
             case _:
-                why = f"failed. The cause is in the server's log under request id {request_id_of(request)!r}."
-        return _Notice(f"Plugin {plugin_id!r} {why}")
+                text = say(
+                    "Plugin {plugin_id!r} failed. The cause is in the server's log under "
+                    "request id {request_id!r}.",
+                    plugin_id=plugin_id,
+                    request_id=request_id_of(request),
+                )
+        return _Notice(text)
 
 
 def _panel(request: HttpRequest, part: PagePart, entry: Entry) -> Panel | None:
@@ -212,7 +228,7 @@ def _drawn(request: HttpRequest, part: PagePart, entry: Entry) -> HttpResponse:
         _unusable(made, "(template, context) or None")
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again, to the fence
         status, text = refusal(error)
-        return _Left() if status in (403, 404) else _Notice(f"Plugin {part.record.id!r}: {text}")
+        return _Left() if status in (403, 404) else _Notice(f"{gettext('Plugin')} {part.record.id!r}: {text}")
 
 
 def refusal(error: Exception) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from pagoda_api.console.asking import ask, faults_of, get
 from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.params import as_reference, fields_of, read, tell
+from pagoda_plugin_sdk.rules.saying import say
 
 
 def runnable(request: HttpRequest) -> list[OperationSpec]:
@@ -30,9 +31,17 @@ def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
     about = get(request, "plugin-about", name=name)
     found = next((each for each in about["tasks"] if each["name"] == operation), None)
     if found is None or found["params_schema"] is None:
-        raise Http404(f"Plugin {name!r} has no task {operation!r} that people run.")
+        raise Http404(
+            say("Plugin {name!r} has no task {operation!r} that people run.", name=name, operation=operation)
+        )
     if not found["can_run"]:
-        raise PermissionDenied(f"You need the permission {found['permission']!r} to run task {operation!r}.")
+        raise PermissionDenied(
+            say(
+                "You need the permission {found!r} to run task {operation!r}.",
+                found=found["permission"],
+                operation=operation,
+            )
+        )
     fields = fields_of(found["params_schema"])
     context: dict[str, Any] = {"plugin": about, "task": found, "fields": fields}
     context["about"] = found["params_schema"].get("description", "")

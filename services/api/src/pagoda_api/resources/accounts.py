@@ -11,6 +11,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -38,6 +39,7 @@ from pagoda_api.resources.managed import (
     search_in,
 )
 from pagoda_api.strict import refuse_unknown
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class UsernameField(serializers.CharField):
@@ -55,7 +57,7 @@ class AccountSerializer(ManagedSerializer[User]):
         max_length=150,
         validators=[
             UnicodeUsernameValidator(),
-            UniqueValidator(User.objects.all(), "A user with that username already exists."),
+            UniqueValidator(User.objects.all(), gettext_lazy("A user with that username already exists.")),
         ],
         help_text="Letters, digits and @/./+/-/_ only.",
     )
@@ -87,7 +89,9 @@ class AccountSerializer(ManagedSerializer[User]):
         if "password" not in attrs:
             return attrs
         if self.instance is not None and self.instance == self.context["request"].user:
-            fault = f"Change your own password at {reverse('my-password')}, which asks for the old one."
+            fault = say(
+                "Change your own password at {what}, which asks for the old one.", what=reverse("my-password")
+            )
             raise ValidationError({"password": [fault]}, code="own")
         names = ("username", "first_name", "last_name", "email")
         described = User(**{name: attrs.get(name, getattr(self.instance, name, "")) for name in names})
@@ -182,7 +186,7 @@ class UserViewSet(ManagedViewSet[User]):
         asked = [(kind, number) for kind, number in given.items() if number]
         if len(asked) != 1:
             raise ValidationError(
-                {"entry": ["Ask about exactly one of entity, attr and entry."]}, code="target"
+                {"entry": [say("Ask about exactly one of entity, attr and entry.")]}, code="target"
             )
         [(kind, number)] = asked
         rows: QuerySet[Any] = readable(TARGETS[kind]._base_manager.all(), request.user)
@@ -211,7 +215,9 @@ class ParentField(serializers.Field[Any, Any, Any, Any]):
         number = id_of(data)
         group = visible(Group.objects.filter(pk=number), self.context["request"].user).first()
         if group is None:
-            raise ValidationError(f"There is no group {number}, or you may not see it.", code="unknown")
+            raise ValidationError(
+                say("There is no group {number}, or you may not see it.", number=number), code="unknown"
+            )
         return group
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -36,7 +37,9 @@ JSON_LINES = "application/x-ndjson"
 class IsAuditor(BasePermission):
     """Superusers, and who has Django's permission to view audit events, by a group or themselves."""
 
-    message = "The audit log is for auditors: superusers, and who has the permission audit.view_auditevent."
+    message = gettext_lazy(
+        "The audit log is for auditors: superusers, and who has the permission audit.view_auditevent."
+    )
 
     def has_permission(self, request: Request, _view: APIView) -> bool:
         """Return whether the user is an auditor."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import auth
 from django.middleware.csrf import get_token
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.authentication import BaseAuthentication
@@ -27,7 +28,7 @@ class InvalidCredentials(APIException):
 
     status_code = status.HTTP_401_UNAUTHORIZED
     default_code = "invalid_credentials"
-    default_detail = "There is no active user with this name and password."
+    default_detail = gettext_lazy("There is no active user with this name and password.")
 
 
 class CredentialsSerializer(StrictSerializer):

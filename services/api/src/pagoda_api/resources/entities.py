@@ -38,6 +38,7 @@ from pagoda_api.resources.histories import HistorySerializer, history_page
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, refuse_unknown, sent_back
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name
 from pagoda_plugin_sdk.washing import shown
@@ -115,7 +116,8 @@ class EntityUpdateSerializer(StrictSerializer):
         """Return `attrs` when they are a list of objects."""
         if not isinstance(attrs, list) or not all(isinstance(item, dict) for item in attrs):
             raise ValidationError(
-                f'Attributes are a list of {{"name", "type", ...}}, not {shown(attrs)}.', code="type"
+                say('Attributes are a list of {{"name", "type", ...}}, not {attrs}.', attrs=shown(attrs)),
+                code="type",
             )
         return [_as_spec(item) for item in attrs]
 

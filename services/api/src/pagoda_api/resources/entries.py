@@ -47,6 +47,7 @@ from pagoda_api.resources.entry_references import GraphSerializer, ReferringSeri
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
 from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.rules.value_types import attrinfo_of
 from pagoda_plugin_sdk.washing import shown
@@ -130,14 +131,21 @@ class EntryUpdateSerializer(StrictSerializer):
         """Return `attrs` when they have one of the two forms."""
         if not isinstance(attrs, dict | list):
             raise ValidationError(
-                f'Attributes are {{name: value}} or [{{"id" or "name", "value"}}], not {shown(attrs)}.',
+                say(
+                    'Attributes are {{name: value}} or [{{"id" or "name", "value"}}], not {attrs}.',
+                    attrs=shown(attrs),
+                ),
                 code="type",
             )
         most = settings.PAGODA.domain_max_attributes
         if len(attrs) > most:
             raise ValidationError(
-                f"{len(attrs):,} values are given at once, and an entity has {most:,} attributes at most "
-                "(DOMAIN_MAX_ATTRIBUTES).",
+                say(
+                    "{count:,} values are given at once, and an entity has {most:,} attributes at most "
+                    "(DOMAIN_MAX_ATTRIBUTES).",
+                    count=len(attrs),
+                    most=most,
+                ),
                 code="too_many",
             )
         return attrs
@@ -157,7 +165,7 @@ class EntryCreateSerializer(EntryUpdateSerializer):
         given = [attrs.pop(field) for field in ("schema", "entity") if field in attrs]
         if len(given) != 1:
             raise ValidationError(
-                {"schema": ["Give the entity's id or name once, as `schema` or as `entity`."]}
+                {"schema": [say("Give the entity's id or name once, as `schema` or as `entity`.")]}
             )
         return attrs | {"schema": given[0]}
 
@@ -253,7 +261,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         at = moment_of(request) if request.method in ("GET", "HEAD") else None
         if at is not None:
             rows = existing_at(self.get_queryset(), at)
-            entry = found_or_404(rows, pk, noun=f"entry of {at.isoformat()} with the id")
+            entry = found_or_404(rows, pk, noun=say("entry of {at} with the id", at=at.isoformat()))
             return self._shown(entry, attrinfo_of(as_of([entry], at, viewer(request.user))[entry.pk]))
         entry = self._entry(pk)
         return self._shown(entry, attrinfo_for([entry], request.user)[entry.pk])
@@ -340,14 +348,19 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         """List what was there at a time, by the filters that can be answered for it."""
         given = request.query_params
         if asked := [each for each in given if each not in _OF_THE_PAST]:
-            fault = f"It can't be answered for the past (`at`); there are {', '.join(_OF_THE_PAST)}."
+            fault = say(
+                "It can't be answered for the past (`at`); there are {of_the_past}.",
+                of_the_past=", ".join(_OF_THE_PAST),
+            )
             raise ValidationError({each: [fault] for each in asked}, code="past")
         rows = self.get_queryset()
         if entity := given.get("entity"):
             rows = rows.filter(schema=find_entity(entity, request.user, field="entity"))
         activity = given.get("is_active", "true")
         if activity not in _ACTIVITIES:
-            raise ValidationError({"is_active": [f"Give one of {', '.join(_ACTIVITIES)}."]})
+            raise ValidationError(
+                {"is_active": [say("Give one of {activities}.", activities=", ".join(_ACTIVITIES))]}
+            )
         rows = existing_at(rows, at, is_active=_ACTIVITIES[activity])
         pages = FoundPagination()
         offset, limit = pages.get_offset(request), pages.get_limit(request)

@@ -22,6 +22,7 @@ from pagoda_api.authentication import actor
 from pagoda_api.fields import IdOrName, UncheckedName, UncheckedText, UncheckedValues
 from pagoda_api.problems import handle_exception
 from pagoda_api.strict import StrictSerializer, checked
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class BulkItemSerializer(serializers.Serializer[Any]):
@@ -52,8 +53,12 @@ class BulkSerializer(StrictSerializer):
         most = settings.PAGODA.domain_max_bulk_items
         if len(items) > most:
             raise ValidationError(
-                f"{len(items):,} items are given, at most {most:,} are allowed in one request "
-                "(DOMAIN_MAX_BULK_ITEMS); send several.",
+                say(
+                    "{count:,} items are given, at most {most:,} are allowed in one request "
+                    "(DOMAIN_MAX_BULK_ITEMS); send several.",
+                    count=len(items),
+                    most=most,
+                ),
                 code="too_many",
             )
         return items
@@ -111,7 +116,11 @@ class EntryBulkView(APIView):
             write_many(actor(request), items, is_atomic=data["atomic"])
         except BulkRefused:
             refused = sum(item.result.error is not None for item in items)
-            detail = f"Nothing was written: {refused:,} of {len(items):,} items were refused."
+            detail = say(
+                "Nothing was written: {refused:,} of {count:,} items were refused.",
+                refused=refused,
+                count=len(items),
+            )
             body = {"detail": detail, "code": "bulk_refused", "results": _results(items, is_written=False)}
             return Response(body, status=400)
         return Response({"results": _results(items, is_written=True)})

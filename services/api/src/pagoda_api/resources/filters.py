@@ -12,6 +12,7 @@ from django_filters.fields import IsoDateTimeField
 
 from pagoda.domain.user.models import User
 from pagoda_api.fields import MAX_ID
+from pagoda_plugin_sdk.rules.saying import say
 
 
 def asking_user(filterset: django_filters.FilterSet) -> User | None:
@@ -35,7 +36,9 @@ class _MomentField(IsoDateTimeField):
         try:
             return moment and moment.astimezone(UTC)
         except OverflowError as error:  # in the first or last hours that a date may have
-            fault = "It is before the year 1 or behind the year 9999 in UTC; give a later or an earlier one."
+            fault = say(
+                "It is before the year 1 or behind the year 9999 in UTC; give a later or an earlier one."
+            )
             raise forms.ValidationError(fault, code="invalid") from error
 
 

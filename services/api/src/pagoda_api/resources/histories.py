@@ -18,6 +18,7 @@ from pagoda.audit.history import KINDS, History, HistoryItem
 from pagoda_api.fields import MAX_ID, UserSerializer
 from pagoda_api.pagination import PagePagination
 from pagoda_api.strict import StrictSerializer, refuse_unknown
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 _SKEW: Final = timedelta(minutes=1)  # by which the clock of a client may be fast
@@ -43,10 +44,14 @@ class PastMoment(serializers.DateTimeField):
         try:
             moment: datetime = super().to_internal_value(value).astimezone(UTC)
         except OverflowError as error:
-            raise ValidationError(f"{shown(value)} is before the year 1 or behind the year 9999.") from error
+            raise ValidationError(
+                say("{value} is before the year 1 or behind the year 9999.", value=shown(value))
+            ) from error
         now = timezone.now()
         if moment > now + _SKEW:
-            raise ValidationError(f"{shown(value)} is not past yet: it is {now.isoformat()} here.")
+            raise ValidationError(
+                say("{value} is not past yet: it is {now} here.", value=shown(value), now=now.isoformat())
+            )
         return moment
 
 
@@ -61,7 +66,7 @@ def moment_of(request: Request) -> datetime | None:
         return None
     try:
         if len(given) > 1:
-            raise ValidationError("Give one time.")
+            raise ValidationError(say("Give one time."))
         moment: datetime = PastMoment().run_validation(given[0])
     except ValidationError as error:
         raise ValidationError({"at": error.detail}, code="invalid") from error
@@ -81,7 +86,7 @@ class RevertSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return what is given."""
         if len(attrs) != 1:
-            raise ValidationError({"version": ["Give either `version`, of a value, or `at`, a time."]})
+            raise ValidationError({"version": [say("Give either `version`, of a value, or `at`, a time.")]})
         return attrs
 
 

@@ -14,6 +14,7 @@ from pagoda.plugins.runtime import registry
 from pagoda_api.resources.filters import MomentFilter, asking_user
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class JobFilter(django_filters.FilterSet):
@@ -81,6 +82,16 @@ def _status(given: str, field: str) -> JobStatus:
         misses = near_misses(given.lower(), by_name)
         listed = ", ".join(by_name)
         raise ValidationError(
-            {field: [f"There is no status {given!r}.{misses} There are: {listed}."]}, code="unknown"
+            {
+                field: [
+                    say(
+                        "There is no status {given!r}.{misses} There are: {listed}.",
+                        given=given,
+                        misses=misses,
+                        listed=listed,
+                    )
+                ]
+            },
+            code="unknown",
         )
     return found

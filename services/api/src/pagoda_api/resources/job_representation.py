@@ -20,6 +20,7 @@ from pagoda.jobs.transitions import TRANSITIONS, Event
 from pagoda_api.fields import MAX_ID, NamedSerializer
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import washed, washed_json
 
 SHOWN_MAX_BYTES = 20_000_000
@@ -202,5 +203,5 @@ def job_user(request: Request) -> User:
         PermissionDenied: nobody is logged in.
     """
     if not isinstance(request.user, User):
-        raise PermissionDenied("Log in first: the job has the rights of its user.")
+        raise PermissionDenied(say("Log in first: the job has the rights of its user."))
     return request.user

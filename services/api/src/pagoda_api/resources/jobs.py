@@ -39,6 +39,7 @@ from pagoda_api.resources.job_representation import (
     show_job_in_detail,
 )
 from pagoda_api.strict import StrictFilterBackend, checked, refuse_unknown
+from pagoda_plugin_sdk.rules.saying import say
 
 LOG_LINES = 1000
 """How many lines of a log one answer holds."""
@@ -137,7 +138,7 @@ class JobViewSet(GenericViewSet[Job]):
         job = self._with_output(pk)
         stored = JobFile.objects.filter(job=job).first()
         if stored is None:
-            raise NotFound(f"Job {job.pk} carries no file.")
+            raise NotFound(say("Job {job} carries no file.", job=job.pk))
         media_type = job.file_type if _MEDIA_TYPE.fullmatch(job.file_type) else "application/octet-stream"
         disposition = content_disposition_header(as_attachment=True, filename=job.file_name)
         headers = {"Content-Disposition": disposition or "attachment"}
@@ -149,13 +150,15 @@ class JobViewSet(GenericViewSet[Job]):
     def _with_output(self, pk: str) -> Job:
         job = self._job(pk)
         if not may_read_output(self.request.user, job):
-            raise PermissionDenied(f"What job {job.pk} gave may be read by who asked for it.")
+            raise PermissionDenied(say("What job {job} gave may be read by who asked for it.", job=job.pk))
         return job
 
     def _control(self, pk: str, change: Callable[[Job], object]) -> Response:
         user, job = self.request.user, self._job(pk)
         if not may_control(user, job):
-            raise PermissionDenied(f"Job {job.pk} may be cancelled and retried by who asked for it.")
+            raise PermissionDenied(
+                say("Job {job} may be cancelled and retried by who asked for it.", job=job.pk)
+            )
         try:
             change(job)
         except JobConflict as error:

@@ -27,6 +27,7 @@ from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed, spellings
 from pagoda_plugin_sdk.washing import shown
 
@@ -56,7 +57,9 @@ def id_of(given: object) -> int:
     """
     number = given.get("id") if isinstance(given, dict) else given
     if isinstance(number, bool) or not isinstance(number, int):
-        raise ValidationError(f"{shown(given)} is no id, and no object with one.", code="type")
+        raise ValidationError(
+            say("{given} is no id, and no object with one.", given=shown(given)), code="type"
+        )
     return number
 
 
@@ -88,14 +91,19 @@ class Links(serializers.Field[Any, Any, Any, Any]):
             ValidationError: it is no list of ids, or names a row that is not there for the user.
         """
         if not isinstance(data, list) or len(data) > MAX_LINKS:
-            raise ValidationError(f"Give a list of at most {MAX_LINKS:,} ids.", code="type")
+            raise ValidationError(
+                say("Give a list of at most {max_links:,} ids.", max_links=MAX_LINKS), code="type"
+            )
         ids = [id_of(each) for each in data]
         rows = visible(self.model._default_manager.all(), self.context["request"].user)
         found = rows.in_bulk([each for each in ids if 0 < each <= MAX_ID])
         if missing := [str(each) for each in ids if each not in found]:
             noun = self.model._meta.verbose_name
             raise ValidationError(
-                f"There is no {noun} {listed(missing)}, or you may not see it.", code="unknown"
+                say(
+                    "There is no {noun} {missing}, or you may not see it.", noun=noun, missing=listed(missing)
+                ),
+                code="unknown",
             )
         return list(found.values())
 
@@ -120,14 +128,18 @@ class Codenames(serializers.Field[Any, Any, Any, Any]):
             ValidationError: it is no list of names, or one is unknown.
         """
         if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
-            raise ValidationError('Give a list of names such as "user.add_user".', code="type")
+            raise ValidationError(say('Give a list of names such as "user.add_user".'), code="type")
         known = {
             f"{each.content_type.app_label}.{each.codename}": each
             for each in Permission.objects.select_related("content_type")
         }
         if unknown := [each for each in data if each not in known]:
             raise ValidationError(
-                f"There is no permission {shown(unknown[0])}.{near_misses(unknown[0], known)}",
+                say(
+                    "There is no permission {unknown}.{hint}",
+                    unknown=shown(unknown[0]),
+                    hint=near_misses(unknown[0], known),
+                ),
                 code="unknown",
             )
         return [known[each] for each in data]
@@ -150,7 +162,7 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
             is_shown = {} if self.instance is None else self.to_representation(self.instance)
             for name, field in self.fields.items():
                 if field.read_only and name in data and (not is_shown or data[name] != is_shown[name]):
-                    fault = "It can't be changed; leave it out, or send it as it is shown now."
+                    fault = say("It can't be changed; leave it out, or send it as it is shown now.")
                     raise ValidationError({name: [fault]}, code="read_only")
         return super().to_internal_value(data)
 
@@ -160,7 +172,10 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
         model: type[M] = self.Meta.model
         if model._default_manager.filter(name__in=spellings([name])).exclude(pk=own).exists():
             noun = model._meta.verbose_name
-            raise ValidationError(f"There is a {noun} {name!r} already; choose another name.", code="unique")
+            raise ValidationError(
+                say("There is a {noun} {name!r} already; choose another name.", noun=noun, name=name),
+                code="unique",
+            )
         return name
 
     def create(self, validated_data: dict[str, Any]) -> M:
@@ -251,7 +266,7 @@ class ManagedViewSet[M: Model](ManagedRows[M], ConditionalViewSet[M], ModelViewS
         try:
             row = serializer.save()
         except IntegrityError as error:  # of two requests at once, each of which found the name free
-            raise Conflict("Another request changed the same just now. Send it again.") from error
+            raise Conflict(say("Another request changed the same just now. Send it again.")) from error
         serializer.instance = self.get_queryset().filter(pk=row.pk).first() or row
 
 

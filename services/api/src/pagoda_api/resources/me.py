@@ -16,6 +16,7 @@ from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
 from pagoda_api.fields import NamedSerializer, UserSerializer
 from pagoda_api.strict import StrictSerializer, checked
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class MeSerializer(UserSerializer):
@@ -56,7 +57,7 @@ class PasswordView(APIView):
         sent = request._request  # noqa: SLF001 - Django's request in DRF's
         user = authenticate(sent, username=request.user.get_username(), password=data["old_password"])
         if not isinstance(user, User):
-            raise ValidationError({"old_password": ["It is not your password."]}, code="invalid")
+            raise ValidationError({"old_password": [say("It is not your password.")]}, code="invalid")
         try:
             password_validation.validate_password(data["new_password"], user)
         except DjangoValidationError as error:

@@ -27,6 +27,7 @@ from pagoda_api.resources.managed import (
     id_of,
 )
 from pagoda_api.strict import refuse_unknown
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown
 
 MAX_GRANTS = 10_000
@@ -62,14 +63,22 @@ class Grants(serializers.Field[Any, Any, Any, Any]):
             ValidationError: an item is no grant, a target is not there for the user, or is named twice.
         """
         if not isinstance(data, list) or len(data) > MAX_GRANTS:
-            fault = f'Give a list of at most {MAX_GRANTS:,} {{"entity", "attr" or "entry", "level"}}.'
+            fault = say(
+                'Give a list of at most {max_grants:,} {{"entity", "attr" or "entry", "level"}}.',
+                max_grants=MAX_GRANTS,
+            )
             raise ValidationError(fault, code="type")
         grants: dict[Target, Level] = {}
         for item in data:
             target = self._target(item)
             if target in grants:
                 raise ValidationError(
-                    f"There are two levels for {target[0]} {target[1]}; give one.", code="twice"
+                    say(
+                        "There are two levels for {target} {id}; give one.",
+                        target=target[0],
+                        id=target[1],
+                    ),
+                    code="twice",
                 )
             grants[target] = _level(item.get("level"))
         self._require_there(grants)
@@ -77,12 +86,12 @@ class Grants(serializers.Field[Any, Any, Any, Any]):
 
     def _target(self, item: Any) -> Target:
         if not isinstance(item, dict):
-            raise ValidationError(f"{shown(item)} is no object.", code="type")
-        refuse_unknown(item, ["id", *TARGETS, "level"], noun="field of a permission")
+            raise ValidationError(say("{item} is no object.", item=shown(item)), code="type")
+        refuse_unknown(item, ["id", *TARGETS, "level"], noun=say("field of a permission"))
         given = [(name, item[name]) for name in TARGETS if item.get(name) is not None]
         if len(given) != 1:
             raise ValidationError(
-                "A permission is for exactly one of entity, attr and entry; set one.", code="target"
+                say("A permission is for exactly one of entity, attr and entry; set one."), code="target"
             )
         [(name, value)] = given
         if name == "entity" and isinstance(value, str):
@@ -98,7 +107,12 @@ class Grants(serializers.Field[Any, Any, Any, Any]):
             )
             if missing := ids - set(found):
                 raise ValidationError(
-                    f"There is no {name} {min(missing)}, or you may not see it.", code="unknown"
+                    say(
+                        "There is no {name} {missing}, or you may not see it.",
+                        name=name,
+                        missing=min(missing),
+                    ),
+                    code="unknown",
                 )
 
 
@@ -108,7 +122,14 @@ def _level(given: object) -> Level:
     if level is None and isinstance(given, int) and not isinstance(given, bool) and given in Level.values:
         level = Level(given)
     if level is None:
-        raise ValidationError(f"{shown(given)} is no level. There are: {', '.join(by_label)}.", code="level")
+        raise ValidationError(
+            say(
+                "{given} is no level. There are: {by_label}.",
+                given=shown(given),
+                by_label=", ".join(by_label),
+            ),
+            code="level",
+        )
     return level
 
 

@@ -24,6 +24,7 @@ from pagoda_api.fields import CleanNameField, UserSerializer
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.searching import FoundSerializer, SearchSerializer, search
 from pagoda_api.strict import StrictSerializer, checked
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class SearchToSaveSerializer(SearchSerializer):
@@ -109,12 +110,12 @@ class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Save
         given = checked(NewSavedSearchSerializer(data=request.data))
         wanted = dict(given["search"])
         if "\\u0000" in json.dumps(wanted):
-            raise ValidationError({"search": ["Null characters are in no text."]}, code="null")
+            raise ValidationError({"search": [say("Null characters are in no text.")]}, code="null")
         search({**wanted, "limit": 1}, request.user)
         try:
             stored = store_search(
                 self._user, name=given["name"], search=wanted, is_shared=given["is_shared"], row=row
             )
         except IntegrityError as error:
-            raise Conflict("You have another saved search of this name; replace that one.") from error
+            raise Conflict(say("You have another saved search of this name; replace that one.")) from error
         return dict(SavedSearchSerializer(stored).data)

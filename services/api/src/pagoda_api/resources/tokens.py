@@ -23,6 +23,7 @@ from pagoda_api.fields import CleanNameField, Unchecked, UserSerializer, found_o
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.resources.managed import ManagedRows, search_in
 from pagoda_api.strict import StrictSerializer, checked
+from pagoda_plugin_sdk.rules.saying import say
 
 MAX_HOURS = 24 * 36_500
 
@@ -57,7 +58,7 @@ class NewTokenSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse two ends of one token."""
         if {"lifetime", "expires_time"} <= attrs.keys():
-            raise ValidationError({"lifetime": ["Give `lifetime` or `expires_time`, not both."]})
+            raise ValidationError({"lifetime": [say("Give `lifetime` or `expires_time`, not both.")]})
         return attrs
 
 
