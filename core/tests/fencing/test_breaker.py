@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from pagoda.fencing.breaker import CircuitBreaker, Successes
 from pagoda.fencing.outcomes import Outcome, Result
+from pagoda.fencing.store import StoreUnavailable
 from pagoda.fencing.testing import MemoryStore
 
-from .conftest import Clock, Process
+from .conftest import POLICY, Clock, Process
 
 type Changes = list[tuple[str, str, str, str]]
 
@@ -271,3 +272,111 @@ def test_a_row_that_others_change_meanwhile_is_counted_anew(
         report(two, "ok", "raised", name="two")
     report(one, "raised")
     assert store.rows["bad", "endpoint"].failures == 2 + racing
+
+
+class TestRetry:
+    @pytest.mark.parametrize("behind", [0.0, 5.0], ids=["same clock", "clock behind"])
+    def test_the_next_call_of_another_process_goes_through(
+        self,
+        process: Callable[..., Process],
+        clock: Clock,
+        store: MemoryStore,
+        changes: Changes,
+        behind: float,
+    ) -> None:
+        one = opened(process("one"))
+        two = Process("two", store, POLICY, Clock(clock.now - behind + 6.0))
+        two.refresh()
+        assert not two.admits("bad", "endpoint")
+        clock.now += 6.0
+        assert one.retry("bad", "endpoint") is not None
+        assert changes == [OPENED]
+        two.refresh_now()
+        assert two.admits("bad", "endpoint")
+        one.refresh_now()
+        assert not one.admits("bad", "endpoint")
+        report(two, "ok")
+        one.refresh_now()
+        assert one.admits("bad", "endpoint")
+        assert changes[1:] == [
+            ("bad", "endpoint", "open", "half_open"),
+            ("bad", "endpoint", "half_open", "closed"),
+        ]
+
+    def test_a_probe_that_fails_takes_it_out_for_another_cool_down(
+        self, process: Callable[..., Process], clock: Clock
+    ) -> None:
+        breaker = opened(process())
+        breaker.retry("bad", "endpoint")
+        assert breaker.admits("bad", "endpoint")
+        report(breaker, "raised")
+        assert not breaker.admits("bad", "endpoint")
+        clock.now += 29
+        assert not breaker.admits("bad", "endpoint")
+
+    def test_a_surface_in_service_stays_as_it_is(
+        self, process: Callable[..., Process], store: MemoryStore
+    ) -> None:
+        breaker = process()
+        report(breaker, "raised")
+        before = dict(store.rows)
+        assert breaker.retry("bad", "endpoint") is None
+        assert breaker.retry("good", "endpoint") is None
+        assert store.rows == before
+
+    def test_it_is_known_from_the_store_alone(
+        self, process: Callable[..., Process], store: MemoryStore
+    ) -> None:
+        opened(process("one"))
+        two = process("two")
+        assert two.retry("bad", "endpoint") is not None
+        store.is_down = True
+        with pytest.raises(StoreUnavailable):
+            process("three").retry("bad", "endpoint")
+
+
+class TestDryRunOfAPlugin:
+    @pytest.fixture
+    def dry(self) -> set[str]:
+        return set()
+
+    @pytest.fixture
+    def breaker(self, store: MemoryStore, clock: Clock, dry: set[str]) -> Process:
+        return Process("one", store, POLICY, clock, lambda: frozenset(dry))
+
+    def test_it_is_told_and_not_taken_out(self, breaker: Process, dry: set[str], changes: Changes) -> None:
+        dry.add("bad")
+        breaker.refresh()
+        opened(breaker)
+        assert breaker.admits("bad", "endpoint")
+        report(breaker, "raised", "raised", "raised", plugin="worse")
+        assert not breaker.admits("worse", "endpoint")
+        assert changes == [OPENED, ("worse", *OPENED[1:])]
+        assert [(state.plugin, state.dry_run) for state in breaker.states()] == [
+            ("bad", True),
+            ("worse", False),
+        ]
+
+    def test_while_it_can_t_be_asked_it_stays_what_it_was(
+        self, store: MemoryStore, clock: Clock, dry: set[str]
+    ) -> None:
+        answers: list[frozenset[str] | None] = [None, frozenset({"bad"})]
+        breaker = Process("one", store, POLICY, clock, answers.pop)
+        breaker.refresh()
+        opened(breaker)
+        breaker.refresh_now()
+        assert breaker.admits("bad", "endpoint")
+        assert answers == []
+
+    def test_it_is_asked_when_the_rows_are_and_while_they_do_not_answer(
+        self, breaker: Process, store: MemoryStore, dry: set[str]
+    ) -> None:
+        breaker.refresh()
+        opened(breaker)
+        assert not breaker.admits("bad", "endpoint")
+        dry.add("bad")
+        breaker.refresh()
+        assert not breaker.admits("bad", "endpoint")
+        store.is_down = True
+        breaker.refresh_now()
+        assert breaker.admits("bad", "endpoint")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,11 @@ from pagoda.domain.search.models import delete_search, store_search
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
 from pagoda.fencing import BreakerState, breaker_changed
 from pagoda.hooks.manager import manager
+from pagoda.hooks.testing import fresh_breaker
 from pagoda.jobs import store
 from pagoda.jobs.models import Job
+from pagoda.plugins.runtime import registry
+from pagoda.watching import operating
 from pagoda.watching.alerts import rules
 from pagoda.watching.alerts.evaluation import evaluate
 from pagoda.watching.alerts.rules import RULES, THRESHOLDS
@@ -42,6 +45,7 @@ from pagoda.watching.metrics.serving import exposition
 from pagoda.watching.models import AlertState, PermissionUse, Presence, TrafficMinute
 from pagoda.watching.permission_use import uses
 from pagoda.watching.traffic import traffic
+from pagoda_plugin_sdk import Plugin
 from pagoda_plugin_sdk.operations import JobStatus
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +64,18 @@ BREAKER = BreakerState(
     plugin="shop", surface="hook", state="open", since=datetime.now(UTC), calls=9, failures=9,
     last_error="KeyError: x", retry_at=None,
 )  # fmt: skip
+
+
+class Shelf(Plugin):
+    id = name = "shelf"
+    version = "1.0.0"
+
+
+@pytest.fixture
+def shelf() -> Iterator[None]:
+    undo = registry().register(Shelf())
+    yield
+    undo()
 
 
 @pytest.fixture
@@ -260,8 +276,24 @@ def test_jobs_wait_without_alert_while_a_worker_lives(
 # --- audit
 
 
+def switch() -> None:
+    operating.switch_on(None, "shelf", "silence", lasts=None, reason="x")
+
+
+def switch_off() -> None:
+    switch()
+    operating.switch_off(None, "shelf", "silence")
+
+
+def retry() -> None:
+    with fresh_breaker() as breaker:
+        for _ in range(5):
+            breaker.fail("shelf", "hook", "handler", "x")
+        operating.retry_breaker(None, "shelf", "hook")
+
+
 @pytest.fixture
-def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], object]]:
+def act(shelf: None, ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], object]]:
     """How each event comes about."""
     host = Entity.objects.create_entity(user=ann, name="Host")
     web = Entry.objects.create_entry(user=ann, schema=host, name="web-1")
@@ -348,6 +380,9 @@ def act(ann: User, make_job: Any, be_present: Any) -> dict[str, Callable[[], obj
         "plugin.skipped": skip,
         "plugin.refused": refuse,
         "breaker.changed": lambda: breaker_changed.send(None, **transition, reason="failed", dry_run=False),
+        "breaker.retried": retry,
+        "plugin.switched_on": switch,
+        "plugin.switched_off": switch_off,
     }
 
 

@@ -125,6 +125,12 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "GET /api/v2/plugins/health/",
         "GET /api/v2/plugins/{name}/",
         "GET /api/v2/plugins/{name}/about/",
+        "GET /api/v2/breakers/{plugin}/",
+        "POST /api/v2/breakers/{plugin}/{surface}/retry/",
+        "GET /api/v2/switches/",
+        "PUT /api/v2/switches/{plugin}/{switch}/",
+        "DELETE /api/v2/switches/{plugin}/{switch}/",
+        "GET /api/v2/processes/",
     }
 
 

@@ -55,3 +55,6 @@ class Action(enum.StrEnum):
     PLUGIN_SKIPPED = "plugin.skipped"
     PLUGIN_REFUSED = "plugin.refused"  # beyond its user's rights and its own; with how many since the last
     BREAKER_CHANGED = "breaker.changed"
+    BREAKER_RETRIED = "breaker.retried"  # an administrator let the next call probe
+    SWITCHED_ON = "plugin.switched_on"  # `details.kind`: dry_run or silence; until when and why
+    SWITCHED_OFF = "plugin.switched_off"  # by hand, or as its time was over

@@ -51,6 +51,6 @@ def test() -> None:
 
 
 def _row(state: AlertState) -> tuple[str, ...]:
-    told = "yes" if state.is_told else f"no, {state.tries} tries"
+    told = "silenced" if state.is_silenced else "yes" if state.is_told else f"no, {state.tries} tries"
     status = "firing" if state.is_firing else "resolved"
     return (state.rule, state.subject, status, f"{state.changed_at:%Y-%m-%d %H:%M:%S}", told, state.text)

@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db import DatabaseError
 
 from pagoda.cli.doctor import doctor
+from pagoda.cli.plugin_operating import dry_run, live_processes, processes, retry, silence, switches
 from pagoda.cli.plugin_packages import install_plugin, remove_plugin
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up, startup_faults
 from pagoda.cli.tables import show_table
@@ -47,6 +48,11 @@ def plugins() -> None:
 plugins.add_command(doctor)
 plugins.add_command(install_plugin)
 plugins.add_command(remove_plugin)
+plugins.add_command(retry)
+plugins.add_command(dry_run)
+plugins.add_command(silence)
+plugins.add_command(switches)
+plugins.add_command(processes)
 
 
 @plugins.command(name="list")
@@ -268,11 +274,10 @@ def _reasons(found: Sequence[Description]) -> Iterator[str]:
 
 def _in_the_database() -> Iterator[str]:
     """Yield what the database knows and this process does not: other processes' plugins, and former ones."""
-    from pagoda.watching.presence import living  # models load after Django is set up
-
     try:
-        others = living().exclude(digest__in=("", registry().digest())).values_list("service", flat=True)
-        if services := ", ".join(sorted(set(others))):
+        known = ("", registry().digest())
+        others = {each.service for each in live_processes() if each.digest not in known}
+        if services := ", ".join(sorted(others)):
             yield (
                 f"\nprocesses that run ({services}) have other plugins than this command. Give it their "
                 "ENABLED_PLUGINS, PLUGIN_OPERATION_ID_CONFIG and PLUGIN_EXAMPLES_DIR."

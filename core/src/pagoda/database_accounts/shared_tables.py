@@ -30,6 +30,9 @@ READ_BY_ALL = (
 )  # fmt: skip
 """Who may do what: a worker decides by it, and changes nothing of it."""
 
+SWITCH_COLUMNS = ("plugin", "kind", "until")
+"""A worker asks which plugins' breakers run dry; who said so and why is not for plugins."""
+
 USER_SECRETS = ("password", "session_salt")
 
 
@@ -121,6 +124,12 @@ def columns(model: str, *, generated: bool = True) -> tuple[str, ...]:
 def user_columns() -> tuple[str, ...]:
     """Return the columns of users that are no secret."""
     return tuple(name for name in columns("user.User") if name not in USER_SECRETS)
+
+
+def switch_grant(role: str) -> Statement:
+    """Return the right to see which plugins' breakers run dry."""
+    table = ident(str(apps.get_model("fencing.PluginSwitch")._meta.db_table))
+    return Statement(f"GRANT {_right('SELECT', SWITCH_COLUMNS)} ON public.{table} TO {ident(role)}")
 
 
 def _right(word: str, names: tuple[str, ...] | None) -> str:

@@ -12,7 +12,7 @@ from pagoda.config.accounts import fitted
 from pagoda.database_accounts import doors
 from pagoda.database_accounts.domain_tables import ENTITIES, ENTRIES, domain_statements
 from pagoda.database_accounts.doors import GROUP, SCHEMA
-from pagoda.database_accounts.shared_tables import READ_BY_ALL, SHARED
+from pagoda.database_accounts.shared_tables import READ_BY_ALL, SHARED, switch_grant
 from pagoda.database_accounts.sql import Statement, ident, literal, policy, role_exists, rows_confined
 
 HOST_GROUP = "pagoda_host"
@@ -62,6 +62,7 @@ def shared() -> Iterator[Statement]:
     yield from doors.doors()
     yield Statement(f"GRANT SELECT ON {', '.join(READ_BY_ALL)} TO {GROUP}")
     yield doors.user_grant()
+    yield switch_grant(GROUP)
     for table in SHARED:
         yield from table.rights(GROUP)
     for name in confined_tables():

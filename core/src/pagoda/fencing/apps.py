@@ -8,6 +8,7 @@ from django.conf import settings
 from pagoda.fencing.breaker import CircuitBreaker, install
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.store import DatabaseStore, RedisStore
+from pagoda.fencing.switches import plugins_in_dry_run
 
 
 class FencingConfig(AppConfig):
@@ -19,7 +20,7 @@ class FencingConfig(AppConfig):
     def ready(self) -> None:
         host = settings.PAGODA
         store = DatabaseStore() if host.cache_url is None else RedisStore(_plugin_ids)
-        install(CircuitBreaker(store, Policy.of(host)))
+        install(CircuitBreaker(store, Policy.of(host), dry_running=plugins_in_dry_run))
 
 
 def _plugin_ids() -> list[str]:

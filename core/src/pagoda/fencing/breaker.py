@@ -36,8 +36,17 @@ type Successes = tuple[str, Surface, str, int]
 class CircuitBreaker:
     """Decides for one process, together with the others. Safe in threads; a forked process is a new one."""
 
-    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        clock: Callable[[], float] = time.time,
+        dry_running: Callable[[], frozenset[str] | None] = frozenset,
+    ) -> None:
+        """`dry_running` returns the plugins of which nothing is taken out now, None when it can't say."""
         self.policy = policy
+        self._dry_running = dry_running
+        self._dry: frozenset[str] = frozenset()
         self._clock = clock
         self._rows = SharedRows(
             store, clock, self._tell_listeners, lambda row: self.policy.bounded(row, self._clock())
@@ -73,7 +82,7 @@ class CircuitBreaker:
         if row is None or row.status == "closed":
             return True
         self._probe(row)
-        return self.policy.admits(self._rows[row.key], self.process)
+        return self._is_admitted(self._rows[row.key])
 
     def retry_after(self, plugin: str, surface: Surface) -> float:
         """Return after how many seconds it is worth another try, at least 1."""
@@ -87,20 +96,31 @@ class CircuitBreaker:
 
     def states(self) -> list[BreakerState]:
         """Return all breakers, as stored."""
-        self._rows.refresh(at_once=True)
-        return [row.shown(dry_run=self.policy.dry_run) for row in self._rows.all()]
+        self._look(at_once=True)
+        return [row.shown(dry_run=self._is_dry(row.plugin)) for row in self._rows.all()]
 
     def refresh(self) -> None:
         """Bring the local copy up to date, at most once a second; call it where a request or a job begins.
 
         Hooks are probed from here on when their cool-down is over: nothing asks when they run.
         """
-        self._rows.refresh()
+        self._look()
         if not self._rows.has_failures:
             return
         for row in self._rows.all():
             if row.surface == "hook":
                 self._probe(row)
+
+    def retry(self, plugin: str, surface: Surface) -> BreakerState | None:
+        """Let the next call probe a surface, in whichever process it comes; None when it is in service.
+
+        Raises:
+            StoreUnavailable: the other processes can't be told now.
+        """
+        self._rows.read()
+        key, now = (plugin, surface), self._clock()
+        before, after = self._rows.change(key, lambda row: self.policy.retried(row, now))
+        return None if before.status == "closed" else after.shown(dry_run=self._is_dry(plugin))
 
     def record(self, outcome: Outcome) -> None:
         """Count an outcome; a failure is stored at once."""
@@ -128,6 +148,20 @@ class CircuitBreaker:
             self._collect()
             for key in {*self._pending, *self._unsent}:
                 self._flush_if_watched(key)
+
+    def _look(self, *, at_once: bool = False) -> None:
+        if not self._rows.refresh(at_once=at_once):
+            return
+        dry = self._dry_running()
+        if dry is not None and dry != self._dry:
+            self._dry = dry
+            self._tell_listeners()
+
+    def _is_dry(self, plugin: str) -> bool:
+        return self.policy.dry_run or plugin in self._dry
+
+    def _is_admitted(self, row: Row) -> bool:
+        return row.plugin in self._dry or self.policy.admits(row, self.process)
 
     def _collect(self) -> None:
         with self._lock:
@@ -183,7 +217,7 @@ class CircuitBreaker:
         return True
 
     def _tell_listeners(self) -> None:
-        refused = frozenset(row.key for row in self._rows.all() if not self.policy.admits(row, self.process))
+        refused = frozenset(row.key for row in self._rows.all() if not self._is_admitted(row))
         if refused != self._refused:
             self._refused = refused
             for listener in self._listeners:
@@ -196,7 +230,7 @@ class CircuitBreaker:
             "old": before.status,
             "new": after.status,
             "reason": after.reason,
-            "dry_run": self.policy.dry_run,
+            "dry_run": self._is_dry(after.plugin),
         }
         (log.error if after.status == "open" else log.warning)("breaker_changed", **facts)
         for receiver, answer in breaker_changed.send_robust(sender=type(self), **facts):

@@ -1,4 +1,4 @@
-"""The table of breakers, for hosts without a shared cache."""
+"""The tables of fences: breakers, for hosts without a shared cache, and what operators switched on."""
 
 from __future__ import annotations
 
@@ -33,3 +33,24 @@ class Breaker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plugin} {self.surface}: {self.status}"
+
+
+class PluginSwitch(models.Model):
+    """Something that an operator switched on for one plugin: see `pagoda.fencing.switches.SwitchKind`."""
+
+    plugin = models.CharField(max_length=100)
+    kind = models.CharField(max_length=16)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)  # None: until it is switched off
+    reason = models.CharField(max_length=300)
+    actor = models.CharField(max_length=250)  # who did it: a user's name then, or "host"
+
+    class Meta:
+        """One switch of a kind per plugin."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("plugin", "kind"), name="switch_of_plugin"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plugin} {self.kind}"

@@ -62,6 +62,15 @@ class Policy:
         taken = replace(row, holder=process, retry_at=now + self.cooldown_seconds)
         return _moved(taken, "half_open", "the cool-down is over", now)
 
+    def retried(self, row: Row, now: float) -> Row:
+        """Return `row` so that the next call may probe; itself when the surface is in service.
+
+        It is due since it opened: for a process, too, whose clock is behind that of who asks for it.
+        """
+        if row.status == "closed":
+            return row
+        return replace(row, retry_at=min(row.since, now))
+
     def bounded(self, row: Row, now: float) -> Row:
         """Return a stored row as far as it is believed: no surface is out of service beyond the cool-down.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from pagoda.fencing.rows import Key, Row
@@ -58,18 +58,24 @@ class SharedRows:
         return [rows[key] for key in sorted(rows)]
 
     def refresh(self, *, at_once: bool = False) -> bool:
-        """Read the stored rows, unless that was done a moment ago; return whether they were read."""
+        """Read the stored rows, unless that was done a moment ago; return whether they were asked for."""
         now = time.monotonic()
         if not at_once and now - self._read_at < REFRESH_SECONDS:
             return False
         self._read_at = now
-        try:
-            stored = self._read_all()
-        except StoreUnavailable:
-            return False
+        with suppress(StoreUnavailable):  # they stay what they were
+            self.read()
+        return True
+
+    def read(self) -> None:
+        """Read the stored rows.
+
+        Raises:
+            StoreUnavailable: they can't be read now.
+        """
+        stored = self._read_all()
         with self._changing():
             self._stored = stored
-        return True
 
     def change(self, key: Key, change: Change) -> tuple[Row, Row]:
         """Apply `change` to the stored row, anew when others were faster; return it before and after.

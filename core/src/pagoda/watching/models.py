@@ -93,6 +93,7 @@ class AlertState(models.Model):
     version = models.PositiveBigIntegerField(default=0)  # of the state: compare-and-set
     # The notice of the last transition
     is_told = models.BooleanField(default=True)
+    is_silenced = models.BooleanField(default=False, db_default=False)  # told to the log alone
     tries = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
 

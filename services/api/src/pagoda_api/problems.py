@@ -53,7 +53,7 @@ DATABASE_RETRY_SECONDS = 5
 
 log = structlog.get_logger(__name__)
 
-CONFLICTS = frozenset({"taken", "unique", "in_use", "deleted", "clash"})
+CONFLICTS = frozenset({"taken", "unique", "in_use", "deleted", "clash", "in_service"})
 """Codes of faults that are none of the request: the state of the thing does not allow it now."""
 
 _RESERVED = frozenset({"code", "detail", "errors", "plugin", "request_id"})

@@ -21,6 +21,13 @@ from pagoda_api.resources.entry_bulk import EntryBulkView
 from pagoda_api.resources.health import healthz, metrics, readyz
 from pagoda_api.resources.jobs import JobViewSet
 from pagoda_api.resources.me import MeView, PasswordView
+from pagoda_api.resources.operating import (
+    BreakerRetryView,
+    PluginBreakersView,
+    ProcessesView,
+    SwitchesView,
+    SwitchView,
+)
 from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
 from pagoda_api.resources.root import RootView
@@ -55,6 +62,11 @@ api: list[URLPattern | URLResolver] = [
     # A plugin that serves its own root, or an `about/`, has that path
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/$", PluginView.as_view(), name="plugin-detail"),
     re_path(r"^plugins/(?P<name>[A-Za-z0-9_-]+)/about/$", PluginAboutView.as_view(), name="plugin-about"),
+    path("breakers/<slug:plugin>/", PluginBreakersView.as_view(), name="breakers"),
+    path("breakers/<slug:plugin>/<slug:surface>/retry/", BreakerRetryView.as_view(), name="breaker-retry"),
+    path("switches/", SwitchesView.as_view(), name="switches"),
+    path("switches/<slug:plugin>/<slug:switch>/", SwitchView.as_view(), name="switch"),
+    path("processes/", ProcessesView.as_view(), name="processes"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("exports/", ExportView.as_view(), name="exports"),

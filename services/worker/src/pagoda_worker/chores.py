@@ -1,4 +1,4 @@
-"""What the dispatcher does beside its rounds: seal the audit log, evaluate alerts, tell of them, tidy up."""
+"""What the dispatcher does beside its rounds: seals, alerts and their notices, switches, tidying."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pagoda.rates import counters, logins
 from pagoda.watching import presence, traffic
 from pagoda.watching.alerts.evaluation import evaluate
 from pagoda.watching.alerts.notifying import sender, tell
+from pagoda.watching.operating import end_over
 from pagoda.watching.watcher import Chores, Watcher, process_chores
 
 SEAL_SECONDS = 1.0
+SWITCHES_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
 
 PROCESS = presence.LivingProcess(service="dispatcher")
@@ -25,6 +27,7 @@ def watchers(settings: Settings) -> tuple[Watcher, ...]:
     chores: Chores = {
         **process_chores(PROCESS),
         "seal": (SEAL_SECONDS, seal_all),
+        "switches": (SWITCHES_SECONDS, end_over),
         "alerts": (settings.alert_interval_seconds, evaluate),
         "prune": (PRUNE_SECONDS, _prune),
     }

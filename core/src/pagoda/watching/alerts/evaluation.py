@@ -82,6 +82,7 @@ def _change(state: AlertState, *, is_firing: bool, text: str) -> bool:
         changed_at=Now(),
         version=state.version + 1,
         is_told=False,
+        is_silenced=False,
         tries=0,
         next_try_at=None,
     )

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from pagoda.config.settings import Settings
+from pagoda.fencing.switches import SwitchKind, plugins_with
 from pagoda.jobs.clock import after
 from pagoda.watching.models import AlertState
 
@@ -84,10 +85,20 @@ def sender(settings: Settings) -> Send:
 def tell(send: Send, silenced: frozenset[str]) -> int:
     """Send the notices that are due; return how many went out. Each is sent by one dispatcher.
 
-    It is at least once: a dispatcher that dies between sending and noting it leaves the notice to another.
+    Those of plugins in `silenced`, or silenced by an administrator, are logged alone. It is at least once: a
+    dispatcher that dies between sending and noting it leaves the notice to another.
     """
     due = AlertState.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=Now()), is_told=False)
-    return sum(_tell(state, send, silenced) for state in due.order_by("pk"))
+    states = list(due.order_by("pk"))
+    if any(state.plugin for state in states):
+        silenced |= plugins_with(SwitchKind.SILENCE)
+    return sum(_tell(state, send, silenced) for state in states)
+
+
+def tell_what_was_silenced(plugin: str) -> int:
+    """Make the notices of a plugin's alerts due that fire still and were silenced; return how many."""
+    left = AlertState.objects.filter(plugin=plugin, is_firing=True, is_silenced=True)
+    return left.update(is_told=False, is_silenced=False, tries=0, next_try_at=None)
 
 
 def _tell(state: AlertState, send: Send, silenced: frozenset[str]) -> bool:
@@ -99,7 +110,9 @@ def _tell(state: AlertState, send: Send, silenced: frozenset[str]) -> bool:
     _log(state, is_silenced=is_silenced)
     if not is_silenced and not send(_notice(state)):
         return False
-    AlertState.objects.filter(pk=state.pk, version=state.version).update(is_told=True, next_try_at=None)
+    AlertState.objects.filter(pk=state.pk, version=state.version).update(
+        is_told=True, is_silenced=is_silenced, next_try_at=None
+    )
     return not is_silenced
 
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from pagoda.audit.models import AuditEvent
-from pagoda.fencing.models import Breaker
+from pagoda.fencing.models import Breaker, PluginSwitch
 from pagoda.jobs.access import visible_jobs
 from pagoda.jobs.models import Job
 from pagoda.watching.models import AlertState, Presence
@@ -64,6 +64,14 @@ class BreakerAdmin(ForSuperusers):
     list_filter = ("status",)
 
 
+@admin.register(PluginSwitch)
+class PluginSwitchAdmin(ForSuperusers):
+    """What is switched on for plugins."""
+
+    list_display = ("plugin", "kind", "since", "until", "actor", "reason")
+    list_filter = ("kind",)
+
+
 @admin.register(Presence)
 class PresenceAdmin(ForSuperusers):
     """The processes that say that they live."""
@@ -76,5 +84,5 @@ class PresenceAdmin(ForSuperusers):
 class AlertStateAdmin(ForSuperusers):
     """The alerts, and whether they fire."""
 
-    list_display = ("rule", "subject", "is_firing", "changed_at", "text")
+    list_display = ("rule", "subject", "is_firing", "is_silenced", "changed_at", "text")
     list_filter = ("is_firing", "rule")

@@ -21,6 +21,8 @@ LINKS = {
     "saved_searches": "saved-search-list",
     "jobs": "job-list",
     "plugins": "plugin-list",
+    "switches": "switches",
+    "processes": "processes",
     "audit": "audit-list",
     "users": "user-list",
     "groups": "group-list",
