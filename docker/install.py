@@ -29,6 +29,8 @@ UNREAD = (
     "static/unfold/js/jedison/*", "rest_framework/static/**/*",  # not served: editors, the browsable API
     "pygments/lexers/[a-oqrt-z]*.py", "pygments/lexers/p[!y]*.py", "pygments/lexers/s[!p]*.py",
     "pygments/lexers/_*_builtins.py",  # colours for languages: command lines show Python and plain text
+    "apprise/assets/themes/**/*",  # pictures for desktops; messages of servers go without
+    "dateutil/zoneinfo/*.tar.gz",  # time zones beside those of the system
     "tornado/test/**/*", "jsonschema/tests/**/*", "jsonschema/benchmarks/**/*", "referencing/tests/**/*",
     "wcwidth/_wcwidth_c*.so", "charset_normalizer/*.so",  # faster twins of Python that seldom runs
     "wcwidth/table_grapheme_overrides/_known_*.py",  # of terminals; it goes without where they are not there
