@@ -5,9 +5,9 @@ entry before it is stored and may refuse it; ``changed`` is sent once per change
 stored. The hooks bridge is their only receiver in the host. ``recorded`` comes before ``changed``, once for
 all changes of a scope together: the audit log receives it.
 
-A write service opens a `change_scope`: what happens inside is marked, and ``changed`` goes out at the end of
-the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of its own
-(`pagoda.domain.tracking`).
+A write service opens a `change_scope`, by `writing`: what happens inside is marked, and ``changed`` goes out
+at the end of the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of
+its own (`pagoda.domain.tracking`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from django.apps import apps
-from django.db import transaction
-from django.db.models import Model
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Model, ProtectedError, RestrictedError
 from django.dispatch import Signal
 
-from pagoda.domain.acting import acting_authority
+from pagoda import running
+from pagoda.domain.acting import acting_as, acting_authority, acting_user
 from pagoda.domain.stamped import TrackedModel
 from pagoda.domain.user.models import User
+from pagoda.domain.user.permissions import Viewer, acting_viewer, person, require_acting_for
+from pagoda_plugin_sdk.rules.saying import say
 
 type Subject = Literal["entry", "entity"]
 type Action = Literal["create", "update", "delete", "restore"]
@@ -134,6 +138,33 @@ def change_scope() -> Iterator[None]:
         else:
             for change in net:
                 outer.mark(change)
+
+
+@contextmanager
+def writing(user: Viewer | None) -> Iterator[Viewer | None]:
+    """Write as `user` in one change scope and yield whose rights decide: without a user, of whoever acts.
+
+    Plugin code writes as the acting user, or on its own authority.
+
+    Raises:
+        BeyondAuthority: it names another user.
+        ValidationError: somebody else wrote the same thing at the same moment; nothing is stored.
+    """
+    acting = person(user) or acting_user()
+    viewer: Viewer | None = acting
+    if not running.is_plain():
+        require_acting_for(user)
+        viewer = acting_viewer()
+    try:
+        with acting_as(acting), change_scope():
+            yield viewer
+    except (ProtectedError, RestrictedError):  # somebody's hard delete: no clash
+        raise
+    except IntegrityError as err:
+        message = say(
+            "The write clashes with another one of this moment; look at what is stored now and try again."
+        )
+        raise ValidationError({NON_FIELD_ERRORS: ValidationError(message, code="clash")}) from err
 
 
 def mark(change: Change) -> None:

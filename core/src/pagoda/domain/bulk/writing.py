@@ -13,7 +13,7 @@ from django.db.models import Q
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
 from pagoda.domain.bulk.references import NamedTargets, names_in
-from pagoda.domain.changes import change_scope
+from pagoda.domain.changes import change_scope, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
 from pagoda.domain.entry.deleting import delete_entries
@@ -22,7 +22,6 @@ from pagoda.domain.entry.reading import Definitions, definitions_of, read_states
 from pagoda.domain.entry.storing import HoldsOneOf
 from pagoda.domain.entry.updating import EntryUpdate, update_each
 from pagoda.domain.user.permissions import Viewer
-from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.saying import say

@@ -12,6 +12,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require, require_adding_entities, require_attributes, require_level
+from pagoda.domain.changes import writing
 from pagoda.domain.entity.attributes import AttributeChanges, existing_attributes
 from pagoda.domain.entity.fields import differing, entity_change, read_fields, refuse_taken
 from pagoda.domain.entity.models import Entity, EntityAttr, FormerState
@@ -20,7 +21,6 @@ from pagoda.domain.entry.following import Following
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level, default_level
 from pagoda.domain.user.permissions import Viewer, level_of, person
-from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import AttrSpec, check_names, copied, read_specs
 from pagoda_plugin_sdk.rules.text import clean_name

@@ -22,10 +22,9 @@ from pagoda.domain.entry.merging import merge
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.entry.reading import from_history
 from pagoda.domain.entry.storing import Current, links_in, to_current, values_in
-from pagoda.domain.entry.versions import NewValues, replace_versions
+from pagoda.domain.entry.versions import NewValues, is_confined, replace_versions
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda.domain.writing import is_confined
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.converting import convert
 from pagoda_plugin_sdk.rules.faults import fault_key

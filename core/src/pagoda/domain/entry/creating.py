@@ -11,7 +11,7 @@ from django.db import connection
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
-from pagoda.domain.changes import Change
+from pagoda.domain.changes import Change, writing
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.lookups import Lookups
 from pagoda.domain.entry.models import Entry
@@ -20,7 +20,6 @@ from pagoda.domain.entry.storing import add_entries, current_of
 from pagoda.domain.entry.versions import add_history
 from pagoda.domain.user.models import Level, User
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues

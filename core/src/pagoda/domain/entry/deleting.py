@@ -14,12 +14,11 @@ from django.utils import timezone
 from pagoda.domain import changes
 from pagoda.domain.access.checks import called, refuse_hidden, require, require_deleting
 from pagoda.domain.access.querysets import readable, readable_with_levels
-from pagoda.domain.changes import Action, Change
+from pagoda.domain.changes import Action, Change, writing
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.rules.chain import Reference, chain
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import spellings

@@ -15,8 +15,7 @@ from pagoda.domain.acting import acting_user
 from pagoda.domain.bound import BoundModel, BoundQuerySet
 from pagoda.domain.changes import Subject
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.naming import NameField
-from pagoda.domain.stamped import StampedModel, StampedQuerySet, TrackedModel
+from pagoda.domain.stamped import NameField, StampedModel, StampedQuerySet, TrackedModel
 from pagoda.domain.user.models import Level, Role, User
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level, reader
 from pagoda_plugin_sdk.exceptions import near_misses

@@ -11,7 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
-from pagoda.domain.changes import Change
+from pagoda.domain.changes import Change, writing
 from pagoda.domain.entry.creating import WriteOutcome
 from pagoda.domain.entry.lookups import BATCH_SIZE, Lookups
 from pagoda.domain.entry.merging import merged
@@ -22,7 +22,6 @@ from pagoda.domain.entry.versions import NewValues, replace_versions
 from pagoda.domain.stamped import updated_stamp
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, person
-from pagoda.domain.writing import writing
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, Targets

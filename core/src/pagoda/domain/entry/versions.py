@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from pagoda.config.accounts import PLUGIN_PREFIX
 from pagoda.domain.acting import acting_through
 from pagoda.domain.entry.models import Attribute, AttributeReference, AttributeValue, Entry
 from pagoda.domain.entry.storing import Current
 from pagoda.domain.planning import keeping_plan
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
-from pagoda.domain.writing import is_confined
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, EntryState, Value
 
@@ -33,6 +33,14 @@ class NewVersion(NamedTuple):
     definition: Definition
     value: Value
     current: Any  # Any: its JSON in the entry's row
+
+
+def is_confined() -> bool:
+    """Return whether the database limits the rows of this process, as it does those of a plugin's worker.
+
+    Its policies don't see rows that the same statement has written, on which others depend.
+    """
+    return str(connection.settings_dict["USER"]).startswith(PLUGIN_PREFIX)
 
 
 def add_history(

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.db.models import Q, QuerySet
 
-from pagoda.domain.naming import NameField
+from pagoda.domain.stamped import NameField
 from pagoda.domain.user.models import User
 from pagoda_plugin_sdk.rules.saying import say
 

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
-from pagoda.domain.naming import NameField
+from pagoda.domain.stamped import NameField
 from pagoda.domain.user.networks import are_within, parsed_networks
 from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.saying import say
