@@ -45,3 +45,30 @@ def test_rows_without_values_are_no_fault_and_migrating_fills_them(filled: Any) 
     assert "5 of them are read from the history" in filled("entries", "verify")
     assert "5 entries of an earlier release got their current values" in filled("migrate")
     assert filled("entries", "verify") == "ok: 12 entries\n"
+
+
+def test_names_of_earlier_releases_are_told_with_the_way_to_mend_them(filled: Any) -> None:
+    execute(filled, "UPDATE entry_entry SET name = ' padded ' WHERE id = 2")
+    execute(filled, "UPDATE entry_entry SET name = 'cafe\u0301' WHERE id = 3")
+    execute(filled, "UPDATE entity_entityattr SET name = 'ra\u200bm'")
+    execute(filled, "INSERT INTO auth_group (name) VALUES (' people')")
+
+    told = filled("entries", "verify")
+
+    assert told.startswith("ok: 12 entries\nNames of an earlier release, found by their id or ")
+    for found in (
+        "entry 2 ' padded ' (rename it to 'padded')",
+        "entry 3 'cafe\u0301' (rename it to 'caf\u00e9')",
+        "(rename it to a name that is allowed)",
+        "group 1 ' people' (rename it to 'people')",
+    ):
+        assert found in told, told
+
+
+def test_of_many_such_names_the_first_are_told(filled: Any) -> None:
+    execute(filled, "UPDATE entry_entry SET name = name || ' '")
+
+    told = filled("entries", "verify")
+
+    assert told.count("rename it to") == 10
+    assert "; and 2 more" in told

@@ -70,6 +70,21 @@ def user_form(user: User, **fields: Any) -> dict[str, Any]:
     return kept | fields
 
 
+def test_names_of_groups_are_stored_clean(browser: Client) -> None:
+    old = Group.objects.create(name="cafe\u0301")
+
+    browser.post(page(Group, "add"), {"name": " re\u0301seau "})
+    for taken in ("re\u0301seau", "r\u00e9seau", "caf\u00e9", "\u200b"):
+        refused = browser.post(page(Group, "add"), {"name": taken})
+        assert refused.status_code == 200, taken
+    browser.post(page(Group, "change", old.pk), {"name": "cafe\u0301"})
+
+    assert {*Group.objects.values_list("name", flat=True)} == {"r\u00e9seau", "cafe\u0301"}
+    browser.post(page(Group, "change", old.pk), {"name": "caf\u00e9"})
+    old.refresh_from_db()
+    assert old.name == "caf\u00e9"
+
+
 def test_a_group_has_its_parent_and_its_users(browser: Client, make_user: Any) -> None:
     bob, company = make_user("bob"), Group.objects.create(name="company")
     browser.post(page(Group, "add"), {"name": "team", "parent": company.pk, "users": [bob.pk]})

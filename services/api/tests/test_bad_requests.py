@@ -244,3 +244,45 @@ def test_filters_take_nothing_for_not_given(superuser_api: Any, path: str, param
 
     assert response.status_code == 400
     assert says in response.json()["errors"][parameter][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("me/tokens/", {"name": 1}, "name"),
+        ("me/tokens/", {"name": "ci", "expires_time": 20300101}, "expires_time"),
+        ("users/", {"username": 5}, "username"),
+        ("users/", {"username": "bob", "is_active": 1}, "is_active"),
+        ("users/", {"username": "bob", "is_active": "yes"}, "is_active"),
+        ("groups/", {"name": 5.5}, "name"),
+        ("roles/", {"name": "r", "can_add_entities": "true"}, "can_add_entities"),
+        ("roles/", {"name": "r", "note": 1}, "note"),
+        ("exports/", {"file_format": "csv", "entities": ["Host", 5]}, "entities"),
+        ("search/", {"entities": [], "limit": "5"}, "limit"),
+        ("search/", {"entities": [], "text": 5}, "text"),
+        ("entries/bulk/", {"items": [], "atomic": "no"}, "atomic"),
+        ("auth/token/", {"username": 5, "password": "x"}, "username"),
+    ],
+)
+def test_json_of_another_type_than_the_schema_says(
+    superuser_api: Any, path: str, body: dict[str, Any], field: str
+) -> None:
+    response = superuser_api.post(f"/api/v2/{path}", body, format="json")
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [field]
+    assert response.json()["errors"][field][0].startswith("Expected ")
+
+
+def test_parameters_are_text(superuser_api: Any, web: Any) -> None:
+    path = "/api/v2/imports/?file_format=csv&entity=Host&preview=true"
+
+    response = superuser_api.post(path, "name\nx", content_type="text/csv")
+
+    assert response.status_code == 202, response.json()
+    assert response.json()["params"]["is_preview"] is True
+
+
+def test_an_empty_cursor_is_the_first_page(superuser_api: Any) -> None:
+    for path in ("jobs/", "entries/"):
+        assert superuser_api.get(f"/api/v2/{path}?cursor=").status_code == 200

@@ -205,6 +205,15 @@ def test_too_many_items_and_a_malformed_body_are_refused(api: Any, host: Any) ->
         assert api.post(URL, body, format="json").status_code == 400
 
 
+@pytest.mark.parametrize("op", [{}, [], ["create"], None, 1, True, "make"], ids=str)
+def test_what_is_no_kind_of_write_is_refused(api: Any, host: Any, op: Any) -> None:
+    response = api.post(URL, {"items": [{"op": op, "entity": "Host", "name": "x"}]}, format="json")
+
+    assert response.status_code == 400
+    [told] = response.json()["results"]
+    assert list(told["error"]["errors"]) == ["op"]
+
+
 @pytest.mark.bounds
 def test_a_thousand_writes_take_few_queries(api: Any, host: Any, django_assert_max_num_queries: Any) -> None:
     attrs = {"address": "x", "count": 1, "tags": ["a"], "rack": "r", "peer": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import islice
 
 import click
 from django.apps import apps
@@ -24,7 +25,10 @@ def entries() -> None:
     "--repair", is_flag=True, help="Store what the history says where the entry says something else."
 )
 def verify(*, repair: bool) -> None:
-    """Compare the current values of entries with the history, which counts; exit 1 when one is wrong."""
+    """Compare the current values of entries with the history, which counts; exit 1 when one is wrong.
+
+    Names of earlier releases, which nothing but their own spelling finds, are told with the way to mend them.
+    """
     found = apps.get_model("entry.Entry").services.verify(repair=repair)
     wrong = f"{len(found.wrong)} of {found.entries} entries had other current values than their history"
     if found.wrong:
@@ -39,6 +43,12 @@ def verify(*, repair: bool) -> None:
             "got their current values" if repair else "are read from the history; --repair makes that faster"
         )
         click.echo(f"{found.missing} of them {done}")
+    old = import_module("pagoda.domain.old_names").old_names()
+    first = [str(each) for each in islice(old, SHOWN)]
+    if first:
+        more = sum(1 for _ in old)
+        told = "; ".join(first) + (f"; and {more:,} more" if more else "")
+        click.echo(f"Names of an earlier release, found by their id or just as they are spelled: {told}")
 
 
 @entries.command()

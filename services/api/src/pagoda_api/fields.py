@@ -30,6 +30,9 @@ from pagoda_plugin_sdk.washing import shown
 MAX_ID = 2**63 - 1
 """The highest id that a database column holds; more is no id."""
 
+ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+"""The OpenAPI schema of an id."""
+
 
 @extend_schema_field(OpenApiTypes.ANY)
 class Unchecked(serializers.Field[Any, Any, Any, Any]):
@@ -75,19 +78,34 @@ class UncheckedSpecs(Unchecked):
     """A list of attributes of an entity, as far as the OpenAPI schema goes."""
 
 
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "object", "additionalProperties": {}},
-            {"type": "array", "items": {"type": "object", "additionalProperties": {}}},
-        ]
-    }
-)
+VALUES = {
+    "oneOf": [
+        {"type": "object", "additionalProperties": {}},
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"id": ID, "name": NAME, "value": {}},
+                "required": ["value"],
+                "anyOf": [{"required": ["id"]}, {"required": ["name"]}],
+                "additionalProperties": {},
+            },
+        },
+    ]
+}
+"""The OpenAPI schema of values of an entry, as they are sent."""
+
+
+@extend_schema_field(VALUES)
 class UncheckedValues(Unchecked):
     """Values by name, or a list of objects, as far as the OpenAPI schema goes."""
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, NAME], "description": "An id or a name."})
+ID_OR_NAME = {"oneOf": [ID, NAME], "description": "An id or a name."}
+"""The OpenAPI schema of what names something."""
+
+
+@extend_schema_field(ID_OR_NAME)
 class IdOrName(Unchecked):
     """The id or the name of something; its type is checked here."""
 

@@ -229,6 +229,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if headers:
         known = operation.setdefault("parameters", [])
         known += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+    for named in [each for each in operation["responses"] if int(each) in CODES]:
+        if "content" not in operation["responses"][named]:  # a view says just that it may answer so
+            del operation["responses"][named]
+            statuses.add(int(named))
     for status in sorted(statuses):
         known_answer = operation["responses"].setdefault(
             str(status), {"$ref": f"#/components/responses/Error{status}"}

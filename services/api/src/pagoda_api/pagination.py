@@ -132,6 +132,8 @@ class NewestFirstPagination(CursorPagination):
             ValidationError: the cursor is none that an earlier page gave.
         """
         given = request.query_params.get(self.cursor_query_param)
+        if given == "":  # the first page, as in lists that are searched
+            return None
         try:
             cursor: Cursor | None = super().decode_cursor(request)
         except NotFound as error:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pagoda.domain.bulk.items import FIELDS
 from pagoda.domain.search.conditions import MAX_FIELD_LENGTH, MAX_TESTS, OPERATORS
-from pagoda_api.fields import LEVEL, MAX_ID, NAME
+from pagoda.domain.search.filters import OWN_FIELDS
+from pagoda.domain.user.models import Level
+from pagoda_api.fields import ID, ID_OR_NAME, LEVEL, NAME, VALUES
 from pagoda_plugin_sdk.rules.attr_types import TYPES
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 
@@ -16,7 +19,6 @@ def _ref(component: str) -> dict[str, Any]:
 
 
 _NAMED: Final = _ref("Named")
-_ID: Final = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 _FLAG: Final = {"type": "boolean"}
 _PARTS: Final = {"type": "array", "items": _ref("Condition"), "maxItems": MAX_TESTS}
 
@@ -25,12 +27,12 @@ _SPEC: Final = {
     "description": "An attribute of an entity: with `id` one that is there, without a new one, of `name` and "
     "`type`.",
     "properties": {
-        "id": _ID,
+        "id": {"oneOf": [ID, {"type": "null"}]},
         "is_deleted": {**_FLAG, "description": "Removes the attribute with the `id`."},
         "name": NAME,
         "type": {"type": "string", "enum": sorted(TYPES)},
         "is_mandatory": _FLAG,
-        "is_readable": {**_FLAG, "description": "As it is shown; not looked at."},
+        "is_readable": {"description": "As it is shown; not looked at."},
         "index": {"type": "integer", "minimum": 1 - 2**31, "maximum": 2**31 - 1},
         "is_summarized": _FLAG,
         "is_indexed": _FLAG,
@@ -44,11 +46,11 @@ _SPEC: Final = {
             "description": "Entities whose entries it may point to, by id, name or as they are shown.",
             "items": {
                 "oneOf": [
-                    _ID,
+                    ID,
                     NAME,
                     {
                         "type": "object",
-                        "properties": {"id": _ID, "name": NAME},
+                        "properties": {"id": ID, "name": NAME},
                         "required": ["id"],
                         "additionalProperties": False,
                     },
@@ -58,8 +60,8 @@ _SPEC: Final = {
         "default_permission": LEVEL,
     },
     "additionalProperties": False,
-    "if": {"not": {"required": ["id"]}},
-    "then": {"required": ["name", "type"]},
+    "if": {"required": ["id"], "properties": {"id": ID}},
+    "else": {"required": ["name", "type"], "properties": {"is_deleted": {"const": False}}},
 }
 
 _CONDITION: Final = {
@@ -70,11 +72,24 @@ _CONDITION: Final = {
         "and": _PARTS,
         "or": _PARTS,
         "not": _ref("Condition"),
-        "field": {"type": "string", "minLength": 1, "maxLength": MAX_FIELD_LENGTH},
+        "field": {
+            "type": "string",
+            "maxLength": MAX_FIELD_LENGTH,
+            "pattern": f"^({'|'.join(OWN_FIELDS)}|attr\\..+)$",
+        },
         "op": {"type": "string", "enum": list(OPERATORS), "default": "eq"},
         "value": {},
     },
     "additionalProperties": False,
+    "allOf": [
+        {
+            "if": {
+                "required": ["field"],
+                "not": {"properties": {"op": {"const": "empty"}}, "required": ["op"]},
+            },
+            "then": {"required": ["value"]},
+        }
+    ],
     # Not as `oneOf`, in which generators of clients find no way back to the whole.
     "if": {"required": ["field"]},
     "then": {"propertyNames": {"enum": ["field", "op", "value"]}},
@@ -97,10 +112,69 @@ _NAMED_ENTRY: Final = {
     "required": ["name", "object"],
 }
 
+_BULK_ITEM: Final = {
+    "type": "object",
+    "description": "One write. `key` is what an upsert finds the entry by: `name`, or an attribute's name; a "
+    'reference among the values may be `{"name", "entity"}` instead of an id.',
+    "properties": {
+        "op": {"type": "string", "enum": [*FIELDS]},
+        "id": {**ID, "description": "Of the entry to update or delete."},
+        "entity": ID_OR_NAME,
+        "key": NAME,
+        "name": NAME,
+        "note": {"type": "string"},
+        "attrs": VALUES,
+    },
+    "required": ["op"],
+    "additionalProperties": False,
+    "allOf": [
+        {
+            "if": {"properties": {"op": {"const": op}}, "required": ["op"]},
+            "then": {"required": [*needed], "propertyNames": {"enum": ["op", *needed, *others]}},
+        }
+        for op, (needed, others) in FIELDS.items()
+    ],
+}
+
+_NULL: Final = {"type": "null"}
+_OF_A_LEVEL: Final = ("entity", "attr", "entry")
+
+
+def _alone(name: str) -> dict[str, Any]:
+    others = {other: _NULL for other in _OF_A_LEVEL if other != name}
+    return {"required": [name], "properties": {name: {"not": _NULL}, **others}}
+
+
+_GRANT: Final = {
+    "type": "object",
+    "description": "A level on one entity, attribute or entry, each by its id or as it is shown; "
+    "an entity by name, too.",
+    "properties": {
+        "id": {"type": "integer", "description": "As it is shown; not looked at."},
+        "level": {"oneOf": [{"type": "string", "enum": [level.label for level in Level]}, LEVEL]},
+        "entity": {"oneOf": [_NULL, ID, NAME, _ref("NamedTarget")]},
+        "attr": {"oneOf": [_NULL, ID, _ref("NamedTarget")]},
+        "entry": {"oneOf": [_NULL, ID, _ref("NamedTarget")]},
+    },
+    "required": ["level"],
+    "additionalProperties": False,
+    "if": _alone("entity"),
+    "else": {"if": _alone("attr"), "else": _alone("entry")},
+}
+_NAMED_TARGET: Final = {
+    "type": "object",
+    "properties": {"id": ID, "name": {"type": "string"}},
+    "required": ["id"],
+    "additionalProperties": {},
+}
+
 COMPONENTS: Final[Mapping[str, dict[str, Any]]] = {
     "AttributeSpec": _SPEC,
+    "BulkItem": _BULK_ITEM,
     "Condition": _CONDITION,
     "EntryTarget": _ENTRY,
+    "GrantRequest": _GRANT,
+    "NamedTarget": _NAMED_TARGET,
     "NamedEntryTarget": _NAMED_ENTRY,
 }
 """``{name: schema}``, Any: JSON"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
@@ -23,6 +23,13 @@ MAX_KEY_LENGTH = 60
 _BOOLEANS = frozenset({"true", "false"})
 NON_FIELD_ERRORS_KEY = "non_field_errors"
 
+_JSON_TYPES: Final = (
+    (serializers.BooleanField, bool, "true or false"),
+    (serializers.IntegerField, int | float, "a whole number"),
+    ((serializers.CharField, serializers.DateTimeField), str, "a text"),
+)
+"""``(fields, what JSON they take, in words)``; those that are not here look at the type themselves."""
+
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer of input; Any, as it makes no instances: views hand its data to the host's services."""
@@ -31,6 +38,8 @@ class StrictSerializer(serializers.Serializer[Any]):
     """Fields of which `validate` takes exactly one; the OpenAPI schema says so."""
     not_both: ClassVar[tuple[str, str] | tuple[()]] = ()
     """Fields of which `validate` takes one at most."""
+    is_json: ClassVar[bool] = True
+    """False: whatever it reads is text, such as parameters are."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the checked fields.
@@ -40,6 +49,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         """
         if isinstance(data, dict):
             refuse_unknown(data, self.fields, noun="field")
+            if self.is_json:
+                refuse_other_types(data, self.fields)
         return super().to_internal_value(data)
 
 
@@ -112,6 +123,32 @@ def sent_back[S: StrictSerializer](serializer: type[S], given: Any, shown: Mappi
             raise ValidationError({key: [fault] for key in changed}, code="read_only")
         given = {key: each for key, each in given.items() if key in known or key not in shown}
     return serializer(data=given)
+
+
+def refuse_other_types(given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """Refuse JSON of other types than the OpenAPI schema says: DRF takes 1 for a text, and "yes" for true.
+
+    Any: unchecked values, and fields of every kind.
+
+    Raises:
+        ValidationError: keyed by field.
+    """
+    faults = {
+        name: [fault]
+        for name, field in fields.items()
+        if name in given and (fault := _other(field, given[name]))
+    }
+    if faults:
+        raise ValidationError(faults, code="type")
+
+
+def _other(field: Any, value: Any) -> str | None:
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return next(filter(None, (_other(field.child, each) for each in value)), None)
+    for kinds, types, expected in _JSON_TYPES:
+        if isinstance(field, kinds) and value is not None and not isinstance(value, types):
+            return f"Expected {expected}, not {shown(value)}."
+    return None
 
 
 def refuse_undecodable(query: str) -> None:

@@ -24,12 +24,13 @@ from pagoda_plugin_sdk.washing import shown
 type Op = Literal["create", "update", "upsert", "delete"]
 type Status = Literal["created", "updated", "unchanged", "deleted", "refused", "not_tried"]
 
-_FIELDS: Final[Mapping[str, tuple[Collection[str], Collection[str]]]] = {  # those it needs, those it may have
+FIELDS: Final[Mapping[str, tuple[Collection[str], Collection[str]]]] = {  # those it needs, those it may have
     "create": (("entity", "name"), ("note", "attrs")),
     "update": (("id",), ("name", "note", "attrs")),
     "upsert": (("entity", "name"), ("note", "attrs", "key")),
     "delete": (("id",), ()),
 }
+"""What each kind of write takes beside `op`."""
 _BATCH_SIZE: Final = 500
 NAME: Final = "name"
 """The key of an upsert that finds entries by their name."""
@@ -96,13 +97,14 @@ def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]
 
 
 def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> None:
-    if not isinstance(raw, Mapping) or raw.get("op") not in _FIELDS:
+    op = raw.get("op") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(op, str) or op not in FIELDS:
         message = say(
             'An item is {{"op": "create", "update", "upsert" or "delete", ...}}, not {raw}.', raw=shown(raw)
         )
         raise ValidationError({"op": [message]}, code="type")
     item.op = raw["op"]
-    needed, others = _FIELDS[item.op]
+    needed, others = FIELDS[item.op]
     known = ("op", *needed, *others)
     faults = Faults()
     for key in needed:

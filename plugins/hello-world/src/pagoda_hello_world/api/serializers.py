@@ -13,10 +13,20 @@ class HelloWorldMessageSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(read_only=True)
 
 
+class StringField(serializers.CharField):
+    """A text; DRF's own would take a number for one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class HelloWorldTaskSerializer(serializers.Serializer[Any]):
     """Whom the task is to greet, and the job that does."""
 
-    name = serializers.CharField(max_length=200, default="World", write_only=True)
+    name = StringField(max_length=200, default="World", write_only=True)
     job = serializers.IntegerField(read_only=True)  # follow it at /api/v2/jobs/<job>/
 
 

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.widgets import FilteredSelectMultiple
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
@@ -19,6 +20,8 @@ from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import manages, replace_links, visible
 from pagoda.domain.user.models import ApiToken, Role, RolePermission, User, nest, parent_of
 from pagoda_api.admin.refusing import RefusalsShown
+from pagoda_plugin_sdk.rules.text import clean_name, spellings, validate_name
+from pagoda_plugin_sdk.washing import shown
 
 
 class VisibleLinks(RefusalsShown):
@@ -144,6 +147,23 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             self.initial["users"] = self.instance.user_set.all()
             self.initial["parent"] = parent_of(self.instance)
+
+    def clean_name(self) -> str:
+        """Return the name as it is stored; sent back as it is, it stays as it is.
+
+        Raises:
+            ValidationError: it is no name, or another group has it however it is spelled.
+        """
+        given = self.cleaned_data["name"]
+        if self.instance.pk and given == self.instance.name:
+            return str(given)
+        validate_name(given)
+        others = Group.objects.filter(name__in=spellings([given])).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError(
+                f"There is a group {shown(given)} already; choose another name.", code="unique"
+            )
+        return str(clean_name(given))
 
 
 admin.site.unregister(Group)

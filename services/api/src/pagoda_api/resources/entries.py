@@ -58,7 +58,7 @@ type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 class AttrInfoSerializer(serializers.Serializer[Any]):
     """One attribute, as the ``entry.get_attrs`` hooks leave it; Any, as it is shown and never made."""
 
-    id = serializers.IntegerField()
+    id = serializers.IntegerField(allow_null=True, help_text="null: a plugin made the attribute up.")
     name = serializers.CharField()
     type = serializers.CharField(help_text="Such as `string` or `array_named_object`.")
     value = serializers.JSONField(allow_null=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -19,34 +19,23 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
-from pagoda_api.fields import IdOrName, UncheckedName, UncheckedText, UncheckedValues
 from pagoda_api.problems import handle_exception
 from pagoda_api.strict import StrictSerializer, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 
-class BulkItemSerializer(serializers.Serializer[Any]):
-    """One write; Any, as it describes what the host's service checks."""
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/BulkItem"}})
+class UncheckedItems(serializers.ListField):
+    """Many writes, as far as the OpenAPI schema goes."""
 
-    op = serializers.ChoiceField(["create", "update", "upsert", "delete"])
-    id = serializers.IntegerField(required=False, help_text="Of the entry to update or delete.")
-    entity = IdOrName(required=False, help_text="Of the entry to create or upsert.")
-    key = serializers.CharField(
-        required=False, help_text="What an upsert finds the entry by: `name`, or an attribute's name."
-    )
-    name = UncheckedName(required=False)
-    note = UncheckedText(required=False)
-    attrs = UncheckedValues(
-        required=False,
-        help_text='Values as for one entry; a reference may be `{"name", "entity"}` instead of an id.',
-    )
+    child = serializers.JSONField()
 
 
 class BulkSerializer(StrictSerializer):
     """Many writes."""
 
     atomic = serializers.BooleanField(default=True, help_text="All or none; else each by itself.")
-    items = serializers.ListField(child=serializers.JSONField(), allow_empty=True)
+    items = UncheckedItems()
 
     def validate_items(self, items: list[Any]) -> list[Any]:
         """Return the items when they are not too many."""
@@ -62,13 +51,6 @@ class BulkSerializer(StrictSerializer):
                 code="too_many",
             )
         return items
-
-
-class BulkRequestSerializer(serializers.Serializer[Any]):
-    """The body, as the schema shows it."""
-
-    atomic = serializers.BooleanField(default=True, help_text="All or none; else each by itself.")
-    items = BulkItemSerializer(many=True)
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):
@@ -99,7 +81,7 @@ class EntryBulkView(APIView):
     """Many writes of entries at once."""
 
     @extend_schema(
-        request=BulkRequestSerializer,
+        request=BulkSerializer,
         responses={200: BulkResponseSerializer, 400: BulkRefusedSerializer},
         operation_id="entries_bulk",
     )

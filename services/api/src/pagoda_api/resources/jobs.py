@@ -65,7 +65,7 @@ class JobViewSet(GenericViewSet[Job]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response([show_job(job, request.user) for job in page])
 
-    @extend_schema(request=NewJobSerializer, responses={202: JobDetailSerializer}, filters=False)
+    @extend_schema(request=NewJobSerializer, responses={202: JobDetailSerializer, 404: None}, filters=False)
     def create(self, request: Request) -> Response:
         """Run a task of a plugin, with the rights of who asks: one that takes params by a schema."""
         data = checked(NewJobSerializer(data=request.data))

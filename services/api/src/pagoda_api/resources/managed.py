@@ -22,10 +22,10 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
-from pagoda_api.fields import MAX_ID, found_or_404
+from pagoda_api.fields import ID, MAX_ID, found_or_404
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
-from pagoda_api.strict import StrictFilterBackend, refuse_unknown
+from pagoda_api.strict import StrictFilterBackend, refuse_other_types, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed, spellings
@@ -41,11 +41,11 @@ TARGETS: Mapping[str, type[Entity | EntityAttr | Entry]] = {
 
 _OBJECT = {
     "type": "object",
-    "properties": {"id": {"type": "integer"}},
+    "properties": {"id": ID},
     "required": ["id"],
     "additionalProperties": {},
 }
-ID_OR_OBJECT = {"oneOf": [{"type": "integer"}, _OBJECT]}
+ID_OR_OBJECT = {"oneOf": [ID, _OBJECT]}
 """The OpenAPI schema of what `id_of` takes."""
 
 
@@ -164,6 +164,8 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
                 if field.read_only and name in data and (not is_shown or data[name] != is_shown[name]):
                     fault = say("It can't be changed; leave it out, or send it as it is shown now.")
                     raise ValidationError({name: [fault]}, code="read_only")
+            writable = {name: field for name, field in self.fields.items() if not field.read_only}
+            refuse_other_types(data, writable)
         return super().to_internal_value(data)
 
     def validate_name(self, name: str) -> str:

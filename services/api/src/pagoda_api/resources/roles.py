@@ -188,7 +188,7 @@ class RoleFilter(django_filters.FilterSet):
         model = Role
         fields = ("is_active", "can_add_entities")
 
-    def of_target(self, queryset: QuerySet[Role], name: str, value: Any) -> QuerySet[Role]:  # Any: a number
+    def of_target(self, queryset: QuerySet[Role], name: str, value: int) -> QuerySet[Role]:
         """Return the roles that grant a level on it, as far as the user sees that."""
         granted = visible(RolePermission.objects.filter(**{name: value}), asking_user(self))
         return queryset.filter(pk__in=granted.values("role"))

@@ -33,13 +33,23 @@ class UncheckedNetworks(Unchecked):
     """A list of networks, as far as the OpenAPI schema goes."""
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "number", "exclusiveMinimum": 0}]})
+class Lifetime(serializers.DurationField):
+    """A duration, as a number of seconds or as text."""
+
+    def to_internal_value(self, value: Any) -> timedelta:
+        """Return the duration; a number is written without an exponent, which Django does not read."""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return super().to_internal_value(f"{value:f}" if is_number else value)
+
+
 class NewTokenSerializer(StrictSerializer):
     """What may be chosen of a token."""
 
     not_both = ("lifetime", "expires_time")
 
     name = CleanNameField(help_text="Such as the machine it is for.")
-    lifetime = serializers.DurationField(
+    lifetime = Lifetime(
         required=False,
         allow_null=True,
         help_text="In seconds, or as `30 00:00:00` or `P30D`; null: for ever. `API_TOKEN_LIFETIME_HOURS` "

@@ -37,6 +37,8 @@ class ExportSerializer(StrictSerializer):
 class ImportSerializer(StrictSerializer):
     """How to read the file in the body."""
 
+    is_json = False  # parameters
+
     file_format = serializers.ChoiceField(sorted(FORMATS))
     entity = serializers.CharField(default="", help_text="Of rows that name none.")
     key = serializers.CharField(default="name", help_text="What finds an entry: `name`, or an attribute.")
