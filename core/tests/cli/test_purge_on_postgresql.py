@@ -36,10 +36,21 @@ def rows(server: PostgresServer, sql: str) -> list[tuple[Any, ...]]:
 
 
 ROLE = "SELECT rolname FROM pg_roles WHERE rolname LIKE '%acme'"
+NOTES = "SELECT text FROM acme_app_note"
+JOBS = "SELECT count(*) FROM job_job WHERE plugin = 'acme'"
+WRITE = """
+from acme_app.models import Note
+from pagoda.jobs.models import Job
+
+Note.objects.create(text="kept")
+Job.objects.submit(plugin="acme", operation_name="work", user=None)
+"""
 TABLES = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'acme%'"
 
 
-def test_a_purged_plugin_leaves_nothing_at_postgresql(server: PostgresServer, tmp_path: Path) -> None:
+def test_a_plugin_stays_until_it_is_purged_and_comes_back_from_its_export(
+    server: PostgresServer, tmp_path: Path
+) -> None:
     python = make_environment(tmp_path / "environment", with_pip=True)
     passwords = tmp_path / "passwords"
     passwords.mkdir()
@@ -52,13 +63,22 @@ def test_a_purged_plugin_leaves_nothing_at_postgresql(server: PostgresServer, tm
         "PAGODA_SECRET_KEY": "k" * 60,
     }
     pagoda = command_of(python, tmp_path, os.environ["PATH"], **variables)
-    pagoda("plugins", "install", str(make_wheel(tmp_path)))
+    wheel = str(make_wheel(tmp_path))
+    pagoda("plugins", "install", wheel)
     pagoda("migrate", enabled=True)
     assert rows(server, ROLE) == [("pagoda_plugin_acme",)]
     assert rows(server, TABLES) == [("acme_app_note",)]
 
-    told = pagoda("plugins", "remove", "acme", "--purge", "--yes", enabled=True)
+    pagoda("manage", "shell", "--no-imports", "-c", WRITE, enabled=True)
+    pagoda("plugins", "remove", "acme", "--yes", enabled=True)
+    assert (rows(server, NOTES), rows(server, JOBS)) == ([("kept",)], [(1,)])
+    pagoda("plugins", "install", wheel)  # and all is as it was
+    assert "with 1 row(s)" in pagoda("plugins", "remove", "acme", given="n\n", status=1, enabled=True)
+
+    export = tmp_path / "acme.json"
+    told = pagoda("plugins", "remove", "acme", "--purge", "--yes", "--export", str(export), enabled=True)
     assert rows(server, TABLES) == []
+    assert rows(server, JOBS) == [(0,)]
     assert "at Redis: DEL plugin.acme, ACL DELUSER" in told
     statements = next(line for line in told.splitlines() if "DROP OWNED" in line).partition("superuser: ")[2]
     assert 'DROP ROLE IF EXISTS "pagoda_plugin_acme";' in statements
@@ -66,3 +86,9 @@ def test_a_purged_plugin_leaves_nothing_at_postgresql(server: PostgresServer, tm
     for statement in filter(None, statements.split(";")):
         rows(server, statement)
     assert rows(server, ROLE) == []
+
+    pagoda("plugins", "install", wheel)  # what was exported comes back
+    pagoda("migrate", enabled=True)
+    assert rows(server, NOTES) == []
+    pagoda("manage", "loaddata", str(export), enabled=True)
+    assert (rows(server, NOTES), rows(server, JOBS)) == ([("kept",)], [(1,)])
