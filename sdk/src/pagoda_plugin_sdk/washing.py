@@ -65,6 +65,22 @@ def storable_fault(text: str) -> str | None:
     return say("contains half of a surrogate pair in {text}; send valid Unicode", text=shown(text))
 
 
+def text_fault(value: object, max_length: int) -> str | None:
+    """Return what is wrong with `value` as text, None when nothing is.
+
+    NUL and lone surrogates are refused because PostgreSQL can't store them.
+    """
+    if not isinstance(value, str):
+        return say("expected text, got {value}", value=shown(value))
+    if len(value) > max_length:
+        return say(
+            "has {count:,} characters, at most {max_length:,} are allowed; shorten it",
+            count=len(value),
+            max_length=max_length,
+        )
+    return storable_fault(value)
+
+
 def washed(value: object, limit: int = TEXT_MAX) -> str:
     r"""Return `value` as text of `limit` characters at most that can be stored and printed.
 

@@ -47,7 +47,11 @@ def configure_logging(settings: Settings, *, service: str) -> None:
     JSON or console lines as PAGODA_LOG_FORMAT says. Call it once per process; again, it replaces itself.
     """
     structlog.configure(
-        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,  # first: what nobody reads is not made ready
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # tests capture; the cost is paid only when a record is made

@@ -15,9 +15,9 @@ from pagoda_plugin_sdk.rules.replacing import read_replacement
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, listed, name_fault, text_fault
+from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, listed, name_fault
 from pagoda_plugin_sdk.rules.value_types import parse
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 MAX_NOTE_LENGTH = 65_535
 
@@ -94,6 +94,22 @@ class Intake:
         self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix
+
+    def sent_entry(self, row: Mapping[str, Any]) -> tuple[Any, Any, RawValues]:
+        """Return name, note and values of a new entry as the writer sent them. Any: unchecked."""
+        self.check_keys(row, ("name", "note", "attrs"))
+        return clean_name(row.get("name", "")), row.get("note", ""), self.sent(row.get("attrs") or {})
+
+    def hooked_entry(self, given: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[Any, Any, RawValues]:
+        """Return name, note and values of a new entry as before-hooks made them of what they were `given`."""
+        self.check_keys(data, given)
+        if data.get("schema", given["schema"]) != given["schema"]:
+            fault = say("A before-hook moved the entry out of entity {schema!r}.", schema=self._entity_name)
+            self._add("schema", fault, "schema")
+        name = data.get("name", given["name"])
+        if name != given["name"]:  # else it is clean
+            name = clean_name(name)
+        return name, data.get("note", given["note"]), self.raw(data.get("attrs", []))
 
     def sent(self, given: object) -> RawValues:
         """Return what the writer sent as `raw` does; for them there is no attribute that they may not see."""

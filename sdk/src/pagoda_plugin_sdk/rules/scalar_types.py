@@ -17,8 +17,7 @@ from typing import Any, Final
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.text import text_fault
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 MAX_STRING_LENGTH: Final = 65_535
 MAX_TEXT_LENGTH: Final = 1_048_576

@@ -25,10 +25,9 @@ from pagoda_plugin_sdk.rules.text import (
     listed,
     name_fault,
     renamed,
-    text_fault,
 )
 from pagoda_plugin_sdk.rules.value_types import is_a, parse_scalar
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 type Referral = Any  # an entity of the host, its id or its name
 

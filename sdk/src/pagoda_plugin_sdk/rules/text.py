@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.unseen import has_seen, unseen_in
-from pagoda_plugin_sdk.washing import shown, storable_fault
+from pagoda_plugin_sdk.washing import shown, storable_fault, text_fault
 
 MAX_NAME_LENGTH = 200
 _LONGEST_SPELLING: Final = 4 * MAX_NAME_LENGTH  # no character is more than four in another form
@@ -21,22 +21,6 @@ def listed(items: Sequence[str]) -> str:
     """Return the first items with the number of the others, for a message."""
     more = len(items) - _LISTED
     return ", ".join(items[:_LISTED]) + (say(" and {more:,} more", more=more) if more > 0 else "")
-
-
-def text_fault(value: object, max_length: int) -> str | None:
-    """Return what is wrong with `value` as text, None when nothing is.
-
-    NUL and lone surrogates are refused because PostgreSQL can't store them.
-    """
-    if not isinstance(value, str):
-        return say("expected text, got {value}", value=shown(value))
-    if len(value) > max_length:
-        return say(
-            "has {count:,} characters, at most {max_length:,} are allowed; shorten it",
-            count=len(value),
-            max_length=max_length,
-        )
-    return storable_fault(value)
 
 
 def clean_name(value: Any) -> Any:  # Any: text becomes text, anything else stays what it is

@@ -22,8 +22,8 @@ from pagoda_plugin_sdk.rules.scalar_types import (
     kept_number,
 )
 from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, EntryState, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, text_fault
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 type Shown = Any  # Any: a JSON value, or a date or datetime in Python form
 
@@ -160,19 +160,11 @@ def attrinfo_of(state: EntryState) -> list[dict[str, Any]]:  # Any: a JSON value
 
 
 def from_storage(attr_type: AttrType, stored: Any) -> Value:  # Any: the JSON of a row
-    """Return the scalar value that `to_storage` made `stored` of."""
+    """Return the scalar value that a row holds as `stored`."""
     if stored is None:
         return Value()
     elements = stored if attr_type.is_array else (stored,)
     return Value(tuple(map(kept_number, elements) if attr_type.element == AttrType.NUMBER else elements))
-
-
-def to_storage(attr_type: AttrType, value: Value) -> list[Scalar] | Scalar | None:
-    """Return the JSON that stores the scalar `value`; None for references, which are rows of their own."""
-    if attr_type.is_reference or not value.elements:
-        return None
-    scalars = [element for element in value.elements if not isinstance(element, Link)]
-    return scalars if attr_type.is_array else scalars[0]
 
 
 def _show(definition: Definition, value: Value, show: Callable[[Any], Shown], *, is_limited: bool) -> Shown:

@@ -241,19 +241,13 @@ class MemoryEntries(MemoryQuerySet):
             message = f"Entity {schema.name!r} is deleted; restore it before adding entries."
             raise ValidationError({"schema": ValidationError(message, code="deleted")})
         intake = Intake(schema.name, schema.definitions(user), Faults())
-        raw = intake.sent(attrs or {})
+        name, note, raw = intake.sent_entry({"name": name, "note": note, "attrs": attrs})
         _require_attributes(host, user, schema, intake.levels(raw))
         intake.faults.raise_if_any()
-        name = clean_name(name)
         given = {"name": name, "schema": schema, "note": note, "attrs": intake.items(raw)}
         data = host.run_hook("entry.before_create", schema.name, acting, given)
-        intake.check_keys(data, ("schema", *_FIELDS))
-        if data.get("schema", schema) != schema:
-            intake.faults.add(
-                "schema", f"A before-hook moved the entry out of entity {schema.name!r}.", "schema"
-            )
-        name, note = clean_name(data.get("name", name)), data.get("note", note)
-        values = self._checked(intake, schema, name, note, intake.raw(data.get("attrs", [])), user)
+        name, note, raw = intake.hooked_entry(given, data)
+        values = self._checked(intake, schema, name, note, raw, user)
         state = EntryState(definitions=schema.definitions(None), values=values)
         host.run_hook("entry.validate", acting, schema.name, name, items_of(state), None)
         entry: MemoryEntry = host.models["Entry"](user, schema, name, note)

@@ -24,6 +24,7 @@ from pagoda.config.rates import Rate, parse_rate
 from pagoda.config.sentry import link_user
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.user.models import User
+from pagoda.fencing.breaker import breaker
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.runtime import registry
@@ -344,12 +345,12 @@ class EndpointFenceMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info in PROBES or not registry().has_active:
             return self.get_response(request)
-        breaker = endpoint_fence().breaker
-        breaker.refresh()
+        of_process = breaker()
+        of_process.refresh()
         try:
             return self.get_response(request)
         finally:
-            breaker.flush()
+            of_process.flush()
             structlog.contextvars.unbind_contextvars("plugin")
 
     def process_view(

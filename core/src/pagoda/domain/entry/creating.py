@@ -25,7 +25,6 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, RawValues
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
-from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.rules.value_types import items_of
 from pagoda_plugin_sdk.washing import shown
 
@@ -110,10 +109,6 @@ class EachOutcome(WriteOutcome):
         if not str(sql).lstrip().upper().startswith(("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")):
             self.hooks_wrote = True
         return execute(sql, *rest)
-
-
-_ROW_FIELDS: Final = ("name", "note", "attrs")
-_DATA_FIELDS: Final = ("name", "schema", "note", "attrs")
 
 
 @dataclass(slots=True)
@@ -238,9 +233,7 @@ def _drafts(
                 "type",
             )
             continue
-        intake.check_keys(row, _ROW_FIELDS)
-        draft.name, draft.note = clean_name(row.get("name", "")), row.get("note", "")
-        draft.raw = intake.sent(row.get("attrs") or {})
+        draft.name, draft.note, draft.raw = intake.sent_entry(row)
 
     def require(draft: _Draft) -> None:
         require_attributes(user, schema.name, draft.intake.levels(draft.raw), Level.WRITABLE)
@@ -250,17 +243,8 @@ def _drafts(
 
 def _transform(draft: _Draft, schema: Entity, user: User | None) -> None:
     given = {"name": draft.name, "schema": schema, "note": draft.note, "attrs": draft.intake.items(draft.raw)}
-    data = changes.send_changing(_change(schema, user, given))
-    draft.intake.check_keys(data, _DATA_FIELDS)
-    if data.get("schema", schema) != schema:
-        draft.intake.faults.add(
-            "schema",
-            say("A before-hook moved the entry out of entity {schema!r}.", schema=schema.name),
-            "schema",
-        )
-    draft.name = clean_name(data.get("name", draft.name))
-    draft.note = data.get("note", draft.note)
-    draft.raw = draft.intake.raw(data.get("attrs", []))
+    data = changes.send_changing(_change(schema, user, {**given}))
+    draft.name, draft.note, draft.raw = draft.intake.hooked_entry(given, data)
 
 
 def _checked(
@@ -273,7 +257,9 @@ def _checked(
     for draft in drafts:
         draft.values = draft.intake.of_new(draft.name, draft.note, draft.raw)
     drafts = outcome.settle(drafts)
-    pairs = [pair for draft in drafts for pair in draft.intake.with_definitions(draft.values)]
+    pairs = [
+        (each, draft.values[each.id]) for draft in drafts for each in definitions if each.id in draft.values
+    ]
     targets = lookups.targets_of(pairs, named=(schema.pk, {draft.name for draft in drafts}))
     ids = [definition.id for definition in definitions]
     for draft in drafts:

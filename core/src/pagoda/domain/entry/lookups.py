@@ -248,8 +248,6 @@ def _wanted_by(values: Iterable[tuple[Definition, Value]]) -> set[tuple[ThingKin
 def reference_keys(definitions: Iterable[Definition]) -> dict[str | int, Definition]:
     """Return the attributes that refer to something by clean name and by id."""
     references = [each for each in definitions if each.type.is_reference]
-    if not references:
-        return {}
     by_id: dict[str | int, Definition] = {each.id: each for each in references}
     return by_id | by_clean_name([(each.name, each) for each in references])
 

@@ -154,7 +154,9 @@ def read_schema(
         row = {} if stored is None else vars(stored)
         version, level = row.get("row_version", 0), row.get("row_level", Level.NOTHING)
     definitions = definitions_of({entity.pk: version})
-    wanted = {each for row in given for each in guessed(definitions[entity.pk], row.get("attrs"))}
+    has_references = any(each.type.is_reference for each in definitions[entity.pk])
+    rows = given if has_references else ()
+    wanted = {each for row in rows for each in guessed(definitions[entity.pk], row.get("attrs"))}
     names = spellings([given[0].get("name")]) if len(given) == 1 else ()
     seen = _seen(definitions, lookups, viewer, wanted, (entity.pk, names) if names else None)
     return Schema(is_active=is_active, level=Level(level), definitions=seen[entity.pk])

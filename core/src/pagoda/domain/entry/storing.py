@@ -1,6 +1,6 @@
 """Current values in the entry's own row; their versions, the history, are `pagoda.domain.entry.versions`'s.
 
-The row has ``{attribute's id: value}`` as JSON. A value is what `to_storage` makes of it; a reference is the
+The row has ``{attribute's id: value}`` as JSON. A plain value is itself; a reference is the
 target's id, a named one ``{"name", "id"}``; the id is null without a target. What is not set is null or
 missing. The history is what holds: a row without current values is read from there.
 """
@@ -21,7 +21,7 @@ from pagoda.domain.stamped import insert_rows
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.scalar_types import Scalar
 from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
-from pagoda_plugin_sdk.rules.value_types import from_storage, to_storage
+from pagoda_plugin_sdk.rules.value_types import from_storage
 
 if TYPE_CHECKING:
     from django.db.models.sql.compiler import SQLCompiler
@@ -54,15 +54,16 @@ _UNKNOWN: Final = LinkTarget(id=0, name="", is_active=False)
 """What stands for a target that the database does not show to this account: kept, and shown to nobody."""
 
 
-def to_current(definition_type: AttrType, value: Value) -> Any:  # Any: JSON
+def to_current(attr_type: AttrType, value: Value) -> Any:  # Any: JSON
     """Return the JSON of a value."""
-    if not definition_type.is_reference:
-        return to_storage(definition_type, value)
-    is_named = AttrType.NAMED in definition_type
-    elements = [
-        {"name": link.name, "id": link.target_id} if is_named else link.target_id for link in value.links
-    ]
-    if definition_type.is_array:
+    is_named = AttrType.NAMED in attr_type
+    elements: list[Any] = []
+    for each in value.elements:
+        if not isinstance(each, Link):
+            elements.append(each)
+        else:
+            elements.append({"name": each.name, "id": each.target_id} if is_named else each.target_id)
+    if attr_type.is_array:
         return elements or None
     return elements[0] if elements else None
 

@@ -10,8 +10,7 @@ from django.core.exceptions import ValidationError
 
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.text import text_fault
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 OPERATORS: Final = (
     *("eq", "ne", "gt", "gte", "lt", "lte", "contains", "startswith", "regex", "in", "empty"),

@@ -31,8 +31,8 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
-from pagoda_plugin_sdk.rules.text import spellings, text_fault
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.rules.text import spellings
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 OWN_FIELDS: Final = {
     "id": ValueKind.NUMBER,

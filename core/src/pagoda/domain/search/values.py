@@ -21,8 +21,7 @@ from pagoda.domain.search.regexes import FUNCTION, for_postgresql, regex_fault
 from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, SCALAR_TYPES, ValueFault
-from pagoda_plugin_sdk.rules.text import text_fault
-from pagoda_plugin_sdk.washing import shown
+from pagoda_plugin_sdk.washing import shown, text_fault
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
