@@ -286,3 +286,40 @@ def test_parameters_are_text(superuser_api: Any, web: Any) -> None:
 def test_an_empty_cursor_is_the_first_page(superuser_api: Any) -> None:
     for path in ("jobs/", "entries/"):
         assert superuser_api.get(f"/api/v2/{path}?cursor=").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "entities/{entity}/?at=2026-01-01T00:00:00Z"),
+        ("get", "entries/{entry}/?nope=1"),
+        ("patch", "entries/{entry}/?nope=1"),
+        ("post", "entries/?nope=1"),
+        ("delete", "entries/{entry}/?cascade=1"),
+        ("post", "entries/{entry}/restore/?nope=1"),
+        ("put", "entities/{entity}/?nope=1"),
+        ("get", "users/{user}/?nope=1"),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_refused(
+    superuser_api: Any, web: Any, nothing_is_written: None, method: str, path: str
+) -> None:
+    from pagoda.domain.user.models import User
+
+    url = path.format(entity=web.schema_id, entry=web.pk, user=User.objects.get(username="root").pk)
+    body = {"name": "x", "schema": "Host"} if method == "post" and path.startswith("entries/?") else {}
+
+    response = getattr(superuser_api, method)(f"/api/v2/{url}", body if method != "get" else None)
+
+    [parameter] = response.json()["errors"]
+    assert (response.status_code, f"?{parameter}=" in path) == (400, True)
+
+
+def test_a_whole_number_may_be_written_with_a_point(superuser_api: Any, web: Any) -> None:
+    body = f'{{"name": "x", "schema": {web.schema_id}.0}}'
+    made = superuser_api.post("/api/v2/entries/", body, content_type="application/json")
+    body = f'{{"name": "g", "users": [{superuser_api.get("/api/v2/me/").json()["id"]}.0]}}'
+    group = superuser_api.post("/api/v2/groups/", body, content_type="application/json")
+
+    assert (made.status_code, made.json()["schema"]["id"]) == (201, web.schema_id)
+    assert (group.status_code, len(group.json()["users"])) == (201, 1)

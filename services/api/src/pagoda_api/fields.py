@@ -34,6 +34,11 @@ ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 """The OpenAPI schema of an id."""
 
 
+def whole(given: Any) -> Any:
+    """Return a JSON number without a fraction as a whole one: ``5.0`` is 5; others as they are."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 @extend_schema_field(OpenApiTypes.ANY)
 class Unchecked(serializers.Field[Any, Any, Any, Any]):
     """Passes a value on as it came: the host's service checks it, for every caller alike.
@@ -115,6 +120,7 @@ class IdOrName(Unchecked):
         Raises:
             ValidationError: it is neither.
         """
+        data = whole(data)
         if isinstance(data, bool) or not isinstance(data, int | str):
             raise ValidationError(say("{data} is neither an id nor a name.", data=shown(data)), code="type")
         return data

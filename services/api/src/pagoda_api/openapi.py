@@ -106,6 +106,7 @@ CODES = {
     409: ("conflict", "The state of the thing does not allow it now, such as a name that is taken."),
     412: ("precondition_failed", "It was changed since it was read: the condition does not hold."),
     413: ("body_too_large", "The body is longer than the server accepts."),
+    414: ("uri_too_long", "The path with its parameters is longer than the server reads."),
     415: ("unsupported_media_type", "The body is of another type than the server reads."),
     422: ("idempotency_key_reused", "Another request was sent with the Idempotency-Key."),
     429: ("rate_limited", "Too many requests; Retry-After tells when to come again."),
@@ -163,9 +164,14 @@ def tell_manners(
         )
         | {"schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[ -~]+$"}},
     }
+    needed = _needed_bodies(generator)
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _complete(path, method, operation)
+            body = operation.get("requestBody", {})
+            media = body.get("content", {}).get("application/json", {})
+            if media.get("schema", {}).get("$ref") in needed:
+                body["required"] = True
     return result
 
 
@@ -204,6 +210,15 @@ def _exclusions(made_by: type[StrictSerializer]) -> dict[str, Any]:
     return {"not": {"required": list(made_by.not_both)}} if made_by.not_both else {}
 
 
+def _needed_bodies(generator: SchemaGenerator) -> set[str]:
+    """Return the references to bodies that need a field, which of two is the client's choice."""
+    return {
+        f"#/components/schemas/{component.name}"
+        for component in generator.registry._components.values()  # noqa: SLF001 - of drf-spectacular
+        if getattr(component.object, "one_of", ())
+    }
+
+
 def _header(name: str, meaning: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
 
@@ -211,7 +226,7 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     is_tagged = path.startswith(CONDITIONAL) and "{id}/" in path and path.count("/") == 5
     is_tagged |= path.endswith("/{id}/restore/")
-    statuses = {400, 401, 403, 406, 429, 500, 503} | ({404} if "{" in path else set())
+    statuses = {400, 401, 403, 406, 414, 429, 500, 503} | ({404} if "{" in path else set())
     headers = []
     if method != "get":
         statuses.add(409)

@@ -52,6 +52,7 @@ class ApiServer(BaseApplication):
             "worker_exit": _end_process,
             "child_exit": _forget_process,
             "control_socket_disable": True,
+            "limit_request_line": 8190,  # the most that gunicorn takes: conditions of a search are long
             "accesslog": None,  # the access-log middleware writes it, with the request id
             "logger_class": ServerLog,
             "timeout": 60,

@@ -88,7 +88,11 @@ _CONDITION: Final = {
                 "not": {"properties": {"op": {"const": "empty"}}, "required": ["op"]},
             },
             "then": {"required": ["value"]},
-        }
+        },
+        {
+            "if": {"properties": {"op": {"const": "empty"}}, "required": ["op"]},
+            "then": {"properties": {"value": _FLAG}},
+        },
     ],
     # Not as `oneOf`, in which generators of clients find no way back to the whole.
     "if": {"required": ["field"]},

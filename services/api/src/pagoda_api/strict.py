@@ -176,7 +176,7 @@ def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str)
     unknown = [str(key) for key in given if key not in known]
     if not unknown:
         return
-    most, listed = limits().domain_max_faults, ", ".join(sorted(known))
+    most, listed = limits().domain_max_faults, ", ".join(sorted(known)) or "none"
     faults = {
         key[:MAX_KEY_LENGTH]: [
             say(

@@ -217,6 +217,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     filter_backends = [ConditionFilterBackend]
     pagination_class = FoundPagination
     lookup_value_regex = r"\d+"
+    parameters = {"retrieve": ("at",)}
 
     def get_queryset(self) -> QuerySet[Entry]:
         """Return the entries that the user may read, the oldest first: new ones don't shift pages."""

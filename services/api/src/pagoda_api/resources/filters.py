@@ -9,6 +9,7 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.fields import IsoDateTimeField
+from drf_spectacular.drainage import set_override
 
 from pagoda.domain.user.models import User
 from pagoda_api.fields import MAX_ID
@@ -28,6 +29,8 @@ class IdFilter(django_filters.NumberFilter):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as the base has it
         super().__init__(*args, min_value=0, max_value=MAX_ID, **options)
+        schema = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+        set_override(self, "field", schema | ({"description": self.label} if self.label else {}))
 
 
 class _MomentField(IsoDateTimeField):

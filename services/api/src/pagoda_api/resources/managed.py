@@ -22,7 +22,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
-from pagoda_api.fields import ID, MAX_ID, found_or_404
+from pagoda_api.fields import ID, MAX_ID, found_or_404, whole
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_other_types, refuse_unknown
@@ -55,7 +55,7 @@ def id_of(given: object) -> int:
     Raises:
         ValidationError: there is none.
     """
-    number = given.get("id") if isinstance(given, dict) else given
+    number = whole(given.get("id") if isinstance(given, dict) else given)
     if isinstance(number, bool) or not isinstance(number, int):
         raise ValidationError(
             say("{given} is no id, and no object with one.", given=shown(given)), code="type"
