@@ -7,7 +7,7 @@ PROJECTS := $(addsuffix /pyproject.toml,sdk core services/api services/worker pl
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk bench-console mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi client messages screenshots clean
+.PHONY: help setup lock lint format hooks test bounds demo up images plugins-lock test-browser test-schema test-integration escape test-chart cluster-test chart-docs bench-hooks bench-jobs bench-startup bench-api bench-bulk bench-console mutate trace bench-sizes bench-fences chaos zoo restore-drill docs docs-serve openapi client messages screenshots clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ plugins-lock: setup ## Pin what PLUGINS="acme==1.2 plugins/mine" need beyond the
 
 test-browser: setup ## Walk through the console with Debian's Chromium, on a running host with workers (ARGS for pytest)
 	@$(BIN)/python -m tools.run_tests browser $(ARGS)
+
+test-schema: setup ## Ask a running host out of its OpenAPI schema, with all checks of schemathesis (ARGS for pytest)
+	@$(BIN)/python -m tools.run_tests schema $(ARGS)
 
 test-integration: setup ## Test the images on real servers, with Docker (SMOKE=1 for the short part, ARGS for pytest)
 	@$(BIN)/python -m tools.integration $(if $(SMOKE),--smoke) $(ARGS)

@@ -52,6 +52,7 @@ SUITES = {
     "observability": Suite(folders=("tests/observability",), waits=True),
     "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
     "browser": Suite(folders=("tests/browser",), is_named=True),
+    "schema": Suite(folders=("tests/schema",), is_named=True),
     "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
 }
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]
