@@ -87,11 +87,6 @@ class PluginRegistry:
         return tuple(record for record in self.records if record.is_active)
 
     @property
-    def has_active(self) -> bool:
-        """Return whether any plugin is in service."""
-        return bool(self._undo)
-
-    @property
     def urls(self) -> tuple[UrlModules, ...]:
         """Return the URL modules of active plugins, in load order."""
         return tuple(_url_modules(r, r.declared) for r in self.active if r.declared is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -27,16 +28,16 @@ class AttributeTypeError(ValidationError):
     """A value is not of its attribute's type; ``message_dict`` is ``{attribute name: [message]}``."""
 
 
+@dataclass(eq=False, slots=True)
 class Faults:
     """The faults of one write, collected by what they are about, to be raised at once.
 
     As many as the setting DOMAIN_MAX_FAULTS are told, the others are counted.
     """
 
-    def __init__(self) -> None:
-        self._messages: dict[str, list[ValidationError]] = {}
-        self._is_type_error = False
-        self._count = 0
+    _messages: dict[str, list[ValidationError]] = field(default_factory=dict, init=False)
+    _is_type_error: bool = field(default=False, init=False)
+    _count: int = field(default=0, init=False)
 
     @property
     def is_full(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,14 +28,12 @@ type GivenAttrs = (
 type RawValues = dict[int, Any]  # by definition id
 
 
+@dataclass(frozen=True, slots=True)
 class Targets:
     """What the references in some values point to."""
 
-    def __init__(
-        self, found: Mapping[tuple[str, int], LinkTarget], allowed: Mapping[int, Mapping[int, str]]
-    ) -> None:
-        """`found` are targets by noun and id; `allowed` are ``{attribute: {entity: name}}``, "" if hidden."""
-        self._found, self._allowed = found, allowed
+    found: Mapping[tuple[str, int], LinkTarget]  # by noun and id
+    allowed: Mapping[int, Mapping[int, str]]  # {attribute: {entity: name}}; "" if hidden
 
     def resolve(self, definition: Definition, value: Value) -> Value:
         """Return `value` with the targets of its links.
@@ -51,7 +49,7 @@ class Targets:
         if link.target_id is None or link.target is not None:
             return link  # without a target, or stored before
         noun = noun_of(definition.type)
-        target = self._found.get((noun, link.target_id))
+        target = self.found.get((noun, link.target_id))
         if target is None or not target.is_visible:
             raise ValueFault(
                 say(
@@ -60,7 +58,7 @@ class Targets:
                     target_id=link.target_id,
                 )
             )
-        allowed = self._allowed.get(definition.id, {})
+        allowed = self.allowed.get(definition.id, {})
         if target.schema_id is not None and allowed and target.schema_id not in allowed:
             raise ValueFault(
                 say(

@@ -343,7 +343,7 @@ class EndpointFenceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info in PROBES or not registry().has_active:
+        if request.path_info in PROBES or not registry().packages:
             return self.get_response(request)
         of_process = breaker()
         of_process.refresh()
