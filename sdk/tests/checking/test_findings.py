@@ -171,6 +171,7 @@ HEAD = "from django.urls import path, re_path, include\nfrom pagoda_plugin_sdk i
 VIEWS = """
 def plain(request): ...
 def one(request, pk): ...
+async def later(request): ...
 class Empty(PluginAPIView):
     def get(self, request): ...
 class One(PluginAPIView):
@@ -184,6 +185,7 @@ URLS = {
         "path('<int:pk>/', include([path('x/', plain)]))",
         "can't take (request, pk)",
     ),
+    "a view that is a coroutine": ("path('x/', later)", "view later is a coroutine function"),
     "a path twice": (
         "path('x/', plain), path('x/', Empty.as_view())",
         "Empty is never reached, as plain goes",

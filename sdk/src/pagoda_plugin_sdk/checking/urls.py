@@ -104,6 +104,8 @@ def _view_faults(view: Callable[..., Any], names: frozenset[str]) -> Iterator[tu
 
 def _fault(function: Callable[..., Any], given: int, names: frozenset[str]) -> str | None:
     """Return why a function can't take a request and named arguments; a decorator's own takes all."""
+    if inspect.iscoroutinefunction(function):
+        return "is a coroutine function, and is called without `await`: write it with `def`; it is reached"
     try:
         signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # a builtin without one
