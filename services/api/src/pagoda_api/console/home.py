@@ -11,6 +11,7 @@ from pagoda.audit.recent import recent_changes
 from pagoda.domain.access.querysets import count_entries
 from pagoda_api.console.asking import ask, get
 from pagoda_api.console.frame import page, show, viewer
+from pagoda_api.console.operating import switched
 from pagoda_api.console.plugins import lights
 
 SHOWN = 10
@@ -37,6 +38,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "more_entities": entities["count"] - len(entities["results"]),
         "plugins": plugins,
         "wrong": [(each, fault) for each in plugins for fault in each["wrong"]],
+        "switches": switched(request),
         "failed": failed,
         "jobs": mine,
         "changes": recent_changes(user, SHOWN),

@@ -10,15 +10,22 @@ from django.views.decorators.http import require_safe
 
 from pagoda.health.plugins import plugin_health
 from pagoda.plugins.runtime import registry
-from pagoda_api.console.asking import get
+from pagoda_api.console.asking import ask, get
 from pagoda_api.console.frame import page, show
+from pagoda_api.console.operating import operated
 
 
 @page
 @require_safe
 def plugins(request: HttpRequest) -> HttpResponse:
     """List the plugins with their lights."""
-    return show(request, "plugins.html", {"plugins": lights(request), "digest": registry().digest()})
+    processes = ask(request, "processes")
+    context = {"plugins": lights(request), "digest": registry().digest()}
+    return show(
+        request,
+        "plugins.html",
+        context | {"processes": processes.data["results"] if processes.is_ok else None},
+    )
 
 
 @page
@@ -41,6 +48,7 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
             (str(each), each in record.grants.effective or each in record.grants.granted)
             for each in sorted({*record.grants.asked, *record.grants.granted})
         ],
+        **operated(request, about["id"]),
     }
     return show(request, "plugin.html", context)
 

@@ -12,6 +12,7 @@ from pagoda_api.console import (
     home,
     jobs,
     many,
+    operating,
     people,
     places,
     plugins,
@@ -70,6 +71,9 @@ urlpatterns = [
     re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
     path("entries/<int:pk>/actions/<str:plugin>/<str:name>/", places.act, name="console-entry-action"),
     path("plugins/", plugins.plugins, name="console-plugins"),
+    # Not below plugins/<id>/, whose paths are the plugin's own
+    path("operating/<str:name>/retry/<str:surface>/", operating.retry, name="console-breaker-retry"),
+    path("operating/<str:name>/switch/<str:kind>/", operating.switch, name="console-switch"),
     path("hooks/", plugins.hooks, name="console-hooks"),
     path("plugins/<str:name>/", plugins.plugin, name="console-plugin"),
     path("tasks/<str:name>/<str:operation>/", tasks.task, name="console-task"),
