@@ -67,8 +67,8 @@ WHERE_PEOPLE_ARE_REFUSED = (
 REFUSALS = {"ValidationError", "ValueFault", "PermissionDenied", "Http404", "NotFound", "Conflict"}
 REFUSALS |= {"EntryProtected", "InvalidParams", "TooManyJobs"}
 MARKS = {"say", "gettext", "gettext_lazy"}
-OF_AUTHORS = {"extend_schema", "beyond", "UnusableResponse", "_unusable", "InvalidParams"}
-"""Whose texts are for who writes plugins or programs, which are in English."""
+OF_AUTHORS = {"extend_schema", "beyond", "UnusableResponse", "_unusable", "InvalidParams", "RuntimeError"}
+"""Whose texts are for who writes plugins, programs or Pagoda, which are in English."""
 FOR_PROGRAMS = r"\b(SELECT|UPDATE|CASE|WHERE|AND|DROP|CREATE|COALESCE|LIKE|WITH)\b|^[\w.]+/?[\w.-]+$"
 
 

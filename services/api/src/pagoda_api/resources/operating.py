@@ -26,6 +26,7 @@ from pagoda_api.resources.audit import AuditEventSerializer
 from pagoda_api.resources.plugins import BreakerSerializer
 from pagoda_api.strict import StrictSerializer, checked
 from pagoda_plugin_sdk.exceptions import PluginLoadError
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class BreakersAway(APIException):
@@ -103,7 +104,7 @@ class PluginBreakersView(APIView):
     @extend_schema(responses=PluginBreakersSerializer, operation_id="breakers_retrieve")
     def get(self, request: Request, plugin: str) -> Response:
         """Show them, the newest event first."""
-        operating.require_staff(request.user, "what became of a plugin")
+        operating.require_staff(request.user, say("what became of a plugin"))
         try:
             record = registry().get(plugin)
         except PluginLoadError as error:
@@ -127,7 +128,9 @@ class BreakerRetryView(APIView):
         except PluginLoadError as error:
             raise NotFound(str(error)) from error
         except StoreUnavailable as error:
-            text = f"The shared rows of breakers can't be used: {error}. Try again in a moment."
+            text = say(
+                "The shared rows of breakers can't be used: {error}. Try again in a moment.", error=error
+            )
             raise BreakersAway(text) from error
         return Response(status=204)
 
@@ -161,7 +164,9 @@ class SwitchView(APIView):
     def delete(self, request: Request, plugin: str, switch: str) -> Response:
         """Switch it off."""
         if not operating.switch_off(request.user, plugin, switch):
-            raise NotFound(f"{switch} is not switched on for plugin {plugin!r}.")
+            raise NotFound(
+                say("{switch} is not switched on for plugin {plugin!r}.", switch=switch, plugin=plugin)
+            )
         return Response(status=204)
 
 
