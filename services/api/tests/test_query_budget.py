@@ -103,6 +103,19 @@ def test_a_page_of_100_takes_3_queries(site: Site, django_assert_max_num_queries
     assert {attr["name"]: attr["value"] for attr in body["results"][-1]["attrs"]}["rack"]["name"] == "r1"
 
 
+@pytest.mark.parametrize("asked", [{"ordering": "-name"}, {"name__startswith": "host"}, {"attr.count": "4"}])
+def test_a_search_tells_the_database_which_entity_it_is_of(
+    site: Site, asked: dict[str, str], django_assert_max_num_queries: MaxQueries
+) -> None:
+    with django_assert_max_num_queries(7) as queries:
+        response = site.api.get(URL, {"entity": "Host", **asked})
+
+    assert response.json()["count"] == len(site.entries), response.json()
+    of_entries = [each["sql"] for each in queries.captured_queries if 'FROM "entry_entry"' in each["sql"]]
+    assert len(of_entries) >= 2  # the count and the page
+    assert not any('FROM "entity_entity" U0' in each for each in of_entries)
+
+
 def test_creating_an_entry_takes_9_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:
     with django_assert_max_num_queries(9):
         response = site.api.post(URL, {"name": "new", "schema": "Host", "attrs": site.attrs})

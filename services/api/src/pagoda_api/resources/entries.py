@@ -42,7 +42,7 @@ from pagoda_api.fields import (
     found_or_404,
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number
-from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
+from pagoda_api.resources.conditions import ConditionFilterBackend, query_of, takes_entity
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
@@ -195,6 +195,8 @@ class EntryFilter(StandingFilter):
 
     def of_entity(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
         """Return the entries of one entity; one that is unknown has none, and is told of by the view."""
+        if takes_entity(self.data or {}):
+            return queryset
         user = asking_user(self)
         names = spellings([value])
         if value.isdecimal() or not names:  # a name or an id, or no name
