@@ -214,6 +214,17 @@ def test_what_is_no_kind_of_write_is_refused(api: Any, host: Any, op: Any) -> No
     assert list(told["error"]["errors"]) == ["op"]
 
 
+def test_an_id_without_a_fraction_is_the_whole_one(api: Any, host: Any) -> None:
+    made = api.post(URL, {"items": [create("x", float(host.pk))]}, format="json").json()["results"][0]["id"]
+    items = [
+        {"op": "update", "id": float(made), "note": "n"},
+        {"op": "update", "id": made + 0.5, "note": "m"},
+    ]
+    answer = api.post(URL, {"items": items, "atomic": False}, format="json").json()["results"]
+
+    assert [each["status"] for each in answer] == ["updated", "refused"]
+
+
 @pytest.mark.bounds
 def test_a_thousand_writes_take_few_queries(api: Any, host: Any, django_assert_max_num_queries: Any) -> None:
     attrs = {"address": "x", "count": 1, "tags": ["a"], "rack": "r", "peer": []}

@@ -42,6 +42,11 @@ class ScalarType:
     as_python: Callable[[Any], Any]  # Any: from what `parse` returned to the type's Python form
 
 
+def whole(given: Any) -> Any:
+    """Return a JSON number without a fraction as a whole one: ``5.0`` is 5; others as they are."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 def _text(max_length: int) -> Callable[[object, Sequence[str]], str]:
     def parse_text(raw: object, _choices: Sequence[str]) -> str:
         fault = text_fault(raw, max_length)

@@ -18,6 +18,7 @@ from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
 from pagoda_plugin_sdk.rules.saying import say
+from pagoda_plugin_sdk.rules.scalar_types import whole
 from pagoda_plugin_sdk.rules.text import (
     MAX_NAME_LENGTH,
     clean_name,
@@ -32,11 +33,6 @@ MAX_ID = 2**63 - 1
 
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 """The OpenAPI schema of an id."""
-
-
-def whole(given: Any) -> Any:
-    """Return a JSON number without a fraction as a whole one: ``5.0`` is 5; others as they are."""
-    return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
 @extend_schema_field(OpenApiTypes.ANY)

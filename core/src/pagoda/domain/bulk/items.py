@@ -17,7 +17,7 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, whole
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
@@ -84,6 +84,7 @@ def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]
 
     Each is ``{"op", "entity" or "id", "name", "note", "attrs", "key"}``; an entity is an id or a name.
     """
+    given = [_with_whole_ids(raw) if isinstance(raw, Mapping) else raw for raw in given]
     entities = _entities((x.get("entity") for x in given if isinstance(x, Mapping)), viewer)
     items = []
     for raw in given:
@@ -94,6 +95,10 @@ def read_items(given: Sequence[object], viewer: Viewer | None) -> list[BulkItem]
         except ValidationError as error:
             item.result.refuse(error)
     return items
+
+
+def _with_whole_ids(raw: Mapping[str, object]) -> Mapping[str, object]:
+    return {**raw, **{key: whole(raw[key]) for key in ("id", "entity") if key in raw}}
 
 
 def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> None:
