@@ -125,7 +125,7 @@ ATTEMPTS = (
         ROWS,
     ),
     EscapeAttempt("stay in service", "INSERT INTO fencing_pluginswitch (plugin, kind, since, reason, actor) VALUES ('{plugin}', 'dry_run', now(), '', '')", RIGHT),
-    EscapeAttempt("read who switched what on", "SELECT actor FROM fencing_pluginswitch", COLUMNS),
+    EscapeAttempt("read who switched what on", "SELECT count(actor) FROM fencing_pluginswitch", COLUMNS),
     EscapeAttempt("say that others live", "UPDATE watching_presence SET seen_at = now() WHERE queue <> 'plugin.{plugin}'", ROWS),
     EscapeAttempt(
         "take another process's name",

@@ -77,6 +77,13 @@ PUT_IN = {
     "doctor P": "doctor inventory",
     "doctor 1": "doctor inventory",
     "plugins/1": "plugins/inventory",
+    "breakers/<plugin>": "breakers/inventory",
+    "<surface>": "hook",
+    "switches/<plugin>/<switch>": "switches/inventory/silence",
+    "retry P": "retry inventory",
+    "silence P": "silence inventory",
+    "dry-run P": "dry-run inventory",
+    "[--surface hook]": "--surface hook",
 }
 EXIT_1_MAY_TELL = ("pagoda health", "pagoda plugins check", "pagoda plugins doctor", "pagoda alerts test")
 """Their exit status 1 says that something is not well; a usage error is 2, and a traceback is never right."""

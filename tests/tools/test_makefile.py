@@ -78,6 +78,7 @@ def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
         "test-chart",
         "images",
         "test-browser",
+        "test-schema",
         "test-integration",
     }
     assert set(called) <= set(targets)
@@ -113,7 +114,7 @@ def test_ci_passes_when_every_step_does(ci: Callable[[str], subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "step", ["lint", "test", "bounds", "docs", "demo", "test-chart", "images", "test-browser"]
+    "step", ["lint", "test", "bounds", "docs", "demo", "test-chart", "images", "test-browser", "test-schema"]
 )
 def test_ci_fails_with_a_step_and_shows_its_output(
     ci: Callable[[str], subprocess.CompletedProcess[str]], step: str

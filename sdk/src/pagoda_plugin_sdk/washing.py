@@ -89,6 +89,11 @@ def washed(value: object, limit: int = TEXT_MAX) -> str:
     return _fit(_text_of(value, str), limit)
 
 
+def washed_texts(**texts: tuple[object, int]) -> dict[str, str]:
+    """Return each of ``name=(text, limit)`` as `washed` does."""
+    return {name: washed(text, limit) for name, (text, limit) in texts.items()}
+
+
 def shown(value: object) -> str:
     """Return the repr of `value` for a message, washed and shortened."""
     text = _text_of(value, repr)

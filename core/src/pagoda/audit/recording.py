@@ -18,12 +18,13 @@ from pagoda.audit.models import AuditEvent
 from pagoda.domain.acting import acting_through, acting_user
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
-from pagoda_plugin_sdk.washing import washed, washed_json
+from pagoda_plugin_sdk.washing import washed_json, washed_texts
 
 HOST = "host"
 JOB = "job"
 NAME_MAX = 250
 SUBJECT_ID_MAX = 100
+REQUEST_ID_MAX = 100
 DETAILS_MAX_BYTES = 100_000
 
 
@@ -91,7 +92,7 @@ def _here() -> Origin:
         actor=JOB if is_job else name or HOST,
         on_behalf_of_id=user_id if is_job else None,
         on_behalf_of=name if is_job else "",
-        request_id=washed(get_contextvars().get("request_id", ""), 100),
+        request_id=get_contextvars().get("request_id", ""),
         **through,
     )
 
@@ -106,9 +107,13 @@ def _columns(each: Record, known: Origin) -> dict[str, Any]:
     return {
         "action": each.action.value,
         "subject_type": each.subject_type,
-        "subject_id": washed(each.subject_id, SUBJECT_ID_MAX),
-        "subject": washed(each.subject, NAME_MAX),
         "details": washed_json(dict(each.details), max_bytes=DETAILS_MAX_BYTES),
         **asdict(known),
-        "actor": washed(known.actor, NAME_MAX),
+        **washed_texts(
+            subject_id=(each.subject_id, SUBJECT_ID_MAX),
+            subject=(each.subject, NAME_MAX),
+            actor=(known.actor, NAME_MAX),
+            on_behalf_of=(known.on_behalf_of, NAME_MAX),
+            request_id=(known.request_id, REQUEST_ID_MAX),
+        ),
     }

@@ -116,7 +116,8 @@ class IdOrName(Unchecked):
         Raises:
             ValidationError: it is neither.
         """
-        data = whole(data)
+        if isinstance(data, float):
+            data = whole(data)
         if isinstance(data, bool) or not isinstance(data, int | str):
             raise ValidationError(say("{data} is neither an id nor a name.", data=shown(data)), code="type")
         return data
