@@ -133,22 +133,24 @@ def refuse_other_types(given: Mapping[str, Any], fields: Mapping[str, Any]) -> N
     Raises:
         ValidationError: keyed by field.
     """
-    faults = {
-        name: [fault]
+    faults: dict[str, Any] = {
+        name: found
         for name, field in fields.items()
-        if name in given and (fault := _other(field, given[name]))
+        if name in given and (found := _other_types(field, given[name]))
     }
     if faults:
         raise ValidationError(faults, code="type")
 
 
-def _other(field: Any, value: Any) -> str | None:
+def _other_types(field: Any, value: Any) -> list[str] | dict[int, Any]:  # Any: of lists in lists, the same
+    """Return the faults of one value; those of a list by position, as DRF's own."""
     if isinstance(field, serializers.ListField) and isinstance(value, list):
-        return next(filter(None, (_other(field.child, each) for each in value)), None)
+        found = {at: _other_types(field.child, each) for at, each in enumerate(value)}
+        return {at: faults for at, faults in found.items() if faults}
     for kinds, types, expected in _JSON_TYPES:
         if isinstance(field, kinds) and value is not None and not isinstance(value, types):
-            return f"Expected {expected}, not {shown(value)}."
-    return None
+            return [f"Expected {expected}, not {shown(value)}."]
+    return []
 
 
 def refuse_undecodable(query: str) -> None:
