@@ -59,8 +59,8 @@ def test_every_folder_of_tests_is_in_one_suite() -> None:
     assert [folder for folder in folders if not any(folder.is_relative_to(suite) for suite in suites)] == []
 
 
-def test_chart_and_browser_are_tested_when_they_are_asked_for() -> None:
-    assert set(SUITES) - set(ALL) == {"browser", "chart"}
+def test_chart_browser_and_schema_are_tested_when_they_are_asked_for() -> None:
+    assert set(SUITES) - set(ALL) == {"browser", "chart", "schema"}
 
 
 @pytest.fixture
