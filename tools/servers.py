@@ -6,8 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,6 +109,36 @@ class PostgresServer:
 
     def _ask(self) -> None:
         psycopg.connect(self.url, connect_timeout=2).close()
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL in a folder of its own, which its user may enter unlike pytest's, and stop it."""
+    with tempfile.TemporaryDirectory(prefix="pagoda-postgresql-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = PostgresServer(folder / "data")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def python_on(
+    server: PostgresServer, data: Path, *arguments: str, timeout: float = 600, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in the environment of a host on this database, with `data` as its folder."""
+    host = {"DATABASE_URL": server.url, "PAGODA_DATA_DIR": str(data), "PAGODA_ENV_FILE": ""}
+    host |= {"DJANGO_SETTINGS_MODULE": "pagoda.settings", "PYTEST_ADDOPTS": ""}
+    return subprocess.run(
+        (sys.executable, *arguments),
+        env=os.environ | host | environ,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
 
 
 def postgres_folder() -> Path | None:

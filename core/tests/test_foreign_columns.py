@@ -9,9 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +22,7 @@ from hypothesis import strategies as st
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda_plugin_sdk.tasks import plugin_task
 from pagoda_plugin_sdk.washing import NotJson, json_value, washed
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import missing_programs, python_on, running_postgres
 
 if TYPE_CHECKING:
     from pagoda.jobs.models import Job
@@ -486,37 +483,7 @@ def test_keys_are_refused_as_two_must_not_become_one(shop: Shop, key: str, value
 @pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 def test_all_this_on_postgresql(tmp_path: Path) -> None:
     """It refuses NUL where SQLite takes it."""
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
-        try:
-            server.start()
-            environ = os.environ | {
-                "DATABASE_URL": server.url,
-                "PAGODA_DATA_DIR": str(tmp_path),
-                "PAGODA_ENV_FILE": "",
-                ON_POSTGRES: "1",
-            }
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-x",
-                "-p",
-                "no:cacheprovider",
-                "-n",
-                "0",
-                __file__,
-            ]
-            ended = subprocess.run(
-                command,
-                env=environ,
-                cwd=Path(__file__).parents[2],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        command = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", __file__)
+        ended = python_on(server, tmp_path, *command, TEST_ON_POSTGRES="1")
     assert ended.returncode == 0, ended.stdout[-5000:]

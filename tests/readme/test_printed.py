@@ -71,20 +71,13 @@ MAKE = ("make", "python3 docker/make_env.py")
 """Each lasts minutes or writes into the repository; .ci/run runs most. Here make plans it: target and
 prerequisites are there."""
 PUT_IN = {
-    "<id>": "1",
-    "permissions scanner": "permissions inventory",
-    "sql-grants <plugin>": "sql-grants inventory",
-    "doctor P": "doctor inventory",
-    "doctor 1": "doctor inventory",
-    "plugins/1": "plugins/inventory",
-    "breakers/<plugin>": "breakers/inventory",
-    "<surface>": "hook",
-    "switches/<plugin>/<switch>": "switches/inventory/silence",
-    "retry P": "retry inventory",
-    "silence P": "silence inventory",
-    "dry-run P": "dry-run inventory",
-    "[--surface hook]": "--surface hook",
+    r"(?<=plugins/)<id>|(?<=doctor )<id>|<plugin>|(?<= )P(?= |$)|(?<=permissions )scanner": "inventory",
+    r"<id>": "1",
+    r"<surface>": "hook",
+    r"<switch>": "silence",
+    r"\[(--[^\]]+)\]": r"\1",  # an option that may be left out
 }
+"""``{placeholder of the documentation: what is run and opened in its place}``, the first that fits."""
 EXIT_1_MAY_TELL = ("pagoda health", "pagoda plugins check", "pagoda plugins doctor", "pagoda alerts test")
 """Their exit status 1 says that something is not well; a usage error is 2, and a traceback is never right."""
 
@@ -181,7 +174,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def _filled(text: str) -> str:
     for placeholder, value in PUT_IN.items():
-        text = text.replace(placeholder, value)
+        text = re.sub(placeholder, value, text)
     return text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,15 @@ import psycopg
 import pytest
 
 from core.tests.cli.test_plugin_packages import command_of, make_environment, make_wheel
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import PostgresServer, missing_programs, running_postgres
 
 pytestmark = pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    with tempfile.TemporaryDirectory(prefix="pagoda-purge-") as folder:  # pytest's own is closed to others
-        Path(folder).chmod(0o755)
-        server = PostgresServer(Path(folder) / "cluster")
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        yield server
 
 
 def rows(server: PostgresServer, sql: str) -> list[tuple[Any, ...]]:

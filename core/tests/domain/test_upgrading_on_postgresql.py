@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,7 @@ import psycopg
 import pytest
 
 from pagoda_plugin_sdk.rules.attr_types import TYPES
-from tools.servers import PostgresServer, missing_programs, postgres_folder
+from tools.servers import PostgresServer, missing_programs, postgres_folder, running_postgres
 
 pytestmark = pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 
@@ -73,15 +72,8 @@ TABLES = ("entry_entry", "entry_attribute", "entry_attributevalue", "entry_attri
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    with tempfile.TemporaryDirectory(prefix="pagoda-upgrade-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # it runs as a user of its own
-        running = PostgresServer(folder / "data")
-        running.start()
-        try:
-            yield running
-        finally:
-            running.stop()
+    with running_postgres() as running:
+        yield running
 
 
 def pagoda(database: str, folder: Path, *arguments: str) -> str:

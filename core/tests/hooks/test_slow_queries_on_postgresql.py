@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import PostgresServer, missing_programs, python_on, running_postgres
 
 SCRIPT = """
 import contextlib, sys, threading
@@ -75,14 +71,8 @@ print("ok")
 def postgres() -> Iterator[PostgresServer]:
     if "postgresql" in missing_programs():
         pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -91,14 +81,6 @@ def postgres() -> Iterator[PostgresServer]:
 def test_it_is_canceled_and_the_transaction_goes_on(
     postgres: PostgresServer, tmp_path: Path, run: str
 ) -> None:
-    environ = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "pagoda.settings",
-        "DATABASE_URL": postgres.url,
-        "PAGODA_DATA_DIR": str(tmp_path),
-        "PAGODA_ENV_FILE": "",
-    }
     script = SCRIPT.replace("{run}", f"query('TRUNCATE kept'); {run}")
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = python_on(postgres, tmp_path, "-c", script, timeout=60)
     assert ended.stdout.strip().endswith("ok"), ended.stderr[-3000:]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import missing_programs, python_on, running_postgres
 
 SCRIPT = """
 from concurrent.futures import ThreadPoolExecutor
@@ -52,21 +48,6 @@ print("ok")
 def test_no_failure_is_lost(tmp_path: Path) -> None:
     if "postgresql" in missing_programs():
         pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
-        try:
-            server.start()
-            environ = os.environ | {
-                "DJANGO_SETTINGS_MODULE": "pagoda.settings",
-                "DATABASE_URL": server.url,
-                "PAGODA_DATA_DIR": str(tmp_path),
-                "PAGODA_ENV_FILE": "",
-            }
-            command = [sys.executable, "-c", SCRIPT]
-            ended = subprocess.run(
-                command, env=environ, capture_output=True, text=True, timeout=120, check=False
-            )
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        ended = python_on(server, tmp_path, "-c", SCRIPT, timeout=120)
     assert ended.stdout.strip().endswith("ok"), ended.stderr[-3000:]

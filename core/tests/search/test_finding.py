@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import FoundEntries, Query, find
 from pagoda.domain.user.models import Level, User
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import missing_programs, python_on, running_postgres
 
 pytestmark = pytest.mark.django_db
 
@@ -285,26 +282,7 @@ def test_a_search_that_takes_too_long_is_ended(ask: Any, settings: Any) -> None:
 @pytest.mark.skipif(bool(os.environ.get(ON_POSTGRES)), reason="this is that run")
 @pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 def test_all_this_on_postgresql(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
-        try:
-            server.start()
-            environ = os.environ | {
-                "DATABASE_URL": server.url,
-                "PAGODA_DATA_DIR": str(tmp_path),
-                "PAGODA_ENV_FILE": "",
-                ON_POSTGRES: "1",
-            }
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", __file__]
-            ended = subprocess.run(
-                command,
-                env=environ,
-                cwd=Path(__file__).parents[3],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        command = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", __file__)
+        ended = python_on(server, tmp_path, *command, TEST_ON_POSTGRES="1")
     assert ended.returncode == 0, ended.stdout[-5000:]

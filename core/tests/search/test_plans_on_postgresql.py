@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tools.servers import PostgresServer, missing_programs
+from tools.servers import missing_programs, python_on, running_postgres
 
 SCRIPT = """
 import statistics, time
@@ -121,27 +118,8 @@ print("ok")
 def test_no_search_reads_all_entries(tmp_path: Path) -> None:
     if "postgresql" in missing_programs():
         pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
-        try:
-            server.start()
-            environ = os.environ | {
-                "DJANGO_SETTINGS_MODULE": "pagoda.settings",
-                "DATABASE_URL": server.url,
-                "PAGODA_DATA_DIR": str(tmp_path),
-                "PAGODA_ENV_FILE": "",
-            }
-            ended = subprocess.run(
-                [sys.executable, "-c", SCRIPT],
-                env=environ,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=600,
-            )
-        finally:
-            server.stop()
+    with running_postgres() as server:
+        ended = python_on(server, tmp_path, "-c", SCRIPT)
     sys.stdout.write(ended.stdout)
     assert ended.returncode == 0, ended.stderr[-8000:]
     assert ended.stdout.endswith("ok\n")

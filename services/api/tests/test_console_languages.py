@@ -61,8 +61,10 @@ WHERE_PEOPLE_ARE_REFUSED = (
     "core/src/pagoda/transfer",
     "core/src/pagoda/jobs/offering.py",
     "core/src/pagoda/jobs/store",
+    "core/src/pagoda/watching/operating.py",
     "services/api/src/pagoda_api/console",
     "services/api/src/pagoda_api/resources",
+    "services/api/src/pagoda_api/strict.py",
 )
 REFUSALS = {"ValidationError", "ValueFault", "PermissionDenied", "Http404", "NotFound", "Conflict"}
 REFUSALS |= {"EntryProtected", "InvalidParams", "TooManyJobs"}

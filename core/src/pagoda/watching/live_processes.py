@@ -11,6 +11,7 @@ from typing import Final
 from pagoda.domain.user.permissions import Viewer
 from pagoda.watching.operating import require_staff
 from pagoda.watching.presence import living
+from pagoda_plugin_sdk.rules.saying import say
 
 MOST: Final = 1000
 """Processes that are looked at."""
@@ -36,7 +37,7 @@ def live_processes(user: Viewer | None) -> Sequence[LiveProcess]:
     Raises:
         PermissionDenied: the user is not staff.
     """
-    require_staff(user, "the live processes")
+    require_staff(user, say("the live processes"))
     rows = list(living().order_by("-started_at", "node")[:MOST])
     counts = Counter(row.digest for row in rows if row.digest)
     usual = max(counts, key=counts.__getitem__, default="")  # of equals the first, which is the newest

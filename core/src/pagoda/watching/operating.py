@@ -31,11 +31,13 @@ from pagoda.jobs.clock import database_now
 from pagoda.plugins.runtime import registry
 from pagoda.watching.alerts.notifying import tell_what_was_silenced
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown, washed
 
 REASON_MAX: Final = 300
 LONGEST: Final = timedelta(days=366)
 HISTORY_MAX: Final = 100
+BY_HAND, BY_TIME = "by hand", "its time is over"  # how a switch ended, in its audit event
 
 type Asking = Viewer | None
 
@@ -53,12 +55,21 @@ def retry_breaker(user: Asking, plugin: str, surface: str) -> BreakerState:
     plugin_id = registry().get(plugin).id
     known: Surface | None = next((each for each in SURFACES if each == surface), None)
     if known is None:
-        text = f"{shown(surface)} is no surface.{near_misses(surface, SURFACES)}"
-        raise ValidationError(f"{text} There are: {', '.join(SURFACES)}.", code="surface")
+        fault = say(
+            "{surface} is no surface.{misses} There are: {known}.",
+            surface=shown(surface),
+            misses=near_misses(surface, SURFACES),
+            known=", ".join(SURFACES),
+        )
+        raise ValidationError(fault, code="surface")
     state = breaker().retry(plugin_id, known)
     if state is None:
-        text = f"The {known}s of plugin {plugin_id!r} are in service: there is nothing to retry."
-        raise ValidationError(text, code="in_service")
+        fault = say(
+            "The {surface}s of plugin {plugin!r} are in service: there is nothing to retry.",
+            surface=known,
+            plugin=plugin_id,
+        )
+        raise ValidationError(fault, code="in_service")
     record(
         Action.BREAKER_RETRIED,
         subject_type="breaker",
@@ -81,7 +92,11 @@ def switch_on(user: Asking, plugin: str, kind: str, *, lasts: timedelta | None, 
     plugin_id, known = registry().get(plugin).id, _kind(kind)
     text = _reason(reason)
     if lasts is not None and not timedelta(0) < lasts <= LONGEST:
-        fault = f"It lasts {lasts}; expected more than nothing and at most {LONGEST.days} days."
+        fault = say(
+            "It lasts {lasts}; expected more than nothing and at most {days} days.",
+            lasts=lasts,
+            days=LONGEST.days,
+        )
         raise ValidationError({"lasts_seconds": ValidationError(fault, code="range")})
     now = database_now()
     until = None if lasts is None else now + lasts
@@ -102,13 +117,13 @@ def switch_off(user: Asking, plugin: str, kind: str) -> bool:
     _require_administrator(user)
     found = registry().find(plugin)
     rows = PluginSwitch.objects.filter(plugin=found.id if found else plugin, kind=_kind(kind).value)
-    return sum(_end(switch, "by hand") for switch in rows) > 0
+    return sum(_end(switch, BY_HAND) for switch in rows) > 0
 
 
 def end_over() -> int:
     """End the switches whose time is over, and return how many; any number of processes may."""
     over = PluginSwitch.objects.filter(until__lte=database_now())
-    return sum(_end(switch, "its time is over") for switch in over)
+    return sum(_end(switch, BY_TIME) for switch in over)
 
 
 def switches(user: Asking, plugin: str | None = None) -> Sequence[PluginSwitch]:
@@ -117,7 +132,7 @@ def switches(user: Asking, plugin: str | None = None) -> Sequence[PluginSwitch]:
     Raises:
         PermissionDenied: the user is not staff.
     """
-    require_staff(user, "what is switched on for plugins")
+    require_staff(user, say("what is switched on for plugins"))
     found = switched_on().order_by("plugin", "kind")
     return list(found if plugin is None else found.filter(plugin=plugin))
 
@@ -128,7 +143,7 @@ def history(user: Asking, plugin: str, count: int = 20) -> Sequence[AuditEvent]:
     Raises:
         PermissionDenied: the user is not staff.
     """
-    require_staff(user, "what became of a plugin")
+    require_staff(user, say("what became of a plugin"))
     breakers = [f"{plugin}/{surface}" for surface in SURFACES]
     about = Q(subject_type="breaker", subject_id__in=breakers) | Q(subject_type="plugin", subject_id=plugin)
     return list(AuditEvent.objects.filter(about).order_by("-pk")[: min(count, HISTORY_MAX)])
@@ -142,14 +157,14 @@ def require_staff(user: Asking, what: str) -> None:
     """
     _refuse_plugins()
     if user is not None and not _is(user, "is_staff"):
-        raise PermissionDenied(f"Only staff may see {what}.")
+        raise PermissionDenied(say("Only staff may see {what}.", what=what))
 
 
 def _require_administrator(user: Asking) -> None:
     _refuse_plugins()
     if user is not None and not _is(user, "is_superuser"):
         raise PermissionDenied(
-            "Only superusers may retry the breakers of plugins, run them dry and silence their alerts."
+            say("Only superusers may retry the breakers of plugins, run them dry and silence their alerts.")
         )
 
 
@@ -165,15 +180,20 @@ def _is(user: Viewer, wanted: str) -> bool:
 def _kind(kind: str) -> SwitchKind:
     known = [each.value for each in SwitchKind]
     if kind not in known:
-        text = f"{shown(kind)} is no switch.{near_misses(kind, known)} There are: {', '.join(known)}."
-        raise ValidationError(text, code="kind")
+        fault = say(
+            "{kind} is no switch.{misses} There are: {known}.",
+            kind=shown(kind),
+            misses=near_misses(kind, known),
+            known=", ".join(known),
+        )
+        raise ValidationError(fault, code="kind")
     return SwitchKind(kind)
 
 
 def _reason(given: str) -> str:
     text = washed(given.strip(), REASON_MAX + 1)
     if not text or len(text) > REASON_MAX:
-        fault = f"Give a reason of 1 to {REASON_MAX} characters, for those who wonder later."
+        fault = say("Give a reason of 1 to {most} characters, for those who wonder later.", most=REASON_MAX)
         raise ValidationError({"reason": ValidationError(fault, code="length")})
     return text
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext_lazy
 from django_filters import BooleanFilter, CharFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
@@ -24,9 +25,9 @@ _BOOLEANS = frozenset({"true", "false"})
 NON_FIELD_ERRORS_KEY = "non_field_errors"
 
 _JSON_TYPES: Final = (
-    (serializers.BooleanField, bool, "true or false"),
-    (serializers.IntegerField, int | float, "a whole number"),
-    ((serializers.CharField, serializers.DateTimeField), str, "a text"),
+    (serializers.BooleanField, bool, gettext_lazy("true or false")),
+    (serializers.IntegerField, int | float, gettext_lazy("a whole number")),
+    ((serializers.CharField, serializers.DateTimeField), str, gettext_lazy("a text")),
 )
 """``(fields, what JSON they take, in words)``; those that are not here look at the type themselves."""
 
@@ -149,7 +150,7 @@ def _other_types(field: Any, value: Any) -> list[str] | dict[int, Any]:  # Any: 
         return {at: faults for at, faults in found.items() if faults}
     for kinds, types, expected in _JSON_TYPES:
         if isinstance(field, kinds) and value is not None and not isinstance(value, types):
-            return [f"Expected {expected}, not {shown(value)}."]
+            return [say("Expected {expected}, not {value}.", expected=expected, value=shown(value))]
     return []
 
 

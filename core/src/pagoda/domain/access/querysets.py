@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import IntegerField, Model, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Least
 
@@ -16,6 +15,8 @@ from pagoda.domain.entry.reading import read_states
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Kind, Viewer, fixed_level, level_of, may, viewer
 from pagoda_plugin_sdk.rules.value_types import attrinfo_of
+
+type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 
 # What must allow it, for each model: itself and what it belongs to.
 _CHAINS: Final[dict[type[Model], tuple[tuple[Kind, str], ...]]] = {
@@ -47,7 +48,7 @@ def readable[M: Model](
         TypeError: permissions are not granted on rows of this model.
     """
     chain = _chain(queryset.model)
-    user = AnonymousUser() if user is None else user
+    user = viewer(user)
     if fixed_level(user) == Level.FULL:
         return queryset
     for kind, prefix in chain:
@@ -77,9 +78,6 @@ def _chain(model: type[Model]) -> tuple[tuple[Kind, str], ...]:
         listed = ", ".join(known._meta.label for known in _CHAINS)
         raise TypeError(f"{model._meta.label} has no permissions of its own; it has to be one of {listed}")
     return chain
-
-
-type AttrInfo = list[dict[str, Any]]  # Any: JSON values
 
 
 def attrinfo_for(entries: Sequence[Entry], user: Viewer | None) -> dict[int, AttrInfo]:
