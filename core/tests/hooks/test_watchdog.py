@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from structlog.testing import capture_logs
 
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
-from pagoda.budget.cutting import CUT_SIGNAL
+from pagoda.budget.cutting import CUT_SIGNAL, SPARED_KNOCKS
 from pagoda.budget.frames import Mark
 from pagoda.budget.time_budget import View
 from pagoda.hooks.manager import HookManager
@@ -39,7 +39,7 @@ def test_a_mark_that_was_left_behind_never_hits_the_host(impatient: HookManager,
     assert frame.watch(0.0) is None
     mark = frame.watch(0.0)
     assert mark is not None
-    mark.expired = True
+    mark.knocks = 1
     signal.raise_signal(CUT_SIGNAL)
     frame.running = None
     assert calls.names == ["h"]
@@ -168,7 +168,7 @@ def test_nothing_is_cut_off_while_it_closes_a_cursor() -> None:
     def overdue() -> None:
         frame = budget.local.frame
         mark = Mark()
-        mark.what, mark.expired, mark.deadline = frame.running, True, time.monotonic()
+        mark.what, mark.knocks, mark.deadline = frame.running, 1, time.monotonic()
         frame.running = mark
         with Closing(None, connection):
             pass
@@ -179,3 +179,26 @@ def test_nothing_is_cut_off_while_it_closes_a_cursor() -> None:
         budget.run_within(10, "acme", overdue)
     budget.close()
     assert len(closed) == 1
+
+
+def test_a_late_watchdog_still_spares_a_finalizer_and_only_for_so_many_knocks() -> None:
+    budget, mark, ended = TimeBudget(), Mark(), []
+
+    class Finalized:
+        def __del__(self) -> None:
+            for mark.knocks in range(1, SPARED_KNOCKS + 1):
+                budget.strike(sys._getframe())
+            ended.append(mark.knocks)
+            mark.knocks += 1
+            with pytest.raises(TimeBudgetExceeded):
+                budget.strike(sys._getframe())
+
+    def overdue() -> None:
+        frame = budget.local.frame
+        mark.what, mark.knocks, mark.deadline = frame.running, 1, time.monotonic() - 3600
+        frame.running = mark
+        Finalized()
+
+    budget.run_within(10, "acme", overdue)
+    budget.close()
+    assert ended == [SPARED_KNOCKS]

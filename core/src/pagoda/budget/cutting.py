@@ -36,9 +36,9 @@ CUT_SIGNAL = signal.SIGURG  # ignored by default, so that it does no harm where 
 CLEAN_UP_SECONDS = 0.25
 """How long what was struck may clean up before it is struck again."""
 
-POSTPONED_SECONDS = 0.3
-"""For how long strikes are left out because of where they would hit: a transaction's begin or end, a cursor's
-end, or code whose exceptions the interpreter drops."""
+SPARED_KNOCKS = 15
+"""For how many knocks of the watchdog strikes are left out because of where they would hit: a transaction's
+begin or end, a cursor's end, or code whose exceptions the interpreter drops."""
 
 _TOOL_NAME = "pagoda.budget"
 _WEAKREF_FILES = (weakref.__file__, _weakrefset.__file__)  # their callbacks run whenever an object dies
@@ -169,9 +169,9 @@ def strike(state: ThreadState, at: FrameType | None) -> None:
     now = time.monotonic()
     if not has_budget or now < mark.next_strike:
         return
-    if in_bad_place and now < mark.deadline + POSTPONED_SECONDS:
+    if in_bad_place and mark.spare(SPARED_KNOCKS):
         return
-    mark.next_strike = now + CLEAN_UP_SECONDS
+    mark.next_strike, mark.spared_at = now + CLEAN_UP_SECONDS, None
     raise TimeBudgetExceeded(frame, seconds_of(mark))
 
 

@@ -30,13 +30,28 @@ class Mark:
     same call all the time.
     """
 
-    __slots__ = ("deadline", "expired", "next_strike", "what")
+    __slots__ = ("deadline", "knocks", "next_strike", "spared_at", "what")
 
     def __init__(self) -> None:
         self.deadline = float("inf")  # of `time.monotonic`
-        self.expired = False  # set by the watchdog once the deadline has passed
+        self.knocks = 0  # of the watchdog, once the deadline has passed
         self.next_strike = 0.0  # what was struck gets time to clean up
+        self.spared_at: int | None = None  # the knock whose strike was the first to be left out
         self.what: Running | None = None  # what runs
+
+    @property
+    def expired(self) -> bool:
+        """Whether what runs is past its budget."""
+        return self.knocks > 0
+
+    def spare(self, knocks: int) -> bool:
+        """Return whether a strike is to be left out: the first one, and those of `knocks` knocks after it.
+
+        Counted in knocks, as a busy machine may hold up the watchdog, or this thread, for any time.
+        """
+        if self.spared_at is None:
+            self.spared_at = self.knocks
+        return self.knocks - self.spared_at < knocks
 
 
 class Frame:

@@ -157,7 +157,7 @@ class TimeBudget:
         return pause
 
     def _knock(self, state: ThreadState, mark: Mark) -> None:
-        was_expired, mark.expired = mark.expired, True
+        was_expired, mark.knocks = mark.expired, mark.knocks + 1
         query = state.query
         if query is not None and query.stop():
             return
