@@ -63,9 +63,7 @@ def record_all(records: Iterable[Record]) -> None:
     """Record events of one origin in one statement."""
     known = _here()
     events = [_columns(each, _origin(each, known)) for each in records]
-    if len(events) == 1:
-        AuditEvent(**events[0]).save(force_insert=True)
-    elif events:
+    if events:
         rows = [[*(event | {"details": json.dumps(event["details"])}).values()] for event in events]
         insert_rows(AuditEvent, {}, list(events[0]), rows)
 

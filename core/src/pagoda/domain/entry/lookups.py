@@ -95,7 +95,7 @@ def find(
     One query for up to 300 things, none for none.
     """
     others = [_levels(levels_of, viewer)] if levels_of else []
-    others += [_named(*named)] if named else []
+    others += [_columns(_named(*named), ThingKind.NAME)] if named else []
     for batch in [*batched(sorted(wanted), BATCH_SIZE)] or ([()] if others else []):
         ids: defaultdict[ThingKind, list[int]] = defaultdict(list)
         for kind, wanted_id in batch:
@@ -115,8 +115,8 @@ def _levels(entity_ids: Collection[int], viewer: Viewer | None) -> Rows:
     return _columns(attrs, ThingKind.ATTR, level=level_on(viewer, "attr", "parent_entity__"))
 
 
-def _named(entity_id: int, names: Collection[str]) -> Rows:
-    return _columns(Entry.objects.filter(is_active=True, schema=entity_id, name__in=names), ThingKind.NAME)
+def _named(entity_id: int, names: Collection[str]) -> QuerySet[Entry]:
+    return Entry.objects.filter(is_active=True, schema=entity_id, name__in=names).order_by()
 
 
 def _query(kind: ThingKind, ids: Collection[int], viewer: Viewer | None) -> Rows:
@@ -207,6 +207,10 @@ class Lookups:
         self._asked |= new
         if named is not None:
             self._names |= set(named[1])
+        if named is not None and not new and not levels_of:  # of most writes: no union of many columns
+            for pk, name in _named(*named).values_list("pk", "name"):
+                self.taken[clean_name(name)].add(pk)
+            return
         for row in find(new, self._viewer, levels_of=levels_of, named=named):
             kind = ThingKind(row.kind)
             if kind is ThingKind.ATTR:
