@@ -36,8 +36,8 @@ format: setup ## Mend style where a tool can
 hooks: setup ## Run the checks before every commit from now on
 	$(BIN)/pre-commit install
 
-test: setup ## Run all tests that need no container (ARGS="core -k name" for some, FAST=1 for the quick ones)
-	@$(BIN)/python -m tools.run_tests $(if $(FAST),--fast) $(ARGS)
+test: setup ## Run the tests that need no container (ARGS="core -k name" for some, FAST=1 the quick, SLOW=1 the slow ones)
+	@$(BIN)/python -m tools.run_tests $(if $(FAST),--fast)$(if $(SLOW),--slow) $(ARGS)
 
 bounds: setup ## Run the tests that count what a promise of the documentation bounds: statements, calls, rows
 	@$(BIN)/python -m tools.run_tests core api worker -m bounds

@@ -1,9 +1,10 @@
 """Run the tests of every distribution, one pytest each, and end with one summary over all of them.
 
 Django knows one settings module per process, so the suites can't share a process: ``conftest.py`` of each
-says under which settings it runs. Those that wait for servers run beside the others. Arguments are names of
-suites, and after them what pytest takes, such as ``core -k name``; ``--fast`` before them leaves out what
-takes long, and says so.
+says under which settings it runs. Small ones run in one process each, beside those that xdist spreads.
+Arguments are names of suites, and after them what pytest takes, such as ``core -k name``. A named suite runs
+whole. Without names all run but for what is slow for a reason; ``--slow`` runs that alone, and ``--fast``
+leaves out more. Both lists are here, and a run ends with what it left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from xml.etree import ElementTree  # parses what our own pytest wrote a moment a
 ROOT = Path(__file__).resolve().parent.parent
 # Stealing keeps the tests of a module, and so what they share, in one process as long as that is busy.
 PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+BY_FILE = (*PARALLEL, "--dist", "loadfile")  # what the tests of a file share takes longer than they do
 # The tests start hundreds of processes, each of which would compile our modules anew.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -32,32 +34,60 @@ class Suite:
     """Tests that run in one pytest."""
 
     folders: tuple[str, ...]
+    slow: tuple[str, ...] = ()  # of them, what runs with --slow or when the suite is named
     options: tuple[str, ...] = ()
-    waits: bool = False  # for servers that it starts, so it runs beside the others
+    is_small: bool = False  # one process is enough, so it runs beside the others
     is_named: bool = False  # it runs only when it is asked for
-    is_fast: bool = False  # it runs with --fast, but for SLOW
+    is_fast: bool = False  # it runs with --fast, but for what is slow and NOT_FAST
 
 
+# What is slow starts whole hosts with their workers and servers, or installs into environments of its own.
 SUITES = {
-    "sdk": Suite(folders=("sdk/tests",), options=PARALLEL, is_fast=True),
-    "hello-world": Suite(folders=("plugins/hello-world/tests",), is_fast=True),
-    "inventory": Suite(folders=("plugins/inventory/tests",), options=PARALLEL),
-    "core": Suite(folders=("core/tests",), options=PARALLEL, is_fast=True),
+    "core": Suite(
+        folders=("core/tests",),
+        slow=("core/tests/cli/test_plugin_packages.py",),
+        options=PARALLEL,
+        is_fast=True,
+    ),
     "api": Suite(folders=("services/api/tests",), options=PARALLEL),
-    "worker": Suite(folders=("services/worker/tests",), options=PARALLEL),
-    "contract": Suite(folders=("tests/contract",), options=PARALLEL, is_fast=True),
-    "zoo": Suite(folders=("tests/zoo",), waits=True),
-    "readme": Suite(folders=("tests/readme",), waits=True),
-    "author": Suite(folders=("tests/author",), waits=True),
-    "observability": Suite(folders=("tests/observability",), waits=True),
-    "architecture": Suite(folders=("tests/architecture", "tests/tools"), options=PARALLEL),
+    "repository": Suite(
+        folders=(
+            "tests/architecture",
+            "tests/tools",
+            "tests/readme",
+            "tests/author",
+            "tests/zoo",
+            "tests/observability",
+        ),
+        slow=(
+            "tests/architecture/test_standalone.py",
+            "tests/author/test_chaos.py",
+            "tests/author/test_chaos_requests.py",
+            "tests/author/test_clean_machine.py",
+            "tests/author/test_dev.py",
+            "tests/author/test_guide.py",
+            "tests/author/test_project.py",
+            "tests/observability/test_running_host.py",
+            "tests/readme/test_printed.py",
+            "tests/zoo/test_zoo.py",
+        ),
+        options=BY_FILE,
+    ),
+    "sdk": Suite(folders=("sdk/tests",), is_small=True, is_fast=True),
+    "contract": Suite(folders=("tests/contract",), is_small=True, is_fast=True),
+    "hello-world": Suite(folders=("plugins/hello-world/tests",), is_small=True, is_fast=True),
+    "inventory": Suite(folders=("plugins/inventory/tests",), is_small=True),
+    "worker": Suite(
+        folders=("services/worker/tests",), slow=("services/worker/tests/processes",), is_small=True
+    ),
     "browser": Suite(folders=("tests/browser",), is_named=True),
     "schema": Suite(folders=("tests/schema",), is_named=True),
-    "chart": Suite(folders=("tests/chart",), options=(*PARALLEL, "--dist", "loadfile"), is_named=True),
+    "chart": Suite(folders=("tests/chart",), options=BY_FILE, is_named=True),
 }
 ALL = [name for name, suite in SUITES.items() if not suite.is_named]
 FAST = [name for name, suite in SUITES.items() if suite.is_fast]
-SLOW = (  # processes of their own, waits, state machines, matrices and generated texts
+SLOW = [name for name, suite in SUITES.items() if suite.slow]
+NOT_FAST = (  # processes of their own, waits, state machines, matrices and generated texts
     "sdk/tests/checking/test_checks.py",
     "sdk/tests/test_public_names.py",
     "core/tests/cli",
@@ -97,33 +127,58 @@ def counts_of(report: Path, exit_code: int) -> Counter[str]:
     return counts | broken
 
 
-def run(name: str, reports: Path, options: Sequence[str] = ()) -> SuiteRun:
-    """Run one suite with pytest's `options`; what it prints is shown at once, or at its end if it waits."""
-    suite, report = SUITES[name], reports / f"{name}.xml"
-    heading = f"\n{name}: {', '.join(suite.folders)}"
-    if not suite.waits:
+def run(
+    name: str, reports: Path, what: Sequence[str], options: Sequence[str] = (), *, is_beside: bool = False
+) -> SuiteRun:
+    """Run `what` of a suite with pytest's `options`; show what it prints at once, or at its end if beside."""
+    report = reports / f"{name}.xml"
+    heading = f"\n{name}: {', '.join(word for word in what if not word.startswith('-'))}"
+    if not is_beside:
         print(heading, flush=True)
     pytest = (sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}")
-    command = (*pytest, *suite.options, *options, *suite.folders)
-    output = subprocess.PIPE if suite.waits else None
+    command = (*pytest, *SUITES[name].options, *options, *what)
+    output = subprocess.PIPE if is_beside else None
     ended = subprocess.run(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
     )
     exit_code = ended.returncode
-    if suite.waits:
+    if is_beside:
         print(f"{heading}\n{ended.stdout}", flush=True)
     if exit_code == NO_TESTS and options:  # they are in another suite
         return SuiteRun(name=name, exit_code=exit_code, counts=Counter())
     return SuiteRun(name=name, exit_code=exit_code, counts=counts_of(report, exit_code))
 
 
-def run_all(names: Sequence[str], reports: Path, options: Sequence[str]) -> list[SuiteRun]:
-    """Run the suites one after the other, and beside them those that wait, one after the other too."""
+def run_all(chosen: Mapping[str, Sequence[str]], reports: Path, options: Sequence[str]) -> list[SuiteRun]:
+    """Run parts of suites one after the other, and beside large ones the small, one after the other too."""
+    small = [name for name in chosen if SUITES[name].is_small]
+    large = [name for name in chosen if name not in small]
+
+    def run_each(names: Sequence[str], *, is_beside: bool) -> list[SuiteRun]:
+        return [run(name, reports, chosen[name], options, is_beside=is_beside) for name in names]
+
     with ThreadPoolExecutor(max_workers=2) as pool:
-        waiting = [name for name in names if SUITES[name].waits]
-        beside = pool.submit(lambda: [run(name, reports, options) for name in waiting])
-        others = [run(name, reports, options) for name in names if name not in waiting]
-        return others + beside.result()
+        beside = pool.submit(run_each, small, is_beside=bool(large))
+        return run_each(large, is_beside=False) + beside.result()
+
+
+def choose(mode: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return ``{suite: pytest's arguments for its tests}`` of the named suites, or of all in this mode."""
+    if mode == "--slow":
+        return {name: SUITES[name].slow for name in names or SLOW}
+    if names and mode != "--fast":
+        return {name: SUITES[name].folders for name in names}
+    return {
+        name: (*SUITES[name].folders, *(f"--ignore={path}" for path in left_out(mode, name)))
+        for name in names or (FAST if mode == "--fast" else ALL)
+    }
+
+
+def left_out(mode: str, name: str) -> list[str]:
+    """Return the folders and files of a suite that a run in this mode leaves out."""
+    folders = tuple(f"{folder}/" for folder in SUITES[name].folders)
+    more = NOT_FAST if mode == "--fast" else ()
+    return [*SUITES[name].slow, *(path for path in more if path.startswith(folders))]
 
 
 def described(counts: Counter[str]) -> str:
@@ -140,8 +195,8 @@ def summary(outcomes: list[SuiteRun], seconds: float) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the named suites, or all, to the end; return 0 when tests ran and every one passed."""
-    is_fast = "--fast" in arguments[:1]
-    words = list(arguments[is_fast:])
+    mode = arguments[0] if arguments[:1] in (["--fast"], ["--slow"]) else ""
+    words = list(arguments[bool(mode) :])
     count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
     names, options = words[:count], words[count:]
     if unknown := sorted(set(names) - set(SUITES)):
@@ -149,17 +204,26 @@ def main(arguments: Sequence[str]) -> int:
             f"run_tests: unknown suites {unknown!r}: expected some of {', '.join(SUITES)}, "
             "and pytest's options behind them"
         )
-    names = names or (FAST if is_fast else ALL)
-    if is_fast:
-        options += [f"--ignore={path}" for path in SLOW]
+    chosen = choose(mode, names)
+    if without := sorted(name for name, what in chosen.items() if not what):
+        sys.exit(f"run_tests: nothing of {', '.join(without)} is slow: expected some of {', '.join(SLOW)}")
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run_all(names, Path(folder), options)
+        outcomes = run_all(chosen, Path(folder), options)
     print("\n" + summary(outcomes, time.monotonic() - start))
-    if is_fast:
-        print(f"FAST left out {', '.join([*(name for name in ALL if name not in names), *SLOW])}")
+    print(_told(mode, chosen) if not names else "")
     failed = any(outcome.exit_code not in {0, NO_TESTS} for outcome in outcomes)
     return int(failed or not any(outcome.exit_code == 0 for outcome in outcomes) or _is_empty(outcomes))
+
+
+def _told(mode: str, chosen: Iterable[str]) -> str:
+    """Tell what a run of all suites left out."""
+    if mode == "--slow":
+        return "`make test` runs the others"
+    suites = [name for name in ALL if name not in chosen]
+    paths = [path for name in chosen for path in left_out(mode, name)]
+    how = "FAST" if mode else "`make test SLOW=1` runs what this"
+    return f"{how} left out: {', '.join([*suites, *paths])}"
 
 
 def _is_empty(outcomes: Sequence[SuiteRun]) -> bool:

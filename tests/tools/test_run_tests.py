@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools import run_tests
-from tools.run_tests import ALL, FAST, ROOT, SLOW, SUITES, SuiteRun, counts_of, main, summary
+from tools.run_tests import ALL, FAST, NOT_FAST, ROOT, SLOW, SUITES, SuiteRun, counts_of, main, summary
 
 # Tests that need more than Python have targets of their own; .venv holds tests of others.
 ELSEWHERE = {".venv", "integration"}
@@ -46,7 +46,7 @@ def test_summary_ends_with_the_sum_of_all_suites() -> None:
 
 
 def test_unknown_suite_is_named_with_the_known_ones() -> None:
-    with pytest.raises(SystemExit, match=r"unknown suites \['cor'\]: expected some of sdk, .*core"):
+    with pytest.raises(SystemExit, match=r"unknown suites \['cor'\]: expected some of core, .*sdk"):
         main(["cor"])
 
 
@@ -63,42 +63,86 @@ def test_chart_browser_and_schema_are_tested_when_they_are_asked_for() -> None:
     assert set(SUITES) - set(ALL) == {"browser", "chart", "schema"}
 
 
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
-    """``{suite: pytest's options}`` of what would run; every suite but core finds no test."""
-    found: dict[str, tuple[str, ...]] = {}
+type Runs = dict[str, tuple[str, ...]]
 
-    def run(name: str, reports: Path, options: Sequence[str] = ()) -> SuiteRun:
-        found[name] = tuple(options)
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """``{suite: pytest's arguments}`` of what would run; every suite but core finds no test."""
+    found: Runs = {}
+
+    def run(
+        name: str, reports: Path, what: Sequence[str], options: Sequence[str], *, is_beside: bool
+    ) -> SuiteRun:
+        found[name] = (*what, *options)
         return SuiteRun(name=name, exit_code=0 if name == "core" else 5, counts=Counter())
 
     monkeypatch.setattr(run_tests, "run", run)
     return found
 
 
-def test_pytest_gets_what_stands_behind_the_suites(runs: dict[str, tuple[str, ...]]) -> None:
-    assert main(["core", "api", "-k", "name or other"]) == 0
-    assert runs == {"core": ("-k", "name or other"), "api": ("-k", "name or other")}
+def test_a_named_suite_runs_whole_with_what_stands_behind_it(runs: Runs) -> None:
+    assert main(["core", "worker", "-k", "name or other"]) == 0
+    assert runs == {
+        "core": ("core/tests", "-k", "name or other"),
+        "worker": ("services/worker/tests", "-k", "name or other"),
+    }
 
 
-def test_options_alone_are_for_all_suites(runs: dict[str, tuple[str, ...]]) -> None:
+def test_options_alone_are_for_all_suites(runs: Runs) -> None:
     assert main(["-k", "name"]) == 0
     assert sorted(runs) == sorted(ALL)
 
 
-def test_a_choice_that_finds_no_test_anywhere_fails(runs: dict[str, tuple[str, ...]]) -> None:
+def test_a_choice_that_finds_no_test_anywhere_fails(runs: Runs) -> None:
     assert main(["api", "worker", "-k", "nothing"]) == 1
 
 
-def test_fast_names_what_it_leaves_out(
-    runs: dict[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+def paths_that_are_slow() -> list[str]:
+    return [path for suite in SUITES.values() for path in suite.slow]
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what the last line names as left out."""
+    return capsys.readouterr().out.splitlines()[-1].partition("left out: ")[2].split(", ")
+
+
+def test_a_run_of_all_leaves_out_what_is_slow_and_says_so(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main([]) == 0
+    assert sorted(runs) == sorted(ALL)
+    ignored = [word.removeprefix("--ignore=") for each in runs.values() for word in each if word[0] == "-"]
+    assert sorted(ignored) == sorted(paths_that_are_slow())
+    assert told(capsys) == paths_that_are_slow()
+
+
+def test_what_was_left_out_is_run_with_slow(runs: Runs) -> None:
+    assert main(["--slow"]) == 0
+    assert sorted(path for each in runs.values() for path in each) == sorted(paths_that_are_slow())
+    assert sorted(runs) == sorted(SLOW)
+
+
+def test_every_path_that_is_left_out_is_there_and_in_its_suite() -> None:
+    for suite in SUITES.values():
+        assert [path for path in suite.slow if not path.startswith(suite.folders)] == []
+    assert [path for path in (*paths_that_are_slow(), *NOT_FAST) if not (ROOT / path).exists()] == []
+
+
+def test_a_suite_without_slow_tests_is_named_with_those_that_have_some(runs: Runs) -> None:
+    with pytest.raises(SystemExit, match=r"nothing of sdk is slow: expected some of .*core"):
+        main(["--slow", "sdk"])
+    assert runs == {}
+
+
+def test_fast_names_what_it_leaves_out(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--fast"]) == 0
-    assert list(runs) == FAST
-    left_out = capsys.readouterr().out.splitlines()[-1].removeprefix("FAST left out ").split(", ")
-    assert left_out == [*(name for name in ALL if name not in FAST), *SLOW]
-    assert all(f"--ignore={path}" in runs["core"] for path in SLOW)
-    assert [path for path in SLOW if not (ROOT / path).exists()] == []
+    assert sorted(runs) == sorted(FAST)
+    slow = [path for name in FAST for path in SUITES[name].slow]
+    suites = [name for name in ALL if name not in FAST]
+    assert sorted(told(capsys)) == sorted([*suites, *slow, *NOT_FAST])
+    assert "--ignore=core/tests/cli" in runs["core"]
+    assert "--ignore=sdk/tests/test_public_names.py" in runs["sdk"]
 
 
 @pytest.mark.parametrize(
