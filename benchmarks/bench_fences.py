@@ -120,7 +120,7 @@ def _application() -> Any:
     from rest_framework.response import Response
     from rest_framework.views import APIView
 
-    from pagoda.plugins.runtime import registry
+    from pagoda.plugins.registry import registry
     from pagoda_api import urls
     from pagoda_plugin_sdk.plugin import Plugin
 

@@ -32,7 +32,7 @@ configure_logging(settings.PAGODA, service="benchmark")
 started, started_cpu = time.perf_counter(), time.process_time()
 django.setup()
 wall, cpu = time.perf_counter() - started, time.process_time() - started_cpu
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 print(wall, cpu, len(registry().active))
 """
 

@@ -99,7 +99,7 @@ def trace_request() -> Trace:
     """Return what creating an entry with four handlers goes through; Django must be set up."""
     from pagoda.domain.entity.models import Entity
     from pagoda.domain.user.models import ApiToken, User
-    from pagoda.plugins.runtime import registry
+    from pagoda.plugins.registry import registry
     from pagoda_plugin_sdk.decorators import entry_hook, get_attrs_hook, validation_hook
     from pagoda_plugin_sdk.plugin import Plugin
 

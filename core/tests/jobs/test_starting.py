@@ -106,7 +106,7 @@ def test_core_operations_are_registered_and_hidden() -> None:
 
 
 def test_the_plugin_registry_is_found_through_its_app() -> None:
-    from pagoda.plugins.runtime import registry
+    from pagoda.plugins.registry import registry
 
     assert plugin_host.plugin_host() is registry()
     assert plugin_host.registry_digest() == registry().digest() == runtime.registry_digest()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
-from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.boot import PluginBootError
 from pagoda_plugin_sdk.exceptions import PluginLoadError, PluginSecurityError
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 

@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.boot import PluginBootError
 from pagoda_plugin_sdk.models import get_available_models
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 

@@ -5,7 +5,7 @@ import platform
 import pytest
 
 from pagoda.plugins.candidates import Candidate, DistributionFacts
-from pagoda.plugins.compatibility import check_compatibility
+from pagoda.plugins.loader import check_compatibility
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.checking.requirements import installed_versions, requires_sdk
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.plugins.handlers import check_handlers
+from pagoda.plugins.loader import check_handlers
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk import Plugin
 

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.boot import PluginBootError
 from pagoda_plugin_sdk.checking.load_watch import ExitCalled, LoadTimeExceeded, watched_load
 
 PLUGIN = """

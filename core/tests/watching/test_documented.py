@@ -35,7 +35,7 @@ from pagoda.hooks.manager import manager
 from pagoda.hooks.testing import fresh_breaker
 from pagoda.jobs import store
 from pagoda.jobs.models import Job
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.watching import operating
 from pagoda.watching.alerts import rules
 from pagoda.watching.alerts.evaluation import evaluate

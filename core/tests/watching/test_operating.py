@@ -27,7 +27,7 @@ from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.manager import manager
 from pagoda.hooks.testing import fresh_breaker
 from pagoda.jobs.clock import after, database_now
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.watching import operating
 from pagoda.watching.alerts.notifying import tell
 from pagoda.watching.live_processes import live_processes

@@ -155,7 +155,7 @@ def grant(db: None) -> Callable[..., Any]:
 @pytest.fixture
 def register() -> Iterator[Callable[[Any], Any]]:
     """Put plugins into the live registry for the length of a test."""
-    from pagoda.plugins.runtime import registry
+    from pagoda.plugins.registry import registry
 
     undo: list[Callable[[], None]] = []
 

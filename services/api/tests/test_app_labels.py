@@ -6,7 +6,7 @@ from django.apps import AppConfig, apps
 
 from pagoda.config.oidc import APPS as OIDC_APPS
 from pagoda.plugins.migrations import plugin_labels
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk.checking.host_apps import HOST_LABELS
 
 

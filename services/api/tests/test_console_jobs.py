@@ -13,7 +13,7 @@ from pagoda.hooks.manager import manager
 from pagoda.jobs import operations, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk import Plugin
 from pagoda_plugin_sdk.operations import JobStatus

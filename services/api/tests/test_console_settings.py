@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pydantic import BaseModel, Field, SecretStr
 
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk import Plugin
 

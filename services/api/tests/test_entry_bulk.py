@@ -19,7 +19,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.services import create_entries, verify
 from pagoda.domain.user.models import Level
 from pagoda.plugins import overrides
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk import Plugin, override_operation
 from pagoda_plugin_sdk.exceptions import HookRejected
 

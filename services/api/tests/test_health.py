@@ -7,7 +7,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from pagoda.health.checks import run_checks
 from pagoda.jobs import runtime as job_runtime
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import install, registry
 
 
 def test_healthz_asks_nobody(anonymous: Any) -> None:
@@ -77,14 +77,12 @@ class TestReadyz:
             "There is no check 'brokr' to exclude. There are: database, migrations, broker, registry."
         )
 
-    def test_registry_that_was_not_booted_makes_it_fail(
-        self, anonymous: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from pagoda.plugins import runtime
-
-        monkeypatch.setattr(runtime._Booted, "registry", None)
-
-        checks = {result.name: result for result in run_checks()}
+    def test_registry_that_was_not_booted_makes_it_fail(self) -> None:
+        booted = install(None)
+        try:
+            checks = {result.name: result for result in run_checks()}
+        finally:
+            install(booted)
 
         assert not checks["registry"].is_ok
         assert checks["database"].is_ok

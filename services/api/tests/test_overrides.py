@@ -21,7 +21,7 @@ from pagoda.domain.user.models import Level
 from pagoda.fencing import breaker_states
 from pagoda.hooks.manager import manager
 from pagoda.plugins import overrides as bound
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.overrides import OverridableEntryViewSet, check_entities, entry_view_set
 from pagoda_api.resources.entries import EntryViewSet
 from pagoda_plugin_sdk import (

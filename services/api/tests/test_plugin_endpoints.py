@@ -11,7 +11,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk.plugin import Plugin
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks, recording_publisher
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk import Plugin
 from pagoda_plugin_sdk.tasks import EntryReference, plugin_task
 

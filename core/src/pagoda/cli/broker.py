@@ -12,7 +12,7 @@ from pagoda.cli.startup import QUIET, HostGroup, faults_reported, read_settings,
 from pagoda.config.accounts import read_passwords
 from pagoda.config.django import broker_url
 from pagoda.config.redis_package import redis_package
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

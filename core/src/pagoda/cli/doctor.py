@@ -15,7 +15,7 @@ from pagoda.cli.jobs import all_jobs
 from pagoda.cli.startup import startup_faults
 from pagoda.fencing import breaker_states
 from pagoda.plugins.migrations import left_behind, migration_faults, plugin_labels
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 from pagoda_plugin_sdk.operations import JobStatus
 

@@ -11,7 +11,7 @@ import click
 from pagoda.cli.startup import QUIET, faults_reported, set_up
 from pagoda.cli.tables import show_table
 from pagoda.plugins.migrations import report_missing
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 
 COLUMNS = ("PLUGIN", "STATUS", "LOAD", "ENDPOINT", "HOOK", "TASK", "QUEUE", "WORKERS")
 SURFACES = ("load", "endpoint", "hook", "task")

@@ -9,7 +9,7 @@ from django.core.management import execute_from_command_line
 
 from pagoda.cli.startup import BULLET, faults_reported, read_settings, set_up
 from pagoda.config.accounts import read_passwords
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 
 PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 """Leaves every option, ``--help`` included, to Django's command."""

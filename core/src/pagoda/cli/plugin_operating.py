@@ -17,7 +17,7 @@ from pagoda.fencing import breaker_states
 from pagoda.fencing.outcomes import SURFACES
 from pagoda.fencing.store import StoreUnavailable
 from pagoda.fencing.switches import SwitchKind
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ import click
 from pagoda.cli.startup import QUIET, faults_reported, read_settings, set_up
 from pagoda.plugins.discovery import discover
 from pagoda.plugins.installing import install, uninstall, write_lock
+from pagoda.plugins.registry import registry
 from pagoda.plugins.remains import remains_of
-from pagoda.plugins.runtime import registry
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 
 LOCK_OPTION = click.option(

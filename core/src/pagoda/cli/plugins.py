@@ -23,7 +23,7 @@ from pagoda.plugins.discovery import discover
 from pagoda.plugins.lock import pin_of
 from pagoda.plugins.migrations import left_behind, missing_of_host, missing_of_plugins
 from pagoda.plugins.permissions import line_to_add
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.plugins.selection import select
 from pagoda_plugin_sdk.checking.entities import entity_warnings
 from pagoda_plugin_sdk.exceptions import UnknownHook

@@ -15,17 +15,15 @@ from django.db import DatabaseError
 
 from pagoda.config.logging import configure_logging
 from pagoda.errors import SettingsError
-from pagoda.plugins import runtime
-from pagoda.plugins.boot import faults
-from pagoda.plugins.errors import PluginBootError
+from pagoda.plugins.boot import PluginBootError, faults
 from pagoda.plugins.migrations import migration_faults, plugin_labels
 from pagoda.plugins.records import ReasonCode
+from pagoda.plugins.registry import PluginRegistry, registry
 from pagoda.plugins.url_modules import url_faults
 from pagoda_plugin_sdk.exceptions import PagodaError
 
 if TYPE_CHECKING:
     from pagoda.config.settings import Settings
-    from pagoda.plugins.registry import PluginRegistry
 
 SETTINGS_MODULE = "pagoda.settings"
 """Django settings of commands, unless DJANGO_SETTINGS_MODULE says otherwise."""
@@ -101,10 +99,10 @@ def startup_faults() -> tuple[str, ...]:
     except ImproperlyConfigured as error:
         stopped = _lines(error)
     try:
-        registry = runtime.registry()
+        plugins = registry()
     except ImproperlyConfigured:
         return tuple(stopped)
-    return tuple(dict.fromkeys([*_plugin_faults(registry), *stopped]))
+    return tuple(dict.fromkeys([*_plugin_faults(plugins), *stopped]))
 
 
 def _plugin_faults(registry: PluginRegistry) -> Iterator[str]:

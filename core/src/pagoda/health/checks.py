@@ -16,8 +16,8 @@ from pagoda.health.results import CheckFailed, CheckResult, Finding
 from pagoda.health.runner import Check, CheckRunner
 from pagoda.health.storage import BUSY, storage_fault
 from pagoda.jobs import runtime as job_runtime
-from pagoda.plugins import runtime as plugin_runtime
 from pagoda.plugins.migrations import missing_of_host, missing_of_plugins
+from pagoda.plugins.registry import registry
 from pagoda.rates.counters import DatabaseCounter, Slot
 
 TIMEOUT = timedelta(seconds=3)
@@ -71,10 +71,10 @@ def check_migrations() -> Finding:
     Raises:
         CheckFailed: some are not applied; they are named.
     """
-    registry = plugin_runtime.registry()
-    if missing := missing_of_host(registry):
+    plugins = registry()
+    if missing := missing_of_host(plugins):
         raise CheckFailed(f"{len(missing)} migration(s) are not applied: {_some(missing)}. {MIGRATE}")
-    lacking = missing_of_plugins(registry)
+    lacking = missing_of_plugins(plugins)
     if lacking.pending:
         pending = f"{len(lacking.pending)} migration(s) of plugins are not applied: {_some(lacking.pending)}."
         raise CheckFailed(" ".join((pending, MIGRATE, *lacking.failed)))
@@ -105,11 +105,11 @@ def check_broker() -> Finding:
 
 def check_registry() -> Finding:
     """Look whether the plugins were booted; a skipped plugin is told, and is no fault of readiness."""
-    registry = plugin_runtime.registry()
+    plugins = registry()
     counts: dict[str, int] = {}
-    for record in registry.records:
+    for record in plugins.records:
         counts[record.status.value] = counts.get(record.status.value, 0) + 1
-    return Finding(text="plugins are booted", data={"digest": registry.digest(), "plugins": counts})
+    return Finding(text="plugins are booted", data={"digest": plugins.digest(), "plugins": counts})
 
 
 def _check_folder(folder: Path) -> None:

@@ -17,8 +17,8 @@ from django.db.models import Max
 from pagoda.config.settings import Settings
 from pagoda.fencing import BreakerState, Surface, breaker_states
 from pagoda.jobs import runtime as jobs
-from pagoda.plugins import runtime as plugins
 from pagoda.plugins.records import PluginRecord, PluginStatus
+from pagoda.plugins.registry import registry
 from pagoda.watching.histogram import percentile
 from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_success
 from pagoda.watching.models import TrafficMinute
@@ -82,7 +82,7 @@ def plugin_health() -> list[PluginHealth]:
     """Return how each enabled plugin is, in load order, and then each that is not and has unfinished jobs."""
     settings = jobs.host_settings()
     sources = _Sources(settings)
-    loads = {record.id: _load(record) for record in plugins.registry().records}
+    loads = {record.id: _load(record) for record in registry().records}
     left = {plugin: _not_enabled() for plugin in sources.with_jobs if plugin not in loads}
     return [
         PluginHealth(

@@ -8,8 +8,8 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 
 from pagoda.domain.acting import know_plugins
-from pagoda.plugins import runtime
 from pagoda.plugins.authority import acting_for_itself
+from pagoda.plugins.boot import start
 from pagoda.plugins.registry import PluginRegistry
 from pagoda_plugin_sdk.authority import set_authority
 
@@ -24,6 +24,6 @@ class PluginsConfig(AppConfig):
     registry: PluginRegistry | None = None  # jobs, which must not import us, ask the app for it
 
     def ready(self) -> None:
-        self.registry = runtime.start(settings.PAGODA, apps)
+        self.registry = start(settings.PAGODA, apps)
         know_plugins(self.registry.packages)
         set_authority(partial(acting_for_itself, self.registry))

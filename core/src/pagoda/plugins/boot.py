@@ -1,35 +1,82 @@
-"""Start the plugins: discover, check compatibility, order, load, register, inject models. In that order.
+"""Start the process's plugins: discover, check compatibility, order, load, register, in that order.
 
 A plugin that fails at one step is skipped there, with its reason, and the others go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
+from django.apps.registry import Apps
 
 from pagoda.config.settings import Settings
 from pagoda.fencing.errors import tell_interrupts_apart
-from pagoda.plugins import task_declarations
+from pagoda.hooks.manager import manager
+from pagoda.plugins import overrides, task_declarations
 from pagoda.plugins.candidates import Candidate, Catalogue
-from pagoda.plugins.compatibility import check_compatibility
 from pagoda.plugins.discovery import discover
-from pagoda.plugins.errors import PluginBootError
 from pagoda.plugins.fence import plugin_fence
-from pagoda.plugins.loader import importable, load_plugin
+from pagoda.plugins.loader import check_compatibility, importable, load_plugin
 from pagoda.plugins.lock import check_pin
 from pagoda.plugins.ordering import Node, dependency_skipped, load_order
 from pagoda.plugins.permissions import line_to_add
 from pagoda.plugins.records import PluginRecord, PluginRefused, PluginStatus, ReasonCode
-from pagoda.plugins.registry import PluginRegistry
+from pagoda.plugins.registry import Host, PluginRegistry, install
 from pagoda.plugins.selection import Selected, select
 from pagoda_plugin_sdk.checking.requirements import installed_versions, requires_sdk
-from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
+from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 log = structlog.get_logger(__name__)
+
+before_plugins: list[Callable[[], None]] = []
+"""Called when all of the host is loaded and nothing of a plugin: a server that stands by waits here."""
+
+
+class PluginBootError(PluginLoadError):
+    """Plugins are at fault and PAGODA_PLUGIN_STRICT is set; the message lists all faults."""
+
+    code: ClassVar[str] = "plugin_boot_error"
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(
+            f"The plugins have {len(faults)} fault(s), and PAGODA_PLUGIN_STRICT lets none pass:\n{listed}"
+        )
+
+
+def start(settings: Settings, apps: Apps) -> PluginRegistry:
+    """Make the process's registry and start the enabled plugins.
+
+    The registry is reachable even when this raises, so that a command can show what is wrong.
+
+    Raises:
+        PluginBootError: PAGODA_PLUGIN_STRICT is set and something is at fault.
+        ImproperlyConfigured: BACKEND_PLUGIN_ENTITY_OVERRIDES is at fault.
+    """
+    for call in before_plugins:
+        call()
+    registry = PluginRegistry(
+        Host(
+            hooks=manager(),
+            tasks=PluginTaskRegistry,
+            apps=apps,
+            account=settings.database_account,
+            plugin_settings=settings.plugin_settings,
+            plugin_permissions=settings.plugin_permissions,
+            operation_ranges=settings.plugin_operation_id_config,
+            load_seconds=settings.plugin_load_timeout_seconds,
+        )
+    )
+    install(registry)
+    boot(registry, settings)
+    overrides.bind(registry, settings.backend_plugin_entity_overrides)
+    return registry
 
 
 def boot(registry: PluginRegistry, settings: Settings) -> None:

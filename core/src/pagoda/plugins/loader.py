@@ -1,4 +1,8 @@
-"""Import plugin classes and make their instances. This is the first step that runs plugin code."""
+"""Import plugin classes and make their instances, and refuse what does not fit.
+
+The import is the first step that runs plugin code: requirements are held against what is installed before it,
+names and marked methods after it.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,24 @@ from importlib import import_module
 from pagoda.plugins.candidates import Candidate, DistributionFacts
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
+from pagoda_plugin_sdk.checking.handlers import handler_faults
 from pagoda_plugin_sdk.checking.loading import class_in, reserved_name_text
+from pagoda_plugin_sdk.checking.requirements import VersionOf, requirement_faults
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.metadata import RESERVED_NAMES
 from pagoda_plugin_sdk.plugin import Plugin
+
+
+def check_compatibility(candidate: Candidate, version_of: VersionOf) -> None:
+    """Check the SDK, the Python version and all other requirements of a plugin's distribution.
+
+    Raises:
+        PluginRefused: one of them does not fit; the message lists all that do not.
+    """
+    of = candidate.distribution
+    found = requirement_faults(candidate.label, of.version, of.requires_python, of.requires, version_of)
+    if (fault := next(found, None)) is not None:
+        raise PluginRefused(ReasonCode(fault.code), fault.text)
 
 
 @contextmanager
@@ -54,6 +72,20 @@ def check_names(label: str, names: tuple[str, ...]) -> None:
     for name in names:
         if name in RESERVED_NAMES:
             raise PluginRefused(ReasonCode.RESERVED_NAME, reserved_name_text(label, name, RESERVED_NAMES))
+
+
+def check_handlers(plugin: Plugin, label: str) -> None:
+    """Check the names and signatures of all handlers.
+
+    Raises:
+        PluginRefused: it lists every handler that names an unknown hook, and every method that can't take its
+            arguments.
+    """
+    if faults := list(handler_faults(plugin)):
+        listed = " ".join(fault.text for fault in faults)
+        raise PluginRefused(
+            ReasonCode(faults[0].code), f"{label} has {len(faults)} wrong handler(s). {listed}"
+        )
 
 
 def _load_class(candidate: Candidate) -> type[Plugin]:

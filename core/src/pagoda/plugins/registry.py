@@ -9,22 +9,23 @@ from functools import partial
 
 import structlog
 from django.apps.registry import Apps
+from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.config.accounts import is_plugins, plugin_account
+from pagoda.fencing import Outcome, report_outcome
+from pagoda.fencing.reporting import report_error
 from pagoda.hooks.manager import HookManager
 from pagoda.plugins import django_apps, task_declarations
 from pagoda.plugins.configuration import PluginSettings, settings_of, withheld_settings
 from pagoda.plugins.declaration import Declaration, declaration_of
 from pagoda.plugins.digest import OperationRanges, digest_lines, registry_digest
 from pagoda.plugins.fence import plugin_fence
-from pagoda.plugins.handlers import check_handlers
-from pagoda.plugins.injection import inject_models
-from pagoda.plugins.loader import check_names
+from pagoda.plugins.loader import check_handlers, check_names
 from pagoda.plugins.permissions import PluginPermissions, grants_of
 from pagoda.plugins.records import Fault, PluginRecord, PluginRefused, PluginStatus, ReasonCode
-from pagoda.plugins.reports import report_skipped
 from pagoda.plugins.selection import duplicate_name
 from pagoda_plugin_sdk import __version__ as sdk_version
+from pagoda_plugin_sdk import models
 from pagoda_plugin_sdk.checking.load_watch import watched_load
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
@@ -35,6 +36,23 @@ from pagoda_plugin_sdk.task_registry import TaskRegistry
 log = structlog.get_logger(__name__)
 
 Undo = Callable[[], None]
+
+MODEL_LABELS = {
+    "Entity": "entity.Entity",
+    "Entry": "entry.Entry",
+    "EntityAttr": "entity.EntityAttr",
+    "Attribute": "entry.Attribute",
+    "AttributeValue": "entry.AttributeValue",
+    "User": "user.User",
+    "Job": "job.Job",
+}
+"""``{name in pagoda_plugin_sdk.models: Django's label of the host's model}``"""
+
+
+def inject_models(apps: Apps) -> None:
+    """Bind the names of `pagoda_plugin_sdk.models`. Idempotent, and nothing once they are bound."""
+    if not models.is_initialized():
+        models.inject({name: apps.get_model(label) for name, label in MODEL_LABELS.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +235,7 @@ class PluginRegistry:
         task_declarations.forget(self.host.tasks, mine)  # importing its module may have registered some
         record.skip(refused.reason_code, str(refused))
         self._release_names(record)
-        report_skipped(record, refused)
+        _report_skipped(record, refused)
 
     def report_fault(self, name: str, code: str, text: str) -> None:
         """Note what is wrong with a plugin that stays active, such as a URL module that fails to import."""
@@ -296,6 +314,28 @@ class PluginRegistry:
             del self._holders[name]
 
 
+def _report_skipped(record: PluginRecord, refused: PluginRefused) -> None:
+    """Record that a plugin is skipped: an error with its traceback, unless safe mode is the reason."""
+    if refused.reason_code is ReasonCode.SAFE_MODE:
+        log.warning("plugin_skipped", plugin=record.id, reason_code=record.reason_code)
+        return
+    log.error(
+        "plugin_skipped",
+        plugin=record.id,
+        distribution=record.distribution,
+        reason_code=record.reason_code,
+        reason=record.reason,
+        exc_info=refused.__cause__,
+    )
+    code = str(record.reason_code)
+    report_error(refused, plugin=record.id, surface="load", name=code, reason_code=code)
+    report_outcome(
+        Outcome(
+            plugin=record.id, surface="load", name=code, result="raised", seconds=0.0, error=record.reason
+        )
+    )
+
+
 def _url_modules(record: PluginRecord, declared: Declaration) -> UrlModules:
     return UrlModules(
         plugin_id=record.id,
@@ -308,3 +348,29 @@ def _url_modules(record: PluginRecord, declared: Declaration) -> UrlModules:
 
 def _nothing() -> None:
     """Stand for the undo of a plugin that was never active."""
+
+
+class _RegistryOfProcess:
+    """Holds the process's registry."""
+
+    registry: PluginRegistry | None = None
+
+
+def registry() -> PluginRegistry:
+    """Return the process's registry.
+
+    Raises:
+        ImproperlyConfigured: Django is not set up yet.
+    """
+    if _RegistryOfProcess.registry is None:
+        raise ImproperlyConfigured(
+            "The plugins are not started: pagoda.plugins is not ready. Call django.setup() first, "
+            "with 'pagoda.plugins' in INSTALLED_APPS."
+        )
+    return _RegistryOfProcess.registry
+
+
+def install(new: PluginRegistry | None) -> PluginRegistry | None:
+    """Make `new` the process's registry and return the one it replaces."""
+    replaced, _RegistryOfProcess.registry = _RegistryOfProcess.registry, new
+    return replaced

@@ -28,7 +28,7 @@ from pagoda.fencing.models import PluginSwitch
 from pagoda.fencing.outcomes import SURFACES
 from pagoda.fencing.switches import SwitchKind, switched_on
 from pagoda.jobs.clock import database_now
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.watching.alerts.notifying import tell_what_was_silenced
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.saying import say

@@ -15,8 +15,8 @@ from pydantic import Field
 from pagoda.fencing.foreign_rows import RowReader
 from pagoda.jobs import runtime as jobs
 from pagoda.jobs.clock import after
-from pagoda.plugins import runtime as plugins
 from pagoda.plugins.records import PluginStatus, ReasonCode
+from pagoda.plugins.registry import registry
 from pagoda.watching.models import Presence
 
 RENEW_SECONDS = 5.0
@@ -84,7 +84,7 @@ def prune() -> int:
 def _skipped() -> dict[str, str]:
     """Return ``{plugin: reason code}`` of those that this process left out against the operator's will."""
     found: dict[str, str] = {}
-    for record in plugins.registry().records:
+    for record in registry().records:
         if record.status is PluginStatus.SKIPPED and record.reason_code is not ReasonCode.SAFE_MODE:
             found[record.id] = str(record.reason_code)
         elif record.faults:

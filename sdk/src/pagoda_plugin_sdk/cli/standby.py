@@ -51,7 +51,7 @@ def main(descriptor: int) -> None:
     for name in IMPORTED:
         with suppress(ImportError):  # some are optional
             import_module(name)
-    import_module("pagoda.plugins.runtime").before_plugins.append(wait)
+    import_module("pagoda.plugins.boot").before_plugins.append(wait)
     sys.argv = ["pagoda-api", "serve"]
     import_module("pagoda_api.cli").run()
 

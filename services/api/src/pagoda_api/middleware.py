@@ -27,7 +27,7 @@ from pagoda.domain.user.models import User
 from pagoda.fencing.breaker import breaker
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import report_error
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter
 from pagoda.rates.limits import Verdict, judge
 from pagoda.watching.metrics.series import count_request

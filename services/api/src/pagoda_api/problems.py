@@ -38,7 +38,7 @@ from pagoda.domain.entry.deleting import EntryProtected
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.jobs.errors import InvalidParams, TooManyJobs
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.rates.logins import LoginThrottled
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX

@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.overrides import entry_view_set
 from pagoda_api.own_password import OwnPasswordView
 from pagoda_api.plugin_routes import PluginRoutes, build_plugin_routes

@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from pagoda.config.logging import configure_logging
 from pagoda.config.sentry import configure_sentry
 from pagoda.plugins.migrations import report_missing
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.prefix import below_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagoda_api.settings")

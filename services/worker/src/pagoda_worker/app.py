@@ -16,7 +16,7 @@ from pagoda.config.sentry import configure_sentry
 from pagoda.config.settings import Settings
 from pagoda.health.waiting import wait_for
 from pagoda.jobs import runtime as jobs
-from pagoda.plugins import runtime as plugins
+from pagoda.plugins.registry import registry
 from pagoda.watching.metrics.processes import share
 from pagoda_worker.targets import Plugins, Target, all_targets, find
 
@@ -75,4 +75,4 @@ def _host(settings: Settings) -> WorkerHost:
     from pagoda.watching.metrics import series  # late: it counts, and models exist only now
 
     series.connect()
-    return WorkerHost(settings=settings, celery=jobs.celery_app(), plugins=plugins.registry())
+    return WorkerHost(settings=settings, celery=jobs.celery_app(), plugins=registry())

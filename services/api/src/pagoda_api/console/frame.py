@@ -15,7 +15,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language_from_request, override
 
 from pagoda.domain.user.models import User
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.console.asking import Refused, told
 from pagoda_api.problems import refused
 

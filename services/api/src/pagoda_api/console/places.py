@@ -31,7 +31,7 @@ from pagoda.budget import TimeBudgetExceeded
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.records import PluginRecord
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.console.asking import get
 from pagoda_api.console.frame import frame, page
 from pagoda_api.endpoint_fence import ANSWERS, endpoint_fence

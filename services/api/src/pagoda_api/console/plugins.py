@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from pagoda.health.plugins import plugin_health
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.console.asking import ask, get
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.operating import operated

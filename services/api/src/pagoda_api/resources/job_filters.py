@@ -10,7 +10,7 @@ from pagoda.domain.user.permissions import viewer
 from pagoda.jobs.access import visible_jobs
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import CORE_QUEUE
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.resources.filters import MomentFilter, asking_user
 from pagoda_plugin_sdk.exceptions import PluginLoadError, near_misses
 from pagoda_plugin_sdk.operations import JobStatus

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from pagoda.fencing.store import StoreUnavailable
 from pagoda.fencing.switches import SwitchKind
 from pagoda.plugins.description import describe
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.watching import operating
 from pagoda.watching.live_processes import live_processes
 from pagoda_api.resources.audit import AuditEventSerializer

@@ -16,7 +16,7 @@ from pagoda.jobs.offering import is_offered, may_run
 from pagoda.jobs.operations import find
 from pagoda.jobs.params import schema_of
 from pagoda.plugins.description import describe, describe_all
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda.plugins.shown_settings import shown_settings
 from pagoda_api.authentication import actor
 from pagoda_plugin_sdk.exceptions import PluginLoadError

@@ -24,7 +24,7 @@ from pagoda.jobs.models import Job
 from pagoda.jobs.testing import recording_publisher
 from pagoda.plugins.configuration import settings_of
 from pagoda.plugins.permissions import PluginGrants
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api import endpoint_fence
 from pagoda_plugin_sdk.plugin import Plugin
 

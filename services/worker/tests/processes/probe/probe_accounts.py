@@ -32,7 +32,7 @@ from pagoda.domain.user.models import ApiToken, Role, RolePermission, User  # no
 from pagoda.fencing.models import Breaker  # noqa: E402
 from pagoda.jobs import operations, store  # noqa: E402
 from pagoda.jobs.models import Job, JobFile  # noqa: E402
-from pagoda.plugins.runtime import registry  # noqa: E402
+from pagoda.plugins.registry import registry  # noqa: E402
 from pagoda.rates.models import LoginCount  # noqa: E402
 from pagoda.watching.models import AlertState, Presence, TrafficMinute  # noqa: E402
 from pagoda_plugin_sdk.operations import JobStatus  # noqa: E402

@@ -22,7 +22,7 @@ from pagoda.plugins.migrations import (
     plugin_labels,
     unreadable_migrations,
 )
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk.checking.migrations import is_migrated, unmigrated_text
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from django.urls.resolvers import RoutePattern
 
 from pagoda.budget import TimeBudgetExceeded
 from pagoda.plugins import overrides
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.endpoint_fence import ANSWERS, EndpointFence, endpoint_fence
 from pagoda_api.testing.chaos.meddling import Harm, Meddler
 from pagoda_api.testing.chaos.subjects import ADMIN, BUDGET_SECONDS, NotRun, Values, entry_body

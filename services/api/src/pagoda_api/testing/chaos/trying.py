@@ -18,7 +18,7 @@ from typing import Any
 from pagoda.fencing.reporting import described
 from pagoda.hooks.manager import manager
 from pagoda.jobs.models import Job
-from pagoda.plugins.runtime import registry
+from pagoda.plugins.registry import registry
 from pagoda_api.testing.chaos import leftovers
 from pagoda_api.testing.chaos.asking import EndpointSubject, OverrideSubject, asked
 from pagoda_api.testing.chaos.meddling import Harm
