@@ -6,24 +6,19 @@ import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page
 
+from tools.barriers import barriers
 from tools.console_stage import Stage
 
 Open = Callable[..., Page]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 URLS = Path(__file__).parents[2] / "services" / "api" / "src" / "pagoda_api" / "console" / "urls.py"
 PARTS = {"console-language", "console-suggestions", "console-job-live"}
 """What htmx asks for, and what leads back to the page that it was sent from."""
 REFUSED = ("/console/nowhere/", "/console/entries/99999999/")
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SIZES = (ViewportSize(width=360, height=800), ViewportSize(width=640, height=400))
-"""A phone's, and what a window of 1280 x 800 has at 200 %."""
-
 TYPES = ("string", "text", "array_string", "array_text", "select", "array_select")
 LEAKS = """() => {
   const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), turned = [];
@@ -39,13 +34,6 @@ LEAKS = """() => {
 }"""
 """Words that are shown from right to left as a text before them has turned the direction."""
 
-
-WIDE = """() => {
-  const most = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= most) return [];
-  return [...document.querySelectorAll('main *, header *')]
-    .filter(each => each.getBoundingClientRect().right > most && !each.closest('.scroll'))
-    .map(each => each.outerHTML.slice(0, 200)); }"""
 CONTROLS = """() => [...document.querySelectorAll(
     'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
   .filter(each => !each.disabled && each.checkVisibility())
@@ -127,19 +115,11 @@ def test_no_page_of_the_console_is_left_out(live: Stage, pages: list[str]) -> No
 
 
 def test_nothing_keeps_people_out(open_page: Open, pages: list[str]) -> None:
-    page, wide = open_page(), []
-    barriers: dict[Any, Any] = {}
+    page, found = open_page(), list[str]()
     for path in pages:
         page.goto(path)
-        for theme in THEMES:
-            page.emulate_media(color_scheme=theme)
-            found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-            barriers |= {(path, theme, each["id"]): [n["html"] for n in each["nodes"]] for each in found}
-        for size in SIZES:
-            page.set_viewport_size(size)
-            wide += [(path, size["width"], each) for each in page.evaluate(WIDE)]
-    assert barriers == {}, barriers
-    assert wide == [], wide
+        found += barriers(page)
+    assert found == []
 
 
 def test_markup_stays_text_and_turns_no_other_text_around(open_page: Open, pages: list[str]) -> None:

@@ -24,7 +24,7 @@ ADMIN_COLOURS = {  # of the console's links, from light to dark
     "200": "#b7d4f3",
     "300": "#8ab8f5",
     "400": "#5596e0",
-    "500": "#2a75c4",
+    "500": "#4a90dc",
     "600": "#0b57a4",
     "700": "#094785",
     "800": "#083a6c",
@@ -50,6 +50,8 @@ UNFOLD: dict[str, Any] = {
     ],
     "SIDEBAR": {"show_search": False, "show_all_applications": False},
     "COLORS": {"primary": ADMIN_COLOURS},
+    "STYLES": [lambda _request: static("console/admin.css")],
+    "SCRIPTS": [lambda _request: static("console/admin.js")],
 }
 
 MIDDLEWARE = [
