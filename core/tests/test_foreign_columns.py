@@ -275,6 +275,7 @@ COLUMNS: dict[str, Feed | str] = {
     "watching.TrafficMinute.plugin": HOST,
     "watching.TrafficMinute.surface": HOST,
     "watching.TrafficMinute.last_error": Feed(lambda shop, v: counted(v), 300),
+    "watching.QueueMinute.queue": HOST,
     "watching.PermissionUse.plugin": HOST,
     "watching.PermissionUse.what": Feed(lambda shop, v: refused(v), 200),
     "watching.MigrationFault.app": HOST,

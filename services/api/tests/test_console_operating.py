@@ -63,10 +63,25 @@ def test_a_breaker_is_retried(root: Client) -> None:
     for _ in range(5):
         breaker().fail("shelf", "hook", "handler", "KeyError")
     assert f'action="{RETRY}"' in text_of(root, PAGE)
+    assert "One call is let through at" in text_of(root, PAGE)
     assert "breaker.retried" in root.post(RETRY, follow=True).content.decode()
     assert (
         "there is nothing to retry" in root.post(RETRY.replace("hook", "task"), follow=True).content.decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("surface", "told"),
+    [("hook", "One call is let through now"), ("task", "The next call is let through.")],
+)
+def test_after_a_retry_no_page_names_a_moment_that_is_over(root: Client, surface: str, told: str) -> None:
+    for _ in range(5):
+        breaker().fail("shelf", surface, "handler", "KeyError")  # type: ignore[arg-type]  # a str to mypy
+    assert "One call is let through at" in text_of(root, PAGE)
+    root.post(RETRY.replace("hook", surface))
+    for page in (PAGE, "/console/"):
+        assert told in text_of(root, page), page
+        assert "let through at" not in text_of(root, page), page
 
 
 def test_what_is_refused_is_told_and_nothing_is_done(root: Client) -> None:

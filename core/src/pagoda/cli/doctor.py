@@ -14,6 +14,7 @@ from django.utils import timezone
 from pagoda.cli.jobs import all_jobs
 from pagoda.cli.startup import startup_faults
 from pagoda.fencing import breaker_states
+from pagoda.fencing.states import probe_of
 from pagoda.plugins.migrations import left_behind, migration_faults, plugin_labels
 from pagoda.plugins.registry import registry
 from pagoda_plugin_sdk.exceptions import PluginLoadError
@@ -125,8 +126,8 @@ def _breakers(record: PluginRecord) -> Iterator[Line]:
         text = f"{state.surface}: {state.state} since {state.since:%Y-%m-%d %H:%M:%S}, {counted}"
         if state.last_error:
             text += f", the last one with {state.last_error}"
-        if state.retry_at is not None:
-            text += f". Mend the cause; one call is let through at {state.retry_at:%H:%M:%S}"
+        if probe := probe_of(state.state, state.retry_at):
+            text += f". Mend the cause. {probe}"
         yield Line("breaker", text, is_fault=state.state != "closed")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from django.dispatch import Signal
 
 from pagoda.fencing.outcomes import Surface
+from pagoda_plugin_sdk.rules.saying import say
 
 type Status = Literal["closed", "half_open", "open"]
 """In service; on probation; out of service."""
@@ -34,3 +35,14 @@ class BreakerState:
     last_error: str  # type and text; empty when there was none
     retry_at: datetime | None  # when an open breaker lets a probe through; None while closed
     dry_run: bool = False  # the state is kept, but nothing is taken out of service
+
+
+def probe_of(state: Status, retry_at: datetime | None) -> str:
+    """Return when a breaker lets a call through, as a sentence; "" for one that is closed."""
+    if state == "closed" or retry_at is None:
+        return ""
+    if state == "half_open":
+        return say("One call is let through now, to see whether it works again.")
+    if retry_at <= datetime.now(UTC):
+        return say("The next call is let through.")
+    return say("One call is let through at {moment} UTC.", moment=f"{retry_at:%H:%M:%S}")

@@ -16,6 +16,7 @@ from django.db.models import Max
 
 from pagoda.config.settings import Settings
 from pagoda.fencing import BreakerState, Surface, breaker_states
+from pagoda.fencing.states import probe_of
 from pagoda.jobs import runtime as jobs
 from pagoda.plugins.records import PluginRecord, PluginStatus
 from pagoda.plugins.registry import registry
@@ -25,6 +26,7 @@ from pagoda.watching.models import TrafficMinute
 from pagoda.watching.queues import Queue, queues
 from pagoda.watching.thresholds import Exceeded, calls_exceeded, jobs_exceeded, queue_exceeded, queue_plugin
 from pagoda.watching.traffic import Figures, figures_since
+from pagoda_plugin_sdk.rules.saying import say
 
 
 @enum.unique
@@ -160,7 +162,7 @@ class _Sources:
             found.status = HealthStatus.OK
         for one in exceeded:
             status = HealthStatus.FAILING if one.is_failing else HealthStatus.DEGRADED
-            limit = "" if one.is_failing else f", the limit is {one.limit}"
+            limit = "" if one.is_failing else say(", the limit is {limit}", limit=one.limit)
             found.worsen(status, f"{one.value}{limit}", one.remedy)
 
     def _judge_breaker(self, found: SurfaceHealth, breaker: BreakerState | None) -> None:
@@ -168,16 +170,17 @@ class _Sources:
         if breaker is None or breaker.state == "closed":
             return
         status = HealthStatus.FAILING if breaker.state == "open" else HealthStatus.DEGRADED
-        what = {"open": "open", "half_open": "half-open"}[breaker.state]
-        probe = f" One call is let through at {breaker.retry_at:%H:%M:%S} UTC." if breaker.retry_at else ""
-        found.worsen(status, f"its breaker is {what}", f"Mend what `pagoda plugins doctor` tells.{probe}")
+        text = say("its breaker is open") if breaker.state == "open" else say("its breaker is half-open")
+        probe = probe_of(breaker.state, breaker.retry_at)
+        found.worsen(status, text, f"{say('Mend what `pagoda plugins doctor` tells.')} {probe}")
 
 
-_DOCTOR = "`pagoda plugins doctor` tells more."
+def _doctor() -> str:
+    return say("`pagoda plugins doctor` tells more.")
 
 
 def _not_enabled() -> SurfaceHealth:
-    text = "not enabled, with unfinished jobs: enable it, or cancel them"
+    text = say("not enabled, with unfinished jobs: enable it, or cancel them")
     return SurfaceHealth(
         status=HealthStatus.DEGRADED, text=text, facts={"state": "not_enabled", "reason_code": None}
     )
@@ -192,9 +195,9 @@ def _load(record: PluginRecord) -> SurfaceHealth:
         },
     )
     if record.status is not PluginStatus.ACTIVE:
-        found.worsen(HealthStatus.FAILING, record.reason or record.status.value, _DOCTOR)
+        found.worsen(HealthStatus.FAILING, record.reason or record.status.value, _doctor())
     for fault in record.faults:
-        found.worsen(HealthStatus.DEGRADED, fault.text, _DOCTOR)
+        found.worsen(HealthStatus.DEGRADED, fault.text, _doctor())
     return found
 
 

@@ -61,6 +61,23 @@ class TrafficMinute(models.Model):
         return f"{self.plugin} {self.surface} in minute {self.minute}"
 
 
+class QueueMinute(models.Model):
+    """How a queue was when the dispatcher last looked in one minute."""
+
+    queue = models.CharField(max_length=120)
+    minute = models.BigIntegerField()  # since 1970
+    depth = models.PositiveIntegerField()  # jobs that waited for a worker
+    age_seconds = models.FloatField()  # that the first of them had waited
+
+    class Meta:
+        app_label = "watching"
+        constraints = [models.UniqueConstraint(fields=["queue", "minute"], name="watching_queue_minute")]
+        indexes = [models.Index(fields=["minute"], name="watching_queue_at")]
+
+    def __str__(self) -> str:
+        return f"{self.queue} in minute {self.minute}"
+
+
 class PermissionUse(models.Model):
     """When a plugin last used a permission on its own authority, and when it was last refused something."""
 

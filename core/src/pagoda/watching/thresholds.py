@@ -12,6 +12,7 @@ from pagoda.watching.histogram import percentile
 from pagoda.watching.jobs_ended import JobsEnded
 from pagoda.watching.queues import Queue
 from pagoda.watching.traffic import Figures
+from pagoda_plugin_sdk.rules.saying import say
 
 FAILING_RATIO = 0.5
 """Above this share of errors something is failing, not merely degraded."""
@@ -37,9 +38,9 @@ def calls_exceeded(
     if p95 is not None and figures.calls >= settings.health_min_calls and p95 > settings.health_p95_seconds:
         yield Exceeded(
             alert=f"{surface}_p95",
-            value=f"p95 is {p95:.2g} s",
+            value=say("p95 is {p95:.2g} s", p95=p95),
             limit=f"{settings.health_p95_seconds:g} s (HEALTH_P95_SECONDS)",
-            remedy="Have it do less in the request, or in a job.",
+            remedy=say("Have it do less in the request, or in a job."),
         )
     refused = figures.results["skipped"]
     asked = figures.calls + refused
@@ -48,9 +49,14 @@ def calls_exceeded(
     if not is_open and asked >= settings.health_min_calls and refused / asked > limit:
         yield Exceeded(
             alert=f"{surface}_refused",
-            value=f"{refused} of {asked} were turned away ({refused / asked:.1%})",
+            value=say(
+                "{refused} of {asked} were turned away ({share:.1%})",
+                refused=refused,
+                asked=asked,
+                share=refused / asked,
+            ),
             limit=f"{limit:.0%} (HEALTH_REFUSED_RATIO)",
-            remedy="Make it faster, or raise PLUGIN_MAX_CONCURRENT_REQUESTS or API_WORKERS.",
+            remedy=say("Make it faster, or raise PLUGIN_MAX_CONCURRENT_REQUESTS or API_WORKERS."),
         )
 
 
@@ -64,21 +70,21 @@ def queue_exceeded(queue: Queue, settings: Settings) -> Iterator[Exceeded]:
     if queue.depth > settings.health_queue_depth:
         yield Exceeded(
             alert="queue_depth",
-            value=f"{queue.depth} jobs wait",
+            value=say("{depth} jobs wait", depth=queue.depth),
             limit=f"{settings.health_queue_depth} (HEALTH_QUEUE_DEPTH)",
             remedy=_remedy(queue),
         )
     if queue.oldest_seconds > settings.health_queue_age_seconds:
         yield Exceeded(
             alert="queue_age",
-            value=f"a job has waited {queue.oldest_seconds:.0f} s",
+            value=say("a job has waited {seconds:.0f} s", seconds=queue.oldest_seconds),
             limit=f"{settings.health_queue_age_seconds:g} s (HEALTH_QUEUE_AGE_SECONDS)",
             remedy=_remedy(queue),
         )
     if queue.depth and not queue.consumers:
         yield Exceeded(
             alert="no_consumer",
-            value=f"{queue.depth} jobs wait and no worker lives",
+            value=say("{depth} jobs wait and no worker lives", depth=queue.depth),
             limit=f"{settings.alert_no_consumer_seconds:g} s (ALERT_NO_CONSUMER_SECONDS)",
             remedy=_remedy(queue),
             is_failing=True,
@@ -93,20 +99,28 @@ def queue_plugin(queue: str) -> str:
 def _remedy(queue: Queue) -> str:
     plugin = queue_plugin(queue.name)
     if plugin and plugin not in active_plugin_ids():
-        return (
-            f"Plugin {plugin!r} is not active: enable it, or look at its jobs with "
-            f"`pagoda jobs list --plugin {plugin}` and end them with `pagoda jobs cancel ID`."
+        return say(
+            "Plugin {plugin!r} is not active: enable it, or look at its jobs with "
+            "`pagoda jobs list --plugin {plugin}` and end them with `pagoda jobs cancel ID`.",
+            plugin=plugin,
         )
     which = f"--plugin {plugin}" if plugin else "--core"
-    return f"{queue.consumers} worker(s) live; start more: `pagoda-worker run {which}`."
+    return say(
+        "{count} worker(s) live; start more: `pagoda-worker run {which}`.", count=queue.consumers, which=which
+    )
 
 
 def _errors(alert: str, failures: int, calls: int, settings: Settings) -> Iterator[Exceeded]:
     if calls >= settings.health_min_calls and failures / calls > settings.health_error_ratio:
         yield Exceeded(
             alert=alert,
-            value=f"{failures} of {calls} failed ({failures / calls:.1%})",
+            value=say(
+                "{failures} of {calls} failed ({share:.1%})",
+                failures=failures,
+                calls=calls,
+                share=failures / calls,
+            ),
             limit=f"{settings.health_error_ratio:.0%} (HEALTH_ERROR_RATIO)",
-            remedy="`pagoda plugins doctor` and the log tell the causes.",
+            remedy=say("`pagoda plugins doctor` and the log tell the causes."),
             is_failing=failures / calls > FAILING_RATIO,
         )

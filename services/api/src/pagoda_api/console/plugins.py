@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from pagoda.fencing.states import probe_of
 from pagoda.health.plugins import plugin_health
 from pagoda.plugins.registry import registry
+from pagoda.watching.queue_minutes import last_hour
 from pagoda_api.console.asking import ask, get
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.operating import operated
+from pagoda_api.console.sparkline import Sparkline, sparkline
 
 
 @page
@@ -48,6 +53,8 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
             (str(each), each in record.grants.effective or each in record.grants.granted)
             for each in sorted({*record.grants.asked, *record.grants.granted})
         ],
+        "breakers": [{**each, "probe": _probe(each)} for each in about["breakers"]],
+        "queue_hour": _queue_hour(about["queue"]),
         **operated(request, about["id"]),
     }
     return show(request, "plugin.html", context)
@@ -95,6 +102,16 @@ def lights(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         found.append({**health, "about": about.get(health["id"]), "wrong": wrong})
     return found
+
+
+def _queue_hour(queue: str) -> list[tuple[str, Sparkline]]:
+    hour = last_hour(queue)
+    return [("depth", sparkline(hour.depths)), ("age", sparkline(hour.ages))]
+
+
+def _probe(breaker: Mapping[str, Any]) -> str:
+    retry_at = breaker["retry_at"]
+    return probe_of(breaker["state"], datetime.fromisoformat(retry_at) if retry_at else None)
 
 
 def _text(value: Any) -> str:
