@@ -27,6 +27,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     # By name, as nothing of it is to be imported elsewhere.
     starting = importlib.import_module("pagoda_plugin_sdk.testing.starting")
     starting.start_for(early_config, *project)
+    early_config.pluginmanager.import_plugin("pagoda_plugin_sdk.testing.database")
     early_config.pluginmanager.import_plugin("pagoda_plugin_sdk.testing.fixtures")
     if (
         importlib.util.find_spec("httpx") is not None

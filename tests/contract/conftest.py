@@ -17,7 +17,8 @@ if tested.host_class is None:
     start(DATA_DIR)
 
 from pagoda_plugin_sdk.models import Entity, Entry  # after the start, as in a plugin's tests
-from pagoda_plugin_sdk.testing.fixtures import memory_host, pagoda_host, pagoda_template
+from pagoda_plugin_sdk.testing.database import pagoda_template
+from pagoda_plugin_sdk.testing.fixtures import memory_host, pagoda_host
 
 __all__ = ["memory_host", "pagoda_host", "pagoda_template"]
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 SDK = ROOT / "sdk/src/pagoda_plugin_sdk"
 INTERNAL = (
     *("cli", "checking", "rules", "metadata", "project", "washing", "authority", "job_arguments"),
-    *("operation_ranges", "testing.fixtures", "testing.stack", "testing.settings", "testing.starting"),
+    *("operation_ranges", "testing.database", "testing.fixtures", "testing.settings", "testing.stack"),
+    "testing.starting",
 )
 """Modules that are the SDK's and the host's own; those of fixtures are told in docs/plugins/testing.md."""
 PUBLIC = [

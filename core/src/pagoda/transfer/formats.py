@@ -7,16 +7,16 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import chain, islice
 from pathlib import PurePath
+from types import ModuleType
 from typing import IO, Any, Final, override
 from xml.etree import ElementTree
 
 import ijson
-import openpyxl
 import yaml
 from defusedxml.common import DefusedXmlException
-from openpyxl.utils.exceptions import InvalidFileException
 
 from pagoda.transfer.cells import text_cell, text_of, to_cell
 from pagoda.transfer.document import Document, FileRow, Format, TransferFault
@@ -158,7 +158,7 @@ class XlsxFormat:
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
     def write(self, stream: IO[bytes], schema: Schema, rows: Rows) -> None:
-        book = openpyxl.Workbook(write_only=True)
+        book = _library().Workbook(write_only=True)
         parts, text = book.create_sheet(_SCHEMA_SHEET), json.dumps(schema)
         for start in range(0, len(text), _MAX_CELL - 1):
             parts.append([f"#{text[start : start + _MAX_CELL - 1]}"])
@@ -173,9 +173,10 @@ class XlsxFormat:
 
     def read(self, stream: IO[bytes]) -> Document:
         _refuse_inflated(stream)
+        library = _library()
         try:
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-        except (InvalidFileException, *_UNREADABLE) as error:
+            book = library.load_workbook(stream, read_only=True, data_only=True)
+        except (library.utils.exceptions.InvalidFileException, *_UNREADABLE) as error:
             raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
         schema, rows = [], []
         for sheet in book.worksheets:
@@ -185,6 +186,11 @@ class XlsxFormat:
             else:
                 rows.append(_rows(table, 1))
         return Document(schema, chain.from_iterable(rows))
+
+
+def _library() -> ModuleType:
+    """Return what reads and writes XLSX; it is a tenth of what a process loads, and few meet such a file."""
+    return import_module("openpyxl")
 
 
 def batched_lazily[T](items: Iterator[T], size: int) -> Iterator[Iterator[T]]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from rest_framework.test import APIClient
 from pagoda_plugin_sdk.authority import set_authority
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
+from pagoda_plugin_sdk.testing.database import database_allowed, host_class
 from pagoda_plugin_sdk.testing.injection import injected
 from pagoda_plugin_sdk.testing.memory import MemoryHost
 from pagoda_plugin_sdk.testing.starting import tested
@@ -54,30 +54,14 @@ def memory_host() -> Iterator[MemoryHost]:
         PluginTaskRegistry.reset()
 
 
-@pytest.fixture(scope="session")
-def pagoda_template(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """The database file, with all tables and no rows, that each `pagoda_host` has a copy of."""
-    if tested.host_class is None:
-        pytest.fail(
-            "`pagoda_host` needs a host in this environment: pip install 'pagoda-plugin-sdk[dev]'. "
-            "`memory_host` needs none.",
-            pytrace=False,
-        )
-    file = tmp_path_factory.mktemp("pagoda") / "template.sqlite3"
-    with _database_allowed(request):
-        tested.host_class.prepare(file)
-    return file
-
-
 @pytest.fixture
 def pagoda_host(pagoda_template: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The real host in this process, with the project's plugins, on an SQLite database of the test's own.
 
     Any: a `PagodaHost` of the host's wheel.
     """
-    if tested.host_class is None:
-        raise LookupError("The template was made by a host that is gone.")
-    with _database_allowed(request), tested.host_class(pagoda_template, tmp_path / "pagoda.sqlite3") as host:
+    file = tmp_path / "pagoda.sqlite3"
+    with database_allowed(request), host_class()(pagoda_template, file) as host:
         yield host
 
 
@@ -152,10 +136,3 @@ def _urls(plugins: list[Plugin]) -> tuple[Any, ...]:
         for prefix, module in (("api/v2/plugins", plugin.api_v2_patterns), ("plugins", plugin.url_patterns))
         if module
     )
-
-
-def _database_allowed(request: pytest.FixtureRequest) -> Any:
-    """Return a block in which pytest-django, where it is installed, lets the database be used."""
-    if not request.config.pluginmanager.hasplugin("django"):
-        return nullcontext()
-    return request.getfixturevalue("django_db_blocker").unblock()

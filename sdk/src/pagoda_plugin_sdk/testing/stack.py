@@ -10,14 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from pagoda_plugin_sdk.operations import JobStatus
+from pagoda_plugin_sdk.testing.database import database_allowed, host_class
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 40.0  # a worker's soft shutdown, and a margin
@@ -28,7 +30,8 @@ ADMIN = "admin"
 class PagodaStack:
     """A running host with the project's plugins; `url` is the root of its API, `log_dir` holds its output."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, template: Path) -> None:
+        self._template = template
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             bind = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -40,11 +43,7 @@ class PagodaStack:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> PagodaStack:
-        admin = {"USERNAME": ADMIN, "EMAIL": "admin@example.org", "PASSWORD": self.password}
         try:
-            self._run("pagoda.cli", "migrate")
-            named = {f"DJANGO_SUPERUSER_{name}": value for name, value in admin.items()}
-            self._run("pagoda.cli", "manage", "createsuperuser", "--noinput", more=named)
             self._start("api", "pagoda_api.cli", "serve")
             self._start("workers", "pagoda_worker.cli", "up")
             self._wait_until_ready()
@@ -92,18 +91,13 @@ class PagodaStack:
             process.wait()
         self._processes.clear()
 
-    def _run(self, *command: str, more: Mapping[str, str] | None = None) -> None:
-        ended = subprocess.run(  # noqa: S603 - our own command lines, no shell
-            [sys.executable, "-m", *command],
-            env=self._environ | dict(more or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if ended.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with exit {ended.returncode}:\n{ended.stdout}")
+    def prepare(self) -> None:
+        """Make the database out of the one that this process has migrated, with the administrator in it."""
+        hasher = PBKDF2PasswordHasher()  # as the processes have it; a faster one is for this one alone
+        with host_class()(self._template, self.log_dir / "pagoda.sqlite3") as host:
+            admin = host.user(ADMIN, is_superuser=True)
+            admin.password = hasher.encode(self.password, hasher.salt())
+            admin.save()
 
     def _start(self, name: str, *command: str) -> None:
         tether = ("pagoda_worker.tether", str(os.getpid()), sys.executable, "-m")  # it ends with this process
@@ -132,7 +126,12 @@ class PagodaStack:
 
 
 @pytest.fixture(scope="session")
-def pagoda_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagodaStack]:
+def pagoda_stack(
+    pagoda_template: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[PagodaStack]:
     """The host as processes, API and worker; the tests of a run share it, and what they write there."""
-    with PagodaStack(tmp_path_factory.mktemp("stack")) as stack:
+    stack = PagodaStack(tmp_path_factory.mktemp("stack"), pagoda_template)
+    with database_allowed(request):
+        stack.prepare()
+    with stack:
         yield stack
