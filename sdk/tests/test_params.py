@@ -103,6 +103,10 @@ def test_model_without_a_use_as_schema_is_refused(model: type[BaseModel], fault:
         params_schema(model)
 
 
+class WithDefaults(BaseModel):
+    size: int = 1
+
+
 CLASS = "expected a subclass of pydantic.BaseModel \\(the class\\) or None"
 
 
@@ -116,6 +120,9 @@ CLASS = "expected a subclass of pydantic.BaseModel \\(the class\\) or None"
         ({"params_model": Order, "permission": "scan"}, "`permission` is 'scan', expected \"app.codename\""),
         ({"params_model": Order, "permission": 5}, "`permission` is 5"),
         ({"permission": "user.add_user"}, "needs a `params_model`, too"),
+        ({"params_model": Order, "target": "host"}, "`target` is 'host', expected 'entry', 'entity' or None"),
+        ({"target": "entry"}, "`target` is for a task that people run"),
+        ({"params_model": WithDefaults, "target": "entry", "schedule": "* * * * *"}, "without a target"),
         ({"params_model": Order, "schedule": "* * * * *"}, "`params_model` needs name: give them defaults"),
     ],
     ids=repr,

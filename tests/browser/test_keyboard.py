@@ -58,11 +58,15 @@ def test_a_day_without_a_mouse(live: Stage, open_page: Open) -> None:
     press(page, "button", "Set")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
-    job = live.call("POST", "plugins/moody/linger/", {}, 202)["job"]
     press(page, "link", "Jobs")
-    press(page, "link", str(job))
+    reach(page, page.get_by_text("Run a task"))
+    page.keyboard.press("Enter")
+    press(page, "link", "moody: stay")
+    reach(page, page.get_by_label("Entry 1"))
+    page.keyboard.type("qwerty")
+    press(page, "button", "Run")
     state = page.get_by_role("region", name="State")
-    expect(state).to_contain_text("lingering", timeout=60_000)
+    expect(state).to_contain_text("staying at qwerty", timeout=60_000)
     press(page, "button", "Cancel")
     expect(state).to_contain_text("canceled", timeout=60_000)
     press(page, "button", "Log out")

@@ -45,8 +45,16 @@ def test_browse_and_edit(live: Stage, page: Page) -> None:
 
 
 def test_run_and_cancel(live: Stage, page: Page) -> None:
-    job = live.call("POST", "plugins/moody/linger/", {}, 202)["job"]
-    page.goto(f"/console/jobs/{job}/")
+    entry = live.make_entry(live.make_entity("Bench", []), "the bench")
+    page.goto(f"/console/entries/{entry}/")
+    page.get_by_role("link", name="Run stay").click()
+    page.get_by_label("Tenths").fill("0")
+    page.locator("form.entry").evaluate("form => form.noValidate = true")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text("greater than or equal to 1")
+    page.get_by_label("Tenths").fill("1200")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("stay")
     state = page.get_by_role("region", name="State")
 
     def ended() -> str:

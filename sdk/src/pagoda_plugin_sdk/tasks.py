@@ -13,10 +13,10 @@ Two ways to write a task::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeGuard, Unpack, overload
 
 from celery import Celery, Task, shared_task
 from celery.schedules import ParseException, crontab
@@ -64,6 +64,7 @@ _PERMISSION = re.compile(r"\w{1,100}\.\w{1,100}", re.ASCII)
 
 LONGEST_SECONDS = 366 * 24 * 3600
 MOST_ATTEMPTS = 1000
+TARGETS = ("entry", "entity")
 
 
 def __getattr__(name: str) -> Any:
@@ -121,6 +122,7 @@ class TaskOptions:
     singleton: bool = False  # at most one unfinished job of the task
     params_model: type[BaseModel] | None = None  # checks params; people may run the task, from a form
     permission: str | None = None  # of Django, "app.codename": who runs it from outside needs it
+    target: Literal["entry", "entity"] | None = None  # what it works on: people have to give one of these
 
     def __post_init__(self) -> None:
         faults = [*self._limit_faults(), *self._attempt_faults(), *self._params_faults()]
@@ -161,6 +163,7 @@ class TaskOptions:
             faults.append(f'`permission` is {permission!r}, expected "app.codename" of Django, or None')
         if permission is not None and self.params_model is None:
             faults.append("`permission` is for a task that people run: it needs a `params_model`, too")
+        faults += self._target_faults()
         if faults or self.params_model is None or self.schedule is None:
             return faults
         needed = [name for name, field in self.params_model.model_fields.items() if field.is_required()]
@@ -170,6 +173,17 @@ class TaskOptions:
                 "give them defaults"
             )
         return faults
+
+    def _target_faults(self) -> Iterator[str]:
+        target: object = self.target
+        if target is None:
+            return
+        if target not in TARGETS:
+            yield f"`target` is {target!r}, expected {', '.join(map(repr, TARGETS))} or None"
+        elif self.params_model is None:
+            yield "`target` is for a task that people run: it needs a `params_model`, too"
+        elif self.schedule is not None:
+            yield "`schedule` runs it without a target: leave out one of the two"
 
 
 class JobLogger(Protocol):
@@ -265,6 +279,7 @@ class TaskOptionsGiven(TypedDict, total=False):
     singleton: bool
     params_model: type[BaseModel] | None
     permission: str | None
+    target: Literal["entry", "entity"] | None
 
 
 @overload

@@ -61,6 +61,14 @@ def bounded(job: Any) -> None: ...
 def inner(job: Any) -> None: ...
 
 
+@plugin_task(3, params_model=OrderParams, target="entry")
+def at_entry(job: Any) -> None: ...
+
+
+@plugin_task(4, params_model=OrderParams, target="entity")
+def at_entity(job: Any) -> None: ...
+
+
 class Shop(Plugin):
     id = "shop-of-test"
     name = "Shop"
@@ -69,7 +77,7 @@ class Shop(Plugin):
 @pytest.fixture(autouse=True)
 def shop(register: Callable[[Any], Any]) -> Iterator[None]:
     register(Shop())
-    with recording_publisher(), plugin_tasks("shop-of-test", [order, bounded, inner]):
+    with recording_publisher(), plugin_tasks("shop-of-test", [order, bounded, inner, at_entry, at_entity]):
         yield
 
 
@@ -166,7 +174,7 @@ def test_a_default_that_is_taken_away_is_no_value_where_there_may_be_none(browse
         ({"param-name": "abc", "param-amount": "many"}, "amount", "Input should be a valid integer"),
         ({"param-name": "abc", "param-amount": "12"}, "amount", "less than or equal to 9"),
         ({"param-name": "abc", "param-numbers": ["1", "x"]}, "numbers", "1: Input should be a valid integer"),
-        ({"param-name": "abc", "param-host": "nobody"}, "host", "No entry, or more than one, is called so"),
+        ({"param-name": "abc", "param-host": "nobody"}, "host", "Nothing, or more than one, is called so"),
         ({"param-name": "abc", "param-inner": "{"}, "inner", "It is no JSON"),
         (
             {"param-name": "abc", "param-inner": '{"deep": "x"}'},
@@ -207,6 +215,40 @@ def test_tasks_are_found_by_those_who_may_run_them(browser: Any, ann: Any) -> No
     assert browser.get(URL.replace("order", "inner")).status_code == 404
     assert browser.get("/console/tasks/nobody/order/").status_code == 404
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["entry", "entity"])
+def test_a_task_is_run_on_what_it_works_on_from_its_page(browser: Any, web: Any, kind: str) -> None:
+    on = {"entry": web, "entity": web.schema}[kind]
+    url = URL.replace("order", f"at_{kind}")
+    link = f"{url}?target={on.name}%20%23{on.pk}"
+    other = {"entry": f"/console/entities/{web.schema_id}/", "entity": f"/console/entries/{web.pk}/"}[kind]
+    own = {"entry": f"/console/entries/{web.pk}/", "entity": f"/console/entities/{web.schema_id}/"}[kind]
+    assert f'href="{link}"' in browser.get(own).content.decode()
+    assert url not in browser.get(other).content.decode()
+    form = browser.get(link).content.decode()
+    assert f'name="target-{kind}" value="{on.name} #{on.pk}" required' in form
+    for text in (on.name, f"{on.name} #{on.pk}"):
+        Job.objects.all().delete()
+        assert browser.post(url, {"param-name": "abc", f"target-{kind}": text}).status_code == 302
+        assert Job.objects.get().target == on
+
+
+@pytest.mark.parametrize("kind", ["entry", "entity"])
+@pytest.mark.parametrize("text", ["", "nobody", "nobody #99999"])
+def test_what_a_task_works_on_has_to_be_there(browser: Any, web: Any, kind: str, text: str) -> None:
+    url = URL.replace("order", f"at_{kind}")
+    answer = browser.post(url, {"param-name": "abc", f"target-{kind}": text})
+    assert answer.status_code == 400
+    faults = {each.name: each.faults for each in answer.context["fields"] if each.faults}
+    assert list(faults) == [kind]
+    assert (f"works on an {kind}: give one" in faults[kind][0]) is (text == "")
+    assert not Job.objects.exists()
+    data = {"plugin": "shop-of-test", "operation": f"at_{kind}", "params": {"name": "abc"}}
+    for given in ({}, {kind: 99999}, {"entity" if kind == "entry" else "entry": web.pk}):
+        refused = browser.post("/api/v2/jobs/", {**data, **given}, content_type="application/json")
+        assert refused.status_code == 400, given
+        assert list(refused.json()["errors"]) == [kind], given
 
 
 def test_the_form_speaks_japanese(browser: Any) -> None:

@@ -18,7 +18,7 @@ from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.errors import PluginNotActive, TaskNotOffered, UnknownOperation, UnknownTarget
 from pagoda.jobs.models import Job
-from pagoda.jobs.operations import OperationSpec, resolve_name
+from pagoda.jobs.operations import OperationSpec, all_specs, resolve_name
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
@@ -37,6 +37,14 @@ def may_run(user: Viewer, spec: OperationSpec) -> bool:
     return spec.options.permission is None or user.has_perm(spec.options.permission)
 
 
+def offered_to(user: Viewer, *targets: str | None) -> list[OperationSpec]:
+    """Return the tasks that `user` may run, by plugin and name: all, or those on one of `targets`."""
+    found = [spec for spec in all_specs() if not targets or target_of(spec) in targets]
+    return sorted(
+        (spec for spec in found if may_run(user, spec)), key=lambda spec: (spec.plugin_id, spec.name)
+    )
+
+
 def run_offered(
     user: User,
     plugin: str,
@@ -53,7 +61,7 @@ def run_offered(
         UnknownOperation: there is no such plugin or task; the closest names are given.
         TaskNotOffered: the task is not for people.
         PermissionDenied: the user lacks the permission that the task asks for.
-        UnknownTarget: there is no such entry or entity for the user.
+        UnknownTarget: there is no such entry or entity for the user, or none is given to a task that has one.
         ParamsRefused: the params do not fit the task's model.
         TooManyJobs: the user has as many unfinished ones as one may have.
     """
@@ -76,6 +84,7 @@ def run_offered(
                 task_name=spec.task_name,
             )
         )
+    _require_target(spec, {"entry": entry, "entity": entity})
     return Job.objects.submit(
         plugin=spec.plugin_id,
         operation_name=spec.name,
@@ -100,6 +109,19 @@ def _resolve(plugin: str, name: str) -> OperationSpec:
                 plugin_id=plugin_id,
             )
         ) from error
+
+
+def target_of(spec: OperationSpec) -> str | None:
+    """Return what people have to give to the task, ``entry`` or ``entity``; None: nothing."""
+    return None if spec.options is None else spec.options.target
+
+
+def _require_target(spec: OperationSpec, given: Mapping[str, int | None]) -> None:
+    match target_of(spec):
+        case "entry" if given["entry"] is None:
+            raise UnknownTarget("entry", say("Task {name!r} works on an entry: give one.", name=spec.name))
+        case "entity" if given["entity"] is None:
+            raise UnknownTarget("entity", say("Task {name!r} works on an entity: give one.", name=spec.name))
 
 
 def _target(user: User, entry: int | None, entity: int | None) -> Entry | Entity | None:

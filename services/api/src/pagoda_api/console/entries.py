@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
+from pagoda.jobs.offering import offered_to
 from pagoda.transfer.formats import FORMATS
 from pagoda_api.console.around import picture, with_before
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
@@ -69,6 +70,8 @@ def entity(request: HttpRequest, pk: int) -> HttpResponse:
         "pages": page_links(found, columns=chosen),
         "faults": [] if answer.is_ok else told(answer),
         "formats": sorted(FORMATS),
+        "tasks": offered_to(request.user, "entity"),
+        "label": label(about),
         "by_name": _order(request, {"name": "name", "id": None}),
     }
     context["is_filtered"] = any(each["value"] for each in context["filters"])
@@ -85,6 +88,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     context = {"entry": found, "history": history, "references": references}
     more = {"versions": with_before(history), "picture": picture(request, pk)}
     of_plugins = {"panels": panels(request, found), "actions": actions(found)}
+    of_plugins |= {"tasks": offered_to(request.user, "entry"), "label": label(found)}
     return show(request, "entry.html", {**context, **more, **of_plugins})
 
 

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from pagoda.jobs.offering import offered_to
 from pagoda_api.console.asking import ask, get, told
 from pagoda_api.console.entries import page_links
 from pagoda_api.console.frame import is_fragment, page, show
-from pagoda_api.console.tasks import runnable
 from pagoda_plugin_sdk.operations import JobStatus
 
 PAGE = 50
@@ -37,7 +37,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "faults": [] if answer.is_ok else told(answer),
         "statuses": STATUSES,
         "plugins": ["core", *plugins],
-        "tasks": runnable(request),
+        "tasks": offered_to(request.user),
     }
     return show(request, "_jobs.html" if is_fragment(request) else "jobs.html", context)
 

@@ -24,6 +24,9 @@ LONG_TEXT = 500
 type Schema = Mapping[str, Any]
 """A JSON schema, or a part of one."""
 
+_ENTITY_KEYWORD = "x-pagoda-entity-id"
+"""Marks a number as the id of an entity, as `ENTRY_KEYWORD` does of an entry."""
+
 _BOUNDS = {"minimum": "min", "maximum": "max", "minLength": "minlength", "maxLength": "maxlength"}
 _BY_FORMAT = {"date": "date", "date-time": "datetime"}
 
@@ -42,11 +45,12 @@ class ParamField:
     default: Any  # a JSON value, None where there is none
     rows: list[str]
     faults: list[str] = field(default_factory=list)
+    group: str = "param"  # keeps what has the same name apart
 
     @property
     def key(self) -> str:
         """Return the name of its inputs."""
-        return f"param-{self.name}"
+        return f"{self.group}-{self.name}"
 
     @property
     def kind(self) -> str:
@@ -100,6 +104,22 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[P
     return found
 
 
+def target_field(kind: str, text: str) -> ParamField:
+    """Return the field, with `text` in it, of what a job works on: `kind` is ``entry`` or ``entity``."""
+    return ParamField(
+        name=kind,
+        schema={"type": "integer", ENTRY_KEYWORD if kind == "entry" else _ENTITY_KEYWORD: ""},
+        is_array=False,
+        is_needed=True,
+        may_be_null=False,
+        title=gettext("Entry") if kind == "entry" else gettext("Entity"),
+        description=gettext("What the task works on."),
+        default=None,
+        rows=[text] if text else [],
+        group="target",
+    )
+
+
 def read(
     fields: list[ParamField], sent: QueryDict, find: Callable[[ParamField, str], object]
 ) -> dict[str, Any]:
@@ -144,7 +164,8 @@ def tell(fields: list[ParamField], faults: Mapping[str, list[str]]) -> Iterator[
 def as_reference(each: ParamField) -> AttrField:
     """Return the field as those of entries' forms are, to be found and suggested alike."""
     referral = [{"id": each.entity}] if each.entity else []  # the API takes a name for an id
-    return AttrField({"id": 0, "type": "object", "name": each.name, "referral": referral}, [FieldRow()])
+    kind = "entity" if each.kind == "entity" else "object"
+    return AttrField({"id": 0, "type": kind, "name": each.name, "referral": referral}, [FieldRow()])
 
 
 def _plain(root: Schema, told: Schema) -> Schema:
@@ -163,12 +184,14 @@ def _plain(root: Schema, told: Schema) -> Schema:
 
 
 def _kind(schema: Schema) -> str:
-    """Return entry, enum, boolean, integer, number, date, datetime, text, string or json."""
+    """Return entry, entity, enum, boolean, integer, number, date, datetime, text, string or json."""
     match schema.get("type"):
         case _ if schema.get("enum"):
             return "enum"
         case "integer" if ENTRY_KEYWORD in schema:
             return "entry"
+        case "integer" if _ENTITY_KEYWORD in schema:
+            return "entity"
         case "boolean" | "integer" | "number" as kind:
             return str(kind)
         case "string" if schema.get("format") in _BY_FORMAT:
@@ -181,11 +204,11 @@ def _kind(schema: Schema) -> str:
 
 def _value(each: ParamField, text: str, find: Callable[[ParamField, str], object]) -> object:
     match each.kind:
-        case "entry":
+        case "entry" | "entity":
             found = find(each, text)
             if not isinstance(found, int):
                 each.faults.append(
-                    gettext("No entry, or more than one, is called so: take one that is suggested.")
+                    gettext("Nothing, or more than one, is called so: take one that is suggested.")
                 )
             return found
         case "enum":

@@ -1,4 +1,4 @@
-"""Tasks that people run: a form made from the schema of the params, and what may be run at all."""
+"""Tasks that people run: a form made from the schema of the params, and of what the task works on."""
 
 from __future__ import annotations
 
@@ -9,19 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from pagoda.jobs.offering import may_run
-from pagoda.jobs.operations import OperationSpec, all_specs
 from pagoda_api.console.asking import ask, faults_of, get
 from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
-from pagoda_api.console.params import as_reference, fields_of, read, tell
+from pagoda_api.console.params import ParamField, as_reference, fields_of, read, target_field, tell
 from pagoda_plugin_sdk.rules.saying import say
-
-
-def runnable(request: HttpRequest) -> list[OperationSpec]:
-    """Return the tasks that whoever looks may run, by plugin and name."""
-    specs = [spec for spec in all_specs() if may_run(request.user, spec)]
-    return sorted(specs, key=lambda spec: (spec.plugin_id, spec.name))
 
 
 @page
@@ -43,24 +35,32 @@ def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
             )
         )
     fields = fields_of(found["params_schema"])
-    context: dict[str, Any] = {"plugin": about, "task": found, "fields": fields}
+    kind = found["target"]
+    works_on = [target_field(kind, request.GET.get("target", ""))] if kind else []
+    context: dict[str, Any] = {"plugin": about, "task": found, "fields": [*works_on, *fields]}
     context["about"] = found["params_schema"].get("description", "")
     if request.method == "GET":
         return show(request, "task.html", context)
-    params = read(fields, request.POST, lambda each, text: find_target(request, as_reference(each), text))
+
+    def find(each: ParamField, text: str) -> object:
+        return find_target(request, as_reference(each), text)
+
+    target, params = read(works_on, request.POST, find), read(fields, request.POST, find)
     more = next((each for each in fields if each.key == request.POST.get("more")), None)
     if more is not None:
-        for each in fields:
+        for each in (*works_on, *fields):
             each.faults = []
         more.rows += [""] * 3
         return show(request, "task.html", context)
-    if any(each.faults for each in fields):
+    if any(each.faults for each in context["fields"]):
         return show(request, "task.html", context, 400)
-    data = {"plugin": about["id"], "operation": operation, "params": params}
+    data = {"plugin": about["id"], "operation": operation, "params": params, **target}
     answer = ask(request, "job-list", method="POST", data=data)
     if answer.is_ok:
         return redirect("console-job", pk=answer.data["id"])
     faults, detail = faults_of(answer)
+    for each in works_on:
+        each.faults += faults.pop(each.name, [])
     rest = list(tell(fields, faults))
-    told = rest if any(each.faults for each in fields) else [detail, *rest]
+    told = rest if any(each.faults for each in context["fields"]) else [detail, *rest]
     return show(request, "task.html", context | {"faults": list(filter(None, told))}, answer.status)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda.health.plugins import plugin_health
-from pagoda.jobs.offering import is_offered, may_run
+from pagoda.jobs.offering import is_offered, may_run, target_of
 from pagoda.jobs.operations import find
 from pagoda.jobs.params import schema_of
 from pagoda.plugins.description import describe, describe_all
@@ -132,6 +132,9 @@ class TaskDetailSerializer(TaskSerializer):
         allow_null=True, help_text="Of Django, that who runs it needs; null: none."
     )
     can_run = serializers.BooleanField(help_text="Whether who asks may.")
+    target = serializers.ChoiceField(
+        ["entry", "entity"], allow_null=True, help_text="What a job of it has to be given; null: nothing."
+    )
 
 
 class PluginDetailSerializer(PluginSerializer):
@@ -258,12 +261,13 @@ def _how_to_run(request: Request, task: dict[str, Any]) -> dict[str, Any]:
     number = task["operation_id"]
     spec = find(number) if number is not None else None
     if spec is None or not is_offered(spec):
-        return {"params_schema": None, "permission": None, "can_run": False}
+        return {"params_schema": None, "permission": None, "can_run": False, "target": None}
     permission = spec.options.permission if spec.options is not None else None
     return {
         "params_schema": schema_of(spec),
         "permission": permission,
         "can_run": may_run(request.user, spec),
+        "target": target_of(spec),
     }
 
 
