@@ -245,6 +245,11 @@ def test_each_operation_tells_its_errors_and_headers(anonymous: Any) -> None:
     patch = schema["paths"]["/api/v2/entries/{id}/"]["patch"]
     assert {"404", "409", "412", "413", "415"} <= set(patch["responses"])
     assert {"$ref": "#/components/parameters/IfMatch"} in patch["parameters"]
+    for path in ("revert", "restore", "restore-attribute", "convert"):
+        kind = "entries" if path == "revert" else "entities"
+        operation = schema["paths"][f"/api/v2/{kind}/{{id}}/{path}/"]["post"]
+        assert {"$ref": "#/components/parameters/IfMatch"} in operation["parameters"], path
+        assert "412" in operation["responses"], path
     assert schema["components"]["responses"]["Error409"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Error"
     }

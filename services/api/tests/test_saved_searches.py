@@ -124,6 +124,26 @@ def test_names_and_numbers_are_bounded(
     assert (refused.status_code, SavedSearch.objects.count()) == (400, 3)
 
 
+def test_two_who_replace_one_overwrite_nothing(api: Any, hosts: Any) -> None:
+    one = f"{URL}{saved(api)['id']}/"
+    seen = api.get(one)
+    tag = {"If-Match": seen["ETag"]}
+    assert api.get(one, headers={"If-None-Match": seen["ETag"]}).status_code == 304
+    first = api.put(one, {"name": "mine", "search": {"text": "a"}}, headers=tag)
+    assert (first.status_code, first["ETag"]) == (200, api.get(one)["ETag"])
+    for late in (
+        api.put(one, {"name": "yours", "search": {}}, headers=tag),
+        api.delete(one, headers=tag),
+    ):
+        assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
+    assert api.get(one).json()["name"] == "mine"
+    assert api.delete(one, headers={"If-Match": first["ETag"]}).status_code == 204
+
+
+def test_a_misspelt_parameter_of_the_list_is_refused(api: Any) -> None:
+    assert [*api.get(f"{URL}?limt=5").json()["errors"]] == ["limt"]
+
+
 @pytest.mark.bounds
 def test_a_list_takes_few_queries(api: Any, hosts: Any, django_assert_max_num_queries: Any) -> None:
     for number in range(30):

@@ -12,6 +12,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination, LimitOffsetPagination, PageNumberPagination
 from rest_framework.response import Response
 
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault, whole_number
+
 log = logging.getLogger(__name__)
 
 _MANY_ROWS = 1000
@@ -48,18 +50,17 @@ class _WithPluginMeta:
         return page
 
 
-def _number(request: Any, name: str, lowest: int) -> int | None:
-    """Return the whole number in a query parameter, None where it is not given.
+def _number(request: Any, name: str, default: int, lowest: int) -> int:
+    """Return the whole number in a query parameter.
 
     Raises:
         ValidationError: it is none, or out of range.
     """
-    given = request.query_params.get(name)
-    if given is None:
-        return None
-    if not (given.isascii() and given.isdecimal() and len(given) <= 10 and lowest <= int(given) <= _HIGHEST):
-        raise ValidationError({name: [f"{given[:60]!r} is not a whole number from {lowest} to {_HIGHEST}."]})
-    return int(given)
+    given = request.query_params.getlist(name)
+    try:
+        return whole_number(given, lowest, _HIGHEST) if given else default
+    except ValueFault as fault:
+        raise ValidationError({name: [str(fault)]}) from fault
 
 
 def _bounded(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -81,11 +82,11 @@ class PluginPagination(_WithPluginMeta, LimitOffsetPagination):
 
     def get_limit(self, request: Any) -> int:
         """Return how many rows a page has."""
-        return min(_number(request, "limit", 1) or self.default_limit, self.max_limit)
+        return min(_number(request, "limit", self.default_limit, 1), self.max_limit)
 
     def get_offset(self, request: Any) -> int:
         """Return how many rows stand before the page."""
-        return _number(request, "offset", 0) or 0
+        return _number(request, "offset", 0, 0)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """Return the parameters for the OpenAPI schema."""
@@ -115,7 +116,7 @@ class PluginPageNumberPagination(_WithPluginMeta, PageNumberPagination):
 
     def get_page_size(self, request: Any) -> int:
         """Return how many rows a page has."""
-        return min(_number(request, "page_size", 1) or self.page_size, self.max_page_size)
+        return min(_number(request, "page_size", self.page_size, 1), self.max_page_size)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """Return the parameters for the OpenAPI schema."""

@@ -47,6 +47,26 @@ def whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def whole_number(texts: Sequence[str], lowest: int, highest: int) -> int:
+    """Return the whole number that is given as text: once, in digits from 0 to 9.
+
+    Raises:
+        ValueFault: it is none, or out of range.
+    """
+    given = ", ".join(texts)
+    number = int(given) if given.isascii() and given.isdecimal() and len(given) < 20 else -1
+    if lowest <= number <= highest:
+        return number
+    raise ValueFault(
+        say(
+            "{given!r} is not a whole number from {lowest} to {highest}.",
+            given=given[:60],
+            lowest=lowest,
+            highest=highest,
+        )
+    )
+
+
 def _text(max_length: int) -> Callable[[object, Sequence[str]], str]:
     def parse_text(raw: object, _choices: Sequence[str]) -> str:
         fault = text_fault(raw, max_length)

@@ -7,10 +7,10 @@ what would be shown is read anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -26,8 +26,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from pagoda.idempotency.keys import KeyReused, StillRunning, free, keep, take
 from pagoda.idempotency.models import MAX_KEY_LENGTH
+from pagoda_api.parameters import StrictView
 from pagoda_api.problems import logged, refused
-from pagoda_api.strict import refuse_unknown
 
 TAGGED = frozenset(
     {"retrieve", "create", "update", "partial_update", "restore", "restore_attribute", "revert"}
@@ -57,17 +57,8 @@ class PreconditionFailed(exceptions.APIException):
     )
 
 
-class ConditionalViewSet[M: Any](GenericViewSet[M]):
+class ConditionalViewSet[M: Any](StrictView, GenericViewSet[M]):
     """Tags what it shows; `guarded` methods act only on what the client has seen."""
-
-    parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Query parameters by the action that reads them, of those about one thing; others are refused."""
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # Any: as the base has them
-        """Refuse a query parameter that nobody reads, such as a time at a resource that shows the present."""
-        super().initial(request, *args, **kwargs)
-        if self.action in TAGGED or self.action == "destroy":
-            refuse_unknown(request.query_params, self.parameters.get(self.action, ()), noun="query parameter")
 
     def finalize_response(
         self,
@@ -105,7 +96,14 @@ def guarded[H: Handler](method: H) -> H:
                 raise PreconditionFailed
             return method(view, request, **kwargs)
 
+    run.__dict__["is_guarded"] = True
     return cast("H", run)
+
+
+def is_guarded(view: ConditionalViewSet[Any]) -> bool:
+    """Return whether what the view does now is a change that `guarded` has; a part of one is one, too."""
+    names = {view.action, view.action.removeprefix("partial_")}
+    return any(getattr(getattr(view, name, None), "is_guarded", False) for name in names)
 
 
 def _holds(match: str | None, none_match: str | None, tag: str) -> bool:

@@ -14,15 +14,13 @@ from drf_spectacular.openapi import AutoSchema
 
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.idempotency.models import MAX_KEY_LENGTH
-from pagoda_api.conditional import WITH_SECRETS
+from pagoda_api.conditional import TAGGED, WITH_SECRETS, ConditionalViewSet, is_guarded
 from pagoda_api.endpoint_fence import endpoint_fence
 from pagoda_api.plugin_routes import PREFIXES
 from pagoda_api.resources.managed import ManagedSerializer
 from pagoda_api.shapes import COMPONENTS, by_type
 from pagoda_api.strict import StrictSerializer
 from pagoda_plugin_sdk.api import PluginAPIView
-
-CONDITIONAL = tuple(f"/api/v2/{each}/" for each in ("entities", "entries", "users", "groups", "roles"))
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +37,13 @@ class EndpointSchema(AutoSchema):
         serializer = super().get_response_serializers()
         statuses = self.view.response_statuses if isinstance(self.view, PluginAPIView) else {}
         return {statuses[self.method]: serializer} if self.method in statuses else serializer
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # Any: as the base has it
+        """Return the operation, with the conditions under which it is done."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is not None and isinstance(self.view, ConditionalViewSet):
+            _tell_conditions(operation, self.view)
+        return operation
 
 
 class FencedEndpointEnumerator(EndpointEnumerator):
@@ -224,26 +229,15 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    is_tagged = path.startswith(CONDITIONAL) and "{id}/" in path and path.count("/") == 5
-    is_tagged |= path.endswith("/{id}/restore/")
     statuses = {400, 401, 403, 406, 414, 429, 500, 503} | ({404} if "{" in path else set())
     headers = []
     if method != "get":
         statuses.add(409)
-        headers += ["IfMatch"] if is_tagged else []
-        statuses |= {412} if is_tagged else set()
         statuses |= {413, 415} if "requestBody" in operation else set()
-    elif is_tagged:
-        headers.append("IfNoneMatch")
-        operation["responses"]["304"] = {"description": "It is as the client has it."}
     if method == "post" and not path.startswith(WITH_SECRETS):
         headers.append("IdempotencyKey")
         statuses.add(422)
-    if is_tagged:
-        _tell_tag(operation)
-    if headers:
-        known = operation.setdefault("parameters", [])
-        known += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+    _take_headers(operation, headers)
     for named in [each for each in operation["responses"] if int(each) in CODES]:
         if "content" not in operation["responses"][named]:  # a view says just that it may answer so
             del operation["responses"][named]
@@ -257,7 +251,21 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             content["schema"] = {"anyOf": [content["schema"], {"$ref": "#/components/schemas/Error"}]}
 
 
-def _tell_tag(operation: dict[str, Any]) -> None:
+def _take_headers(operation: dict[str, Any], headers: list[str]) -> None:
+    if headers:
+        known = operation.setdefault("parameters", [])
+        known += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+
+
+def _tell_conditions(operation: dict[str, Any], view: ConditionalViewSet[Any]) -> None:
+    if is_guarded(view):
+        _take_headers(operation, ["IfMatch"])
+        operation["responses"]["412"] = {"$ref": "#/components/responses/Error412"}
+    if view.action not in TAGGED:
+        return
+    if view.action == "retrieve":
+        _take_headers(operation, ["IfNoneMatch"])
+        operation["responses"]["304"] = {"description": "It is as the client has it."}
     for status in ("200", "201"):
         if status in operation["responses"]:
             tag = {"schema": {"type": "string"}, "description": "A strong one, of what is shown."}

@@ -11,19 +11,20 @@ from rest_framework.response import Response
 
 from pagoda.domain.search.finding import FoundEntries
 from pagoda_plugin_sdk.rules.saying import say
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault, whole_number
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_OFFSET = 2**31 - 1  # what every database takes
 
 
-def whole_number(lowest: int, highest: int) -> dict[str, Any]:
+def whole_number_schema(lowest: int, highest: int) -> dict[str, Any]:
     """Return the OpenAPI schema of a whole number that is bounded."""
     return {"type": "integer", "minimum": lowest, "maximum": highest}
 
 
 def _bounded(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    bounds = {"limit": whole_number(1, MAX_LIMIT), "offset": whole_number(0, MAX_OFFSET)}
+    bounds = {"limit": whole_number_schema(1, MAX_LIMIT), "offset": whole_number_schema(0, MAX_OFFSET)}
     return [
         {**each, "schema": bounds[each["name"]]} if each["name"] in bounds else each for each in parameters
     ]
@@ -155,24 +156,8 @@ def number_parameter(request: Request, name: str, default: int, *, lowest: int, 
     Raises:
         ValidationError: it is none, or out of range.
     """
-    given: Any = request.query_params.get(name)
-    if given is None:
-        return default
+    given = request.query_params.getlist(name)
     try:
-        number = int(given)
-    except ValueError:
-        number = None
-    if number is None or not lowest <= number <= highest:
-        raise ValidationError(
-            {
-                name: [
-                    say(
-                        "{given!r} is not a whole number from {lowest} to {highest}.",
-                        given=given,
-                        lowest=lowest,
-                        highest=highest,
-                    )
-                ]
-            }
-        )
-    return number
+        return whole_number(given, lowest, highest) if given else default
+    except ValueFault as fault:
+        raise ValidationError({name: [str(fault)]}) from fault

@@ -8,7 +8,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy
-from django_filters import BooleanFilter, CharFilter
+from django_filters import BooleanFilter, CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -92,6 +92,9 @@ def _refuse_unread(request: Request, known: Mapping[str, Any]) -> None:
     """
     for name in known.keys() & request.query_params.keys():
         given = request.query_params.getlist(name)
+        if len(given) > 1 and not isinstance(known[name], MultipleChoiceFilter):
+            fault = say("It is given {count} times; give it once.", count=len(given))
+            raise ValidationError({name: [fault]}, code="invalid")
         if isinstance(known[name], BooleanFilter) and any(each.lower() not in _BOOLEANS for each in given):
             raise ValidationError({name: [say("Give `true` or `false`, or leave it out.")]}, code="invalid")
         if not isinstance(known[name], CharFilter) and "" in given:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from pagoda.plugins.registry import registry
@@ -30,7 +30,7 @@ from pagoda_api.resources.operating import (
 )
 from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
-from pagoda_api.resources.root import RootView
+from pagoda_api.resources.root import RootView, SchemaView
 from pagoda_api.resources.saved_searches import SavedSearchViewSet
 from pagoda_api.resources.searching import SearchView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
@@ -67,7 +67,7 @@ api: list[URLPattern | URLResolver] = [
     path("switches/", SwitchesView.as_view(), name="switches"),
     path("switches/<slug:plugin>/<slug:switch>/", SwitchView.as_view(), name="switch"),
     path("processes/", ProcessesView.as_view(), name="processes"),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("exports/", ExportView.as_view(), name="exports"),
     path("imports/", ImportView.as_view(), name="imports"),

@@ -24,7 +24,8 @@ from pagoda.audit.hashing import canonical
 from pagoda.audit.models import AuditEvent
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
-from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number
+from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number_schema
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.strict import StrictFilterBackend
 
@@ -94,7 +95,7 @@ class _ByKey:
     query_parameters = ("after", "limit")
 
 
-class AuditViewSet(GenericViewSet[AuditEvent]):
+class AuditViewSet(StrictView, GenericViewSet[AuditEvent]):
     """What was done, by whom, on whose behalf and through which plugin."""
 
     queryset = AuditEvent.objects.all()
@@ -104,6 +105,7 @@ class AuditViewSet(GenericViewSet[AuditEvent]):
     filter_backends = [StrictFilterBackend]
     pagination_class = NewestFirstPagination
     lookup_value_regex = r"\d+"
+    filtered = ("list", "export")
 
     def list(self, request: Request) -> Response:
         """List a page of events, the newest first."""
@@ -117,9 +119,9 @@ class AuditViewSet(GenericViewSet[AuditEvent]):
     @extend_schema(
         parameters=[
             OpenApiParameter(
-                "after", whole_number(0, MAX_ID), description="Id of the last event that is known."
+                "after", whole_number_schema(0, MAX_ID), description="Id of the last event that is known."
             ),
-            OpenApiParameter("limit", whole_number(1, EXPORT_LINES), description="How many at most."),
+            OpenApiParameter("limit", whole_number_schema(1, EXPORT_LINES), description="How many at most."),
         ],
         responses={(200, JSON_LINES): OpenApiTypes.STR},
     )

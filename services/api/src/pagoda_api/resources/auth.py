@@ -14,11 +14,11 @@ from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import ApiToken, User
 from pagoda_api.fields import CleanNameField, UserSerializer
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.tokens import NewTokenSerializer, issue_token
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -51,7 +51,7 @@ class TokenSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
-class TokenView(APIView):
+class TokenView(StrictView):
     """API tokens."""
 
     def get_authenticators(self) -> list[BaseAuthentication]:
@@ -80,7 +80,7 @@ class TokenView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class LoginView(APIView):
+class LoginView(StrictView):
     """Sessions, for browsers."""
 
     # Anybody may log in, and an expired token in the request must not keep them from it.
@@ -96,7 +96,7 @@ class LoginView(APIView):
         return Response(UserSerializer(user).data)
 
 
-class LogoutView(APIView):
+class LogoutView(StrictView):
     """Sessions, for browsers."""
 
     @extend_schema(request=None, responses={204: None})

@@ -37,7 +37,7 @@ from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import HistorySerializer, history_page
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
-from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, refuse_unknown, sent_back
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name
@@ -166,6 +166,7 @@ class EntityViewSet(ConditionalViewSet[Entity]):
     filterset_class = EntityFilter
     filter_backends = [StrictFilterBackend]
     lookup_value_regex = r"\d+"
+    parameters = dict.fromkeys(("history", "removed_attributes"), PagePagination.query_parameters)
 
     def get_queryset(self) -> QuerySet[Entity]:
         """Return the entities that the user may read, the oldest first: new ones don't shift pages."""
@@ -234,7 +235,6 @@ class EntityViewSet(ConditionalViewSet[Entity]):
     )
     def removed_attributes(self, request: Request, pk: str) -> Response:
         """List the attributes that were removed from it and that the user may read, the last one first."""
-        refuse_unknown(request.query_params, PagePagination.query_parameters, noun="query parameter")
         rows = services.removed_attributes(self._entity(pk), viewer(request.user))
         page: Any = self.paginate_queryset(rows)  # type: ignore[arg-type]  # attributes, not entities
         return self.get_paginated_response(RemovedAttributeSerializer(page, many=True).data)

@@ -41,12 +41,12 @@ from pagoda_api.fields import (
     find_entity,
     found_or_404,
 )
-from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number
+from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number_schema
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of, takes_entity
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
 from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
-from pagoda_api.strict import StrictSerializer, checked, refuse_unknown, sent_back
+from pagoda_api.strict import StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.rules.value_types import attrinfo_of
@@ -219,7 +219,12 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     filter_backends = [ConditionFilterBackend]
     pagination_class = FoundPagination
     lookup_value_regex = r"\d+"
-    parameters = {"retrieve": ("at",)}
+    parameters = {
+        "retrieve": ("at",),
+        "history": PagePagination.query_parameters,
+        "references": ("attr", *PagePagination.query_parameters),
+        "graph": ("depth", "limit"),
+    }
 
     def get_queryset(self) -> QuerySet[Entry]:
         """Return the entries that the user may read, the oldest first: new ones don't shift pages."""
@@ -317,9 +322,6 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=PagePagination)
     def references(self, request: Request, pk: str) -> Response:
         """List who refers to it, by attribute, as far as the user may see both."""
-        refuse_unknown(
-            request.query_params, ("attr", *PagePagination.query_parameters), noun="query parameter"
-        )
         found = references_to(self._entry(pk), request.user, named(request, "attr"))
         page = self.paginate_queryset(found) or []
         rows = [shown_reference(row) for row in page]
@@ -328,10 +330,12 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     @extend_schema(
         parameters=[
             OpenApiParameter(
-                "depth", whole_number(1, MAX_DEPTH), description="Steps from the entry; 1 unless given."
+                "depth",
+                whole_number_schema(1, MAX_DEPTH),
+                description="Steps from the entry; 1 unless given.",
             ),
             OpenApiParameter(
-                "limit", whole_number(1, MAX_NODES), description="Entries at most; 100 unless given."
+                "limit", whole_number_schema(1, MAX_NODES), description="Entries at most; 100 unless given."
             ),
         ],
         responses=GraphSerializer,
@@ -340,7 +344,6 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     @action(detail=True, methods=["get"], filter_backends=[], pagination_class=None)
     def graph(self, request: Request, pk: str) -> Response:
         """Show what refers to it and what it refers to, and so on, the nearest first."""
-        refuse_unknown(request.query_params, ("depth", "limit"), noun="query parameter")
         depth = number_parameter(request, "depth", 1, lowest=1, highest=MAX_DEPTH)
         limit = number_parameter(request, "limit", 100, lowest=1, highest=MAX_NODES)
         graph = graph_around(self._entry(pk), request.user, depth=depth, limit=limit)

@@ -11,7 +11,6 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.domain.bulk.items import BulkItem, read_items
 from pagoda.domain.bulk.writing import BulkRefused, write_many
@@ -19,6 +18,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
+from pagoda_api.parameters import StrictView
 from pagoda_api.problems import handle_exception
 from pagoda_api.strict import StrictSerializer, checked
 from pagoda_plugin_sdk.rules.saying import say
@@ -77,7 +77,7 @@ class BulkRefusedSerializer(BulkResponseSerializer):
     code = serializers.CharField()
 
 
-class EntryBulkView(APIView):
+class EntryBulkView(StrictView):
     """Many writes of entries at once."""
 
     @extend_schema(

@@ -25,7 +25,8 @@ from pagoda.jobs.errors import JobConflict, UnknownOperation, UnknownQueue, Unkn
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.offering import run_offered
 from pagoda_api.fields import MAX_ID, found_or_404
-from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number
+from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number_schema
+from pagoda_api.parameters import StrictView
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.job_filters import JobFilter
 from pagoda_api.resources.job_representation import (
@@ -38,7 +39,7 @@ from pagoda_api.resources.job_representation import (
     show_job,
     show_job_in_detail,
 )
-from pagoda_api.strict import StrictFilterBackend, checked, refuse_unknown
+from pagoda_api.strict import StrictFilterBackend, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 LOG_LINES = 1000
@@ -47,7 +48,7 @@ LOG_LINES = 1000
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
-class JobViewSet(GenericViewSet[Job]):
+class JobViewSet(StrictView, GenericViewSet[Job]):
     """Jobs that the user may see, as `pagoda.jobs.access` says."""
 
     serializer_class = JobSerializer
@@ -55,6 +56,7 @@ class JobViewSet(GenericViewSet[Job]):
     filter_backends = [StrictFilterBackend]
     pagination_class = NewestFirstPagination
     lookup_value_regex = r"\d+"
+    parameters = {"log": ("after",)}
 
     def get_queryset(self) -> QuerySet[Job]:
         """Return the jobs that the user may see."""
@@ -111,7 +113,9 @@ class JobViewSet(GenericViewSet[Job]):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", whole_number(0, MAX_ID), description="Id of the last known line.")
+            OpenApiParameter(
+                "after", whole_number_schema(0, MAX_ID), description="Id of the last known line."
+            )
         ],
         responses=JobLogSerializer,
         filters=False,
@@ -119,7 +123,6 @@ class JobViewSet(GenericViewSet[Job]):
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def log(self, request: Request, pk: str) -> Response:
         """Show the lines of its log after a known one, the oldest first."""
-        refuse_unknown(request.query_params, ["after"], noun="query parameter")
         after = number_parameter(request, "after", 0, lowest=0, highest=MAX_ID)
         job = self._with_output(pk)  # before the lines: when it has ended, they are all there
         lines = list(JobLog.objects.filter(job=job, pk__gt=after).order_by("pk")[:LOG_LINES])

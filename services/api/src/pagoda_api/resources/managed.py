@@ -23,6 +23,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import ID, MAX_ID, found_or_404
+from pagoda_api.parameters import StrictView
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
 from pagoda_api.strict import StrictFilterBackend, refuse_other_types, refuse_unknown
@@ -201,7 +202,7 @@ class ManagedSerializer[M: Model](serializers.ModelSerializer[M]):
         replace_links(getattr(instance, name), value, self.context["request"].user)
 
 
-class ManagedRows[M: Model](GenericViewSet[M]):
+class ManagedRows[M: Model](StrictView, GenericViewSet[M]):
     """Rows of one kind that the user may see."""
 
     model: type[M]

@@ -10,11 +10,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
 from pagoda_api.fields import NamedSerializer, UserSerializer
+from pagoda_api.parameters import StrictView
 from pagoda_api.strict import StrictSerializer, checked
 from pagoda_plugin_sdk.rules.saying import say
 
@@ -34,7 +34,7 @@ class PasswordSerializer(StrictSerializer):
     new_password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
 
 
-class MeView(APIView):
+class MeView(StrictView):
     """The user who asks."""
 
     permission_classes = (IsAuthenticated,)
@@ -45,7 +45,7 @@ class MeView(APIView):
         return Response(MeSerializer(actor(request)).data)
 
 
-class PasswordView(APIView):
+class PasswordView(StrictView):
     """The password of the user who asks."""
 
     permission_classes = (IsAuthenticated,)

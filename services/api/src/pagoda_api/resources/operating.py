@@ -14,7 +14,6 @@ from rest_framework import serializers
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.fencing.store import StoreUnavailable
 from pagoda.fencing.switches import SwitchKind
@@ -22,6 +21,7 @@ from pagoda.plugins.description import describe
 from pagoda.plugins.registry import registry
 from pagoda.watching import operating
 from pagoda.watching.live_processes import live_processes
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.audit import AuditEventSerializer
 from pagoda_api.resources.plugins import BreakerSerializer
 from pagoda_api.strict import StrictSerializer, checked
@@ -98,7 +98,7 @@ class ProcessesSerializer(serializers.Serializer[Any]):
     results = ProcessSerializer(many=True)
 
 
-class PluginBreakersView(APIView):
+class PluginBreakersView(StrictView):
     """The breakers of one plugin with their history, for staff."""
 
     @extend_schema(responses=PluginBreakersSerializer, operation_id="breakers_retrieve")
@@ -117,7 +117,7 @@ class PluginBreakersView(APIView):
         return Response(PluginBreakersSerializer(body, context={"is_staff": True}).data)
 
 
-class BreakerRetryView(APIView):
+class BreakerRetryView(StrictView):
     """A breaker that is not closed, for superusers."""
 
     @extend_schema(request=None, responses={204: None}, operation_id="breakers_retry")
@@ -135,7 +135,7 @@ class BreakerRetryView(APIView):
         return Response(status=204)
 
 
-class SwitchesView(APIView):
+class SwitchesView(StrictView):
     """What is switched on for plugins, for staff."""
 
     @extend_schema(responses=SwitchesSerializer, operation_id="switches_list")
@@ -145,7 +145,7 @@ class SwitchesView(APIView):
         return Response(SwitchesSerializer({"count": len(found), "results": found}).data)
 
 
-class SwitchView(APIView):
+class SwitchView(StrictView):
     """One switch of one plugin, for superusers."""
 
     @extend_schema(request=SwitchingSerializer, responses=SwitchSerializer, operation_id="switches_on")
@@ -170,7 +170,7 @@ class SwitchView(APIView):
         return Response(status=204)
 
 
-class ProcessesView(APIView):
+class ProcessesView(StrictView):
     """The live processes, for staff."""
 
     @extend_schema(responses=ProcessesSerializer, operation_id="processes_list")

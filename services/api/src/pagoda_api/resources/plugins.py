@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.health.plugins import plugin_health
 from pagoda.jobs.offering import is_offered, may_run, target_of
@@ -19,6 +18,7 @@ from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.registry import registry
 from pagoda.plugins.shown_settings import shown_settings
 from pagoda_api.authentication import actor
+from pagoda_api.parameters import StrictView
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
 
@@ -153,7 +153,7 @@ class EnabledPluginsSerializer(serializers.Serializer[Any]):
     results = PluginSerializer(many=True)
 
 
-class PluginListView(APIView):
+class PluginListView(StrictView):
     """The enabled plugins."""
 
     @extend_schema(responses=EnabledPluginsSerializer, operation_id="plugins_list")
@@ -225,7 +225,7 @@ class PluginHealthListSerializer(serializers.Serializer[Any]):
     results = PluginHealthSerializer(many=True)
 
 
-class PluginHealthView(APIView):
+class PluginHealthView(StrictView):
     """How the enabled plugins are."""
 
     @extend_schema(responses=PluginHealthListSerializer, operation_id="plugins_health")
@@ -235,7 +235,7 @@ class PluginHealthView(APIView):
         return Response({"count": len(results), "results": results})
 
 
-class PluginView(APIView):
+class PluginView(StrictView):
     """One enabled plugin."""
 
     @extend_schema(responses=PluginDetailSerializer, operation_id="plugins_retrieve")

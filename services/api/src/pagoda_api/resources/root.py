@@ -1,13 +1,15 @@
-"""Where everything is: ``/api/v2/``."""
+"""Where everything is: ``/api/v2/``, and what it takes: ``/api/v2/schema/``."""
 
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
+
+from pagoda_api.parameters import StrictView
 
 LINKS = {
     "documentation": "docs",
@@ -32,7 +34,7 @@ LINKS = {
 """``{what: the name of its URL}``."""
 
 
-class RootView(APIView):
+class RootView(StrictView):
     """Where the API's resources are. Anybody may ask: it tells no more than the documentation."""
 
     permission_classes = [AllowAny]
@@ -41,3 +43,9 @@ class RootView(APIView):
     def get(self, request: Request) -> Response:
         """Answer with the URL of each resource."""
         return Response({what: reverse(name, request=request) for what, name in LINKS.items()})
+
+
+class SchemaView(StrictView, SpectacularAPIView):
+    """The OpenAPI schema, of the plugins' endpoints, too."""
+
+    parameters = {"get": ("format", "lang", "version")}

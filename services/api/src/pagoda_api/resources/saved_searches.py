@@ -15,15 +15,15 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from pagoda.domain.search.models import SavedSearch, delete_search, saved_searches, store_search
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
+from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import CleanNameField, UserSerializer
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.searching import FoundSerializer, SearchSerializer, search
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 
@@ -68,11 +68,12 @@ class PageSerializer(StrictSerializer):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=1_000)
 
 
-class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[SavedSearch]):
+class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, ConditionalViewSet[SavedSearch]):
     """The user's saved searches, and those that others share."""
 
     permission_classes = (IsAuthenticated,)
     serializer_class = SavedSearchSerializer
+    filter_backends = (StrictFilterBackend,)
     lookup_value_regex = r"[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[SavedSearch]:
@@ -89,11 +90,13 @@ class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Save
         return Response(self._stored(request), status=201)
 
     @extend_schema(request=NewSavedSearchSerializer, responses=SavedSearchSerializer)
+    @guarded
     def update(self, request: Request, pk: str) -> Response:
         """Replace one of the user's own."""
         return Response(self._stored(request, self.get_object()))
 
     @extend_schema(responses={204: None})
+    @guarded
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete one of the user's own; superusers any that they see."""
         delete_search(self._user, self.get_object())

@@ -8,7 +8,6 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.domain.access import readable
 from pagoda.domain.entry.models import Entry
@@ -18,6 +17,7 @@ from pagoda.domain.search.text import marked
 from pagoda.domain.user.permissions import Viewer
 from pagoda_api.fields import IdOrName, Unchecked, find_entity
 from pagoda_api.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.entries import EntrySerializer, show
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -119,7 +119,7 @@ def search(given: dict[str, Any], user: Viewer) -> dict[str, Any]:
     }
 
 
-class SearchView(APIView):
+class SearchView(StrictView):
     """Entries of several entities by a tree of conditions and by words."""
 
     @extend_schema(request=SearchSerializer, responses=FoundSerializer)

@@ -16,10 +16,10 @@ from rest_framework.mixins import DestroyModelMixin, ListModelMixin, RetrieveMod
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.domain.user.models import ApiToken, Scope, User
 from pagoda_api.fields import CleanNameField, Unchecked, UserSerializer, found_or_404
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.resources.managed import ManagedRows, search_in
 from pagoda_api.strict import StrictSerializer, checked
@@ -118,7 +118,7 @@ def issue_token(user: User, given: dict[str, Any], made_with: ApiToken | None) -
     )
 
 
-class OwnTokensView(APIView):
+class OwnTokensView(StrictView):
     """The API tokens of the user who asks."""
 
     permission_classes = (IsAuthenticated,)
@@ -139,7 +139,7 @@ class OwnTokensView(APIView):
         return Response({**shown, "token": plain}, status=status.HTTP_201_CREATED)
 
 
-class OwnTokenView(APIView):
+class OwnTokenView(StrictView):
     """One API token of the user who asks."""
 
     permission_classes = (IsAuthenticated,)

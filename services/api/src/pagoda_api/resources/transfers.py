@@ -11,11 +11,11 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions
 from pagoda.transfer.tasks import submit_export, submit_import
+from pagoda_api.parameters import StrictView
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.strict import StrictSerializer, checked
 
@@ -61,7 +61,7 @@ class FileParser(BaseParser):
         return stream.read()
 
 
-class ExportView(APIView):
+class ExportView(StrictView):
     """Exports."""
 
     @extend_schema(request=ExportSerializer, responses={202: JobDetailSerializer}, operation_id="export")
@@ -73,10 +73,11 @@ class ExportView(APIView):
         return Response(show_job_in_detail(job, user), status=202)
 
 
-class ImportView(APIView):
+class ImportView(StrictView):
     """Imports."""
 
     parser_classes = [FileParser]
+    parameters = {"post": tuple(ImportSerializer().fields)}
 
     @extend_schema(
         parameters=[ImportSerializer],
