@@ -27,8 +27,7 @@ from typing import Any, Protocol
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import Atomic
 
-from pagoda.budget.exceeded import TimeBudgetExceeded
-from pagoda.budget.frames import Frame, Mark, ThreadState
+from pagoda.budget.frames import Frame, Mark, ThreadState, TimeBudgetExceeded
 
 _OURS = [str(Path(__file__).parent)]
 

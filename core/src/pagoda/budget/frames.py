@@ -1,4 +1,4 @@
-"""What runs in which thread: written by the thread itself, read by the watchdog.
+"""What runs in which thread, written by the thread itself and read by the watchdog; and what ends it.
 
 A *frame* stands for code that has a time budget: the handlers of one dispatch, one after the other, or one
 view. A handler's write may start another dispatch, so a thread has a chain of frames. Storing what runs in
@@ -119,3 +119,15 @@ class ThreadState:
             if frame.running is not None:
                 yield frame
             frame = frame.inner
+
+
+class TimeBudgetExceeded(BaseException):
+    """Raised inside code that ran past its time budget.
+
+    No `Exception`, as ``except Exception`` is what plugins wrap their loops in. It never leaves the fence of
+    the code it is meant for.
+    """
+
+    def __init__(self, frame: Frame, seconds: float) -> None:
+        super().__init__(f"cut off: it ran longer than its time budget of {seconds:g} s")
+        self.frame = frame  # of the code that is cut off, which may have started other code

@@ -12,8 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from pagoda.budget.cutting import expired_mark, seconds_of
-from pagoda.budget.exceeded import TimeBudgetExceeded
-from pagoda.budget.frames import Frame, ThreadState
+from pagoda.budget.frames import Frame, ThreadState, TimeBudgetExceeded
 from pagoda.budget.queries import RunningQuery, is_reading
 from pagoda.budget.savepoints import Savepoint
 from pagoda.domain.interrupting import ask_no_more, end_when

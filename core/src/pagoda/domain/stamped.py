@@ -1,4 +1,6 @@
-"""What models of the domain share: who made a row, when, whether it still stands, and how it keeps a name."""
+"""What models of the domain share: who made a row, when, whether it still stands, and how it keeps
+names and numbers.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from django.db.models import JSONField, Model
 
 from pagoda import running
 from pagoda.domain.bound import BoundModel, BoundQuerySet
+from pagoda_plugin_sdk.rules.scalar_types import kept_number
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, clean_name, validate_name
 
 _ROWS_AT_ONCE: Final = 5_000
@@ -47,6 +50,28 @@ class NameField(_Text):
         if add:
             setattr(model_instance, self.attname, clean_name(getattr(model_instance, self.attname)))
         return super().pre_save(model_instance, add)
+
+
+class _KeptNumbers(json.JSONDecoder):
+    def __init__(self, **options: Any) -> None:  # Any: json's own options
+        super().__init__(parse_int=lambda digits: kept_number(int(digits)), **options)
+
+
+class StoredJSONField(models.JSONField):
+    """JSON with values of attributes in it, which nothing else reads before they are used.
+
+    PostgreSQL writes out ``1e+19``, and Python reads those digits as an integer that no attribute may hold.
+    Migrations see Django's own field.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: Django's own arguments
+        super().__init__(*args, **{**options, "decoder": _KeptNumbers})
+
+    def deconstruct(self) -> Any:  # Any: Django's tuple
+        """Return what migrations write of it."""
+        name, _, args, options = super().deconstruct()
+        del options["decoder"]
+        return name, "django.db.models.JSONField", args, options
 
 
 class StampedQuerySet[M: "StampedModel"](BoundQuerySet[M]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sentry_sdk
 
-from pagoda.budget.exceeded import TimeBudgetExceeded
+from pagoda.budget.frames import TimeBudgetExceeded
 from pagoda.fencing.outcomes import Surface
 from pagoda_plugin_sdk.washing import washed_error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pagoda.budget.exceeded import TimeBudgetExceeded
+from pagoda.budget.frames import TimeBudgetExceeded
 from pagoda_plugin_sdk.exceptions import HookRejected, PagodaError, PluginError
 from pagoda_plugin_sdk.rules.saying import say
 

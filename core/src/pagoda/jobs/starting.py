@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import structlog
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.fencing.errors import is_host_interrupt
-from pagoda.jobs import celery, celery_tasks, operations, plugin_host, runtime
+from pagoda.jobs import celery, operations, plugin_host, runtime
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
@@ -23,7 +26,7 @@ def make_app() -> Celery:
     specs = _specs()
     app = celery.make_app(runtime.host_settings(), plugin_ids=plugin_host.active_plugin_ids())
     celery.assert_configuration(app)
-    celery_tasks.register_tasks(app, specs)
+    _register_tasks(app, specs)
     return app
 
 
@@ -48,3 +51,14 @@ def _specs() -> tuple[OperationSpec, ...]:
             PluginTaskRegistry.unregister(operation.plugin_id)
             plugin_host.report_fault(operation.plugin_id, text)
     return operations.all_specs()
+
+
+def _register_tasks(app: Celery, specs: Iterable[OperationSpec]) -> None:
+    """Give each operation its task, called ``plugin.operation`` so that Flower tells them apart."""
+    for spec in specs:
+        app.task(name=spec.task_name, bind=True, ignore_result=True)(_run)
+
+
+def _run(self: Any, /, *, job_id: int, **_seen: Any) -> None:
+    """Run a job; the message's further arguments, plugin and user, are there to be seen."""
+    runtime.runner().run(job_id, str(self.request.id))

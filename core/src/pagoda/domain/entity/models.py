@@ -11,8 +11,7 @@ from django.db.models import Q
 from pagoda import running
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Subject
-from pagoda.domain.stamped import NameField, StampedModel, StampedQuerySet, TrackedModel
-from pagoda.domain.stored_json import StoredJSONField
+from pagoda.domain.stamped import NameField, StampedModel, StampedQuerySet, StoredJSONField, TrackedModel
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 from pagoda_plugin_sdk.rules.attr_types import AttrType
