@@ -25,19 +25,21 @@ ignore_missing_imports = True
 PYRIGHT = {"pythonVersion": "3.12", "typeCheckingMode": "standard", "reportMissingTypeStubs": False}
 
 
-def lines_of_mypy(path: Path, folder: Path) -> set[int]:
-    config = folder / "mypy.ini"
-    config.write_text(MYPY)
-    command = [sys.executable, "-m", "mypy", "--config-file", str(config), "--no-error-summary"]
-    command += [f"--cache-dir={folder}", str(path)]
+type Lines = dict[str, set[int]]
+"""``{file: the lines in which something is wrong}``"""
+
+
+def lines_of_mypy(folder: Path, names: list[str]) -> Lines:
+    (folder / "mypy.ini").write_text(MYPY)
+    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--no-error-summary"]
+    command += [f"--cache-dir={folder / 'cache'}", *names]
     told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert told.returncode in (0, 1), told.stderr
-    return {int(line) for line in re.findall(rf"{path.name}:(\d+): error", told.stdout)}
+    found = re.findall(r"^(\w+\.py):(\d+): error", told.stdout, re.MULTILINE)
+    return {name: {int(line) for file, line in found if file == name} for name in names}
 
 
-def lines_of_pyright(path: Path, folder: Path) -> set[int]:
-    copy = folder / path.name
-    copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+def lines_of_pyright(folder: Path, names: list[str]) -> Lines:
     (folder / "pyrightconfig.json").write_text(json.dumps(PYRIGHT))
     command = [
         str(Path(sys.executable).parent / "basedpyright"),
@@ -45,20 +47,47 @@ def lines_of_pyright(path: Path, folder: Path) -> set[int]:
         "--pythonpath",
         sys.executable,
     ]
-    told = subprocess.run([*command, path.name], cwd=folder, capture_output=True, text=True, check=False)
+    told = subprocess.run([*command, *names], cwd=folder, capture_output=True, text=True, check=False)
     faults: list[Any] = json.loads(told.stdout)["generalDiagnostics"]
-    return {fault["range"]["start"]["line"] + 1 for fault in faults if fault["severity"] == "error"}
+    errors = [fault for fault in faults if fault["severity"] == "error"]
+    return {
+        name: {fault["range"]["start"]["line"] + 1 for fault in errors if Path(fault["file"]).name == name}
+        for name in names
+    }
 
 
-@pytest.mark.parametrize("check", [lines_of_mypy, lines_of_pyright], ids=["mypy", "pyright"])
-@pytest.mark.parametrize("name", ["right.py", "wrong.py"])
-def test_checker_finds_what_is_marked(name: str, check: Any, root: Path, tmp_path: Path) -> None:
-    path = root / "sdk" / "typing_tests" / name
-    lines = path.read_text(encoding="utf-8").splitlines()
-    marked = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
-    assert bool(marked) is (name == "wrong.py")
+@pytest.fixture(scope="module")
+def sources(root: Path) -> dict[str, list[str]]:
+    """``{file: its lines}``"""
+    texts = {
+        name: (root / "sdk" / "typing_tests" / name).read_text(encoding="utf-8")
+        for name in ("right.py", "wrong.py")
+    }
+    return {name: text.splitlines() for name, text in texts.items()} | {"handlers.py": handlers()}
 
-    assert check(path, tmp_path) == marked
+
+@pytest.fixture(scope="module", params=[lines_of_mypy, lines_of_pyright], ids=["mypy", "pyright"])
+def found(
+    request: pytest.FixtureRequest, sources: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Lines:
+    """What a checker tells of all files at once: it reads what they import for seconds."""
+    folder = tmp_path_factory.mktemp("checked")
+    for name, lines in sources.items():
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+    lines_of: Lines = request.param(folder, list(sources))
+    return lines_of
+
+
+def marked(lines: list[str]) -> set[int]:
+    return {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
+
+
+@pytest.mark.parametrize("name", ["right.py", "wrong.py", "handlers.py"])
+def test_checker_finds_what_is_marked(name: str, found: Lines, sources: dict[str, list[str]]) -> None:
+    wrong = marked(sources[name])
+    assert bool(wrong) is (name != "right.py")
+
+    assert found[name] == wrong
 
 
 WRITTEN = {
@@ -90,9 +119,9 @@ def handlers_of(name: str) -> Iterator[str]:
         yield f"    def {name.replace('.', '_')}_{number}({written}) -> None: ..."
 
 
-@pytest.mark.parametrize("check", [lines_of_mypy, lines_of_pyright], ids=["mypy", "pyright"])
-def test_checker_finds_each_wrong_handler_of_each_hook(check: Any, tmp_path: Path) -> None:
-    lines = [
+def handlers() -> list[str]:
+    """Return a plugin with a right handler and each wrong one of each hook, line by line."""
+    return [
         "from typing import Any",
         "from pagoda_plugin_sdk import Plugin",
         "from pagoda_plugin_sdk.decorators import entity_hook, entry_hook, get_attrs_hook, validation_hook",
@@ -100,13 +129,10 @@ def test_checker_finds_each_wrong_handler_of_each_hook(check: Any, tmp_path: Pat
         "class HandlingPlugin(Plugin):",
         *(line for name in HOOK_SPECS for line in handlers_of(name)),
     ]
-    (tmp_path / "written").mkdir()
-    path = tmp_path / "written" / "handlers.py"
-    path.write_text("\n".join(lines), encoding="utf-8")
-    marked = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
-    assert len(marked) == sum(2 + len(spec.arguments) for spec in HOOK_SPECS.values())
 
-    assert check(path, tmp_path) == marked
+
+def test_each_hook_has_its_wrong_handlers() -> None:
+    assert len(marked(handlers())) == sum(2 + len(spec.arguments) for spec in HOOK_SPECS.values())
 
 
 def test_literals_are_the_names_of_the_lifecycle_hooks() -> None:
