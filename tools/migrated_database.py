@@ -19,12 +19,14 @@ from django.db.backends.signals import connection_created
 ROOT = Path(__file__).resolve().parent.parent
 OUTDATED_SECONDS = 24 * 3600
 """How old the tables of other sources are when no session that is running can want them."""
+TEMPLATE_VARIABLE = "TEST_DATABASE_TEMPLATE"
+"""Names the database that PostgreSQL makes the test database of, where the environment has it."""
 
 
 def digest() -> str:
     """Return what the tables depend on: our sources, which migrations may call, and others' by name."""
     seen = hashlib.sha256(f"{django.VERSION} {sqlite3.sqlite_version}".encode())
-    ours = {*ROOT.glob("*/src"), *ROOT.glob("*/*/src")}
+    ours = set()
     for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
         seen.update(config.label.encode())
         folder = Path(config.path)
@@ -33,10 +35,22 @@ def digest() -> str:
             continue
         for path in sorted(folder.glob("migrations/*.py")):
             seen.update(path.name.encode())
-    for path in sorted({path for folder in ours for path in folder.rglob("*.py")}):
-        seen.update(path.relative_to(ROOT).as_posix().encode())
-        seen.update(path.read_bytes())
+    for part in sources(*ours):
+        seen.update(part)
     return seen.hexdigest()[:16]
+
+
+def sources(*more: Path) -> Iterator[bytes]:
+    """Yield name and text of each module of our distributions, and of those in the folders besides."""
+    folders = {*ROOT.glob("*/src"), *ROOT.glob("*/*/src"), *more}
+    for path in sorted({path for folder in folders for path in folder.rglob("*.py")}):
+        yield path.relative_to(ROOT).as_posix().encode()
+        yield path.read_bytes()
+
+
+def is_outdated(path: Path) -> bool:
+    """Tell whether what is kept there is of other sources, and so old that no session can want it."""
+    return path.stat().st_mtime < time.time() - OUTDATED_SECONDS
 
 
 @contextmanager
@@ -44,8 +58,10 @@ def prefilled(folder: Path | None) -> Iterator[None]:
     """Start the test database, which the block makes, from the tables kept in `folder`, or keep them there.
 
     Migrating takes longer than most modules of tests. It is still called, and finds nothing to do. Without a
-    folder, or on another database than SQLite, nothing is kept.
+    folder, or on another database than SQLite, nothing is kept. A PostgreSQL may have a template already.
     """
+    if connection.vendor == "postgresql":
+        connection.settings_dict["TEST"]["TEMPLATE"] = os.environ.get(TEMPLATE_VARIABLE)
     if folder is None or connection.vendor != "sqlite":
         yield
         return
@@ -72,7 +88,7 @@ def _keep(kept: Path) -> None:
     """Write the tables to a file of the process's own, then move it: workers beside it do the same."""
     for path in kept.parent.iterdir():
         with suppress(FileNotFoundError):  # somebody else removed it
-            if path.stat().st_mtime < time.time() - OUTDATED_SECONDS:
+            if is_outdated(path):
                 path.unlink()
     own = kept.with_suffix(f".{os.getpid()}")
     with closing(sqlite3.connect(own)) as copy:

@@ -6,11 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +89,13 @@ class PostgresServer:
         self.process = _spawn(_as_nobody(command), self.folder.with_suffix(".log"))
         _wait("PostgreSQL", self._ask, (psycopg.OperationalError,))
 
+    def adopt(self, kept: Path) -> None:
+        """Take a copy of another cluster's folder, which is stopped, instead of making one."""
+        shutil.copytree(kept, self.folder)
+        for path in (self.folder, *self.folder.rglob("*")):
+            _give_away(path)
+        self.folder.chmod(0o700)
+
     def stop(self) -> None:
         """End it in order."""
         if self.process is not None:
@@ -101,8 +105,7 @@ class PostgresServer:
 
     def _create(self, programs: Path) -> None:
         self.folder.mkdir(parents=True)
-        if os.getuid() == 0:
-            shutil.chown(self.folder, "postgres", "postgres")
+        _give_away(self.folder)
         options = ("-D", str(self.folder), "-U", self.superuser, "-A", "trust", "-N")
         command = (str(programs / "initdb"), *options)
         subprocess.run(_as_nobody(command), check=True, stdout=subprocess.DEVNULL, cwd="/")
@@ -111,40 +114,15 @@ class PostgresServer:
         psycopg.connect(self.url, connect_timeout=2).close()
 
 
-@contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start a PostgreSQL in a folder of its own, which its user may enter unlike pytest's, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="pagoda-postgresql-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = PostgresServer(folder / "data")
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
-
-
-def python_on(
-    server: PostgresServer, data: Path, *arguments: str, timeout: float = 600, **environ: str
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in the environment of a host on this database, with `data` as its folder."""
-    host = {"DATABASE_URL": server.url, "PAGODA_DATA_DIR": str(data), "PAGODA_ENV_FILE": ""}
-    host |= {"DJANGO_SETTINGS_MODULE": "pagoda.settings", "PYTEST_ADDOPTS": ""}
-    return subprocess.run(
-        (sys.executable, *arguments),
-        env=os.environ | host | environ,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
 def postgres_folder() -> Path | None:
     """Return where PostgreSQL's programs are, None when it is not installed."""
     folders = sorted(Path(PROGRAMS).glob("*/bin"), key=lambda path: int(path.parent.name))
     return folders[-1] if folders else None
+
+
+def _give_away(path: Path) -> None:
+    if os.getuid() == 0:
+        shutil.chown(path, "postgres", "postgres")
 
 
 def _as_nobody(command: tuple[str, ...]) -> tuple[str, ...]:

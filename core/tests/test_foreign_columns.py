@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda_plugin_sdk.tasks import plugin_task
 from pagoda_plugin_sdk.washing import NotJson, json_value, washed
-from tools.servers import missing_programs, python_on, running_postgres
+from tools.examples import examples
+from tools.migrated_host import python_on, running_postgres
+from tools.servers import missing_programs
 
 if TYPE_CHECKING:
     from pagoda.jobs.models import Job
@@ -31,7 +33,9 @@ HOST = "the host's own word, or a name that was checked when it was declared"
 ON_POSTGRES = "TEST_ON_POSTGRES"
 
 SETTINGS = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25, quick=10),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 """One database for all examples: each makes rows of its own."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.servers import missing_programs, python_on, running_postgres
+from tools.migrated_host import python_on, running_postgres
+from tools.servers import missing_programs
 
 SCRIPT = """
 import threading

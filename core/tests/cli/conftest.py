@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tools.migrated_host import put_tables
 
 GOOD = """
 from pagoda_plugin_sdk import Plugin, PluginTaskConfig
@@ -39,7 +40,6 @@ class Command:
 
     folder: Path
     warm: Warm
-    template: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def install(
@@ -93,7 +93,7 @@ class Command:
 
     def copy_tables(self) -> None:
         """Give it the tables of the host, as `pagoda migrate` without plugins has made them."""
-        shutil.copytree(self.template, self.folder / "data")
+        put_tables(self.folder / "data")
 
 
 class Warm:
@@ -126,15 +126,7 @@ def warm() -> Iterator[Warm]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def template(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a migrated host."""
-    folder = tmp_path_factory.mktemp("template")
-    Command(folder, warm, folder)("migrate")
-    return folder / "data"
-
-
 @pytest.fixture
-def pagoda(tmp_path: Path, warm: Warm, template: Path) -> Command:
+def pagoda(tmp_path: Path, warm: Warm) -> Command:
     """Run the `pagoda` command."""
-    return Command(tmp_path, warm, template)
+    return Command(tmp_path, warm)

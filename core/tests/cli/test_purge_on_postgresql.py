@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from core.tests.cli.test_plugin_packages import command_of, make_environment, make_wheel
-from tools.servers import PostgresServer, missing_programs, running_postgres
+from tools.migrated_host import running_postgres
+from tools.servers import PostgresServer, missing_programs
 
 pytestmark = pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 
 from pagoda.config.accounts import API, CORE, DISPATCHER
-from tools.servers import PostgresServer, missing_programs
+from tools.migrated_host import running_postgres
+from tools.servers import missing_programs
 
 Pagoda = Callable[..., str]
 
@@ -47,9 +47,7 @@ def pagoda(tmp_path: Path) -> Iterator[Pagoda]:
     passwords.mkdir()
     for account in (API, CORE, DISPATCHER):
         (passwords / account).write_text(f"the password of {account}")
-    with tempfile.TemporaryDirectory(prefix="pagoda-test-") as folder:
-        Path(folder).chmod(0o755)  # it runs as a user of its own
-        server = PostgresServer(Path(folder) / "data")
+    with running_postgres() as server:
 
         def run(account: str, *arguments: str, status: int = 0) -> str:
             environ = os.environ | {"PAGODA_DATA_DIR": str(tmp_path), "PAGODA_ENV_FILE": ""}
@@ -63,11 +61,7 @@ def pagoda(tmp_path: Path) -> Iterator[Pagoda]:
             assert done.returncode == status, done.stdout + done.stderr
             return done.stdout + done.stderr
 
-        try:
-            server.start()
-            yield run
-        finally:
-            server.stop()
+        yield run
 
 
 def ended(printed: str) -> dict[str, Any]:

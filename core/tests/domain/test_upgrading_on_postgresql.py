@@ -18,7 +18,8 @@ import psycopg
 import pytest
 
 from pagoda_plugin_sdk.rules.attr_types import TYPES
-from tools.servers import PostgresServer, missing_programs, postgres_folder, running_postgres
+from tools.migrated_host import running_postgres
+from tools.servers import PostgresServer, missing_programs, postgres_folder
 
 pytestmark = pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
 
@@ -72,7 +73,7 @@ TABLES = ("entry_entry", "entry_attribute", "entry_attributevalue", "entry_attri
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    with running_postgres() as running:
+    with running_postgres(is_migrated=False) as running:
         yield running
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.servers import PostgresServer, missing_programs, python_on, running_postgres
+from tools.migrated_host import python_on, running_postgres
+from tools.servers import PostgresServer, missing_programs
 
 SCRIPT = """
 import contextlib, sys, threading

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tools.migrated_host import put_tables
+
 PREPARE = """
 import django, json, sys
 django.setup()
@@ -37,9 +39,9 @@ READY = "print('ready', flush=True); sys.stdin.readline()"
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with a migrated database and 40 queued jobs."""
     folder = tmp_path_factory.mktemp("template")
+    put_tables(folder)
     once(
         """
-call_command("migrate", verbosity=0)
 Job.objects.submit_many(plugin="shop", operation_name="restock", user=None, params=[{}] * 40)
 Job.objects.update(publish_at=after(-1), created_at=after(-60))
 print(1)

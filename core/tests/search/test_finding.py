@@ -19,7 +19,8 @@ from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import FoundEntries, Query, find
 from pagoda.domain.user.models import Level, User
-from tools.servers import missing_programs, python_on, running_postgres
+from tools.migrated_host import python_on, running_postgres
+from tools.servers import missing_programs
 
 pytestmark = pytest.mark.django_db
 

@@ -19,6 +19,7 @@ import pytest
 import redis
 
 from pagoda_plugin_sdk.plugin import Plugin
+from tools.migrated_host import put_tables
 
 pytestmark = pytest.mark.bounds
 
@@ -91,8 +92,7 @@ def test_a_request_asks_redis_for_its_rate_limit_alone(cache: redis.Redis, tmp_p
         "RATE_LIMIT_USER": "9999/h",
     }
     url = f"http://127.0.0.1:{port}/api/v2/plugins/zoo-good/hello/"
-    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    put_tables(tmp_path / "data")
     command = [
         sys.executable,
         "-m",

@@ -16,6 +16,7 @@ import pytest
 from gunicorn.workers.sync import SyncWorker
 
 from pagoda_api import cli, server
+from tools.migrated_host import put_tables
 
 COMMAND = [sys.executable, "-m", "pagoda_api.cli"]
 
@@ -27,10 +28,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def served(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start the real server on a free port, its database migrated; return its URL."""
-    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    put_tables(tmp_path)
     command = [*COMMAND, "serve", "--bind", "127.0.0.1:0", "--workers", "1"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

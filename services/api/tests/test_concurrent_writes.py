@@ -6,18 +6,19 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tools.servers import PostgresServer, missing_programs
+from tools.migrated_host import put_tables, running_postgres
+from tools.servers import missing_programs
 
 TOKEN = """
 import django
@@ -28,36 +29,30 @@ print(ApiToken.issue(User.objects.create_superuser("root"), "test", None)[1])
 
 
 @pytest.fixture(scope="module", params=["postgresql", "sqlite"])
-def api(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Ask a server of two processes as a superuser."""
     on_postgresql = request.param == "postgresql"
     if on_postgresql and "postgresql" in missing_programs():
         pytest.skip("PostgreSQL is not installed")
-    # PostgreSQL's user can't enter the folders of pytest.
-    with tempfile.TemporaryDirectory(prefix="pagoda-writes-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        database = PostgresServer(folder=folder / "postgres")
-        environment = os.environ | {"PAGODA_DATA_DIR": str(folder / "data")}
-        environment |= {"DATABASE_URL": database.url} if on_postgresql else {}
-        command = [sys.executable, "-m", "pagoda_api.cli", "serve", "--bind", "127.0.0.1:0", "--workers", "2"]
-        log = folder / "log"
+    folder = tmp_path_factory.mktemp("writes")
+    environment = os.environ | {"PAGODA_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-m", "pagoda_api.cli", "serve", "--bind", "127.0.0.1:0", "--workers", "2"]
+    log = folder / "log"
+    with ExitStack() as stack:
         if on_postgresql:
-            database.start()
-        try:
-            for each in (("-m", "pagoda.cli", "migrate"), ("-c", TOKEN)):
-                made = [sys.executable, *each]
-                ran = subprocess.run(made, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-            token = ran.stdout.split()[-1]
-            with log.open("w") as out, subprocess.Popen(command, env=environment, stderr=out) as process:
-                with httpx.Client(
-                    base_url=_wait(log), headers={"Authorization": f"Token {token}"}, timeout=120
-                ) as client:
-                    yield client
-                process.terminate()
-                process.wait(60)
-        finally:
-            database.stop()
+            environment |= {"DATABASE_URL": stack.enter_context(running_postgres()).url}
+        else:
+            put_tables(folder / "data")
+        made = [sys.executable, "-c", TOKEN]
+        ran = subprocess.run(made, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        token = ran.stdout.split()[-1]
+        with log.open("w") as out, subprocess.Popen(command, env=environment, stderr=out) as process:
+            with httpx.Client(
+                base_url=_wait(log), headers={"Authorization": f"Token {token}"}, timeout=120
+            ) as client:
+                yield client
+            process.terminate()
+            process.wait(60)
 
 
 def _wait(log: Path) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tools.migrated_host import put_tables
 from tools.stack import free_port
 
 LOGIN = "/accounts/oidc/login/"
@@ -97,9 +98,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         **MAPPING,
     }
     made = World(api, provider, environ)
-    subprocess.run(
-        [sys.executable, "-m", "pagoda.cli", "migrate"], env=environ, check=True, capture_output=True
-    )
+    put_tables(folder / "data")
+    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]  # those of allauth, too
+    subprocess.run(migrate, env=environ, check=True, capture_output=True)
     made.shell(MADE)
     serve_provider = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
     insecure = {"PATH": os.environ["PATH"], "AUTHLIB_INSECURE_TRANSPORT": "1"}

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from pagoda_api import connections
+from tools.migrated_host import put_tables
 
 LIMIT = 20_000
 
@@ -37,8 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "PAGODA_LOGIN_FAILURES_NETWORK": "0",
         "TMPDIR": str(folder / "tmp"),
     }
-    migrate = [sys.executable, "-m", "pagoda.cli", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    put_tables(folder)
     command = [sys.executable, "-m", "pagoda_api.cli", "serve", "--bind", "127.0.0.1:0", "--workers", "1"]
     log = folder / "log"
     with log.open("w") as out, subprocess.Popen(command, env=environment, stderr=out) as process:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tools.migrated_host import put_tables
 from tools.stack import free_port
 
 HEALTH = "/api/v2/plugins/health/"
@@ -109,9 +110,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "API_WORKERS": "3",
         "API_BIND": f"127.0.0.1:{port}",
     }
-    subprocess.run(
-        [sys.executable, "-m", "pagoda.cli", "migrate"], env=environment, check=True, capture_output=True
-    )
+    put_tables(folder / "data")
     command = [sys.executable, "-m", "pagoda_api.cli", "serve"]
     with (
         (folder / "log").open("wb") as log,

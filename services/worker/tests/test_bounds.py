@@ -9,13 +9,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.servers import PostgresServer, RedisServer, missing_programs
+from tools.migrated_host import running_postgres
+from tools.servers import RedisServer, missing_programs
 
 pytestmark = pytest.mark.bounds
 
@@ -90,16 +89,14 @@ with plugin_tasks("calm", [restock]):
 
 
 @pytest.fixture(scope="module")
-def spent() -> dict[str, Any]:
+def spent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return ``{what: {server: round trips}}``, and what stays at the servers."""
     if missing := missing_programs():
         pytest.skip(f"Debian's packages {', '.join(missing)} are not installed")
-    with tempfile.TemporaryDirectory(prefix="pagoda-bounds-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL runs as a user of its own
-        postgres, redis = PostgresServer(folder / "data"), RedisServer(folder / "redis")
+    with running_postgres() as postgres:
+        folder = tmp_path_factory.mktemp("bounds")
+        redis = RedisServer(folder / "redis")
         try:
-            postgres.start()
             redis.start()
             environ = os.environ | {
                 "DJANGO_SETTINGS_MODULE": "pagoda_worker.settings",
@@ -116,7 +113,6 @@ def spent() -> dict[str, Any]:
             )
         finally:
             redis.stop()
-            postgres.stop()
     assert ended.returncode == 0, ended.stderr[-3000:]
     counts: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return counts
