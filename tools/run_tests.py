@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree  # parses what our own pytest wrote a moment ago
 
+from tools.examples import THOROUGH
+
 ROOT = Path(__file__).resolve().parent.parent
 # Stealing keeps the tests of a module, and so what they share, in one process as long as that is busy.
 PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
@@ -41,15 +43,30 @@ class Suite:
     is_fast: bool = False  # it runs with --fast, but for what is slow and NOT_FAST
 
 
-# What is slow starts whole hosts with their workers and servers, or installs into environments of its own.
+# What is slow starts whole hosts with their workers and servers, installs into environments of its own, or
+# asks PostgreSQL what SQLite was asked before.
 SUITES = {
     "core": Suite(
         folders=("core/tests",),
-        slow=("core/tests/cli/test_plugin_packages.py",),
+        slow=(
+            "core/tests/cli/test_plugin_packages.py",
+            "core/tests/cli/test_purge_on_postgresql.py",
+            "core/tests/domain/test_on_postgresql.py",
+            "core/tests/domain/test_upgrading_on_postgresql.py",
+            "core/tests/search/test_plans_on_postgresql.py",
+        ),
         options=PARALLEL,
         is_fast=True,
     ),
-    "api": Suite(folders=("services/api/tests",), options=PARALLEL),
+    "api": Suite(
+        folders=("services/api/tests",),
+        slow=(
+            "services/api/tests/test_concurrent_writes.py",
+            "services/api/tests/test_oidc.py",
+            "services/api/tests/test_on_postgresql.py",
+        ),
+        options=PARALLEL,
+    ),
     "repository": Suite(
         folders=(
             "tests/architecture",
@@ -74,7 +91,12 @@ SUITES = {
         options=BY_FILE,
     ),
     "sdk": Suite(folders=("sdk/tests",), is_small=True, is_fast=True),
-    "contract": Suite(folders=("tests/contract",), is_small=True, is_fast=True),
+    "contract": Suite(
+        folders=("tests/contract",),
+        slow=("tests/contract/test_fixtures.py",),
+        is_small=True,
+        is_fast=True,
+    ),
     "hello-world": Suite(folders=("plugins/hello-world/tests",), is_small=True, is_fast=True),
     "inventory": Suite(folders=("plugins/inventory/tests",), is_small=True),
     "worker": Suite(
@@ -92,13 +114,13 @@ NOT_FAST = (  # processes of their own, waits, state machines, matrices and gene
     "sdk/tests/test_public_names.py",
     "core/tests/cli",
     "core/tests/domain/test_foreign_text.py",
+    "core/tests/domain/test_value_machine.py",
     "core/tests/hooks/test_fault_matrix.py",
     "core/tests/hooks/test_slow_queries_on_postgresql.py",
     "core/tests/hooks/test_time_budget.py",
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
     "core/tests/test_foreign_columns.py",
-    "tests/contract/test_fixtures.py",
 )
 NO_TESTS = 5  # pytest's exit code when it found none
 
@@ -211,7 +233,9 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         outcomes = run_all(chosen, Path(folder), options)
     print("\n" + summary(outcomes, time.monotonic() - start))
-    print(_told(mode, chosen) if not names else "")
+    print(f"hypothesis made {'all' if os.environ.get(THOROUGH) else f'few ({THOROUGH}=1: all)'} examples")
+    if not names:
+        print(_told(mode, chosen))
     failed = any(outcome.exit_code not in {0, NO_TESTS} for outcome in outcomes)
     return int(failed or not any(outcome.exit_code == 0 for outcome in outcomes) or _is_empty(outcomes))
 

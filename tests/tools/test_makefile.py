@@ -82,8 +82,8 @@ def test_ci_runs_targets_of_the_makefile(targets: list[str]) -> None:
         "test-integration",
     }
     assert set(called) <= set(targets)
-    assert '"make test" ' in script
-    assert '"make test SLOW=1" ' in script, "what `make test` leaves out runs nowhere else"
+    assert '"make test THOROUGH=1" ' in script, "all examples are made nowhere else"
+    assert '"make test SLOW=1 THOROUGH=1" ' in script, "what `make test` leaves out runs nowhere else"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import deleting, services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import User
+from tools.examples import examples
 
 if TYPE_CHECKING:
     from core.tests.domain.conftest import Receiver
@@ -138,7 +139,7 @@ def test_a_refusal_for_one_part_deletes_nothing(receiver: Receiver, user: User, 
 
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=examples(40, quick=15),
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the test empties what it filled
 )
 @given(

@@ -18,6 +18,7 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import ApiToken, Role, User
 from pagoda_plugin_sdk.rules.text import clean_name
+from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +106,7 @@ ANY_TEXT = st.text(st.characters()) | st.text(st.characters(categories=["Cs", "C
 @pytest.mark.parametrize("column", WRITES)
 @settings(
     deadline=None,
-    max_examples=8,
+    max_examples=examples(8, quick=3),
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example undoes what it stored
 )
 @example(text="\x00")

@@ -24,6 +24,7 @@ from pagoda.jobs.store import Failure
 from pagoda.jobs.testing import RecordingPublisher
 from pagoda.jobs.transitions import FINISHED, Phase
 from pagoda_plugin_sdk.operations import JobStatus
+from tools.examples import examples
 
 LEASE = 30.0
 TRIES = 3  # of both operations: the setting's and the task's own
@@ -264,7 +265,9 @@ def test_the_store_does_what_the_model_says(shop: None, publisher: RecordingPubl
     StoreMachine.seen.clear()
 
     # The same examples in every run: that they reach every phase must not be a matter of luck.
-    repeatable = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+    repeatable = settings(
+        max_examples=examples(60, quick=20), stateful_step_count=40, deadline=None, derandomize=True
+    )
     run_state_machine_as_test(StoreMachine, settings=repeatable)
 
     assert StoreMachine.seen == set(Phase) - {Phase.SCHEDULED}

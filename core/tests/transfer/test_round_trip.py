@@ -20,10 +20,11 @@ from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, import_file
 from pagoda_plugin_sdk.rules.attr_types import TYPES
 from pagoda_plugin_sdk.rules.text import clean_name, name_fault
+from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = 20 if connection.vendor == "sqlite" else 5
+EXAMPLES = examples(20, quick=5) if connection.vendor == "sqlite" else examples(5, quick=2)
 # Making an example smaller takes minutes there.
 PHASES = list(Phase) if connection.vendor == "sqlite" else [Phase.explicit, Phase.reuse, Phase.generate]
 CHOICES = ["=1+1", "a", "#N/A", "true"]

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from pagoda.domain.entity.models import Entity
 from pagoda.jobs.testing import recording_publisher
 from pagoda_plugin_sdk.rules.attr_types import TYPES
+from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
 SETTINGS = settings(
-    max_examples=15,
+    max_examples=examples(15, quick=5),
     deadline=None,  # nor is how fast examples are made a fault of what is tried
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

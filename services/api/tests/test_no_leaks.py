@@ -41,6 +41,7 @@ from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, Use
 from pagoda.jobs import operations, store
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda_plugin_sdk.tasks import plugin_task
+from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -418,7 +419,7 @@ def shop() -> Iterator[None]:
 
 
 @hypothesis_settings(
-    max_examples=8,
+    max_examples=examples(8, quick=3),
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and what differs is shown
     derandomize=True,
     deadline=None,

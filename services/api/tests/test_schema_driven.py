@@ -16,11 +16,12 @@ from schemathesis.specs.openapi.checks import content_type_conformance
 from pagoda.domain.user.models import ApiToken
 from pagoda.jobs.testing import recording_publisher
 from pagoda_api.wsgi import application
+from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
 SETTINGS = settings(
-    max_examples=4,
+    max_examples=examples(4, quick=1),
     derandomize=True,
     database=None,
     deadline=None,
