@@ -16,7 +16,7 @@ from pagoda.watching import presence, traffic
 from pagoda.watching.alerts.rules import Facts, plugin_skipped
 from pagoda.watching.histogram import BOUNDS, bucket_of, percentile
 from pagoda.watching.hook_figures import HookDelta, HookWatch
-from pagoda.watching.jobs_ended import jobs_ended, last_success
+from pagoda.watching.jobs_ended import jobs_ended, last_successes
 from pagoda.watching.models import Presence, TrafficMinute
 from pagoda.watching.queues import queues
 from pagoda.watching.traffic import Traffic, figures_since
@@ -151,8 +151,8 @@ def test_jobs_that_ended_are_told_by_plugin_without_the_cancelled(make_job: Call
     jobs = jobs_ended(15)["shop"]
     assert (jobs.count, jobs.errors, jobs.error_ratio, jobs.last_error) == (2, 1, 0.5, "KeyError: x")
     assert jobs.p95_seconds is not None
-    assert last_success("shop") is not None
-    assert last_success("other") is None
+    assert list(last_successes(["shop", "other"])) == ["shop"]
+    assert last_successes([]) == {}
 
 
 @pytest.mark.django_db

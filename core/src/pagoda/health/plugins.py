@@ -21,7 +21,7 @@ from pagoda.jobs import runtime as jobs
 from pagoda.plugins.records import PluginRecord, PluginStatus
 from pagoda.plugins.registry import registry
 from pagoda.watching.histogram import percentile
-from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_success
+from pagoda.watching.jobs_ended import JobsEnded, jobs_ended, last_successes
 from pagoda.watching.models import TrafficMinute
 from pagoda.watching.queues import Queue, queues
 from pagoda.watching.thresholds import Exceeded, calls_exceeded, jobs_exceeded, queue_exceeded, queue_plugin
@@ -83,8 +83,8 @@ class PluginHealth:
 def plugin_health() -> list[PluginHealth]:
     """Return how each enabled plugin is, in load order, and then each that is not and has unfinished jobs."""
     settings = jobs.host_settings()
-    sources = _Sources(settings)
     loads = {record.id: _load(record) for record in registry().records}
+    sources = _Sources(settings, loads)
     left = {plugin: _not_enabled() for plugin in sources.with_jobs if plugin not in loads}
     return [
         PluginHealth(
@@ -103,13 +103,14 @@ def plugin_health() -> list[PluginHealth]:
 class _Sources:
     """What is known of all plugins, read once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, enabled: Iterable[str]) -> None:
         self._settings = settings
         self._figures = figures_since(settings.health_window_minutes)
         self._successes = _successes()
         self._breakers = {(state.plugin, state.surface): state for state in breaker_states()}
         self._jobs = jobs_ended(settings.health_window_minutes)
         self._queues = queues()
+        self._finished = last_successes([*enabled, *self.with_jobs])
 
     @property
     def with_jobs(self) -> list[str]:
@@ -145,7 +146,7 @@ class _Sources:
                 "failures": ended.errors,
                 "error_ratio": _ratio(ended.errors, ended.count),
                 "p95_seconds": _rounded(ended.p95_seconds),
-                "last_success": _text(last_success(plugin)),
+                "last_success": _text(self._finished.get(plugin)),
                 "queue": queue.name,
                 "queue_depth": queue.depth,
                 "queue_age_seconds": round(queue.oldest_seconds, 1),
