@@ -9,7 +9,7 @@ import pytest
 from tools.migrated_host import python_on, running_postgres
 from tools.servers import missing_programs
 
-STORIES = ("history", "past", "revert")
+STORIES = ("history", "past", "past_entities", "revert")
 
 
 @pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")

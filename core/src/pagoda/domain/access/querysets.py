@@ -113,17 +113,23 @@ def entity_attrinfo_for(entities: Sequence[Entity], user: Viewer | None) -> dict
     is_delete_in_chain, on_delete, note, default_value, choices and referral (``[{"id", "name"}]`` of the
     entities that `user` may read).
     """
-    allowed = readable(Entity.objects.active(), user)
-    attrs = readable(EntityAttr.objects.active(), user).filter(
-        parent_entity__in=[each.pk for each in entities]
-    )
     by_entity: defaultdict[int, AttrInfo] = defaultdict(list)
-    for attr in attrs.order_by("index", "pk").prefetch_related(Prefetch("referral", queryset=allowed)):
-        by_entity[attr.parent_entity_id].append(_described(attr))
+    for attr in shown_attributes(readable(EntityAttr.objects.active(), user), entities, user):
+        by_entity[attr.parent_entity_id].append(described(attr))
     return {entity.pk: by_entity[entity.pk] for entity in entities}
 
 
-def _described(attr: EntityAttr) -> dict[str, Any]:
+def shown_attributes(
+    attrs: QuerySet[EntityAttr], entities: Sequence[Entity], user: Viewer | None
+) -> QuerySet[EntityAttr]:
+    """Return those of `attrs` that are of the entities, in order, with the targets that `user` may read."""
+    allowed = readable(Entity.objects.active(), user)
+    own = attrs.filter(parent_entity__in=[each.pk for each in entities])
+    return own.order_by("index", "pk").prefetch_related(Prefetch("referral", queryset=allowed))
+
+
+def described(attr: EntityAttr) -> dict[str, Any]:
+    """Return what is shown of an attribute of `shown_attributes`."""
     return {
         "id": attr.pk,
         "name": attr.name,

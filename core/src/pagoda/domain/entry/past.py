@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import BooleanField, F, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from pagoda.domain.entity.models import EntityAttr, FormerState
+from pagoda.domain.entity.models import Entity, EntityAttr, FormerState
 from pagoda.domain.entry.lookups import Lookups, ThingKind, level_on
 from pagoda.domain.entry.models import AttributeValue, Entry
 from pagoda.domain.entry.reading import Definitions, definition_of, from_history
@@ -22,17 +22,20 @@ from pagoda_plugin_sdk.rules.state import EntryState, LinkTarget
 _DEFINING: Final = ("is_mandatory", "index", "default_value", "choices")
 
 
-def existing_at(entries: QuerySet[Entry], at: datetime, *, is_active: bool | None = None) -> QuerySet[Entry]:
-    """Return those of `entries` that had been made by then, for `as_of`, with ``was_active``.
+def existing_at[M: (Entity, Entry)](
+    rows: QuerySet[M], at: datetime, *, is_active: bool | None = None
+) -> QuerySet[M]:
+    """Return those of `rows` that had been made by then, for `as_of`, with ``was_active``.
 
     With `is_active` those that stood then, or were deleted.
     """
-    former = FormerState.objects.filter(subject_type="entry", subject_id=OuterRef("pk"), until__gt=at)
+    subject = rows.model.SUBJECT
+    former = FormerState.objects.filter(subject_type=subject, subject_id=OuterRef("pk"), until__gt=at)
     first = former.order_by("pk")
     was_active = Coalesce(
         Subquery(first.values("is_active")[:1]), F("is_active"), output_field=BooleanField()
     )
-    made = entries.filter(created_time__lte=at)
+    made = rows.filter(created_time__lte=at)
     found = made.annotate(former_id=Subquery(first.values("pk")[:1]), was_active=was_active)
     return found if is_active is None else found.filter(was_active=is_active)
 
@@ -73,7 +76,7 @@ def _definitions(entity_ids: Iterable[int], at: datetime, viewer: Viewer | None)
         user_level=level
     )
     attrs = {attr.pk: attr for attr in rows}
-    former = _first("attr", attrs, at)
+    former = first_states("attr", attrs, at)
     found: dict[int, list[Any]] = {each: [] for each in entity_ids}
     for pk, attr in attrs.items():
         was = former.get(pk)
@@ -91,7 +94,7 @@ def _definitions(entity_ids: Iterable[int], at: datetime, viewer: Viewer | None)
 def _of_then(
     targets: Mapping[tuple[ThingKind, int], LinkTarget], at: datetime
 ) -> dict[tuple[ThingKind, int], LinkTarget]:
-    former = _first("entry", [pk for kind, pk in targets if kind is ThingKind.ENTRY], at)
+    former = first_states("entry", [pk for kind, pk in targets if kind is ThingKind.ENTRY], at)
     of_then = dict(targets)
     for pk, was in former.items():
         key = (ThingKind.ENTRY, pk)
@@ -99,7 +102,7 @@ def _of_then(
     return of_then
 
 
-def _first(subject: str, ids: Iterable[int], at: datetime) -> dict[int, FormerState]:
+def first_states(subject: str, ids: Iterable[int], at: datetime) -> dict[int, FormerState]:
     """Return what things were at a time, by id; which are not in it are as they are now."""
     rows = FormerState.objects.filter(subject_type=subject, subject_id__in=[*ids], until__gt=at)
     found: dict[int, FormerState] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -15,8 +16,10 @@ from rest_framework.response import Response
 
 from pagoda.audit.history import History
 from pagoda.domain.access import entity_attrinfo, entity_attrinfo_for, readable
+from pagoda.domain.access.past import entities_as_of
 from pagoda.domain.entity import services
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.past import existing_at
 from pagoda.domain.user.permissions import viewer
 from pagoda.hooks.bridge import filter_entity_attrs
 from pagoda.jobs.schema_tasks import submit_conversion
@@ -34,7 +37,7 @@ from pagoda_api.fields import (
 )
 from pagoda_api.pagination import PagePagination
 from pagoda_api.resources.filters import StandingFilter
-from pagoda_api.resources.histories import HistorySerializer, history_page
+from pagoda_api.resources.histories import AT, HistorySerializer, activity_of, history_page, moment_of
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
 from pagoda_api.strict import StrictFilterBackend, StrictSerializer, checked, sent_back
@@ -151,6 +154,9 @@ class RestoreAttributeSerializer(StrictSerializer):
     attr = serializers.IntegerField(min_value=1, max_value=MAX_ID, help_text="The `id` of a removed one.")
 
 
+_OF_THE_PAST: Final = ("at", "is_active", "limit", "offset")
+
+
 class EntityFilter(StandingFilter):
     """Which entities a list shows."""
 
@@ -166,20 +172,23 @@ class EntityViewSet(ConditionalViewSet[Entity]):
     filterset_class = EntityFilter
     filter_backends = [StrictFilterBackend]
     lookup_value_regex = r"\d+"
-    parameters = dict.fromkeys(("history", "removed_attributes"), PagePagination.query_parameters)
+    parameters = {
+        "retrieve": ("at",),
+        "history": PagePagination.query_parameters,
+        "removed_attributes": PagePagination.query_parameters,
+    }
 
     def get_queryset(self) -> QuerySet[Entity]:
         """Return the entities that the user may read, the oldest first: new ones don't shift pages."""
         return readable(Entity.objects.select_related("created_user").order_by("id"), self.request.user)
 
+    @extend_schema(parameters=[AT])
     def list(self, request: Request) -> Response:
         """List a page of entities with their attributes."""
+        if (at := moment_of(request)) is not None:
+            return self._list_at(request, at)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        attrs = entity_attrinfo_for(page, request.user)
-        filtered = {entity.pk: filter_entity_attrs(entity, attrs[entity.pk]) for entity in page}
-        return self.get_paginated_response(
-            EntitySerializer(page, many=True, context={"attrs": filtered}).data
-        )
+        return self._shown_page(page, entity_attrinfo_for(page, request.user))
 
     @extend_schema(request=EntityCreateSerializer, responses={201: EntitySerializer})
     def create(self, request: Request) -> Response:
@@ -187,9 +196,14 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         data = checked(EntityCreateSerializer(data=request.data))
         return self._shown(services.create_entity(actor(request), **data), status.HTTP_201_CREATED)
 
+    @extend_schema(parameters=[AT])
     def retrieve(self, request: Request, pk: str) -> Response:
         """Show an entity."""
-        return self._shown(self._entity(pk))
+        if (at := moment_of(request)) is None:
+            return self._shown(self._entity(pk))
+        noun = say("entity of {at} with the id", at=at.isoformat())
+        entity = found_or_404(existing_at(self.get_queryset(), at), pk, noun=noun)
+        return Response(_represented(entity, entities_as_of([entity], at, request.user)[entity.pk]))
 
     @extend_schema(request=EntityUpdateSerializer, responses=EntitySerializer)
     @guarded
@@ -273,6 +287,15 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         """List what became of it and of its attributes that the user may read, the newest first."""
         return history_page(self, History(self._entity(pk), request.user))
 
+    def _list_at(self, request: Request, at: datetime) -> Response:
+        """List what was there at a time, by the filters that can be answered for it."""
+        is_active = activity_of(request, _OF_THE_PAST)
+        page = self.paginate_queryset(existing_at(self.get_queryset(), at, is_active=is_active)) or []
+        return self._shown_page(page, entities_as_of(page, at, request.user))
+
+    def _shown_page(self, page: Sequence[Entity], attrs: Mapping[int, AttrInfo]) -> Response:
+        return self.get_paginated_response([_represented(entity, attrs[entity.pk]) for entity in page])
+
     def _entity(self, pk: str) -> Entity:
         return found_or_404(self.get_queryset(), pk, noun="entity")
 
@@ -287,9 +310,13 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         return Response(self._representation(entity), status=status_code)
 
     def _representation(self, entity: Entity) -> dict[str, Any]:
-        attrs = {entity.pk: filter_entity_attrs(entity, entity_attrinfo(entity, self.request.user))}
-        shown: dict[str, Any] = EntitySerializer(entity, context={"attrs": attrs}).data
-        return shown
+        return _represented(entity, entity_attrinfo(entity, self.request.user))
+
+
+def _represented(entity: Entity, attrs: AttrInfo) -> dict[str, Any]:
+    filtered = {entity.pk: filter_entity_attrs(entity, attrs)}
+    shown: dict[str, Any] = EntitySerializer(entity, context={"attrs": filtered}).data
+    return shown
 
 
 def _as_spec(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,14 @@ from pagoda_api.pagination import FoundPagination, PagePagination, number_parame
 from pagoda_api.resources.conditions import ConditionFilterBackend, query_of, takes_entity
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter, asking_user
-from pagoda_api.resources.histories import AT, HistorySerializer, RevertSerializer, history_page, moment_of
+from pagoda_api.resources.histories import (
+    AT,
+    HistorySerializer,
+    RevertSerializer,
+    activity_of,
+    history_page,
+    moment_of,
+)
 from pagoda_api.strict import StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import spellings
@@ -181,7 +188,6 @@ def _shown_with(page: Sequence[Entry], attrs: Mapping[int, AttrInfo]) -> list[di
 
 
 _OF_THE_PAST: Final = ("at", "entity", "is_active", "limit", "offset")
-_ACTIVITIES: Final = {"true": True, "false": False, "all": None}
 
 
 class EntryFilter(StandingFilter):
@@ -353,21 +359,11 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     def _list_at(self, request: Request, at: datetime) -> Response:
         """List what was there at a time, by the filters that can be answered for it."""
         given = request.query_params
-        if asked := [each for each in given if each not in _OF_THE_PAST]:
-            fault = say(
-                "It can't be answered for the past (`at`); there are {of_the_past}.",
-                of_the_past=", ".join(_OF_THE_PAST),
-            )
-            raise ValidationError({each: [fault] for each in asked}, code="past")
+        is_active = activity_of(request, _OF_THE_PAST)
         rows = self.get_queryset()
         if entity := given.get("entity"):
             rows = rows.filter(schema=find_entity(entity, request.user, field="entity"))
-        activity = given.get("is_active", "true")
-        if activity not in _ACTIVITIES:
-            raise ValidationError(
-                {"is_active": [say("Give one of {activities}.", activities=", ".join(_ACTIVITIES))]}
-            )
-        rows = existing_at(rows, at, is_active=_ACTIVITIES[activity])
+        rows = existing_at(rows, at, is_active=is_active)
         pages = FoundPagination()
         offset, limit = pages.get_offset(request), pages.get_limit(request)
         with bounded():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -70,6 +70,30 @@ def moment_of(request: Request) -> datetime | None:
     except ValidationError as error:
         raise ValidationError({"at": error.detail}, code="invalid") from error
     return moment
+
+
+_ACTIVITIES: Final = {"true": True, "false": False, "all": None}
+
+
+def activity_of(request: Request, known: Sequence[str]) -> bool | None:
+    """Return what a list of the past shows: what stood then, what was deleted, or both (None).
+
+    Raises:
+        ValidationError: something is asked that is none of the `known` parameters, or ``is_active`` is wrong.
+    """
+    given = request.query_params
+    if asked := [each for each in given if each not in known]:
+        fault = say(
+            "It can't be answered for the past (`at`); there are {of_the_past}.",
+            of_the_past=", ".join(known),
+        )
+        raise ValidationError({each: [fault] for each in asked}, code="past")
+    activity = given.get("is_active", "true")
+    if activity not in _ACTIVITIES:
+        raise ValidationError(
+            {"is_active": [say("Give one of {activities}.", activities=", ".join(_ACTIVITIES))]}
+        )
+    return _ACTIVITIES[activity]
 
 
 class RevertSerializer(StrictSerializer):
