@@ -112,15 +112,22 @@ SLOW = [name for name, suite in SUITES.items() if suite.slow]
 NOT_FAST = (  # processes of their own, waits, state machines, matrices and generated texts
     "sdk/tests/checking/test_checks.py",
     "sdk/tests/test_public_names.py",
+    "core/tests/access/test_groups_on_postgresql.py",
     "core/tests/cli",
+    "core/tests/database_accounts",
+    "core/tests/domain/test_migrations.py",
     "core/tests/domain/test_foreign_text.py",
     "core/tests/domain/test_value_machine.py",
     "core/tests/hooks/test_fault_matrix.py",
     "core/tests/hooks/test_slow_queries_on_postgresql.py",
+    "core/tests/hooks/test_stopped_queries.py",
     "core/tests/hooks/test_time_budget.py",
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
+    "core/tests/rates/test_logins_on_postgresql.py",
+    "core/tests/search/test_finding.py::test_all_this_on_postgresql",
     "core/tests/test_foreign_columns.py",
+    "core/tests/transfer/test_round_trip.py",
 )
 NO_TESTS = 5  # pytest's exit code when it found none
 
@@ -191,13 +198,17 @@ def choose(mode: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     if names and mode != "--fast":
         return {name: SUITES[name].folders for name in names}
     return {
-        name: (*SUITES[name].folders, *(f"--ignore={path}" for path in left_out(mode, name)))
+        name: (*SUITES[name].folders, *map(_without, left_out(mode, name)))
         for name in names or (FAST if mode == "--fast" else ALL)
     }
 
 
+def _without(path: str) -> str:
+    return f"--deselect={path}" if "::" in path else f"--ignore={path}"
+
+
 def left_out(mode: str, name: str) -> list[str]:
-    """Return the folders and files of a suite that a run in this mode leaves out."""
+    """Return the folders, files and tests of a suite that a run in this mode leaves out."""
     folders = tuple(f"{folder}/" for folder in SUITES[name].folders)
     more = NOT_FAST if mode == "--fast" else ()
     return [*SUITES[name].slow, *(path for path in more if path.startswith(folders))]
