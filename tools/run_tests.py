@@ -75,6 +75,7 @@ SUITES = {
             "tests/author",
             "tests/zoo",
             "tests/observability",
+            "tests/concurrency",
         ),
         slow=(
             "tests/architecture/test_standalone.py",
@@ -84,6 +85,7 @@ SUITES = {
             "tests/author/test_dev.py",
             "tests/author/test_guide.py",
             "tests/author/test_project.py",
+            "tests/concurrency/test_conversion.py",
             "tests/observability/test_running_host.py",
             "tests/readme/test_printed.py",
             "tests/zoo/test_zoo.py",
