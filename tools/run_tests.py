@@ -36,14 +36,14 @@ class Suite:
     """Tests that run in one pytest."""
 
     folders: tuple[str, ...]
-    slow: tuple[str, ...] = ()  # of them, what runs with --slow or when the suite is named
+    slow: tuple[str, ...] = ()  # of them, files and tests that run with --slow or when the suite is named
     options: tuple[str, ...] = ()
     is_small: bool = False  # one process is enough, so it runs beside the others
     is_named: bool = False  # it runs only when it is asked for
     is_fast: bool = False  # it runs with --fast, but for what is slow and NOT_FAST
 
 
-# What is slow starts whole hosts with their workers and servers, installs into environments of its own, or
+# What is slow starts whole hosts with their workers and servers or a browser, installs into environments, or
 # asks PostgreSQL what SQLite was asked before.
 SUITES = {
     "core": Suite(
@@ -53,7 +53,9 @@ SUITES = {
             "core/tests/cli/test_purge_on_postgresql.py",
             "core/tests/domain/test_on_postgresql.py",
             "core/tests/domain/test_upgrading_on_postgresql.py",
+            "core/tests/search/test_finding.py::test_all_this_on_postgresql",
             "core/tests/search/test_plans_on_postgresql.py",
+            "core/tests/test_foreign_columns.py::test_all_this_on_postgresql",
         ),
         options=PARALLEL,
         is_fast=True,
@@ -62,6 +64,7 @@ SUITES = {
         folders=("services/api/tests",),
         slow=(
             "services/api/tests/test_concurrent_writes.py",
+            "services/api/tests/test_console_accessible.py",
             "services/api/tests/test_oidc.py",
             "services/api/tests/test_on_postgresql.py",
         ),
@@ -127,7 +130,6 @@ NOT_FAST = (  # processes of their own, waits, state machines, matrices and gene
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
     "core/tests/rates/test_logins_on_postgresql.py",
-    "core/tests/search/test_finding.py::test_all_this_on_postgresql",
     "core/tests/test_foreign_columns.py",
     "core/tests/transfer/test_round_trip.py",
 )
