@@ -41,9 +41,14 @@ class Query:
     limit: int = 100
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether it asks for some of the entries only, beside their entities."""
+        return self.condition != EVERYWHERE or bool(self.text)
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing in it takes more than the page itself."""
-        return self.condition == EVERYWHERE and not self.ordering and not self.text
+        return not self.is_narrowed and not self.ordering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,8 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
         order = read_order(query.ordering, resolver, rows)
         _check_fields(query, resolver)
         count = count_rows(rows)
+        if count.is_exact and query.is_narrowed:
+            order = order.sorting()
         page = _page(order, with_values(rows, viewer), query)
     return FoundEntries(
         rows=page.rows,
