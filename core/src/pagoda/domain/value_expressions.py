@@ -42,17 +42,17 @@ def has_key(attr_type: AttrType) -> bool:
     return not attr_type.is_array
 
 
-def value_of(attr_id: int, attr_type: AttrType, row: str = "") -> Func:
-    """Return the value of a type that `has_key`; `row` leads to the entry, such as ``"entry__"``.
+def value_of(attr_id: int, attr_type: AttrType) -> Func:
+    """Return the value of a type that `has_key`.
 
     Text, number or boolean; an instant has no ``Z`` at its end, see `comparable`; a reference is its id.
     """
-    return _Value(F(f"{row}current_values"), attr_id, attr_type)
+    return _Value(F("current_values"), attr_id, attr_type)
 
 
-def key_of(attr_id: int, attr_type: AttrType, row: str = "") -> Func:
+def key_of(attr_id: int, attr_type: AttrType) -> Func:
     """Return what an index has of the value, and what entries are ordered by: a long text's beginning."""
-    return _Value(F(f"{row}current_values"), attr_id, attr_type, is_key=True)
+    return _Value(F("current_values"), attr_id, attr_type, is_key=True)
 
 
 def comparable(attr_type: AttrType, stored: Any) -> Any:
@@ -60,14 +60,14 @@ def comparable(attr_type: AttrType, stored: Any) -> Any:
     return stored.removesuffix("Z") if attr_type is AttrType.DATETIME else stored
 
 
-def compared(attr_id: int, attr_type: AttrType, operator: Operator, stored: Any, row: str = "") -> Q:
+def compared(attr_id: int, attr_type: AttrType, operator: Operator, stored: Any) -> Q:
     """Return the condition that the value is so beside another, given as it would be stored."""
     given = comparable(attr_type, stored)
-    key = key_of(attr_id, attr_type, row)
+    key = key_of(attr_id, attr_type)
     if not _is_text(attr_type) or len(given) < KEY_LENGTH:
         return Q(_LOOKUPS[operator](key, given))
     beginning = _LOOKUPS[_OF_BEGINNING.get(operator, operator)](key, given[:KEY_LENGTH])
-    return Q(beginning) & Q(_LOOKUPS[operator](value_of(attr_id, attr_type, row), given))
+    return Q(beginning) & Q(_LOOKUPS[operator](value_of(attr_id, attr_type), given))
 
 
 def _is_text(attr_type: AttrType) -> bool:

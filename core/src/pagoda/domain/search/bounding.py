@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, EmptyResultSet, ValidationError
 from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
@@ -60,10 +60,17 @@ def bounded(hint: str = "") -> Iterator[None]:
 @contextmanager
 def _on_postgresql(seconds: float) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
-        # Its own timeout comes back with the end of what may be somebody else's transaction.
-        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(int(seconds * 1000))])
+        # What was set comes back with the end of what may be somebody else's transaction. By one process:
+        # to have rows sorted by others it would rather read the table than an index.
+        cursor.execute(
+            "SELECT set_config('statement_timeout', %s, TRUE), "
+            "set_config('max_parallel_workers_per_gather', '0', TRUE)",
+            [str(int(seconds * 1000))],
+        )
         yield
-        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+        cursor.execute(
+            "SET LOCAL statement_timeout TO DEFAULT; SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+        )
 
 
 @contextmanager
@@ -107,7 +114,26 @@ def count_rows(rows: QuerySet[Any]) -> Count:
 
 
 def _counted(rows: QuerySet[Any], most: int) -> int:
-    return rows.order_by().values("pk")[:most].count()
+    """Return how many rows there are, of more than `most` that number.
+
+    PostgreSQL plans it as if all were counted: for the first of so many as it takes there to be it would go
+    through the table, which is slow where there are fewer.
+    """
+    rows = rows.order_by().values("pk")
+    if connection.vendor != "postgresql":
+        return rows[:most].count()
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT.format(rows=sql), [*params, most])
+        return int(cursor.fetchone()[0])
+
+
+_COUNT: Final = (
+    "WITH found AS MATERIALIZED ({rows}) SELECT COUNT(*) FROM (SELECT FROM found LIMIT %s) counted"
+)
 
 
 def require_values() -> None:

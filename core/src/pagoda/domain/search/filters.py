@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import BooleanField, Case, F, Q, QuerySet, When
+from django.db.models import BooleanField, Case, F, Q, When
 
 from pagoda.domain.entity.models import EntityAttr
-from pagoda.domain.entry.models import AttributeReference
 from pagoda.domain.search.conditions import Test
 from pagoda.domain.search.values import (
     OPERATORS_OF,
@@ -21,16 +20,12 @@ from pagoda.domain.search.values import (
     kind_of_values,
     moment,
     read_value,
-    read_values,
 )
-from pagoda.domain.user.models import Level
-from pagoda.domain.user.permissions import Viewer, may
 from pagoda.domain.value_expressions import Operator, compared
 from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
-from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.washing import shown, text_fault
 
@@ -117,14 +112,14 @@ def no_field(field: str) -> str:
 _COMPARED: Final[dict[str, Operator]] = {"gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte", "eq": "exact"}
 
 
-def value_fits(attr: EntityAttr, kind: ValueKind, operator: str, value: Any, prefix: str) -> Q:
+def value_fits(attr: EntityAttr, kind: ValueKind, operator: str, value: Any) -> Q:
     """Return the condition that a value of an attribute fits; Any: what `read_value` returned."""
     is_array = attr.attr_type.is_array
     by_all_values = operator == "eq" and connection.vendor == "postgresql"
     if operator in _COMPARED and not is_array and not by_all_values:
-        return compared(attr.pk, attr.attr_type, _COMPARED[operator], value, prefix)
-    column = F(f"{prefix}current_values")
-    return Q(Compared(kind, operator, value, of=column, attr_id=attr.pk, is_array=is_array))
+        return compared(attr.pk, attr.attr_type, _COMPARED[operator], value)
+    of = F("current_values")
+    return Q(Compared(kind, operator, value, of=of, attr_id=attr.pk, is_array=is_array))
 
 
 def finds(attr: EntityAttr, operator: str) -> bool:
@@ -149,85 +144,21 @@ def index_hint(attr: EntityAttr) -> str:
     return say("{name!r} has no index; set `is_indexed` of the attribute", name=name)
 
 
-def entry_at(hops: int) -> str:
-    """Return what leads to the entry that a condition is about, behind a reference from its row."""
-    return "entry__" if hops else ""
-
-
-def current_references(attrs: Sequence[EntityAttr]) -> QuerySet[AttributeReference]:
-    """Return the references in current values of attributes."""
-    return AttributeReference.objects.filter(
-        value__is_latest=True,
-        value__is_active=True,
-        value__parent_attr__is_active=True,
-        value__parent_attr__schema__in=[attr.pk for attr in attrs],
-    ).order_by()
-
-
-def holders(prefix: str, references: QuerySet[AttributeReference]) -> Q:
-    """Return the condition that an entry has one of the references."""
-    return Q(**{f"{prefix}pk__in": references.values("value__parent_entry")})
-
-
-def seen_target(user: Viewer | None) -> Q:
-    """Return the condition that `user` is shown the entry that a reference points to.
-
-    By the path to it, not by a query inside of the query: SQLite reads no deep ones.
-    """
-    seen = Q(entry__is_active=True)
-    if user is None:
-        return seen
-    own, of_entity = (
-        may(user, Level.READABLE, "entry", "entry__"),
-        may(user, Level.READABLE, "entity", "entry__schema__"),
-    )
-    return seen & own & of_entity
-
-
-def target_of(attr_type: AttrType, user: Viewer | None) -> tuple[str, Q]:
-    """Return what leads to the target of a reference, and when `user` is shown it."""
-    if attr_type & AttrType.OBJECT:
-        return "entry__", seen_target(user)
-    if attr_type & AttrType.GROUP:
-        return "group__", Q(group__isnull=False)
-    return "role__", Q(role__is_active=True)
-
-
-def by_name_or_id(test: Test, target: str) -> Q:
-    if test.operator == "in":
-        try:
-            values = read_values(test.value, lambda raw: raw)
-        except ValueFault as fault:
-            raise wrong(test, fault) from fault
-        found = Q(pk__in=[])
-        for value in values:
-            found |= by_name_or_id(with_operator(test, "eq", value), target)
-        return found
-    if test.operator != "eq":
-        value = composed(read_operand(ValueKind.TEXT, test))
-        return Q(Compared(ValueKind.TEXT, test.operator, value, of=F(f"{target}name")))
-    raw = test.value
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return Q(**{f"{target}pk": raw}) if 0 < raw <= MAX_INTEGER else Q(pk__in=[])
-    found = Q(**{f"{target}name__in": spellings([read_operand(ValueKind.TEXT, test)])})
-    return found | Q(**{f"{target}pk": int(raw)}) if _is_id(raw) else found
-
-
 def composed(value: Any) -> Any:  # Any: what `read_operand` returned
     """Return a part of a name as names are stored, in NFC."""
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
-def _is_id(raw: object) -> bool:
+def is_id(raw: object) -> bool:
     return isinstance(raw, str) and raw.isascii() and raw.isdecimal() and len(raw) < 19
 
 
-def own_field(test: Test, field: str, prefix: str) -> Made:
+def own_field(test: Test, field: str) -> Made:
     kind = OWN_FIELDS[field]
     value = read_operand(kind, test)
     if kind is ValueKind.INSTANT and test.operator != "empty":
         value = [moment(each) for each in value] if test.operator == "in" else moment(value)
-    column = prefix + ("created_user__username" if field == "created_user" else field)
+    column = "created_user__username" if field == "created_user" else field
     is_found = field in ("id", "name", "updated_time", "created_user")
     match test.operator:
         case "empty":
@@ -242,8 +173,8 @@ def own_field(test: Test, field: str, prefix: str) -> Made:
             q = Q(**{f"{column}__in": spellings(value if test.operator == "in" else [value])})
         case "eq":
             q = Q(**{column: value})
-            if field == "created_user" and _is_id(test.value):
-                q |= Q(**{f"{prefix}created_user": int(test.value)})
+            if field == "created_user" and is_id(test.value):
+                q |= Q(created_user=int(test.value))
         case "in":
             q = Q(**{f"{column}__in": value})
         case _:

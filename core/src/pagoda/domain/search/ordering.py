@@ -112,7 +112,7 @@ class Order:
         )
 
     def sorting(self) -> Order:
-        """Return it so that PostgreSQL sorts the rows that it finds, and walks along no index for their order.
+        """Return it so that PostgreSQL sorts the rows that it finds, and walks along no index for them.
 
         Of few rows a page is less than the planner thinks: it can't know how far from each other they are in
         such an index, which it would read from one end to the other.
@@ -181,7 +181,10 @@ def read_order(text: str, resolver: Resolver, rows: QuerySet[Entry]) -> Order:
         terms.append(term)
         slow += [hint] if hint and len(terms) == 1 else []  # behind an ordered term few rows are equal
     if "id" not in {field.removeprefix("-") for field in fields}:
-        terms.append(Term(value=F("pk"), kind=ValueKind.NUMBER, is_descending=False, is_nullable=False))
+        # In the direction of what it is behind: an index that has both is read from either end.
+        is_descending = bool(terms) and terms[-1].is_descending
+        pk = Term(value=F("pk"), kind=ValueKind.NUMBER, is_descending=is_descending, is_nullable=False)
+        terms.append(pk)
     refuse_hopeless("ordering", rows, slow)
     return Order(",".join(fields), tuple(terms))
 

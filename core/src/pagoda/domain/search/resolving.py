@@ -20,23 +20,18 @@ from pagoda.domain.search.filters import (
     OWN_FIELDS,
     UNEQUAL,
     Made,
-    by_name_or_id,
-    current_references,
-    entry_at,
     finds,
     fitting,
-    holders,
     index_hint,
     negated,
     no_field,
     own_field,
     read_operand,
-    seen_target,
-    target_of,
     value_fits,
     with_operator,
     wrong,
 )
+from pagoda.domain.search.targets import by_name_or_id, filled, pointing_to, seen_entries, targets_of
 from pagoda.domain.search.values import (
     REFERENCE_OPERATORS,
     ValueKind,
@@ -149,16 +144,16 @@ class Resolver:
                 return Made(negated(equal.q), slow=(UNEQUAL,))
             attrs = self.attributes(test.key, self._first(field)[0], is_hop=hops > 0)
             entity_ids = [attr.parent_entity_id for attr in attrs]
-            of_entities = Q(**{f"{entry_at(hops)}schema__in": entity_ids})
+            of_entities = Q(schema__in=entity_ids)
             return Made(of_entities & negated(equal.q), of_entities, (UNEQUAL,))
         if field in OWN_FIELDS:
-            return own_field(test, field, entry_at(hops))
+            return own_field(test, field)
         if not field.startswith(ATTR):
             raise ValidationError({test.key: [no_field(field)]}, code="unknown")
         first, rest = self._first(field)
         attrs = self.attributes(test.key, first, is_hop=hops > 0)
         if rest is None:
-            return _any([self._attr(test, attr, entry_at(hops)) for attr in fitting(test, attrs)])
+            return _any([self._attr(test, attr) for attr in fitting(test, attrs)])
         return self._hop(test, first, attrs, rest, hops)
 
     def _first(self, field: str) -> tuple[str, str | None]:
@@ -179,41 +174,40 @@ class Resolver:
         if not pointing:
             fault = say("Attribute {name} points to no entry, so nothing comes behind it.", name=shown(name))
             raise ValidationError({test.key: [fault]}, code="no_reference")
-        seen = seen_target(self._user)
+        targets = seen_entries(self._user)
         inner = self._test(test, rest, hops + 1)
-        if inner.slow:
-            held = current_references(pointing).filter(seen if inner.cheap is None else seen & inner.cheap)
-            refuse_hopeless(test.key, held, inner.slow)
-        found = holders(entry_at(hops), current_references(pointing).filter(seen & inner.q))
+        candidates = targets if inner.cheap is None else targets.filter(inner.cheap)
+        refuse_hopeless(test.key, candidates, inner.slow)
+        found = pointing_to(pointing, targets.filter(inner.q))
         return Made(found, found)
 
-    def _attr(self, test: Test, attr: EntityAttr, prefix: str) -> Made:
-        of_entity = Q(**{f"{prefix}schema": attr.parent_entity_id})
+    def _attr(self, test: Test, attr: EntityAttr) -> Made:
+        of_entity = Q(schema=attr.parent_entity_id)
         kind = kind_of_values(attr.attr_type)
         if kind is None:
-            found = of_entity & self._reference(test, attr, prefix)
+            found = of_entity & self._reference(test, attr)
             return Made(found, found if test.operator != "empty" else of_entity)
         value = read_operand(kind, test)
         operator, values = ("eq", value) if test.operator == "in" else (test.operator, [value])
         found = Q(pk__in=[])
         for each in values:
-            found |= value_fits(attr, kind, operator, each, prefix)
+            found |= value_fits(attr, kind, operator, each)
         if finds(attr, test.operator):
             return Made(of_entity & found, of_entity & found)
         return Made(of_entity & found, of_entity, (index_hint(attr),))
 
-    def _reference(self, test: Test, attr: EntityAttr, prefix: str) -> Q:
+    def _reference(self, test: Test, attr: EntityAttr) -> Q:
         if test.operator not in REFERENCE_OPERATORS:
             known = ", ".join(REFERENCE_OPERATORS)
             raise wrong(
                 test, ValueFault(say("what points to something has the operators {known}", known=known))
             )
-        target, seen = target_of(attr.attr_type, self._user)
-        references = current_references([attr])
         if test.operator == "empty":
-            filled = holders(prefix, references.filter(seen | ~Q(name="")))
-            return negated(filled) if read_operand(ValueKind.BOOLEAN, with_operator(test, "eq")) else filled
-        return holders(prefix, references.filter(seen & by_name_or_id(test, target)))
+            is_filled = filled(attr, self._user)
+            is_empty = read_operand(ValueKind.BOOLEAN, with_operator(test, "eq"))
+            return negated(is_filled) if is_empty else is_filled
+        targets = targets_of(attr.attr_type, self._user)
+        return pointing_to([attr], targets.filter(by_name_or_id(test)))
 
 
 def _names_in(field: str) -> Iterable[str]:
