@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pagoda_plugin_sdk.exceptions import PluginValidationError, near_misses
+from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
 
 OPERATION_PATTERN = re.compile(r"[\w.-]{1,100}", re.ASCII)
 """Names of operations: they are part of a Celery task's name, and of URLs and labels."""
+
+LARGEST_OFFSET = len(PLUGIN_OPERATIONS) - 1
+"""In a range of all ids that plugins have."""
 
 KINDS = ("hidden", "cancelable", "parallelizable", "downloadable", "shared")
 
@@ -60,6 +64,10 @@ class PluginTaskConfig:
                 faults.append(f"task {name!r} has a name with more than letters, digits, '_', '-' and '.'")
             elif not _is_task(task):
                 faults.append(f"task {name!r} is {task!r}, expected (offset from 0, function name)")
+            elif int(task[0]) > LARGEST_OFFSET:
+                faults.append(
+                    f"task {name!r} has offset {task[0]}, and no range goes beyond {LARGEST_OFFSET}"
+                )
             elif (offset := int(task[0])) in offsets:
                 faults.append(f"tasks {offsets[offset]!r} and {name!r} share offset {offset}")
             else:

@@ -67,6 +67,10 @@ FAULTS = {
         f'@plugin_task(0, schedule="0 3 30 2 *")\n{FEED}',
         "never occurs",
     ),
+    "an offset that no range has": (
+        f"@plugin_task(0)\n{FEED}".replace('(0, "f', '(9800, "f'),
+        "goes beyond 9799",
+    ),
     "a cron expression of four fields": (
         '@plugin_task(0, schedule="0 3 * *")\ndef feed(job): ...\n---\n',
         "expected five cron fields",

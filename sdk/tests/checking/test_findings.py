@@ -14,7 +14,7 @@ from pagoda_plugin_sdk.checking.loaded import class_findings
 from pagoda_plugin_sdk.checking.tasks import params_findings
 from pagoda_plugin_sdk.checking.urls import url_findings
 from pagoda_plugin_sdk.metadata import URL_MODULES
-from sdk.tests.checking.test_checks import APPS, FEED, checked, project
+from sdk.tests.checking.test_checks import APPS, FEED, MIGRATION, MODELS, TOML, checked, project
 
 type Found = Callable[..., list[CheckFinding]]
 
@@ -123,6 +123,15 @@ WARNINGS = {
         '@override_operation("list")\ndef show(context): ...\n---\npass',
         "show is marked, and is no method of a plugin class",
     ),
+    "a handler in a class that no plugin is made of": (
+        f"{BASE}---\npass",
+        "Base.see is marked, and is no method of a plugin class",
+    ),
+    "a verdict that nobody reads": (
+        "@validation_hook()\ndef see(self, user, schema_name, name, attrs, instance) -> bool: ...",
+        "returns bool, which nobody reads; it refuses by raising HookRejected",
+    ),
+    "what nobody reads": (SEE.replace("):", ") -> dict:"), "returns dict, which nobody reads. Correct it."),
     "a slip of the pen": ("setings_model = None", "Did you mean `settings_model`?"),
     "another one": ('api_v2_pattern = "beast_urls"', "Did you mean `api_v2_patterns`?"),
     "a template that is not there": (
@@ -155,6 +164,7 @@ FINE = {
     ),
     "a static method": f"@staticmethod\n{SEE.replace('self, ', '')}",
     "a class method": f"@classmethod\n{SEE}",
+    "an annotation of what each handler returns": SEE.replace("):", ") -> None:"),
     "a private one": SEE.replace("def see", "def __see"),
     "two marks of one method": f'@entry_hook("after_update")\n{SEE}',
     "a method that keeps the marks": f"import functools\n---\n@functools.lru_cache\n{SEE}",
@@ -167,7 +177,13 @@ def test_what_is_meant_is_no_finding(found: Found, body: str) -> None:
     assert found(body) == []
 
 
-HEAD = "from django.urls import path, re_path, include\nfrom pagoda_plugin_sdk import PluginAPIView\n"
+HEAD = """from django.urls import path, re_path, include
+from django.views import View
+from pagoda_plugin_sdk import PluginAPIView
+from rest_framework.generics import ListAPIView
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import ViewSet
+"""
 VIEWS = """
 def plain(request): ...
 def one(request, pk): ...
@@ -176,6 +192,19 @@ class Empty(PluginAPIView):
     def get(self, request): ...
 class One(PluginAPIView):
     def get(self, request, pk): ...
+def parts(request):
+    yield 1
+class Mute(PluginAPIView):
+    def gett(self, request): ...
+class Rows(ListAPIView):
+    serializer_class = Serializer
+class Sets(ViewSet):
+    def list(self, request): ...
+class Computed(ListAPIView):
+    def get_queryset(self): ...
+    def get_serializer_class(self): ...
+class Dispatching(View):
+    def dispatch(self, request): ...
 """
 URLS = {
     "a view of a path that it can't take": ("path('x/<int:pk>/', plain)", "view plain has the signature"),
@@ -186,13 +215,22 @@ URLS = {
         "can't take (request, pk)",
     ),
     "a view that is a coroutine": ("path('x/', later)", "view later is a coroutine function"),
+    "a view that is a generator": ("path('x/', parts)", "view parts has a `yield`"),
+    "a view without a method": ("path('x/', Mute.as_view())", "view Mute has no method for any kind"),
+    "a list of nothing": ("path('x/', Rows.as_view())", "Rows has neither `queryset` nor `get_queryset`"),
+    "an action that is not there": (
+        "path('x/', Sets.as_view({'get': 'lst'}))",
+        "view Sets has no method 'lst' for GET",
+    ),
     "a path twice": (
         "path('x/', plain), path('x/', Empty.as_view())",
         "Empty is never reached, as plain goes",
     ),
     "a slash in front": ("path('/x/', plain)", "has a route beginning with a '/'"),
     "views that take what they get": (
-        "path('x/<int:pk>/', one), path('y/<pk>/', One.as_view()), re_path('z/(a|b)', plain)",
+        """path('x/<int:pk>/', one), path('y/<pk>/', One.as_view()), re_path('z/(a|b)', plain),
+        path('c/', Computed.as_view()), path('d/', Dispatching.as_view()),
+        path('s/', Sets.as_view({'get': 'list'}))""",
         None,
     ),
 }
@@ -223,6 +261,47 @@ def test_a_label_of_the_host_s_is_a_fault(tmp_path: Path) -> None:
     (told,) = checked(folder)
 
     assert [finding.code for finding in told.findings] == ["app_label_clash"]
+
+
+@pytest.mark.parametrize(
+    ("code", "codes"),
+    [
+        (
+            "        migrations.RemoveField('Cage', 'keeper'),\n",
+            ["that no migration has: Add field keeper to cage"],
+        ),
+        ("    dependencies = [('nobody', '0001_initial')]\n", ["nonexistent parent node ('nobody', '0001_"]),
+    ],
+    ids=["a column without a default is missing", "an app that nobody has"],
+)
+def test_migrations_that_can_not_be_run(tmp_path: Path, code: str, codes: list[str]) -> None:
+    written = MIGRATION.replace("{longest}", "9")
+    end = "    ])]\n"
+    written = written.replace(end, f"    ]),\n{code}    ]\n") if "migrations." in code else written + code
+    folder = project(tmp_path, "beast", 'django_apps = ["beast_app"]')
+    app = folder / "beast_app"
+    (app / "migrations").mkdir(parents=True)
+    for name, text in (
+        ("__init__", ""),
+        ("apps", APPS.replace("{name}", "beast")),
+        ("models", MODELS),
+        ("migrations/__init__", ""),
+        ("migrations/0001_initial", written),
+    ):
+        (app / f"{name}.py").write_text(text)
+    (told,) = checked(folder)
+
+    assert {finding.code for finding in told.findings} == {"migrations_missing"}
+    assert [text in finding.text for finding, text in zip(told.findings, codes, strict=True)] == [True]
+
+
+def test_two_plugins_of_a_project_have_two_ids(tmp_path: Path) -> None:
+    other = "class Other(Plugin):\n    id = name = 'beast'\n---\npass"
+    toml = TOML + 'other = "{name}:Other"\nalias = "{name}:ThePlugin"\n'
+    (told,) = checked(project(tmp_path, "beast", other, toml))
+
+    assert [finding.code for finding in told.findings] == ["duplicate_name"]
+    assert "'beast' is claimed by beast:ThePlugin and beast:Other" in told.findings[0].text
 
 
 def test_ranges_of_plugins_that_are_not_looked_at_may_overlap(tmp_path: Path) -> None:

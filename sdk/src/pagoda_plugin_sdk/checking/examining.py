@@ -27,7 +27,7 @@ from pagoda_plugin_sdk.checking.declared_project import project_faults, seed_fau
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.checking.handlers import handler_faults
-from pagoda_plugin_sdk.checking.host_apps import label_fault
+from pagoda_plugin_sdk.checking.host_apps import is_hosts, label_fault
 from pagoda_plugin_sdk.checking.host_imports import host_import_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
 from pagoda_plugin_sdk.checking.loaded import class_findings
@@ -110,9 +110,15 @@ def examine(folder: Path, values: Mapping[str, Any], ranges: Mapping[str, Any]) 
             found.add("incompatible_sdk", text, is_warning=True)
         _set_django_up()
         sys.path.insert(0, str(project.source.absolute()))
+        claimed: dict[str, str] = {}  # {id of a plugin of the project: target}
         for name, target in project.entry_points.items():
             found.findings += host_import_warnings(project.source, target.partition(":")[0].partition(".")[0])
-            _examine_plugin(found, project, name, target, values)
+            plugin_id = _examine_plugin(found, project, name, target, values)
+            if plugin_id is not None and claimed.setdefault(plugin_id, target) != target:
+                text = (
+                    f"The id {plugin_id!r} is claimed by {claimed[plugin_id]} and {target}. Give one another."
+                )
+                found.add("duplicate_name", text)
         if "seed" in project.tool:
             with found.fenced("bad_metadata", "Loading `seed` of [tool.pagoda]"):
                 found.findings += seed_faults(project)
@@ -141,9 +147,10 @@ def _stand_in(name: str) -> type[django_models.Model]:
 
 def _examine_plugin(
     found: Examined, project: PluginProject, name: str, target: str, values: Mapping[str, Any]
-) -> None:
+) -> str | None:
+    """Examine one plugin and return its id; None: it can't be loaded."""
     if (plugin := _loaded(found, target)) is None:
-        return
+        return None
     names = [plugin.id, name]
     found.names = list(dict.fromkeys([*found.names, plugin.id]))
     found.needs |= {each: [*plugin.dependencies] for each in names}
@@ -159,7 +166,7 @@ def _examine_plugin(
     _examine_settings(found, plugin, names, project.tool.get("settings", {}), values)
     module = type(plugin).__module__
     if named := [*plugin.django_apps, *conventional_app(module, plugin.django_apps)]:
-        _examine_apps(found, named)
+        _examine_apps(found, named, has_others=bool(plugin.dependencies))
     package = module.partition(".")[0]
     if is_unnamed_app(package, named):
         text = f"`django_apps` does not name {package!r}, which has an apps.py: it is not installed. Add it."
@@ -170,6 +177,7 @@ def _examine_plugin(
             found.findings += url_findings(plugin, path)
     known = {*mentioned_names(project.source), *project.tool.get("entities", ())}
     found.findings += entity_warnings(plugin, known, _ELSEWHERE)
+    return str(plugin.id)
 
 
 def _loaded(found: Examined, target: str) -> Plugin | None:
@@ -208,7 +216,8 @@ def _examine_settings(
         )
 
 
-def _examine_apps(found: Examined, names: list[str]) -> None:
+def _examine_apps(found: Examined, names: list[str], *, has_others: bool) -> None:
+    """Install the apps, look at models and migrations; with `has_others` these may need other plugins."""
     before = [config.name for config in apps.get_app_configs()]
     with found.fenced("app_failed", f"Installing its Django apps {', '.join(names)}"):
         try:
@@ -230,12 +239,20 @@ def _examine_apps(found: Examined, names: list[str]) -> None:
                 )
         if (text := unmigrated_text(config, "pagoda-plugin")) is not None:
             found.add("migrations_missing", text)
+    _examine_migrations(found, [config.label for config in configs], has_others=has_others)
+
+
+def _examine_migrations(found: Examined, labels: list[str], *, has_others: bool) -> None:
     with found.fenced("migrations_missing", "Running its migrations on an empty database"):
         try:
             changes = unwritten_changes(MigrationLoader(None, ignore_no_migrations=True), "pagoda-plugin")
-        except (NodeNotFoundError, ValueError):  # they refer to tables of the host, which is not here
+        except NodeNotFoundError as error:
+            if not has_others and not is_hosts(error.node[0]):
+                raise
             return
-        for label in [config.label for config in configs]:
+        except ValueError:  # they refer to tables of the host, which is not here
+            return
+        for label in labels:
             if label in changes and unmigrated_text(apps.get_app_config(label)) is None:
                 found.add("migrations_missing", changes[label])
         call_command("migrate", verbosity=0, interactive=False)

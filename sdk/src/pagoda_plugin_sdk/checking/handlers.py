@@ -85,8 +85,11 @@ def _wrong_types(spec: HookSpec, handler: Callable[..., Any]) -> Iterator[str]:
         if (found := _plain_types(hints.get(name))) and expected not in found:
             called = expected.__name__ if expected else "an object of the host's"
             yield f"has {name!r} as {found[0].__name__}, which is called with {called}"
-    returned = _RETURNED.get(spec.kind)
-    if returned and (found := _plain_types(hints.get("return"))) and returned not in found:
+    returned, found = _RETURNED.get(spec.kind), _plain_types(hints.get("return"))
+    if found and returned is None:
+        how = "; it refuses by raising HookRejected" if spec.kind is HookKind.VETO else ""
+        yield f"returns {found[0].__name__}, which nobody reads{how}"
+    elif found and returned is not None and returned not in found:
         yield f"returns {found[0].__name__}, expected {returned.__name__} or None"
 
 

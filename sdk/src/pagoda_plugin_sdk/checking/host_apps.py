@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.apps.config import AppConfig
 
 HOST_LABELS = frozenset(
@@ -15,6 +16,11 @@ HOST_LABELS = frozenset(
     }
 )
 """Labels of the apps that a host installs; a test of the host's holds them against what it has."""
+
+
+def is_hosts(label: str) -> bool:
+    """Return whether the app of this label is there in a host alone: not where a plugin is checked."""
+    return label in HOST_LABELS and label not in apps.app_configs
 
 
 def label_fault(config: AppConfig) -> str | None:

@@ -57,14 +57,21 @@ def stray_marks(plugin: Plugin) -> Iterator[CheckFinding]:
         if module_name.partition(".")[0] != package:
             continue
         for name, value in list(vars(module).items()):
-            is_here = isinstance(value, FunctionType) and value.__module__ == module_name
-            if is_here and _count(value) and value not in used:
-                text = (
-                    f"{module_name}.{name} is marked, and is no method of a plugin class: nobody calls it. "
-                )
-                yield CheckFinding(
-                    code="bad_signature", text=f"{text}Move it into the class.", is_warning=True
-                )
+            if getattr(value, "__module__", None) != module_name:
+                continue
+            for method in _unused(value, used):
+                text = f"{module_name}.{name}{method} is marked, and is no method of a plugin class: nobody "
+                text += "calls it. Move it into the class."
+                yield CheckFinding(code="bad_signature", text=text, is_warning=True)
+
+
+def _unused(value: Any, used: set[Callable[..., Any]]) -> Iterator[str]:
+    """Yield "" for a marked function, ".method" for each of a class that no plugin class is made of."""
+    if isinstance(value, FunctionType) and _count(value) and value not in used:
+        yield ""
+    plugins: list[type[Plugin]] = [Plugin, *_subclasses(Plugin)]
+    if isinstance(value, type) and not any(value in cls.__mro__ for cls in plugins):
+        yield from (f".{name}" for name in vars(value) if _count(getattr(value, name)))
 
 
 def own_classes(cls: type[Plugin]) -> Iterator[type]:

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.apps.config import AppConfig
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
+from django.db.migrations.questioner import MigrationQuestioner
 from django.db.migrations.state import ProjectState
 
 
@@ -38,9 +38,9 @@ def how_to_migrate(label: str, program: str) -> str:
 
 def unwritten_changes(loader: MigrationLoader, program: str = "pagoda") -> Mapping[str, str]:
     """Return ``{app label: sentence}`` of the apps whose models have changes that no migration has."""
-    detector = MigrationAutodetector(
-        loader.project_state(), ProjectState.from_apps(apps), NonInteractiveMigrationQuestioner()
-    )
+    # The one that asks nobody and goes on: another one ends the process where a column lacks a default.
+    asked = MigrationQuestioner()
+    detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps), asked)
     return {
         label: f"The models of app {label!r} have changes that no migration has: "
         f"{'; '.join(operation.describe() for one in changes for operation in one.operations)}. "

@@ -13,6 +13,7 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
 from pagoda_plugin_sdk.checking.findings import CheckFinding
+from pagoda_plugin_sdk.checking.views import class_faults
 from pagoda_plugin_sdk.metadata import NavigationEntry
 from pagoda_plugin_sdk.plugin import Plugin
 
@@ -93,9 +94,12 @@ def _view_faults(view: Callable[..., Any], names: frozenset[str]) -> Iterator[tu
         if (fault := _fault(view, 1, names)) is not None:
             yield f"view {_name(view)}", fault
         return
-    actions: Mapping[str, str] = getattr(view, "actions", None) or {
-        method: method for method in getattr(cls, "http_method_names", ())
-    }
+    named: Mapping[str, str] = getattr(view, "actions", None) or {}
+    for verb, method in named.items():
+        if not hasattr(cls, method):
+            yield f"view {cls.__name__}", f"has no method {method!r} for {verb.upper()}, which reaches it"
+    yield from ((f"view {cls.__name__}", fault) for fault in class_faults(cls, named))
+    actions = named or {method: method for method in getattr(cls, "http_method_names", ())}
     for method in dict.fromkeys(actions.values()):
         function = inspect.getattr_static(cls, method, None)
         if inspect.isfunction(function) and (fault := _fault(function, 2, names)) is not None:
@@ -106,6 +110,8 @@ def _fault(function: Callable[..., Any], given: int, names: frozenset[str]) -> s
     """Return why a function can't take a request and named arguments; a decorator's own takes all."""
     if inspect.iscoroutinefunction(function):
         return "is a coroutine function, and is called without `await`: write it with `def`; it is reached"
+    if inspect.isgeneratorfunction(function):
+        return "has a `yield`, so that a call runs nothing of it: write it without; it is reached"
     try:
         signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # a builtin without one
