@@ -20,6 +20,7 @@ import click
 import watchfiles
 
 from pagoda_plugin_sdk.cli.development import development_environment
+from pagoda_plugin_sdk.cli.forked import Channel, ForkedApi
 from pagoda_plugin_sdk.cli.processes import run_module
 from pagoda_plugin_sdk.project import PluginProject, read_project
 
@@ -32,6 +33,7 @@ DEBOUNCE_MS = 200
 QUIET_MS = 1000
 """After so long without an edit the workers get the new code, too: they would slow the API's start."""
 WORKERS_NICE = 10
+STANDBY = "standby"
 
 # Runs in the host, in one process; the password is no argument, which everybody on the machine could read.
 PREPARE = """
@@ -89,11 +91,12 @@ class DevelopmentHost:
         self.environ: Mapping[str, str] = development_environment(self.project)
         self.password = ""
         self._are_workers_old = False
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, subprocess.Popen[bytes] | ForkedApi] = {}
         # {process id: folder of its metrics}: it is killed, and so leaves them
         self._figures: dict[int, tempfile.TemporaryDirectory[str]] = {}
         self._listener: socket.socket | None = None  # stays while one API takes another's place
         self._standby_environ: Mapping[str, str] | None = None
+        self._channel: Channel | None = None  # to the process that stands by
 
     @property
     def address(self) -> str:
@@ -103,19 +106,16 @@ class DevelopmentHost:
     def start(self, *, is_prepared: bool = False, seed: bool = False) -> None:
         """Bring the database up to date, start the API, and tell where it is; the workers follow.
 
-        A fault leaves nothing running, and is told.
+        A fault leaves nothing running but the process that stands by, and is told.
         """
         began = time.monotonic()
         self._stand_by()  # it loads the host meanwhile
         fault = None if is_prepared else self._prepare(seed=seed)
-        if fault is None:
-            self._serve()
-        if fault is None and self._is_answering():
+        if fault is None and self._serve() and self._is_answering():
             self._tell(time.monotonic() - began)
             self._are_workers_old = True
-            self._stand_by()
         else:
-            self.stop()
+            self._refuse()
             said = fault or "the host does not start, see above"
             click.echo(f"\n{said}\nthe next edit tries again", err=True)
 
@@ -150,13 +150,25 @@ class DevelopmentHost:
 
     def stop(self) -> None:
         """End all processes, and refuse connections; safe to call again."""
+        self._refuse()
+        self._end_standby()
+
+    def _refuse(self) -> None:
+        """End what serves, and refuse connections; the process that stands by stays for the next edit."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        for process in self._running.values():
-            _signal(process, signal.SIGTERM, os.kill)
-        for name in list(self._running):
+        serving = [name for name in self._running if name != STANDBY]
+        for name in serving:
+            _signal(self._running[name], signal.SIGTERM, os.kill)
+        for name in serving:
             self._end(name, STOP_SECONDS)
+
+    def _end_standby(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        self._end(STANDBY, 0)
 
     def _end(self, name: str, seconds: float) -> None:
         """End a process within so many seconds, those that it started included."""
@@ -166,9 +178,8 @@ class DevelopmentHost:
             _signal(process, signal.SIGTERM, os.kill)
             process.wait(seconds)
         _signal(process, signal.SIGKILL, os.killpg)
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
         self._figures.pop(process.pid).cleanup()
 
     def _again(self, *, has_migrations: bool) -> None:
@@ -214,31 +225,36 @@ class DevelopmentHost:
 
     def _stand_by(self) -> None:
         """Have a process with the settings of now that has loaded the host, and nothing of the plugin."""
-        waiting = self._running.get("standby")
-        if waiting is not None and waiting.poll() is None and self._standby_environ == self.environ:
-            return
-        self._end("standby", 0)
+        waiting = self._running.get(STANDBY)
+        if waiting is None or waiting.poll() is not None or self._standby_environ != self.environ:
+            self._end_standby()
+            self._channel = Channel()
+            with self._channel.theirs as theirs:
+                self._start(STANDBY, "pagoda_plugin_sdk.cli.standby", stdin=theirs.fileno())
+            self._standby_environ = self.environ
         if self._listener is None:
             self._listener = _listen(self.environ["API_BIND"])
-        descriptor = self._listener.fileno()
-        self._start("standby", "pagoda_plugin_sdk.cli.standby", str(descriptor), pass_fds=(descriptor,))
-        self._standby_environ = self.environ
 
-    def _serve(self) -> None:
-        """Have the process that stands by become the API."""
-        self._running["api"] = process = self._running.pop("standby")
-        with contextlib.suppress(BrokenPipeError), process.stdin as told:  # type: ignore[union-attr]  # a pipe
-            told.write(b"serve\n")
+    def _serve(self) -> bool:
+        """Have the process that stands by fork the API; False when it could not load the host."""
+        figures = tempfile.TemporaryDirectory(prefix="pagoda-metrics-")
+        if self._channel is None or self._listener is None:
+            raise RuntimeError("nothing stands by")
+        if (api := self._channel.fork(self._listener, figures)) is None:
+            figures.cleanup()
+            self._end_standby()
+            return False
+        self._running["api"], self._figures[api.pid] = api, figures
+        return True
 
-    def _start(self, name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
+    def _start(self, name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> None:
         tether = [sys.executable, "-m", "pagoda_worker.tether", str(os.getpid())]
         figures = tempfile.TemporaryDirectory(prefix="pagoda-metrics-")
         self._running[name] = process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
             [*tether, sys.executable, "-m", *arguments],
             cwd=self.folder,
             env={**self.environ, "PROMETHEUS_MULTIPROC_DIR": figures.name},
-            stdin=subprocess.PIPE if pass_fds else subprocess.DEVNULL,
-            pass_fds=pass_fds,
+            stdin=stdin,
             start_new_session=True,  # ctrl-c reaches this process alone, which ends them
         )
         self._figures[process.pid] = figures
@@ -277,7 +293,7 @@ def _listen(address: str) -> socket.socket:
 
 
 def _signal(
-    process: subprocess.Popen[bytes], number: signal.Signals, send: Callable[[int, int], None]
+    process: subprocess.Popen[bytes] | ForkedApi, number: signal.Signals, send: Callable[[int, int], None]
 ) -> None:
     with contextlib.suppress(ProcessLookupError):
         send(process.pid, number)

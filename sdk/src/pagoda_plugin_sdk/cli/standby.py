@@ -1,13 +1,15 @@
-"""A process that has loaded the host, and waits to become the API of `pagoda-plugin dev`.
+"""A process that has loaded the host, and forks the APIs of `pagoda-plugin dev`, one for each edit.
 
-``python -m pagoda_plugin_sdk.cli.standby DESCRIPTOR``: the descriptor is the socket that it is to serve. It
-outlives the process, so that a request waits there while one API takes another's place. A line on its input
-has it load the plugins and serve; nothing of them is read before.
+Its input is a socket. Each message there is the folder for an API's figures, and brings the socket that the
+API is to serve, on which requests wait while one takes another's place; the answer is the API's process id.
+The fork loads the plugins and serves; nothing of them is read before.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -15,6 +17,9 @@ from pkgutil import iter_modules
 
 SOCKET = 3
 """Where a server finds the first socket that it was started with, as systemd has it."""
+
+LONGEST = 4096
+"""Of a path, in bytes."""
 
 # What Django imports late, at its first request or its first look at migrations
 IMPORTED = (
@@ -44,10 +49,8 @@ MODULES = (
 )
 
 
-def main(descriptor: int) -> None:
-    """Become the API, which waits where the plugins would be loaded."""
-    os.dup2(descriptor, SOCKET)
-    os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+def main() -> None:
+    """Begin as the API does, and wait where the plugins would be loaded."""
     for name in IMPORTED:
         with suppress(ImportError):  # some are optional
             import_module(name)
@@ -57,15 +60,38 @@ def main(descriptor: int) -> None:
 
 
 def wait() -> None:
-    """Import what serves requests, and wait for a line; without one, who would write it is gone: end."""
+    """Import what serves requests, and fork at each message; returns in the forks alone."""
     for package in PACKAGES:
         for found in iter_modules(import_module(package).__path__, f"{package}."):
             import_module(found.name)
     for name in MODULES:
         import_module(name)
-    if not sys.stdin.readline():
-        sys.exit()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing is left of forks that ended
+    channel = socket.socket(fileno=sys.stdin.fileno())
+    while (told := socket.recv_fds(channel, LONGEST, 1))[0]:
+        if (pid := os.fork()) == 0:
+            _begin(told[0].decode(), told[1][0])
+            channel.detach()
+            return
+        os.close(told[1][0])
+        channel.sendall(str(pid).encode())
+    sys.exit()  # who would send is gone
+
+
+def _begin(figures: str, descriptor: int) -> None:
+    """Be as a process that was started to serve: of a session of its own, and tied to its parent."""
+    os.setsid()
+    import_module("pagoda_worker.tether").die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(descriptor, SOCKET)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.environ |= {
+        "LISTEN_FDS": "1",
+        "LISTEN_PID": str(os.getpid()),
+        "PROMETHEUS_MULTIPROC_DIR": figures,
+    }
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()
