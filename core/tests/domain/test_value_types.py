@@ -17,7 +17,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.storing import to_current
 from pagoda.domain.user.models import Level, Role
 from pagoda_plugin_sdk.rules.attr_types import TYPES, AttrType
-from pagoda_plugin_sdk.rules.scalar_types import SCALAR_TYPES, ValueFault
+from pagoda_plugin_sdk.rules.scalar_types import SCALAR_TYPES, ValueFault, kept_number
 from pagoda_plugin_sdk.rules.state import Definition, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.value_types import (
     VALUE_TYPES,
@@ -288,3 +288,8 @@ def test_anything_is_read_or_refused_with_a_message(attr_type: AttrType, raw: ob
 def test_a_proxy_is_no_entry() -> None:
     with pytest.raises(ValueFault, match="expected the entry, its id"):
         parse(definition("object"), SimpleNamespace(pk=7))
+
+
+def test_zero_has_no_sign() -> None:
+    """PostgreSQL has no -0.0, so that a write would be answered with another number than readings are."""
+    assert [repr(kept_number(number)) for number in (-0.0, 0.0, 0, -2.5)] == ["0.0", "0.0", "0", "-2.5"]

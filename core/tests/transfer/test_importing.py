@@ -147,6 +147,13 @@ def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
         ("csv", b'#pagoda,"{"\nname\n'),
         ("json", b'{"entries": [{"name": "a"}, '),
         ("json", b"[" * 100_000),
+        ("json", b""),
+        ("json", b'[{"name": "a"}]'),
+        ("json", b'{"entires": [{"name": "a"}]}'),
+        ("yaml", b""),
+        ("yaml", b"entities: []\nentries: [{name: a}]\n"),
+        ("csv", b""),
+        ("csv", b"name,serial,serial\na,1,2\n"),
         ("yaml", b"--- {name: [}"),
         ("yaml", b"--- " + b"[" * 1000),
         ("yaml", b"a: &a [1]\nb: [*a, *a]\n"),
@@ -160,6 +167,14 @@ def test_a_broken_file_is_refused_in_words(host: Entity, file_format: str, conte
     with pytest.raises(TransferFault):
         import_file(io.BytesIO(content), None, wanted)
     assert names() == []
+
+
+@pytest.mark.parametrize("row", [b"a,1,2", b"a,,,3"])
+def test_a_cell_that_no_column_takes_is_refused(host: Entity, row: bytes) -> None:
+    wanted = ImportOptions(file_format="csv", entity="Host")
+    assert import_file(io.BytesIO(b"name,serial,\n" + row + b"\n"), None, wanted).refused == 1
+    assert import_file(io.BytesIO(b"name,serial,\nb,1,\n"), None, wanted).created == 1
+    assert names() == ["b"]
 
 
 def test_a_workbook_by_hand(host: Entity) -> None:

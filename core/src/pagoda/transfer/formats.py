@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import chain, islice
@@ -51,7 +52,7 @@ class JsonFormat:
         stream.write(b"\n]}\n")
 
     def read(self, stream: IO[bytes]) -> Document:
-        _refuse_deep(stream)
+        _look_over(stream)
         stream.seek(0)
         schema = list(_told(ijson.items(stream, "entities.item", use_float=True)))
         stream.seek(0)
@@ -59,13 +60,28 @@ class JsonFormat:
         return Document(schema, (FileRow(number, each) for number, each in enumerate(entries, 1)))
 
 
-def _refuse_deep(stream: IO[bytes]) -> None:
-    """Refuse what would take the time of its depth squared to read."""
+def _look_over(stream: IO[bytes]) -> None:
+    """Refuse what would take the time of its depth squared to read, and what nobody would read."""
     depth = 0
-    for event, _ in _told(ijson.basic_parse(stream, use_float=True)):
+    for event, value in _told(ijson.basic_parse(stream, use_float=True)):
+        if depth == 0 and event != "start_map":
+            raise TransferFault(say('The file is no JSON object such as {{"entries": [...]}}.'))
+        if depth == 1 and event == "map_key":
+            _refuse_others([value], ("entities", "entries"))
         depth += event.startswith("start_") - event.startswith("end_")
         if depth > _MAX_DEPTH:
             raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
+
+
+def _refuse_others(names: Iterable[Any], known: Sequence[str]) -> None:
+    if others := [name for name in names if name not in known]:
+        raise TransferFault(
+            say(
+                "Nobody would read {other} of the file; it has {known}.",
+                other=shown(others[0]),
+                known=", ".join(known),
+            )
+        )
 
 
 class YamlFormat:
@@ -92,9 +108,12 @@ class YamlFormat:
         first = next(documents, None)
         schema: list[Any] = []
         before: list[Any] = []
+        if first is None:
+            raise TransferFault(say("The file is empty."))
         if isinstance(first, Mapping) and "entities" in first:
+            _refuse_others(first, ("entities",))
             schema = first["entities"] or []
-        elif first is not None:
+        else:
             before = [first]
         entries = (each for each in chain(before, documents) if each is not None)
         return Document(schema, (FileRow(number, each) for number, each in enumerate(entries, 1)))
@@ -147,6 +166,8 @@ class CsvFormat:
         if is_marked := head.startswith(MARK):
             schema = _schema(next(csv.reader([head]))[1:])
             head = next(lines, "")
+        if not head:
+            raise TransferFault(say("The file is empty."))
         delimiter = max(",;\t|", key=head.count)
         table = _told(csv.reader(chain([head], lines), delimiter=delimiter, strict=True))
         return Document(schema, _rows(table, 1 + is_marked))
@@ -252,6 +273,8 @@ def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
     if "name" not in header:
         raise TransferFault(say("The table has no column 'name'; it has {header}.", header=shown(header)))
     names = [str(column or "") for column in header]
+    if twice := [name for name, times in Counter(filter(None, names)).items() if times > 1]:
+        raise TransferFault(say("The table has two columns {name}; keep one.", name=shown(twice[0])))
     for number, cells in enumerate(table, before + 1):
         found = {
             name: cell for name, cell in zip(names, cells, strict=False) if name and cell not in (None, "")
@@ -259,7 +282,10 @@ def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
         if not found:
             continue
         own: dict[str, Any] = {name: text_of(found.pop(name)) for name in OWN_COLUMNS if name in found}
-        if len(cells) > len(names):
+        nameless = [cell for name, cell in zip(names, cells, strict=False) if not name]
+        if any(cell not in (None, "") for cell in nameless):
+            own["attrs"] = say("{cell} in a column without a name", cell=shown(nameless))
+        elif len(cells) > len(names):
             own["attrs"] = say("{count} cells for {columns} columns", count=len(cells), columns=len(names))
         else:
             own["attrs"] = {name.removeprefix(_ATTR): cell for name, cell in found.items()}

@@ -101,7 +101,7 @@ def kept_number(number: float) -> float:
     A whole one that fits 64 bits is an integer; one beyond is the float of these digits, if there is one.
     """
     if -_EXACT <= number <= _EXACT:
-        return number
+        return number + 0  # -0.0 is 0.0
     if abs(number) <= MAX_INTEGER:
         return int(number)
     if not isinstance(number, int) or abs(number) > _LARGEST:
