@@ -150,6 +150,14 @@ LACKING = {
         ("pyproject.toml", 'license-files = ["LICENSE"]', "license-files = []"),
         "holds no licence",
     ),
+    "an address that is none": (
+        (
+            "pyproject.toml",
+            "[project.optional-dependencies]",
+            '[project.urls]\nA = "https://demo.invalid"\nHomepage = "demo"\n[project.optional-dependencies]',
+        ),
+        "has the URL 'Homepage' = 'demo'. Correct [project.urls]",
+    ),
     "tests in the wheel": (
         (
             "pyproject.toml",

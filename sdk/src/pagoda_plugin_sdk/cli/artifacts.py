@@ -19,6 +19,9 @@ SDK = "pagoda-plugin-sdk"
 _WANTED = {"summary": "description", "description-content-type": "readme", "license-expression": "license"}
 """``{header of the metadata: field of [project]}``"""
 
+_LONGEST_LABEL = 32
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
+
 _LEFT_OUT = "Is it left out by .gitignore or by the build's settings?"
 _STRAY = re.compile(r"(tests?|docs?|examples?)/|conftest\.py$|\.env")
 
@@ -61,6 +64,13 @@ def _metadata_faults(path: Path, text: str) -> Iterator[str]:
     for header, field in _WANTED.items():
         if not headers.get(header) and not (field == "license" and headers.get("license")):
             yield f"{path.name} has no {field}. Give [project] of pyproject.toml a `{field}`."
+    for told in headers.get_all("project-url", ()):
+        label, _, url = (part.strip() for part in told.partition(","))
+        if len(label) > _LONGEST_LABEL or not _URL.fullmatch(url):
+            text = (
+                f"{path.name} has the URL {label!r} = {url!r}. Correct [project.urls]: an index takes labels "
+            )
+            yield f"{text}of at most {_LONGEST_LABEL} characters, and addresses with http:// or https://."
     requires = [Requirement(each) for each in headers.get_all("requires-dist", ())]
     if not any(canonicalize_name(each.name) == SDK and each.marker is None for each in requires):
         yield f"{path.name} does not require {SDK}: no host knows whether it fits. Add it to `dependencies`."
