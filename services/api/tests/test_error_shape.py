@@ -109,3 +109,22 @@ def test_what_only_the_state_forbids_is_a_conflict(
 def test_a_conflict_beside_a_fault_of_the_request_is_a_fault_of_it(api: Any, web: Any) -> None:
     body = {"name": "web", "schema": "Host", "attrs": {"count": "many"}}
     assert api.post("/api/v2/entries/", body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("entries/bulk/", {"items": [{}, {}, None]}, "items.2: This field may not be null."),
+        ("search/", {"entities": ["a", "b\0", "c"]}, "entities: "),
+        ("search/", {"fields": ["a", 5]}, "fields.1: Expected a text, not 5."),
+        (
+            "search/saved/",
+            {"name": "x", "search": {"fields": ["a", 5]}},
+            "search.fields.1: Expected a text, not 5.",
+        ),
+    ],
+)
+def test_the_detail_says_where_a_nested_fault_is(api: Any, path: str, body: Any, detail: str) -> None:
+    told = api.post(f"/api/v2/{path}", body).json()["detail"]
+    assert told.startswith(detail), told
+    assert "ErrorDetail" not in told

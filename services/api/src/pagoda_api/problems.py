@@ -181,12 +181,18 @@ def _cut(faults: Any, room: list[int]) -> Any:
 
 
 def _summary(errors: dict[str, Any]) -> str:
-    first = [
-        f"{field}: {each[0] if isinstance(each, list) and each else each}"
-        for field, each in islice(errors.items(), _TOLD)
-    ]
+    first = [_first_of(field, each) for field, each in islice(errors.items(), _TOLD)]
     more = len(errors) - len(first)
     return " ".join(first) + (say(" And {more:,} more: see `errors`.", more=more) if more > 0 else "")
+
+
+def _first_of(place: str, faults: Any) -> str:
+    """Return the first of nested faults (Any: as DRF keeps them) with where it is, ``items.2: ...``."""
+    while isinstance(faults, dict | list):
+        parts = faults.items() if isinstance(faults, dict) else enumerate(faults)
+        at, faults = next(((at, each) for at, each in parts if each), ("", ""))
+        place += f".{at}" if isinstance(faults, dict | list) else ""
+    return f"{place}: {faults}"
 
 
 def _conflict(error: exceptions.APIException) -> Conflict | None:
