@@ -255,3 +255,14 @@ def test_a_name_that_is_taken_is_refused_in_the_form(
     browser.post(url(other, "change"), FIELDS | {"name": "web"})
     names = Entry.objects.active().order_by("pk").values_list("schema__name", "name")
     assert list(names) == [("Host", "web"), ("Rack", "web")]
+
+
+def test_its_own_texts_are_in_the_language_of_whoever_looks(browser: Client, web: Any) -> None:
+    table, japanese = url(Entry, "changelist"), {"accept-language": "ja"}
+    told = {"en": "Restore the selected ones", "ja": "選択したものを復元"}
+    for language, text in told.items():
+        assert text in shown(browser.get(table, headers={"accept-language": language})), language
+    data = {"action": "delete_softly", "_selected_action": web.pk}
+    answer = browser.post(table, data, headers=japanese, follow=True)
+    assert "1 件を削除しました。" in shown(answer)
+    assert "ログアウト" in shown(browser.get(reverse("admin:index"), headers=japanese))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language, override
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.services import preview_update, update_entity
@@ -15,7 +16,11 @@ from pagoda.jobs import operations, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import register_job_task
 from pagoda_plugin_sdk.operations import JobOperation, JobStatus
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
+
+LANGUAGE = "language"
+"""The param that says in which language a job tells what it did: the one in which it was asked for."""
 
 
 @register_job_task(JobOperation.CONVERT_VALUES, options=TaskOptions(max_attempts=3))
@@ -23,18 +28,19 @@ def convert_values(job: JobContext) -> None:
     """Change attributes of an entity and convert their values, all or none; a second try starts anew."""
 
     def progress(entries: int, part: float) -> None:
-        job.progress(100 * part, f"{entries:,} entries")
+        job.progress(100 * part, say("{entries:,} entries", entries=entries))
         job.checkpoint()
 
     following = Following(is_bounded=False, progress=progress)
     entity = Entity.objects.get(pk=job.params["entity"])
-    try:
-        update_entity(entity, cast("User", job.user), attrs=job.params["attrs"], following=following)
-    except ValidationError as refusal:
-        told = {"is_written": False, "errors": refusal.message_dict}
-        text = "Nothing is changed: see the errors."
-        job.finish(JobStatus.WARNING, text=text, result=told | _effects(following))
-        return
+    with override(job.params.get(LANGUAGE)):
+        try:
+            update_entity(entity, cast("User", job.user), attrs=job.params["attrs"], following=following)
+        except ValidationError as refusal:
+            told = {"is_written": False, "errors": refusal.message_dict}
+            text = say("Nothing is changed: see the errors.")
+            job.finish(JobStatus.WARNING, text=text, result=told | _effects(following))
+            return
     job.finish(JobStatus.DONE, result={"is_written": True} | _effects(following))
 
 
@@ -55,8 +61,8 @@ def submit_conversion(
         store.JobRequest(
             operation=operations.resolve(JobOperation.CONVERT_VALUES),
             user=user,
-            params={"entity": entity.pk, "attrs": list(attrs)},
+            params={"entity": entity.pk, "attrs": list(attrs), LANGUAGE: get_language()},
             target=entity,
-            text=f"conversion of values of {entity.name}",
+            text=say("conversion of values of {entity}", entity=entity.name),
         )
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.db import transaction
+from django.utils.translation import get_language, override
 
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
@@ -14,6 +15,7 @@ from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import FILE_MAX_BYTES
 from pagoda.jobs.models import Job, JobFile
 from pagoda.jobs.operations import register_job_task
+from pagoda.jobs.schema_tasks import LANGUAGE
 from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, import_file
@@ -28,7 +30,7 @@ _SPOOLED = 8 * 1024 * 1024
 def export_entries(job: JobContext) -> dict[str, Any]:
     """Write entries to the file of the job."""
     file_format = job.params["format"]
-    with tempfile.SpooledTemporaryFile(_SPOOLED) as stream:
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as stream, override(job.params.get(LANGUAGE)):
         count = export(
             stream,
             cast("User", job.user),
@@ -47,17 +49,21 @@ def import_entries(job: JobContext) -> None:
     """Make entries of the file of the job; a second try goes on, as what is there is left unchanged."""
     with tempfile.SpooledTemporaryFile(_SPOOLED) as stream:
         stream.write(JobFile.objects.get(job=job.id).content)
-        options = ImportOptions(**job.params)
-        report = import_file(
-            stream, cast("User", job.user), options, lambda rows, part: _progress(job, rows, part)
-        )
+        given = dict(job.params)
+        language = given.pop(LANGUAGE, None)
+        options = ImportOptions(**given)
+        with override(language):
+            report = import_file(
+                stream, cast("User", job.user), options, lambda rows, part: _progress(job, rows, part)
+            )
+            is_done = report.is_written or options.is_preview
+            text = "" if is_done else say("Nothing is written: rows were refused.")
     status = JobStatus.WARNING if report.refused else JobStatus.DONE
-    text = "" if report.is_written or options.is_preview else say("Nothing is written: rows were refused.")
     job.finish(status, text=text, result=report.to_json())
 
 
 def _progress(job: JobContext, rows: int, part: float) -> None:
-    job.progress(100 * part, f"{rows:,} rows")
+    job.progress(100 * part, say("{rows:,} rows", rows=rows))
     job.checkpoint()
 
 
@@ -67,8 +73,8 @@ def submit_export(user: User, *, file_format: str, entities: Sequence[str]) -> J
         store.JobRequest(
             operation=operations.resolve(JobOperation.EXPORT_ENTRIES),
             user=user,
-            params={"format": file_format, "entities": list(entities)},
-            text=f"export as {file_format}",
+            params={"format": file_format, "entities": list(entities), LANGUAGE: get_language()},
+            text=say("export as {file_format}", file_format=file_format),
         )
     )
 
@@ -92,8 +98,11 @@ def submit_import(user: User, content: bytes, options: ImportOptions) -> Job:
             store.JobRequest(
                 operation=operations.resolve(JobOperation.IMPORT_ENTRIES),
                 user=user,
-                params={name: getattr(options, name) for name in ImportOptions.__slots__},
-                text=f"{'preview of an import' if options.is_preview else 'import'} of {options.file_format}",
+                params={name: getattr(options, name) for name in ImportOptions.__slots__}
+                | {LANGUAGE: get_language()},
+                text=say("preview of an import of {file_format}", file_format=options.file_format)
+                if options.is_preview
+                else say("import of {file_format}", file_format=options.file_format),
             )
         )
         JobFile.objects.create(job=job, content=content)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 from pagoda.config.django import build
 from pagoda.config.loading import load_settings
@@ -37,12 +38,15 @@ _settings.make_data_dir()
 globals().update(build(_settings, extra_apps=API_APPS))
 if (_database := globals()["DATABASES"]["default"])["ENGINE"] == "django.db.backends.postgresql":
     _database["ENGINE"] = "pagoda_api.database"
-INSTALLED_APPS = ["unfold", *globals()["INSTALLED_APPS"]]  # its templates before those of Django's admin
+INSTALLED_APPS = [
+    "pagoda_api.apps.AdminLookConfig",
+    *globals()["INSTALLED_APPS"],
+]  # its templates before those of Django's admin
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Pagoda",
     "SITE_HEADER": "Pagoda",
-    "SITE_SUBHEADER": "Administration",
+    "SITE_SUBHEADER": gettext_lazy("Administration"),
     "SITE_URL": reverse_lazy("console-home"),
     "SITE_ICON": lambda _request: static("console/pagoda.svg"),
     "SITE_FAVICONS": [

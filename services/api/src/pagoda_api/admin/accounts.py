@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldForeignKeyRawIdWidget
@@ -20,6 +21,7 @@ from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import manages, replace_links, visible
 from pagoda.domain.user.models import ApiToken, Role, RolePermission, User, nest, parent_of
 from pagoda_api.admin.refusing import RefusalsShown
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import clean_name, spellings, validate_name
 from pagoda_plugin_sdk.washing import shown
 
@@ -115,12 +117,12 @@ class RefusingUserAdmin(VisibleLinks, UserAdmin):  # type: ignore[type-arg,misc]
     actions = ("switch_off", "switch_on")
     list_filter = ("is_staff", "is_superuser", "is_active")  # not by groups, whose names it would list
 
-    @admin.action(description="Switch the selected ones off: they are logged out", permissions=["change"])
+    @admin.action(description=_("Switch the selected ones off: they are logged out"), permissions=["change"])
     def switch_off(self, _request: HttpRequest, queryset: QuerySet[User]) -> None:
         """End what each that is selected is logged in with."""
         _switch(queryset, is_active=False)
 
-    @admin.action(description="Switch the selected ones on", permissions=["change"])
+    @admin.action(description=_("Switch the selected ones on"), permissions=["change"])
     def switch_on(self, _request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let each that is selected log in again."""
         _switch(queryset, is_active=True)
@@ -139,7 +141,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         Group.objects.order_by("name"), required=False, widget=UnfoldAdminSelectWidget
     )
     users = forms.ModelMultipleChoiceField(
-        User.objects.order_by("username"), required=False, widget=FilteredSelectMultiple("users", False)
+        User.objects.order_by("username"), required=False, widget=FilteredSelectMultiple(_("users"), False)
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's arguments
@@ -161,7 +163,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         others = Group.objects.filter(name__in=spellings([given])).exclude(pk=self.instance.pk)
         if others.exists():
             raise ValidationError(
-                f"There is a group {shown(given)} already; choose another name.", code="unique"
+                say("There is a group {name} already; choose another name.", name=shown(given)), code="unique"
             )
         return str(clean_name(given))
 
@@ -178,7 +180,7 @@ class RefusingGroupAdmin(VisibleLinks, GroupAdmin):  # type: ignore[misc]  # the
     list_select_related = ("nesting__parent",)
     fields = ("name", "parent", "users", "permissions")
 
-    @admin.display(description="parent")
+    @admin.display(description=_("parent"))
     def parent(self, group: Group) -> Group | None:
         """Return the group that it is nested in."""
         return parent_of(group)

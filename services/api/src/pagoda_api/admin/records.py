@@ -10,12 +10,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
 from pagoda_api.admin.refusing import REFUSALS, ReadOnly, RefusalsShown, text_of
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class TrackedForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -55,19 +57,20 @@ class TrackedAdmin(RefusalsShown):
         """Return the rows alone: a soft deletion takes nothing along."""
         return [str(row) for row in objs], {str(self.opts.verbose_name_plural): len(objs)}, set(), []
 
-    @admin.action(description="Delete the selected ones (they can be restored)", permissions=["delete"])
+    @admin.action(description=_("Delete the selected ones (they can be restored)"), permissions=["delete"])
     def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Delete each that is selected, softly."""
-        self._each(request, queryset, lambda row: row.delete(), "deleted")
+        count = self._each(request, queryset, lambda row: row.delete())
+        self.message_user(request, say("{count} deleted.", count=count))
 
-    @admin.action(description="Restore the selected ones", permissions=["change"])
+    @admin.action(description=_("Restore the selected ones"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Undo the deletion of each that is selected."""
-        self._each(request, queryset, lambda row: row.restore(), "restored")
+        count = self._each(request, queryset, lambda row: row.restore())
+        self.message_user(request, say("{count} restored.", count=count))
 
-    def _each(
-        self, request: HttpRequest, rows: QuerySet[Any], write: Callable[[Any], object], done: str
-    ) -> None:
+    def _each(self, request: HttpRequest, rows: QuerySet[Any], write: Callable[[Any], object]) -> int:
+        """Write each row, tell what is refused, and return how many were written."""
         written = 0
         for row in rows:
             try:
@@ -76,7 +79,7 @@ class TrackedAdmin(RefusalsShown):
                 self.message_user(request, f"{row}: {text_of(error)}", messages.ERROR)
             else:
                 written += 1
-        self.message_user(request, f"{written} {done}.")
+        return written
 
 
 class EntityAttrInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -87,7 +90,7 @@ class EntityAttrInline(ReadOnly, TabularInline):  # type: ignore[misc]
     readonly_fields = ("type_name", "is_active")
     extra = 0
 
-    @admin.display(description="type")
+    @admin.display(description=_("type"))
     def type_name(self, attr: EntityAttr) -> str:
         """Return the name of the type."""
         return attr.attr_type.type_name

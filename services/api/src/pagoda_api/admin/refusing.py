@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from pagoda.domain.entity.models import Entity
@@ -52,7 +53,7 @@ class LinkedToConsole(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         columns = super().get_list_display(request)
         return [*columns, "in_console"] if self.model in CONSOLE_PAGES else columns
 
-    @admin.display(description="Console")
+    @admin.display(description=gettext_lazy("Console"))
     def in_console(self, row: Model) -> str:
         """Return a link to the page of a row."""
         return format_html('<a href="{}">{}</a>', console_page(row), _("Show"))
