@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -76,6 +77,7 @@ class ValueMachine(RuleBasedStateMachine):
         self.peer = min(self.attrs)
         self.entries: dict[int, Model] = {}
         self.past: list[tuple[datetime, dict[int, Any]]] = []  # what was told after each step
+        self.models: list[tuple[datetime, dict[int, Model], dict[int, tuple[str, str]]]] = []  # and what was
         self.step = 0
         self.add_attribute("number")
         self.add_attribute("string")
@@ -198,6 +200,37 @@ class ValueMachine(RuleBasedStateMachine):
         model.values[attr] = value
         self.seen.add("revert")
 
+    @precondition(has_active)
+    @rule(which=PICK, step=PICK)
+    def revert_an_entry(self, which: int, step: int) -> None:
+        entry, model = self.pick(which)
+        at, models, attrs = self.models[step % len(self.models)]
+        was = models.get(entry.pk)
+        peer = was.values.get(self.peer) if was else None
+        peer = peer if peer is not None and models[peer].is_active else None
+        if peer is None and self.seen_peer(model) != model.values.get(self.peer):
+            return  # what reads as null is not told apart from what is
+        is_gone = peer is not None and not self.entries[peer].is_active
+        if is_gone and peer == model.values.get(self.peer):
+            return
+        values: dict[int, Any] = {self.peer: peer}
+        is_fit = was is not None and was.is_active and not is_gone
+        is_fit = is_fit and self.named(was.name if was else "") in (None, entry.pk)
+        then = was.values if was else {}
+        for attr in (attrs.keys() & self.attrs.keys()) - {self.peer}:
+            value, kind = then.get(attr), self.attrs[attr][1]
+            if attrs[attr][1] != kind:
+                become = AS_TEXT if kind == "string" else AS_NUMBER
+                is_fit, value = is_fit and value in become, become.get(value)
+            values[attr] = value
+        if was is None or not is_fit:
+            with pytest.raises(ValidationError):
+                services.revert_entry(entry, self.root, at)
+            return
+        services.revert_entry(entry, self.root, at)
+        model.name, model.values = was.name, model.values | values
+        self.seen.add("revert entry")
+
     @precondition(lambda self: len(self.attrs) < 5)
     @rule(kind=st.sampled_from(sorted(VALUES)))
     def add_attribute(self, kind: str) -> None:
@@ -297,7 +330,9 @@ class ValueMachine(RuleBasedStateMachine):
             assert self.told(then, as_of(then, at, None)) == told
         time.sleep(0.002)  # SQLite's clock has milliseconds
         now = list(rows)
-        self.past.append((timezone.now(), self.told(now, read_states(now, None))))
+        moment = timezone.now()
+        self.past.append((moment, self.told(now, read_states(now, None))))
+        self.models.append((moment, deepcopy(self.entries), dict(self.attrs)))
         time.sleep(0.002)
 
     def told(self, entries: list[Entry], states: Mapping[int, EntryState]) -> dict[int, Any]:
@@ -342,7 +377,7 @@ def test_entries_are_what_the_model_says() -> None:
     repeatable = settings(max_examples=20, stateful_step_count=20, deadline=None, derandomize=True)
     run_state_machine_as_test(ValueMachine, settings=repeatable)
     assert ValueMachine.seen == {
-        *("create", "update", "refer", "delete", "restore", "revert", "bulk", "import"),
+        *("create", "update", "refer", "delete", "restore", "revert", "revert entry", "bulk", "import"),
         *("add attribute", "rename attribute", "remove attribute", "change type", "type refused"),
     }
     assert Entity.objects.active().count() >= 12
