@@ -43,6 +43,7 @@ def development_environment(project: PluginProject) -> dict[str, str]:
         "PAGODA_LOG_FORMAT": "console",
         "PAGODA_PLUGIN_STRICT": "true",  # a plugin at fault is told at once
         "PLUGIN_EXAMPLES_DIR": "" if _is_installed(own) else str(project.folder.absolute()),
+        "PYTHONDONTWRITEBYTECODE": "1",  # an edit of the same second and size passes for what was compiled
         "PYTHONUNBUFFERED": "1",
     }
     chosen = {
