@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
-from traceback import clear_frames
 
 import pytest
+
+from pagoda.errors import let_go
 
 _failed: list[BaseException] = []
 
@@ -30,11 +31,6 @@ def pytest_runtest_makereport(
 def pytest_runtest_logfinish() -> None:
     """Empty the frames of what the test raised: it was shown, and debuggers are done with it."""
     while _failed:
-        error: BaseException | None = _failed.pop()
-        seen: set[int] = set()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            clear_frames(error.__traceback__)
-            error = error.__cause__ or error.__context__
+        let_go(_failed.pop())
         if not _failed:
             gc.collect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from traceback import clear_frames
 from typing import Any
 
 import structlog
@@ -13,6 +12,7 @@ from django.db import DatabaseError
 from pagoda.budget import TimeBudgetExceeded, TransactionBroken
 from pagoda.budget.frames import Frame, Mark
 from pagoda.budget.savepoints import Savepoint
+from pagoda.errors import let_go
 from pagoda.fencing.errors import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.hooks.arguments import ContextRule
@@ -87,7 +87,7 @@ class Fence:
         running, frame.running = frame.running, None
         savepoints = frame.take_savepoints()
         if savepoints:
-            _let_go(error)
+            let_go(error)
         _roll_back(savepoints)
         if isinstance(error, DatabaseError) and isinstance(running, Mark) and running.expired:
             error = _stopped_query(frame, step.seconds, error)
@@ -153,19 +153,6 @@ def _stopped_query(frame: Frame, seconds: float, error: DatabaseError) -> TimeBu
     exceeded = TimeBudgetExceeded(frame, seconds)
     exceeded.__cause__ = error
     return exceeded
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Empty the frames that an error holds, and those that it came of.
-
-    A cursor in one of them may be in the middle of a statement that writes and returns rows: SQLite undoes no
-    savepoint while there is one.
-    """
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 def _roll_back(savepoints: Sequence[Savepoint]) -> None:

@@ -18,6 +18,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.storing import Current
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
 
@@ -31,17 +32,13 @@ def merge(attr_id: int, values: Mapping[int, Any], updated: datetime | None) -> 
 
     With a time, that is when the entries were changed. Any: JSON of the type.
     """
-    column = connection.ops.quote_name(Entry.UNSAVED)
-    put = f"JSON_SET({column}, '$.\"{int(attr_id)}\"', JSON(%s))"
-    if connection.vendor == "postgresql":
-        put = f"{column} || jsonb_build_object('{int(attr_id)}', %s::jsonb)"
+    column, key = connection.ops.quote_name(Entry.UNSAVED), str(attr_id)
     stamp = ", updated_time = %s" if updated else ""
     stamps = [connection.ops.adapt_datetimefield_value(updated)] if updated else []
+    sql, _ = _put(column, {key: None}, connection.vendor)
+    rows = [(*_put(column, {key: each}, connection.vendor)[1], *stamps, pk) for pk, each in values.items()]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE entry_entry SET {column} = {put}{stamp} WHERE id = %s",  # noqa: S608 - a column, a number
-            [(json.dumps(value), *stamps, pk) for pk, value in values.items()],
-        )
+        cursor.executemany(f"UPDATE entry_entry SET {column} = {sql}{stamp} WHERE id = %s", rows)  # noqa: S608
 
 
 class _Merged(Func):
@@ -51,15 +48,18 @@ class _Merged(Func):
         super().__init__(column)
         self._current = current
 
-    # Any below: what a template of Func would use
-
-    def as_postgresql(
-        self, compiler: SQLCompiler, *_args: Any, **_context: Any
+    # Any: what a template of Func would use
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_args: Any, **_context: Any
     ) -> tuple[str, tuple[Any, ...]]:
         column, params = compiler.compile(self.get_source_expressions()[0])
-        return f"({column} || %s::jsonb)", (*params, json.dumps(self._current))
+        sql, values = _put(column, self._current, connection.vendor)
+        return f"({sql})", (*params, *values)
 
-    def as_sqlite(self, compiler: SQLCompiler, *_args: Any, **_context: Any) -> tuple[str, tuple[Any, ...]]:
-        sql, params = compiler.compile(self.get_source_expressions()[0])
-        pairs = [part for key, value in self._current.items() for part in (f'$."{key}"', json.dumps(value))]
-        return f"JSON_SET({sql}{', %s, JSON(%s)' * len(self._current)})", (*params, *pairs)
+
+def _put(column: str, current: Current, vendor: str) -> tuple[str, list[str]]:
+    """Return the SQL of `column` with these values in it, which their keys decide, and its parameters."""
+    if vendor == "postgresql":
+        return f"{column} || %s::jsonb", [json.dumps(current)]
+    pairs = [part for key, value in current.items() for part in (f'$."{key}"', json.dumps(value))]
+    return f"JSON_SET({column}{', %s, JSON(%s)' * len(current)})", pairs
