@@ -26,8 +26,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from pagoda.idempotency.keys import KeyReused, StillRunning, free, keep, take
 from pagoda.idempotency.models import MAX_KEY_LENGTH
-from pagoda_api.parameters import StrictView
 from pagoda_api.problems import logged, refused
+from pagoda_api.strict import StrictView
 
 TAGGED = frozenset(
     {"retrieve", "create", "update", "partial_update", "restore", "restore_attribute", "revert"}

@@ -25,9 +25,8 @@ from pagoda.audit.models import AuditEvent
 from pagoda_api.authentication import actor
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number_schema
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.filters import IdFilter, MomentFilter
-from pagoda_api.strict import StrictFilterBackend
+from pagoda_api.strict import StrictFilterBackend, StrictView
 
 EXPORT_LINES = 10_000
 """Events that one answer exports at most: the process that writes it serves nobody else meanwhile."""

@@ -18,9 +18,8 @@ from rest_framework.response import Response
 from pagoda.domain.acting import acting_as
 from pagoda.domain.user.models import ApiToken, User
 from pagoda_api.fields import CleanNameField, UserSerializer
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.tokens import NewTokenSerializer, issue_token
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 
 
 class InvalidCredentials(APIException):

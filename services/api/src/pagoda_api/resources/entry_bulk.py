@@ -18,9 +18,8 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
-from pagoda_api.parameters import StrictView
 from pagoda_api.problems import handle_exception
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 

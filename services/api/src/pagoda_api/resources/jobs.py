@@ -26,7 +26,6 @@ from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.offering import run_offered
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number_schema
-from pagoda_api.parameters import StrictView
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.job_filters import JobFilter
 from pagoda_api.resources.job_representation import (
@@ -39,7 +38,7 @@ from pagoda_api.resources.job_representation import (
     show_job,
     show_job_in_detail,
 )
-from pagoda_api.strict import StrictFilterBackend, checked
+from pagoda_api.strict import StrictFilterBackend, StrictView, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 LOG_LINES = 1000

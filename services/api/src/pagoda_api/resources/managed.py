@@ -23,10 +23,9 @@ from pagoda.domain.entry.models import Entry
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
 from pagoda_api.fields import ID, MAX_ID, found_or_404
-from pagoda_api.parameters import StrictView
 from pagoda_api.problems import Conflict
 from pagoda_api.resources.filters import IdFilter, asking_user
-from pagoda_api.strict import StrictFilterBackend, refuse_other_types, refuse_unknown
+from pagoda_api.strict import StrictFilterBackend, StrictView, refuse_other_types, refuse_unknown
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import whole

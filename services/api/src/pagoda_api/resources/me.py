@@ -14,8 +14,7 @@ from rest_framework.response import Response
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
 from pagoda_api.fields import NamedSerializer, UserSerializer
-from pagoda_api.parameters import StrictView
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 

@@ -21,10 +21,9 @@ from pagoda.plugins.description import describe
 from pagoda.plugins.registry import registry
 from pagoda.watching import operating
 from pagoda.watching.live_processes import live_processes
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.audit import AuditEventSerializer
 from pagoda_api.resources.plugins import BreakerSerializer
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 from pagoda_plugin_sdk.rules.saying import say
 

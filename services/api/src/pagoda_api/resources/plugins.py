@@ -18,7 +18,7 @@ from pagoda.plugins.description import describe, describe_all
 from pagoda.plugins.registry import registry
 from pagoda.plugins.shown_settings import shown_settings
 from pagoda_api.authentication import actor
-from pagoda_api.parameters import StrictView
+from pagoda_api.strict import StrictView
 from pagoda_plugin_sdk.exceptions import PluginLoadError
 
 

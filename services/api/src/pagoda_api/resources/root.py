@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from pagoda_api.parameters import StrictView
+from pagoda_api.strict import StrictView
 
 LINKS = {
     "documentation": "docs",

@@ -17,9 +17,8 @@ from pagoda.domain.search.text import marked
 from pagoda.domain.user.permissions import Viewer
 from pagoda_api.fields import IdOrName, Unchecked, find_entity
 from pagoda_api.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.entries import EntrySerializer, show
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 
 MAX_ENTITIES = 50
 

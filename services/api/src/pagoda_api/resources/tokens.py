@@ -19,10 +19,9 @@ from rest_framework.response import Response
 
 from pagoda.domain.user.models import ApiToken, Scope, User
 from pagoda_api.fields import CleanNameField, Unchecked, UserSerializer, found_or_404
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.filters import IdFilter, MomentFilter
 from pagoda_api.resources.managed import ManagedRows, search_in
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 from pagoda_plugin_sdk.rules.saying import say
 
 MAX_HOURS = 24 * 36_500

@@ -15,9 +15,8 @@ from rest_framework.response import Response
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions
 from pagoda.transfer.tasks import submit_export, submit_import
-from pagoda_api.parameters import StrictView
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
-from pagoda_api.strict import StrictSerializer, checked
+from pagoda_api.strict import StrictSerializer, StrictView, checked
 
 MOST_ENTITIES = 1_000
 
