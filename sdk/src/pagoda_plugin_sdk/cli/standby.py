@@ -51,6 +51,7 @@ MODULES = (
 
 def main() -> None:
     """Begin as the API does, and wait where the plugins would be loaded."""
+    sys.dont_write_bytecode = False  # of what is loaded here, which nobody edits
     for name in IMPORTED:
         with suppress(ImportError):  # some are optional
             import_module(name)
@@ -81,6 +82,7 @@ def wait() -> None:
 def _begin(figures: str, descriptor: int) -> None:
     """Be as a process that was started to serve: of a session of its own, and tied to its parent."""
     os.setsid()
+    sys.dont_write_bytecode = True  # like the other processes, see `development`
     import_module("pagoda_worker.tether").die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(descriptor, SOCKET)
