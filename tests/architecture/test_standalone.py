@@ -40,7 +40,7 @@ NEED_EXTRAS = {
         f"pagoda_plugin_sdk.{name}"
         for part, names in (
             ("cli", ("chaos", "dev", "new", "update")),
-            ("testing", ("fixtures", "stack", "starting")),
+            ("testing", ("database", "fixtures", "stack", "starting")),
         )
         for name in (f"{part}.{each}" for each in names)
     ),
