@@ -14,8 +14,8 @@ from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.manager import manager
 from pagoda_api import endpoint_fence
+from pagoda_api.browsers import CONTENT_SECURITY_POLICY
 from pagoda_api.bulkhead import Bulkhead
-from pagoda_api.console.frame import CONTENT_SECURITY_POLICY
 from pagoda_api.endpoint_fence import EndpointFence
 from pagoda_api.testing.host import browser_of
 from pagoda_api.worker import ServerStops

@@ -126,7 +126,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         "img-src 'self' data:",  # Swagger UI's icons
-        "style-src 'self' 'unsafe-inline'",  # the admin's lists, Swagger UI and our error pages hold some
+        "style-src 'self' 'unsafe-inline'",  # the admin's lists and Swagger UI hold some
         "object-src 'none'",
         "base-uri 'self'",
         "frame-ancestors 'none'",

@@ -40,6 +40,7 @@ from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.jobs.errors import InvalidParams, TooManyJobs
 from pagoda.plugins.registry import registry
 from pagoda.rates.logins import LoginThrottled
+from pagoda_api.browsers import guarded, theme_of
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
@@ -299,8 +300,9 @@ def refused(
     body = {"detail": detail, "code": code, "request_id": request_id_of(request)}
     if not _wants_json(request):
         with override(get_language_from_request(request)):
-            page = render_to_string("console/refused.html", {"title": HTTPStatus(status).phrase, **body})
-        return logged(HttpResponse(page, status=status))
+            shown_as = {"title": HTTPStatus(status).phrase, "theme": theme_of(request)}
+            page = render_to_string("console/refused.html", shown_as | body)
+        return logged(guarded(HttpResponse(page, status=status)))
     return logged(JsonResponse(body | ({"plugin": plugin_id} if plugin_id else {}), status=status))
 
 

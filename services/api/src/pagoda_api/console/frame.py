@@ -1,4 +1,4 @@
-"""What all pages share: who may see them, what a browser may do with them, and the frame around them."""
+"""What all pages share: who may see them, in which language they speak, and the frame around them."""
 
 from __future__ import annotations
 
@@ -11,36 +11,19 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language_from_request, override
 
 from pagoda.domain.user.models import User
 from pagoda.plugins.registry import registry
+from pagoda_api.browsers import THEMES, guarded, theme_of
 from pagoda_api.console.asking import Refused, told
 from pagoda_api.problems import refused
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-"""No script and no style stands in a page itself."""
-
-THEMES = ("auto", "light", "dark")
-THEME_COOKIE = "pagoda_theme"
 
 type View = Callable[..., HttpResponse]
 
 
 def page(view: View) -> View:
-    """Have a view serve people who are logged in, refusals of the API as pages, under the policy above."""
+    """Have a view serve people who are logged in, and refusals of the API as pages, under one policy."""
 
     @wraps(view)
     def served(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -66,13 +49,6 @@ def speaking(request: HttpRequest) -> override:
     return override(get_language_from_request(request))
 
 
-def guarded[R: HttpResponse](response: R) -> R:
-    """Return `response` under the policy; what it shows is its reader's alone, and may be old in a minute."""
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    patch_cache_control(response, private=True, no_store=True)
-    return response
-
-
 def show(
     request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
@@ -82,9 +58,8 @@ def show(
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Return what the frame around a page shows, for templates that extend it."""
-    theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
-        "theme": theme if theme in THEMES else THEMES[0],
+        "theme": theme_of(request),
         "themes": THEMES,
         "here": request.path_info,
         "navigation": list(_navigation(request)),

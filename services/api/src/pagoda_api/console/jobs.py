@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from pagoda.jobs.offering import offered_to
+from pagoda.plugins.registry import registry
 from pagoda_api.console.asking import ask, get, told
 from pagoda_api.console.entries import page_links
 from pagoda_api.console.frame import is_fragment, page, show
@@ -30,13 +31,12 @@ def jobs(request: HttpRequest) -> HttpResponse:
     query = {key: request.GET.getlist(key) for key in request.GET if request.GET[key]}
     answer = ask(request, "job-list", query={"limit": PAGE, **query})
     found = answer.data if answer.is_ok else {"results": []}
-    plugins = [each["id"] for each in get(request, "plugin-list")["results"]]
     context = {
         "found": found,
         "pages": page_links(found),
         "faults": [] if answer.is_ok else told(answer),
         "statuses": STATUSES,
-        "plugins": ["core", *plugins],
+        "plugins": ["core", *(record.id for record in registry().records)],
         "tasks": offered_to(request.user),
     }
     return show(request, "_jobs.html" if is_fragment(request) else "jobs.html", context)

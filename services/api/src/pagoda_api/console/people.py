@@ -18,8 +18,9 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from pagoda.domain.user.models import Scope
+from pagoda_api.browsers import THEME_COOKIE, THEMES, guarded, theme_of
 from pagoda_api.console.asking import ask, faults_of, get, told
-from pagoda_api.console.frame import THEME_COOKIE, THEMES, guarded, page, show, speaking
+from pagoda_api.console.frame import page, show, speaking
 
 
 class ConsoleLoginView(LoginView):
@@ -41,7 +42,7 @@ class ConsoleLoginView(LoginView):
         """Return what the page shows."""
         issuer = settings.PAGODA.pagoda_oidc_issuer
         provider = reverse("openid_connect_login", kwargs={"provider_id": "oidc"}) if issuer else ""
-        return super().get_context_data(**known) | {"provider": provider, "theme": "auto"}
+        return super().get_context_data(**known) | {"provider": provider, "theme": theme_of(self.request)}
 
 
 class ConsoleLogoutView(LogoutView):
