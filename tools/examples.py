@@ -8,6 +8,11 @@ THOROUGH = "THOROUGH"
 """The variable of the environment; any text in it means all examples."""
 
 
+def is_thorough() -> bool:
+    """Tell whether all examples are wanted."""
+    return bool(os.environ.get(THOROUGH))
+
+
 def examples(all_of_them: int, *, quick: int) -> int:
     """Return how many examples to make now."""
-    return all_of_them if os.environ.get(THOROUGH) else quick
+    return all_of_them if is_thorough() else quick

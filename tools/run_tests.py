@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree  # parses what our own pytest wrote a moment ago
 
-from tools.examples import THOROUGH
+from tools.examples import THOROUGH, is_thorough
 
 ROOT = Path(__file__).resolve().parent.parent
 # Stealing keeps the tests of a module, and so what they share, in one process as long as that is busy.
@@ -43,16 +43,19 @@ class Suite:
     is_fast: bool = False  # it runs with --fast, but for what is slow and NOT_FAST
 
 
-# What is slow starts whole hosts with their workers and servers or a browser, installs into environments, or
-# asks PostgreSQL what SQLite was asked before.
+# What is slow starts a server (a database, a broker, an API, a worker, a browser) or installs packages.
 SUITES = {
     "core": Suite(
         folders=("core/tests",),
         slow=(
+            "core/tests/access/test_groups_on_postgresql.py",
             "core/tests/cli/test_plugin_packages.py",
             "core/tests/cli/test_purge_on_postgresql.py",
+            "core/tests/database_accounts/test_value_indexes.py",
             "core/tests/domain/test_on_postgresql.py",
             "core/tests/domain/test_upgrading_on_postgresql.py",
+            "core/tests/hooks/test_slow_queries_on_postgresql.py",
+            "core/tests/rates/test_logins_on_postgresql.py",
             "core/tests/search/test_finding.py::test_all_this_on_postgresql",
             "core/tests/search/test_plans_on_postgresql.py",
             "core/tests/test_foreign_columns.py::test_all_this_on_postgresql",
@@ -105,7 +108,9 @@ SUITES = {
     "hello-world": Suite(folders=("plugins/hello-world/tests",), is_small=True, is_fast=True),
     "inventory": Suite(folders=("plugins/inventory/tests",), is_small=True),
     "worker": Suite(
-        folders=("services/worker/tests",), slow=("services/worker/tests/processes",), is_small=True
+        folders=("services/worker/tests",),
+        slow=("services/worker/tests/processes", "services/worker/tests/test_bounds.py"),
+        is_small=True,
     ),
     "browser": Suite(folders=("tests/browser",), is_named=True),
     "schema": Suite(folders=("tests/schema",), is_named=True),
@@ -117,19 +122,15 @@ SLOW = [name for name, suite in SUITES.items() if suite.slow]
 NOT_FAST = (  # processes of their own, waits, state machines, matrices and generated texts
     "sdk/tests/checking/test_checks.py",
     "sdk/tests/test_public_names.py",
-    "core/tests/access/test_groups_on_postgresql.py",
     "core/tests/cli",
-    "core/tests/database_accounts",
     "core/tests/domain/test_migrations.py",
     "core/tests/domain/test_foreign_text.py",
     "core/tests/domain/test_value_machine.py",
     "core/tests/hooks/test_fault_matrix.py",
-    "core/tests/hooks/test_slow_queries_on_postgresql.py",
     "core/tests/hooks/test_stopped_queries.py",
     "core/tests/hooks/test_time_budget.py",
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
-    "core/tests/rates/test_logins_on_postgresql.py",
     "core/tests/test_foreign_columns.py",
     "core/tests/transfer/test_round_trip.py",
 )
@@ -248,7 +249,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         outcomes = run_all(chosen, Path(folder), options)
     print("\n" + summary(outcomes, time.monotonic() - start))
-    print(f"hypothesis made {'all' if os.environ.get(THOROUGH) else f'few ({THOROUGH}=1: all)'} examples")
+    print(f"hypothesis made {'all' if is_thorough() else f'few ({THOROUGH}=1: all)'} examples")
     if not names:
         print(_told(mode, chosen))
     failed = any(outcome.exit_code not in {0, NO_TESTS} for outcome in outcomes)
