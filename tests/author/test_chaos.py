@@ -91,6 +91,10 @@ def killed(job):
     Entity.objects.count()
     os._exit(7)
 
+@plugin_task(9)
+def unkept(job):
+    return object()
+
 
 class Careless(Plugin):
     id = "careless"
@@ -101,7 +105,7 @@ class Careless(Plugin):
         module_path="careless",
         tasks={name: (place, name) for place, name in enumerate((
             "half_written", "not_idempotent", "file", "tidy_file", "swallowing", "masking", "without_params",
-            "fenced", "killed"))},
+            "fenced", "killed", "unkept"))},
         cancelable_operations=["half_written"],
     )
 
@@ -179,6 +183,7 @@ def left(plugin_command: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[
         ("swallowing", "cut off", "it goes on after it was cut off"),
         ("masking", "database away", "the exception RuntimeError: what happened?"),
         ("without_params", "no fault", "[tool.pagoda.chaos.params] without_params"),
+        ("unkept", "no fault", "its job, which fails: InvalidParams: Result of the task can't be stored"),
         ("killed", "no fault", "the end of its process (exit 7)"),
     ],
 )

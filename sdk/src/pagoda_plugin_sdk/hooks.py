@@ -130,11 +130,18 @@ def call_fault(function: Callable[..., Any], arguments: Sequence[str], written: 
         return "is a coroutine function, and is called without `await`. Write it with `def`"
     if inspect.isgeneratorfunction(function):
         return "has a `yield`, so that a call runs nothing of it. Write it without"
-    signature = inspect.signature(function)
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        return f"has the signature {signature} and can't take its arguments ({error}). Expected: ({written})"
+    if inspect.isclass(function):
+        return "is a class, so that a call makes an object and runs nothing else of it. Write a function"
+    for follows in (False, True):  # what a decorator made is called first, and is to call what it wraps
+        try:
+            signature = inspect.signature(function, follow_wrapped=follows)
+        except ValueError:  # something built in, which tells none
+            continue
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            fault = f"has the signature {signature} and can't take its arguments ({error})"
+            return f"{fault}. Expected: ({written})"
     return None
 
 

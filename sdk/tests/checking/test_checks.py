@@ -60,7 +60,14 @@ def checked(*folders: Path, **environ: str) -> list[Examined]:
 FEED = """def feed(job): ...
 ---
 task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "feed")})"""
+SEE = '@entry_hook("after_create")\ndef see(self, entity_name, user, entry): ...\n'
 NO_FEED = FEED.partition("\n")[2]
+
+
+def celery(decorator: str, definition: str) -> str:
+    """Return the body of a plugin with a task of Celery."""
+    return f"from pagoda_plugin_sdk import celery_app\n{decorator}\n{definition}: ...\n{NO_FEED}"
+
 
 FAULTS = {
     "a task that is never due": (
@@ -118,7 +125,47 @@ FAULTS = {
         'task_config = PluginTaskConfig("beast", "beast", {"feed": (0, "fed")})',
         "Task function beast.fed does not exist",
     ),
-    "a task that is a class": (f"class Feed: ...\nfeed = Feed\n{NO_FEED}", "Expected: (job)"),
+    "a task that is a class": (
+        f"class Feed:\n    def __init__(self, job): ...\nfeed = plugin_task(0)(Feed)\n{NO_FEED}",
+        "its function is a class, so that a call makes an object",
+    ),
+    "a handler that is a class": (
+        '@entry_hook("after_create")\nclass See:\n    def __init__(self, *given): ...',
+        "is a class, so that a call makes an object",
+    ),
+    "a handler behind a decorator that takes less": (
+        "import functools\ndef cut(f): return functools.wraps(f)(lambda self: f(self, 1, 2, 3))\n---\n@cut\n"
+        + SEE,
+        "has the signature () and can't take its arguments",
+    ),
+    "a handler called as what each plugin has": (
+        '@entry_hook("after_create")\ndef settings(self, a, b, c): ...',
+        "Handler settings has the name of an attribute that every plugin has",
+    ),
+    "a Celery task that takes nothing": (
+        celery("@celery_app.task(bind=True)", "def feed(self)"),
+        "Expected: (job_id; with bind",
+    ),
+    "a Celery task without bind": (
+        celery("@celery_app.task", "def feed(self, job_id)"),
+        "missing a required argument: 'job_id'",
+    ),
+    "a Celery task that is a coroutine": (
+        celery("@celery_app.task(bind=True)", "async def feed(self, job_id)"),
+        "its function is a coroutine function",
+    ),
+    "a Celery task that is marked as another kind": (
+        celery("@plugin_task(0)\n@celery_app.task(bind=True)", "def feed(self, job_id)"),
+        "is marked with @plugin_task and is a Celery task, too",
+    ),
+    "a Celery task of one that is marked as another kind": (
+        celery("@celery_app.task\n@plugin_task(0)", "def feed(job)"),
+        "is marked with @plugin_task and is a Celery task, too",
+    ),
+    "an id that is another one each time": (
+        "import uuid\n---\n@property\ndef id(self): return 'x' + uuid.uuid4().hex",
+        "Its id is another one in each instance",
+    ),
     "a task that is a part of a function": (
         f"import functools\nfeed = functools.partial(lambda a, b, c: 1, 1)\n{NO_FEED}",
         "Expected: (job)",

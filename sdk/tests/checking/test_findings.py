@@ -14,7 +14,7 @@ from pagoda_plugin_sdk.checking.loaded import class_findings
 from pagoda_plugin_sdk.checking.tasks import params_findings
 from pagoda_plugin_sdk.checking.urls import url_findings
 from pagoda_plugin_sdk.metadata import URL_MODULES
-from sdk.tests.checking.test_checks import APPS, FEED, MIGRATION, MODELS, TOML, checked, project
+from sdk.tests.checking.test_checks import APPS, FEED, MIGRATION, MODELS, SEE, TOML, checked, project
 
 type Found = Callable[..., list[CheckFinding]]
 
@@ -43,7 +43,6 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Found:
     return load
 
 
-SEE = '@entry_hook("after_create")\ndef see(self, entity_name, user, entry): ...\n'
 MODEL = "import pydantic\nclass S(pydantic.BaseModel):\n    {field}\n---\nsettings_model = S"
 PARAMS = "import pydantic\nclass S(pydantic.BaseModel):\n    x: int = 'a'\n@plugin_task(0, params_model=S)\n"
 INNER = "import pydantic\nclass N(pydantic.BaseModel):\n    a: int = 'b'\nclass S(pydantic.BaseModel):\n"
@@ -87,10 +86,6 @@ FAULTS = {
         '@entry_hook("after_create")\n@staticmethod\ndef see(entity_name, user, entry): ...',
         "ThePlugin.see, marked at line 6",
     ),
-    "a handler called as what each plugin has": (
-        SEE.replace("def see", "def settings"),
-        "Handler settings has the name of an attribute that every plugin has",
-    ),
 }
 
 
@@ -132,6 +127,17 @@ WARNINGS = {
         "returns bool, which nobody reads; it refuses by raising HookRejected",
     ),
     "what nobody reads": (SEE.replace("):", ") -> dict:"), "returns dict, which nobody reads. Correct it."),
+    "an override that returns a text": (
+        '@override_operation("list")\ndef show(self, context) -> str: ...',
+        "returns str, expected a response",
+    ),
+    "an id that is computed": ("@property\ndef id(self): return 'beast'", "Its class computes `id`"),
+    "an id that is made with the instance": (
+        "def __init__(self):\n    super().__init__()\n    self.id = 'lion'",
+        "Its class computes `id`, so that settings and `dependencies` that say 'lion'",
+    ),
+    "a class that is not made as its base": ("def __init__(self): ...", "does not call super().__init__()"),
+    "settings that the host replaces": ("settings = {'a': 1}", "which the host replaces by the values of"),
     "a slip of the pen": ("setings_model = None", "Did you mean `settings_model`?"),
     "another one": ('api_v2_pattern = "beast_urls"', "Did you mean `api_v2_patterns`?"),
     "a template that is not there": (
@@ -169,6 +175,11 @@ FINE = {
     "two marks of one method": f'@entry_hook("after_update")\n{SEE}',
     "a method that keeps the marks": f"import functools\n---\n@functools.lru_cache\n{SEE}",
     "an attribute of its own": "names = ['beast']",
+    "an instance that is made with more": "def __init__(self):\n    self.a = 1\n    super().__init__()",
+    "an override that returns a response": (
+        "from django.http import HttpResponse\n---\n"
+        '@override_operation("list")\ndef show(self, context) -> HttpResponse | None: ...'
+    ),
 }
 
 
@@ -181,7 +192,8 @@ HEAD = """from django.urls import path, re_path, include
 from django.views import View
 from pagoda_plugin_sdk import PluginAPIView
 from rest_framework.generics import ListAPIView
-from rest_framework.serializers import Serializer
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.serializers import ModelSerializer, Serializer
 from rest_framework.viewsets import ViewSet
 """
 VIEWS = """
@@ -203,6 +215,24 @@ class Sets(ViewSet):
 class Computed(ListAPIView):
     def get_queryset(self): ...
     def get_serializer_class(self): ...
+class Guarded(PluginAPIView):
+    permission_classes = [IsAuthenticated()]
+    def get(self, request): ...
+class Bare(PluginAPIView):
+    permission_classes = IsAuthenticated
+    def get(self, request): ...
+class Either(PluginAPIView):
+    permission_classes = (IsAuthenticated | IsAdminUser,)
+    def get(self, request): ...
+class NoModel(ModelSerializer): ...
+class Wanting(Serializer):
+    def __init__(self, **given): self.user = given["context"]["request"]
+class Groups(ListAPIView):
+    queryset = ()
+    serializer_class = NoModel
+class Wants(ListAPIView):
+    queryset = ()
+    serializer_class = Wanting
 class Dispatching(View):
     def dispatch(self, request): ...
 """
@@ -218,6 +248,18 @@ URLS = {
     "a view that is a generator": ("path('x/', parts)", "view parts has a `yield`"),
     "a view without a method": ("path('x/', Mute.as_view())", "view Mute has no method for any kind"),
     "a list of nothing": ("path('x/', Rows.as_view())", "Rows has neither `queryset` nor `get_queryset`"),
+    "a permission that is an instance": (
+        "path('x/', Guarded.as_view())",
+        "in `permission_classes`, expected the class",
+    ),
+    "permissions that are no list": (
+        "path('x/', Bare.as_view())",
+        "as `permission_classes`, expected a list of",
+    ),
+    "a serializer without a model": (
+        "path('x/', Groups.as_view())",
+        'has the serializer NoModel, which fails: Class NoModel missing "Meta" attribute',
+    ),
     "an action that is not there": (
         "path('x/', Sets.as_view({'get': 'lst'}))",
         "view Sets has no method 'lst' for GET",
@@ -229,7 +271,8 @@ URLS = {
     "a slash in front": ("path('/x/', plain)", "has a route beginning with a '/'"),
     "views that take what they get": (
         """path('x/<int:pk>/', one), path('y/<pk>/', One.as_view()), re_path('z/(a|b)', plain),
-        path('c/', Computed.as_view()), path('d/', Dispatching.as_view()),
+        path('e/', Either.as_view()), path('w/', Wants.as_view()), path('c/', Computed.as_view()),
+        path('d/', Dispatching.as_view()),
         path('s/', Sets.as_view({'get': 'list'}))""",
         None,
     ),
@@ -293,6 +336,32 @@ def test_migrations_that_can_not_be_run(tmp_path: Path, code: str, codes: list[s
 
     assert {finding.code for finding in told.findings} == {"migrations_missing"}
     assert [text in finding.text for finding, text in zip(told.findings, codes, strict=True)] == [True]
+
+
+def test_what_no_entry_point_can_be_or_names_is_a_warning(tmp_path: Path) -> None:
+    inner = SEE.replace("\n", "\n    ")
+    other = f"class Base(Plugin): ...\nclass Other(Base):\n    {inner}\n---\npass"
+    toml = TOML.replace("\n{name} =", '\n"bêast" =')
+    (told,) = checked(project(tmp_path, "beast", other, toml))
+
+    assert [(each.code, each.is_warning) for each in told.findings] == [
+        ("bad_metadata", True),
+        ("not_a_plugin", True),
+    ]
+    assert "'bêast' has a name that no URL" in told.findings[0].text
+    assert "beast.Other is a plugin class that no entry point names" in told.findings[1].text
+
+
+def test_a_model_that_refers_to_nobody_s_is_a_fault(tmp_path: Path) -> None:
+    folder = project(tmp_path, "beast", 'django_apps = ["beast_app"]')
+    (folder / "beast_app").mkdir()
+    models = f"{MODELS}    ghost = models.ForeignKey('gone.Ghost', models.CASCADE)\n"
+    for name, text in (("__init__", ""), ("apps", APPS.replace("{name}", "beast")), ("models", models)):
+        (folder / "beast_app" / f"{name}.py").write_text(text)
+    (told,) = checked(folder)
+
+    assert [each.code for each in told.findings] == ["app_failed", "migrations_missing"]
+    assert "relation with model 'gone.Ghost', which is either not installed" in told.findings[0].text
 
 
 def test_two_plugins_of_a_project_have_two_ids(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.hooks import call_fault
+from pagoda_plugin_sdk.metadata import ID_PATTERN
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.project import PluginProject, tool_faults
 
@@ -18,6 +19,19 @@ def project_faults(project: PluginProject) -> Iterator[CheckFinding]:
     """Yield what is wrong with [tool.pagoda] as it is written."""
     for text in tool_faults(project.tool):
         yield CheckFinding(code="bad_metadata", text=f"pyproject.toml: {text}")
+
+
+def name_warnings(project: PluginProject) -> Iterator[CheckFinding]:
+    """Yield a warning for each entry point whose name can't be one of the plugin's: no URL can have it."""
+    for name in project.entry_points:
+        if not ID_PATTERN.fullmatch(name):
+            text = (
+                f"The entry point {name!r} has a name that no URL can have: the plugin is served by its id "
+            )
+            text += (
+                "alone. Give it at most 64 letters of English, digits, hyphens and underscores, best the id."
+            )
+            yield CheckFinding(code="bad_metadata", text=text, is_warning=True)
 
 
 def version_warnings(project: PluginProject, plugin: Plugin) -> Iterator[CheckFinding]:

@@ -23,14 +23,19 @@ from django.db.migrations.exceptions import NodeNotFoundError
 from django.db.migrations.loader import MigrationLoader
 
 from pagoda_plugin_sdk import models
-from pagoda_plugin_sdk.checking.declared_project import project_faults, seed_faults, version_warnings
+from pagoda_plugin_sdk.checking.declared_project import (
+    name_warnings,
+    project_faults,
+    seed_faults,
+    version_warnings,
+)
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.checking.handlers import handler_faults
-from pagoda_plugin_sdk.checking.host_apps import is_hosts, label_fault
+from pagoda_plugin_sdk.checking.host_apps import is_hosts, label_fault, may_be_elsewhere
 from pagoda_plugin_sdk.checking.host_imports import host_import_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
-from pagoda_plugin_sdk.checking.loaded import class_findings
+from pagoda_plugin_sdk.checking.loaded import class_findings, unnamed_classes
 from pagoda_plugin_sdk.checking.loading import class_in, conventional_app, is_unnamed_app, reserved_name_text
 from pagoda_plugin_sdk.checking.migrations import unmigrated_text, unwritten_changes
 from pagoda_plugin_sdk.checking.requirements import installed_versions, requirement_faults, requires_sdk
@@ -108,6 +113,7 @@ def examine(folder: Path, values: Mapping[str, Any], ranges: Mapping[str, Any]) 
         if not requires_sdk(project.requires):
             text = "`dependencies` do not name pagoda-plugin-sdk: no host knows whether the plugin fits."
             found.add("incompatible_sdk", text, is_warning=True)
+        found.findings += name_warnings(project)
         _set_django_up()
         sys.path.insert(0, str(project.source.absolute()))
         claimed: dict[str, str] = {}  # {id of a plugin of the project: target}
@@ -119,6 +125,7 @@ def examine(folder: Path, values: Mapping[str, Any], ranges: Mapping[str, Any]) 
                     f"The id {plugin_id!r} is claimed by {claimed[plugin_id]} and {target}. Give one another."
                 )
                 found.add("duplicate_name", text)
+        found.findings += unnamed_classes(project.entry_points.values())
         if "seed" in project.tool:
             with found.fenced("bad_metadata", "Loading `seed` of [tool.pagoda]"):
                 found.findings += seed_faults(project)
@@ -231,7 +238,9 @@ def _examine_apps(found: Examined, names: list[str], *, has_others: bool) -> Non
             found.add("app_label_clash", text)
         for model in config.get_models():
             faults = [
-                m for m in model.check() if m.is_serious() and m.id not in ("fields.E300", "fields.E307")
+                each
+                for each in model.check()
+                if each.is_serious() and not may_be_elsewhere(each, has_others=has_others)
             ]
             if faults:
                 found.add(

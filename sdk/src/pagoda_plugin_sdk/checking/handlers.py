@@ -33,9 +33,13 @@ _RETURNED = {HookKind.TRANSFORM: dict, HookKind.FILTER: list}
 def handler_faults(plugin: Plugin) -> Iterator[CheckFinding]:
     """Yield each handler that names an unknown hook, and each method that can't take its arguments."""
     for declared in plugin._hook_handlers:
+        if (name := declared["method_name"]) in vars(Plugin):
+            text = f"Handler {name} has the name of an attribute that every plugin has. Give it another."
+            yield CheckFinding(code="bad_signature", text=text)
+            continue
         try:
             spec = HOOK_SPECS[resolve_hook_name(declared["hook_name"])]
-            check_signature(spec, getattr(plugin, declared["method_name"]))
+            check_signature(spec, getattr(plugin, name))
         except UnknownHook as error:
             yield CheckFinding(code="unknown_hook", text=f"{declared['method_name']}: {error}")
         except PluginValidationError as error:
@@ -71,15 +75,17 @@ def type_warnings(plugin: Plugin) -> Iterator[CheckFinding]:
         for what in () if spec is None else _wrong_types(spec, handler):
             text = f"{declared['method_name']} of hook {declared['hook_name']!r} {what}. Correct it."
             yield CheckFinding(code="bad_signature", text=text, is_warning=True)
+    for override in plugin._override_handlers:
+        name = override["method_name"]
+        if returned := _plain_types(_hints(getattr(plugin, name)).get("return")):
+            text = f"Override {name} of {override['operation']!r} returns {returned[0].__name__}, expected a "
+            text += "response, such as success_response makes, or None. Correct it."
+            yield CheckFinding(code="bad_signature", text=text, is_warning=True)
 
 
 def _wrong_types(spec: HookSpec, handler: Callable[..., Any]) -> Iterator[str]:
-    try:
-        hints = get_type_hints(handler)
-        code = handler.__code__
-        names = code.co_varnames[inspect.ismethod(handler) : code.co_argcount]
-    except Exception:  # noqa: BLE001 - names that are there for type checkers alone, or no plain function: nothing is known
-        return
+    hints, code = _hints(handler), getattr(handler, "__code__", None)
+    names = code.co_varnames[inspect.ismethod(handler) : code.co_argcount] if code is not None else ()
     for name, argument in zip(names, spec.arguments, strict=False):
         expected = _OF_ARGUMENTS.get(argument)
         if (found := _plain_types(hints.get(name))) and expected not in found:
@@ -91,6 +97,14 @@ def _wrong_types(spec: HookSpec, handler: Callable[..., Any]) -> Iterator[str]:
         yield f"returns {found[0].__name__}, which nobody reads{how}"
     elif found and returned is not None and returned not in found:
         yield f"returns {found[0].__name__}, expected {returned.__name__} or None"
+
+
+def _hints(method: Callable[..., Any]) -> dict[str, Any]:
+    """Return ``{argument, or "return": annotation}``, as far as it can be known."""
+    try:
+        return get_type_hints(method)
+    except Exception:  # noqa: BLE001 - names that are there for type checkers alone, or no plain function
+        return {}
 
 
 def _plain_types(hint: Any) -> list[type]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.apps import apps
 from django.apps.config import AppConfig
+from django.core.checks import CheckMessage
 
 HOST_LABELS = frozenset(
     {
@@ -21,6 +22,14 @@ HOST_LABELS = frozenset(
 def is_hosts(label: str) -> bool:
     """Return whether the app of this label is there in a host alone: not where a plugin is checked."""
     return label in HOST_LABELS and label not in apps.app_configs
+
+
+def may_be_elsewhere(fault: CheckMessage, *, has_others: bool) -> bool:
+    """Return whether a fault is a relation to a model of the host, or, with `has_others`, of a plugin."""
+    if fault.id not in ("fields.E300", "fields.E307"):
+        return False
+    relation = getattr(fault.obj, "remote_field", None)
+    return has_others or is_hosts(str(getattr(relation, "model", "")).partition(".")[0])
 
 
 def label_fault(config: AppConfig) -> str | None:

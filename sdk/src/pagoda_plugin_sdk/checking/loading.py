@@ -29,15 +29,21 @@ def is_unnamed_app(package: str, named: Sequence[str]) -> bool:
     return is_package and find_spec(f"{package}.apps") is not None
 
 
+def named_object(module: object, attribute: str) -> object:
+    """Return what ``A.B`` is in a module, None when nothing is."""
+    found = module
+    for part in filter(None, attribute.split(".")):
+        found = getattr(found, part, None)
+    return found
+
+
 def class_in(module: object, attribute: str, label: str, target: str) -> type[Plugin]:
     """Return the plugin class called `attribute` in a module.
 
     Raises:
         PluginValidationError: there is none; the message names those that are there.
     """
-    found: object = module
-    for part in filter(None, attribute.split(".")):
-        found = getattr(found, part, None)
+    found = named_object(module, attribute)
     if inspect.isclass(found) and issubclass(found, Plugin) and found is not Plugin:
         return found
     classes = [

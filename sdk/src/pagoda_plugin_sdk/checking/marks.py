@@ -43,16 +43,12 @@ def lost_marks(plugin: Plugin) -> Iterator[CheckFinding]:
                 text = f"{cls.__qualname__}.{name} takes the place of a handler of {base.__qualname__} and "
                 text += "has no mark, so it is never called. Mark it, too, or give it another name."
                 yield CheckFinding(code="bad_signature", text=text, is_warning=True)
-    for name in dict.fromkeys(handler["method_name"] for handler in plugin._hook_handlers):
-        if name in vars(Plugin):
-            text = f"Handler {name} has the name of an attribute that every plugin has. Give it another."
-            yield CheckFinding(code="bad_signature", text=text)
 
 
 def stray_marks(plugin: Plugin) -> Iterator[CheckFinding]:
     """Yield each function of the plugin's modules that is marked, and that no plugin class has."""
     package = type(plugin).__module__.partition(".")[0]
-    used = {value for cls in _subclasses(Plugin) for value in _functions(cls)}
+    used = {value for cls in subclasses(Plugin) for value in _functions(cls)}
     for module_name, module in list(sys.modules.items()):
         if module_name.partition(".")[0] != package:
             continue
@@ -69,7 +65,7 @@ def _unused(value: Any, used: set[Callable[..., Any]]) -> Iterator[str]:
     """Yield "" for a marked function, ".method" for each of a class that no plugin class is made of."""
     if isinstance(value, FunctionType) and _count(value) and value not in used:
         yield ""
-    plugins: list[type[Plugin]] = [Plugin, *_subclasses(Plugin)]
+    plugins: list[type[Plugin]] = [Plugin, *subclasses(Plugin)]
     if isinstance(value, type) and not any(value in cls.__mro__ for cls in plugins):
         yield from (f".{name}" for name in vars(value) if _count(getattr(value, name)))
 
@@ -79,10 +75,11 @@ def own_classes(cls: type[Plugin]) -> Iterator[type]:
     return (base for base in cls.__mro__ if base not in Plugin.__mro__)
 
 
-def _subclasses(cls: type[Plugin]) -> Iterator[type[Plugin]]:
+def subclasses(cls: type[Plugin]) -> Iterator[type[Plugin]]:
+    """Yield all classes below one."""
     for each in cls.__subclasses__():
         yield each
-        yield from _subclasses(each)
+        yield from subclasses(each)
 
 
 def _functions(cls: type[Plugin]) -> Iterator[Callable[..., Any]]:

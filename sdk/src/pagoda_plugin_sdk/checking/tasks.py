@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from typing import Any
 
 from pagoda_plugin_sdk.checking.defaults import default_findings
 from pagoda_plugin_sdk.checking.findings import CheckFinding
@@ -33,8 +34,7 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         function = load_task(config.module_path, function_name)
     except PluginValidationError as error:
         return CheckFinding(code="task_not_found", text=f"Task {name!r}: {error}")
-    is_of_celery = hasattr(function, "delay")  # whose tasks are called with ids
-    if not is_of_celery and (fault := call_fault(function, ("job",), "job")) is not None:
+    if (fault := _form_fault(function)) is not None:
         return CheckFinding(code="bad_tasks", text=f"Task {name!r}: its function {fault}.")
     marked, options = task_offset(function), task_options(function)
     if options is not None:
@@ -52,6 +52,15 @@ def task_fault(config: PluginTaskConfig, name: str) -> CheckFinding | None:
         text=f"Task {name!r}: its declaration has offset {int(offset)}, the decorator of {path} has "
         f"{marked}. Give both the same.",
     )
+
+
+def _form_fault(function: Callable[..., Any]) -> str | None:
+    """Return why a task can't be called: with its job, or, one of Celery, with the id of its job."""
+    if not hasattr(function, "delay"):
+        return call_fault(function, ("job",), "job")
+    if any(task_options(each) for each in (function, getattr(function, "__wrapped__", None))):
+        return "is marked with @plugin_task and is a Celery task, too: take one of the two away"
+    return call_fault(getattr(function, "run", function), ("job_id",), "job_id; with bind=True: self, job_id")
 
 
 def params_findings(config: PluginTaskConfig) -> Iterator[CheckFinding]:

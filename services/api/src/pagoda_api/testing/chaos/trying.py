@@ -24,6 +24,7 @@ from pagoda_api.testing.chaos.asking import EndpointSubject, OverrideSubject, as
 from pagoda_api.testing.chaos.meddling import Harm
 from pagoda_api.testing.chaos.subjects import ADMIN, Handler, NotRun, Task
 from pagoda_api.testing.host import PagodaHost
+from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 
 PREPARE_SECONDS = 120.0
@@ -256,6 +257,9 @@ def _said_of(subject: Subject, meddler: Any) -> list[str]:
     words = [f"the exception {meddler.raised}{remedy}"] if meddler.raised else []
     if meddler.went_on:
         words.append("itself at work: it goes on after it was cut off, as an `except` swallows that")
+    if meddler.fault is Harm.NONE and not meddler.raised:  # what it returned may be nothing that is stored
+        failed = Job.objects.filter(pk__in=subject.own_jobs, status=JobStatus.ERROR)
+        words += [f"its job, which fails: {job.error}" for job in failed]
     lost = meddler.fault in (Harm.UNDONE, Harm.ABSENT)
     for job in Job.objects.filter(pk__in=subject.own_jobs, finished_at=None):
         words += [] if lost else [f"its job, which has not ended: it is {job.phase.value}"]
