@@ -83,7 +83,7 @@ def test_nothing_of_a_session_is_kept_behind_a_pooler_of_transactions() -> None:
 
 def test_an_empty_environment_gives_the_embedded_default() -> None:
     settings = load_settings({})
-    assert settings.is_embedded
+    assert (settings.database_url, settings.broker_url) == (None, None)
     assert settings.enabled_plugins == ()
 
 

@@ -121,17 +121,16 @@ def test_attributes_are_added_renamed_and_removed(receiver: Receiver, user: User
     entry = Entry.objects.create_entry(user=user, schema=network, name="lan", attrs={"cidr": "10.0.0.0/8"})
     cidr = network.attrs.get()
     receiver.clear()
-    vlan = services.add_attribute(network, user, name="vlan", type="number", index=-1)
-    services.rename_attribute(cidr, user, "prefix")
-    assert cidr.name == "prefix"
+    services.update_entity(network, user, attrs=[{"name": "vlan", "type": "number", "index": -1}])
+    services.update_entity(network, user, attrs=[{"id": cidr.pk, "name": "prefix"}])
     assert entry.get_attrs() == {"vlan": None, "prefix": "10.0.0.0/8"}
     assert Attribute.objects.get(schema=cidr).name == "prefix"
     services.remove_attribute(cidr, user)
     services.remove_attribute(cidr, user)
     assert not cidr.is_active
-    assert active(network) == ["vlan"] == [vlan.name]
+    assert active(network) == ["vlan"]
     assert entry.get_attrs() == {"vlan": None}
-    services.add_attribute(network, user, name="prefix", type="text")
+    services.update_entity(network, user, attrs=[{"name": "prefix", "type": "text"}])
     assert entry.get_attrs() == {"vlan": None, "prefix": None}
     assert [action for action, _ in receiver.changed()] == ["update"] * 4
 

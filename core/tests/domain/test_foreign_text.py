@@ -44,7 +44,8 @@ class World:
         self.entry = services.create_entry(user, self.entity, name="thing")
 
     def attr(self, **spec: Any) -> EntityAttr:
-        return entities.add_attribute(self.entity, self.user, **spec)
+        entities.update_entity(self.entity, self.user, attrs=[spec])
+        return self.entity.attrs.latest("id")
 
 
 def _entry_value(name: str, wrap: Callable[[str], Any] = lambda text: text) -> Write:

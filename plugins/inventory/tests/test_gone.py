@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pagoda_inventory import gone
 from pagoda_inventory.gone import HOSTS_PER_SCAN
 from pagoda_inventory.schema import FILESYSTEM, HOST, INTERFACE, PACKAGE
 from pagoda_inventory.settings import InventorySettings
@@ -97,6 +98,37 @@ def test_one_scan_marks_so_many_and_the_next_goes_on(host: MemoryHost, make: Any
         unseen_for(name, 2 * WEEK)
 
     assert [scanned(make, "me")["gone_hosts"] for _ in range(3)] == [names[:-1], names[-1:], []]
+
+
+def test_hosts_are_read_page_by_page_and_no_further_than_needed(
+    host: MemoryHost, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"web-{number}" for number in range(7)]
+    scanned(make, *names)
+    monkeypatch.setattr(gone, "HOSTS_PER_PAGE", 3)
+    pages: list[list[str]] = []
+    read = Entry.objects.read_attrs
+
+    def noting(_: Any, page: list[Any]) -> Any:
+        if all(each.schema.name == HOST for each in page):
+            pages.append([each.name for each in page])
+        return read(page)
+
+    monkeypatch.setattr(type(Entry.objects), "read_attrs", noting)
+
+    def look(*unseen: str, most: int = HOSTS_PER_SCAN) -> list[str]:
+        monkeypatch.setattr(gone, "HOSTS_PER_SCAN", most)
+        for name in unseen:
+            unseen_for(name, 2 * WEEK)
+        pages.clear()
+        entities = {each.name: each for each in Entity.objects.all()}
+        return gone.mark_gone_hosts(FakeJob(), entities, WEEK)
+
+    assert look() == []
+    assert pages == [names[:3], names[3:6], names[6:]]
+    assert look("web-6", "web-2") == ["web-2", "web-6"]
+    assert look("web-0", "web-5", most=1) == ["web-0"]
+    assert [page for page in pages if len(page) > 1] == [names[:3], names[3:6]]  # where the next one is
 
 
 def test_host_of_an_earlier_release_counts_from_its_last_change(host: MemoryHost, make: Any) -> None:

@@ -100,7 +100,7 @@ def test_who_may_not_read_an_attribute_sees_nothing_of_it(
     EntityAttr.objects.filter(name="secret").update(default_permission=Level.NOTHING)
     entry = make_entry(host, "web", open="a", secret="b")
     secret = host.attrs.get(name="secret")
-    entities.rename_attribute(secret, None, "hush")
+    entities.update_entity(host, None, attrs=[{"id": secret.pk, "name": "hush"}])
     entities.remove_attribute(host.attrs.get(name="open"), None)
 
     seen = [*history(api, entry), *history(api, host)]

@@ -342,7 +342,7 @@ def change_attr(world: World, attr: EntityAttr, how: str, name: str) -> None:
         return
     match how:
         case "rename":
-            entities.rename_attribute(attr, None, name)
+            entities.update_entity(entity, None, attrs=[{"id": attr.pk, "name": name}])
         case "delete":
             entities.remove_attribute(attr, None)
         case "note":
@@ -456,7 +456,7 @@ def test_times_tell_nothing_of_hidden_attributes(api: APIClient, web: Entry) -> 
     before = [api.get(url).content for url in urls]
 
     entries.update_entry(web, None, attrs={"address": "10.0.0.2"})
-    entities.rename_attribute(address, None, "hidden")
+    entities.update_entity(web.schema, None, attrs=[{"id": address.pk, "name": "hidden"}])
     spec = {"name": "new", "type": "string", "default_permission": int(Level.NOTHING)}
     entities.update_entity(web.schema, None, attrs=[spec])
     assert [api.get(url).content for url in urls] == before

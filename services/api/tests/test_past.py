@@ -122,7 +122,9 @@ def test_a_schema_is_that_of_then_with_the_rights_of_now(
     web = make_entry(host, "web", old="a", secret="b", renamed=3)
     then = now()
     entities.remove_attribute(host.attrs.get(name="old"), None)
-    entities.rename_attribute(host.attrs.get(name="renamed"), None, "name of now")
+    entities.update_entity(
+        host, None, attrs=[{"id": host.attrs.get(name="renamed").pk, "name": "name of now"}]
+    )
     entities.update_entity(host, None, attrs=[{"name": "new", "type": "string"}])
     EntityAttr.objects.filter(name="secret").update(default_permission=Level.NOTHING)
 

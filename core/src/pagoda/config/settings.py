@@ -295,11 +295,6 @@ class Settings(BaseSettings):
         """Return the account that this process has at the database, "" where there are none."""
         return account_of(self.database_url)
 
-    @property
-    def is_embedded(self) -> bool:
-        """Return whether it runs on SQLite and files alone."""
-        return self.database_url is None and self.broker_url is None
-
     def make_data_dir(self) -> None:
         """Make the data folder and, when none is set, the key in it; commands that only read leave it out."""
         self.pagoda_data_dir.mkdir(parents=True, exist_ok=True)

@@ -28,11 +28,6 @@ class JobsEnded:
     last_error: str = ""
 
     @property
-    def error_ratio(self) -> float:
-        """Return the share of errors, 0 without jobs."""
-        return self.errors / self.count if self.count else 0.0
-
-    @property
     def p95_seconds(self) -> float | None:
         """Return the duration that 95 % stay within, None without jobs."""
         return percentile(self.buckets, 0.95)

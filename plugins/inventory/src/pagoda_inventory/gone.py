@@ -15,6 +15,9 @@ from pagoda_plugin_sdk.models import Entry
 from pagoda_plugin_sdk.protocols import EntityProtocol, EntryProtocol
 from pagoda_plugin_sdk.tasks import JobContext
 
+HOSTS_PER_PAGE = 200
+"""So many are read at a time: a scan needs no more memory where there are many."""
+
 HOSTS_PER_SCAN = 20
 """So many are marked by one scan, each with some hundred entries; the next scan goes on."""
 
@@ -57,10 +60,20 @@ def last_seen(entry: EntryProtocol, values: Mapping[str, Any]) -> datetime | Non
 
 def _unseen(schema: EntityProtocol, since: datetime) -> Iterator[tuple[EntryProtocol, str]]:
     """Yield the hosts that count as present and were not seen since then, each with its hostname."""
-    hosts = list(Entry.objects.filter(schema=schema, is_active=True).order_by("name"))
-    values = Entry.objects.read_attrs(hosts)
-    for host in hosts:
-        of_host = values[host.id]
-        seen = last_seen(host, of_host)
-        if of_host.get("present") is not False and seen is not None and seen < since:
-            yield host, of_host.get("hostname") or host.name
+    for page in _pages(schema):
+        values = Entry.objects.read_attrs(page)
+        for host in page:
+            of_host = values[host.id]
+            seen = last_seen(host, of_host)
+            if of_host.get("present") is not False and seen is not None and seen < since:
+                yield host, of_host.get("hostname") or host.name
+
+
+def _pages(schema: EntityProtocol) -> Iterator[list[EntryProtocol]]:
+    """Yield all hosts, few at a time: entries are found by their fields alone, and these are values."""
+    last = 0
+    while page := list(
+        Entry.objects.filter(schema=schema, is_active=True, id__gt=last).order_by("id")[:HOSTS_PER_PAGE]
+    ):
+        yield page
+        last = page[-1].id

@@ -117,19 +117,6 @@ def preview_update(
     return following.effects, following.is_whole
 
 
-def add_attribute(entity: Entity, user: Viewer | None, **spec: Any) -> EntityAttr:  # Any: see create_entity
-    """Add an attribute, ``add_attribute(entity, user, name=..., type=...)``, as a change of the entity."""
-    update_entity(entity, user, attrs=[spec])
-    return EntityAttr.objects.active().get(parent_entity=entity, name=clean_name(spec["name"]))
-
-
-def rename_attribute(attr: EntityAttr, user: Viewer | None, name: str) -> EntityAttr:
-    """Rename an attribute, as a change of its entity; its values keep their history."""
-    update_entity(attr.parent_entity, user, attrs=[{"id": attr.pk, "name": name}])
-    attr.refresh_from_db()
-    return attr
-
-
 def remove_attribute(attr: EntityAttr, user: Viewer | None) -> None:
     """Remove an attribute softly, as a change of its entity; its values stay in the history.
 
