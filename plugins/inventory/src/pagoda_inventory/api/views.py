@@ -16,11 +16,9 @@ from pagoda_inventory.api.serializers import (
 from pagoda_inventory.gone import last_seen
 from pagoda_inventory.last_scan import age_seconds, last_scans
 from pagoda_inventory.schema import HOST, SCHEMA
-from pagoda_plugin_sdk import Job, PluginAPIView, PluginPagination, PluginTaskRegistry
+from pagoda_plugin_sdk import Job, PermissionLevel, PluginAPIView, PluginPagination, PluginTaskRegistry
 from pagoda_plugin_sdk.models import Entity, Entry
 from pagoda_plugin_sdk.protocols import EntityProtocol
-
-READABLE = 2
 
 
 class InventoryView(PluginAPIView):
@@ -101,4 +99,4 @@ class HostsView(InventoryView):
 def readable_entities(user: Any) -> dict[str, EntityProtocol]:
     """Return the inventory's entities that a user may read, by name."""
     stored = Entity.objects.filter(name__in=list(SCHEMA), is_active=True)
-    return {entity.name: entity for entity in stored if entity.may_permitted(user, READABLE)}
+    return {entity.name: entity for entity in stored if entity.may_permitted(user, PermissionLevel.READABLE)}
