@@ -14,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from pydantic import BaseModel
 
-from pagoda.domain.user.models import Role, User
+from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.models import Entry
+from pagoda.domain.user.models import Level, Role, User
 from pagoda.jobs import operations, store
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda.watching.presence import LivingProcess, renew
@@ -152,6 +154,37 @@ def test_no_page_asks_more_often_where_there_is_more(
             taken[name].append(asked(browser, f"/console/{name.format(**made)}"))
     assert {name: counts for name, counts in taken.items() if counts[1] > counts[0]} == {}
     assert {name: counts for name, counts in taken.items() if max(counts) > BOUNDS[name]} == {}
+
+
+ROLES = 50
+OF_GRANTS = 2
+"""Statements more than for a superuser, who is asked for no grants."""
+
+
+def test_no_page_asks_more_often_for_who_has_fifty_roles(
+    make_user: Any, fill: Callable[[int], dict[str, Any]]
+) -> None:
+    plain = make_user("plain")
+    taken: dict[str, list[int]] = {name: [] for name in BOUNDS}
+    for size in (FEW, MANY):
+        made = fill(size)
+        Entity.objects.filter(pk=made["entity"]).update(default_permission=Level.NOTHING)
+        entity, entry = Entity.objects.get(pk=made["entity"]), Entry.objects.get(pk=made["entry"])
+        for number in range(len(plain.roles.all()), size * ROLES // MANY):
+            role = Role.objects.create(name=f"of plain {number}")
+            role.users.add(plain)
+            role.permissions.create(entity=entity, level=Level.FULL)
+            role.permissions.create(entry=entry, level=Level.FULL)
+        browser = browser_of(User.objects.get(pk=plain.pk))
+        for name in BOUNDS:
+            path = f"/console/{name.format(**made)}"
+            if browser.get(path).status_code == 200:
+                taken[name].append(asked(browser, path))
+    assert plain.roles.count() == ROLES
+    seen = {name: counts for name, counts in taken.items() if len(counts) == 2}
+    assert len(seen) > 20
+    assert {name: counts for name, counts in seen.items() if counts[1] > counts[0]} == {}
+    assert {name: counts for name, counts in seen.items() if max(counts) > BOUNDS[name] + OF_GRANTS} == {}
 
 
 def test_every_page_that_takes_a_get_has_a_bound(root: User, fill: Callable[[int], dict[str, Any]]) -> None:

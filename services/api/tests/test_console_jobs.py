@@ -137,6 +137,26 @@ def test_a_plugin_is_shown_with_what_is_wrong(ann: Any, register: Callable[[Any]
     assert browser.get("/console/plugins/nowhere/").status_code == 404
 
 
+def test_what_the_host_says_of_a_plugin_and_its_jobs_is_told_in_the_reader_s_language(
+    ann: Any, make_job: Callable[..., Job], register: Callable[[Any], Any]
+) -> None:
+    register(Shop())
+    job, japanese = make_job(ann), {"accept-language": "ja"}
+    attempt = attempt_of(job)
+    store.finish(attempt, JobStatus.ERROR, error="worker lost 2 times (poison): node-1 was killed")
+    registry().report_fault("shop-of-test", "urls_failed", "its URLs are broken")
+    browser = browser_of(ann)
+    told = ("ワーカーが 2 回失われたため、再実行しません", "node-1 が強制終了されました")
+    for url in (page(job), "/console/"):
+        assert "\uff1a".join(told) in browser.get(url, headers=japanese).content.decode(), url
+        assert "worker lost 2 times (poison): node-1 was killed" in browser.get(url).content.decode(), url
+    for url in ("/console/", "/console/plugins/", "/console/plugins/shop-of-test/"):
+        text = browser.get(url, headers=japanese).content.decode()
+        assert "URL を提供できません。それ以外は動作しています" in text, url
+        assert 'lang="en">its URLs are broken' in text, url
+        assert "restart the processes" in browser.get(url).content.decode(), url
+
+
 def test_attempts_are_told_from_the_log(ann: Any, make_job: Callable[..., Job]) -> None:
     job = make_job(ann)
     attempt_of(job)

@@ -55,6 +55,26 @@ def test_what_is_loaded_is_what_is_written(path: Path) -> None:
     assert path.with_suffix(".mo").read_bytes() == compiled(catalogue), HINT
 
 
+OF_CODE = r"`[^`]*`|{{.*?}}|\\{[^}]*\\}|%\\(\\w+\\)s|/\\S+|'[^']*'|\"[^\"]*\"|[A-Z_]{4,}"
+JAPANESE = "[\u3041-\u30ff\u4e00-\u9fff\u300d\uff09]"
+
+
+def test_japanese_keeps_to_its_glossary_and_to_full_width_signs(path: Path) -> None:
+    catalogue = read(path)
+    words = dict(re.findall(r"^# ([a-z ]+) = (\S+)$", catalogue.header_comment, re.MULTILINE))
+    assert len(words) > 15, "the head of the catalogue has them"
+    other, narrow = [], []
+    for message in (each for each in catalogue if each.id):
+        said, told = re.sub(OF_CODE, "", str(message.id)), str(message.string)
+        narrow += re.findall(f".*{JAPANESE} ?[:?!(].*", re.sub(OF_CODE, "", told))
+        for term, its in words.items():
+            plural = f"{term.removesuffix('y')}ies" if term.endswith("y") else f"{term}s"
+            if re.search(rf"\b({term}|{plural})\b", said, re.IGNORECASE):
+                other += [(term, told)] if its not in told and term not in told else []
+    assert narrow == []
+    assert other == []
+
+
 WHERE_PEOPLE_ARE_REFUSED = (
     "sdk/src/pagoda_plugin_sdk/rules",
     "core/src/pagoda/domain",

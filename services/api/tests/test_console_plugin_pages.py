@@ -57,6 +57,13 @@ def test_a_page_stands_in_the_frame_with_its_texts_escaped(browser: Client) -> N
     assert '<a href="/console/plugins/placed/good/">good</a>' in text
 
 
+def test_the_page_of_a_plugin_lists_its_endpoints(browser: Client) -> None:
+    found = browser.get(URL).context["endpoints"]
+    assert "/console/plugins/placed/good/" in found
+    assert len(found) == len(set(found))
+    assert f"<code>{found[0]}</code>" in browser.get(URL).content.decode()
+
+
 def test_the_menu_has_pages_for_who_may(browser: Client, make_user: Any) -> None:
     shown = '<a href="/console/plugins/placed/good/">Good &amp; &lt;b&gt;bold&lt;/b&gt;</a>'
     hidden = '<a href="/console/plugins/placed/secret/">Secret</a>'
@@ -95,7 +102,7 @@ def test_a_form_needs_its_token_and_no_policy_is_weaker(ann: Any) -> None:
 
 def test_what_the_host_serves_of_a_plugin_stays_the_hosts(browser: Client) -> None:
     text = browser.get(URL).content.decode()
-    assert "plain" not in text
+    assert browser.get(URL).templates[0].name == "console/plugin.html"
     assert "Placed 1.0.0" in text
 
 

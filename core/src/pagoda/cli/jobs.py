@@ -10,6 +10,7 @@ import click
 
 from pagoda.cli.startup import QUIET, HostGroup, faults_reported, set_up
 from pagoda.cli.tables import show_table
+from pagoda.jobs.sayings import CANCELED_BY_OPERATOR
 from pagoda_plugin_sdk.operations import JobStatus
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def show(job_id: int, *, as_json: bool) -> None:
 @click.argument("job_ids", type=int, nargs=-1, required=True)
 def cancel(job_ids: tuple[int, ...]) -> None:
     """Cancel jobs: those that wait end at once, running ones are asked to stop."""
-    _each(job_ids, lambda store, job: str(store.cancel(job, text="cancelled by an operator")))
+    _each(job_ids, lambda store, job: str(store.cancel(job, text=CANCELED_BY_OPERATOR)))
 
 
 @jobs.command()

@@ -19,6 +19,7 @@ from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
 from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
 from pagoda.jobs.models import Job
+from pagoda.jobs.sayings import SOFT_LIMIT
 from pagoda_plugin_sdk.authority import authority_of
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
@@ -133,7 +134,7 @@ class TaskContext:
         """
         now, limit = self.clock(), self.execution.attempt.soft_limit_seconds
         if now - self._started > limit:
-            raise JobTimeLimitExceeded(f"Job {self.id} ran past its soft limit of {limit:g} s.")
+            raise JobTimeLimitExceeded(SOFT_LIMIT.format(job=self.id, seconds=f"{limit:g}"))
         if now - self._looked < REPORT_SECONDS:
             return
         self._looked = now

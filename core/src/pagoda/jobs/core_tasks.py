@@ -14,6 +14,7 @@ from pagoda.jobs.errors import UnknownQueue
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import register_job_task
 from pagoda.jobs.plugin_host import active_plugin_ids
+from pagoda.jobs.sayings import CANARY
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.operations import JobOperation
 from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
@@ -99,6 +100,6 @@ def submit_canary(queue: str, user: Any) -> Job:
         operation=operations.resolve(JobOperation.CANARY),
         plugin="" if queue == operations.CORE_QUEUE else queue.removeprefix("plugin."),
         user=user,
-        text=f"canary of {queue}",
+        text=CANARY.format(queue=queue),
     )
     return store.submit(request)

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from pagoda.fencing.errors import is_host_interrupt
+from pagoda.jobs import sayings
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda_plugin_sdk.exceptions import PluginValidationError
@@ -203,14 +204,14 @@ def why_unserved(plugin: str, number: int, name: str) -> str:
     if of_job(plugin, number, name) is not None:
         return ""
     if (other := find(number)) is not None:
-        fault = f"operation {number} is {other.task_name!r} now, not {name!r}"
-    elif not plugin or plugin in active_plugin_ids():
-        fault = f"{f'plugin {plugin!r}' if plugin else 'the host'} has no operation {name!r}, number {number}"
-    elif plugin in known_plugin_names():
-        fault = f"plugin {plugin!r} is not active, `pagoda plugins list` says why"
+        return sayings.OTHER_NOW.format(number=number, other=repr(other.task_name), name=repr(name))
+    if not plugin:
+        template = sayings.NONE_OF_HOST
+    elif plugin in active_plugin_ids():
+        template = sayings.NONE_OF_PLUGIN
     else:
-        fault = f"plugin {plugin!r} is not enabled"
-    return f"{fault}; bring it back, or cancel the job"
+        template = sayings.NOT_ACTIVE if plugin in known_plugin_names() else sayings.NOT_ENABLED
+    return template.format(plugin=repr(plugin), name=repr(name), number=number)
 
 
 def all_specs() -> tuple[OperationSpec, ...]:

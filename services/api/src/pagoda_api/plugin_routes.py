@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain, islice
 from typing import NoReturn
 
 import structlog
 from django.http import HttpRequest
-from django.urls import ResolverMatch, URLResolver
+from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
@@ -24,6 +25,8 @@ PREFIXES = (API_PREFIX, PAGES_PREFIX, CONSOLE_PREFIX)
 
 HOST_PAGES = ("", "settings/")
 """What the host itself serves of a plugin below `CONSOLE_PREFIX`, whatever its module has."""
+
+SHOWN_PATHS = 100
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +111,13 @@ class PluginRoutes(URLResolver):
         for name in plugin.names:
             self._by_name.setdefault(name, (namespace, modules))
 
+    def paths_of(self, plugin_id: str) -> Iterator[str]:
+        """Yield the paths that a plugin serves, as it declares them: with places for what differs."""
+        for namespace, modules in self._by_name.values():
+            if namespace == plugin_id:
+                yield from (path for module in modules.values() for path in _paths(module, "/"))
+                return
+
     def resolve(self, path: str) -> ResolverMatch:
         """Find the view of `path` ("api/v2/plugins/<name>/..."), looking at the named plugin alone."""
         path = str(path)
@@ -127,6 +137,21 @@ class PluginRoutes(URLResolver):
                     if match is not None:
                         return _in_namespace(plugin_id, f"{prefix}{plugin_id}/", match)
         raise Resolver404({"path": path})
+
+
+def paths_of(plugin_id: str) -> list[str]:
+    """Return the first paths that a plugin serves, `SHOWN_PATHS` at most."""
+    routes = (each for each in get_resolver().url_patterns if isinstance(each, PluginRoutes))
+    return list(islice(chain.from_iterable(each.paths_of(plugin_id) for each in routes), SHOWN_PATHS))
+
+
+def _paths(found: URLPattern | URLResolver, before: str) -> Iterator[str]:
+    path = before + str(found.pattern).removeprefix("^").removesuffix("$")
+    if isinstance(found, URLResolver):
+        for each in found.url_patterns:
+            yield from _paths(each, path)
+    else:
+        yield path
 
 
 def _match(module: URLResolver, rest: str) -> ResolverMatch | None:

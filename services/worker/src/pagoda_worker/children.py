@@ -16,6 +16,8 @@ from celery import Celery
 from celery.worker import state
 from celery.worker.request import Request
 
+from pagoda.jobs.sayings import PROCESS_EXITED
+
 SNAPSHOT_TRIES = 10
 PROC = Path("/proc/self")  # where the kernel tells about processes; Linux only
 
@@ -91,7 +93,7 @@ class CeleryChildren:
         silent = {job.pid for job in self.running() if job.pid not in self._told and not is_running(job.pid)}
         ended = [process for process in self._processes() if process.pid in silent] if silent else []
         return {
-            process.pid: f"Worker exited prematurely: {human_status(process.exitcode)}."
+            process.pid: PROCESS_EXITED.format(how=human_status(process.exitcode))
             for process in ended
             if process.exitcode is not None
         }

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 from django.db import connections
 
+from pagoda.jobs import sayings
 from pagoda.jobs.store import Attempt, Failure
 from pagoda.jobs.store import Heartbeat as Findings
 from pagoda_worker import liveness, task_fence
@@ -85,7 +86,7 @@ class Heart:
     def bury(self, node: str) -> None:
         """Report the attempts of another worker, none of whose processes lives any more."""
         for attempt in self.leases.attempts_of(node):
-            outcome = self.leases.lose(attempt, cause=f"{node} was killed")
+            outcome = self.leases.lose(attempt, cause=sayings.NODE_KILLED.format(node=node))
             log.warning("job_worker_gone", **_ids(attempt), worker=node, outcome=outcome.value)
 
     def beat(self) -> None:
@@ -110,7 +111,7 @@ class Heart:
             elif cause is None and running_job(attempt) in self.children.running():
                 continue  # Celery lists it until it tells how the child died
             else:
-                self._lose(attempt, cause or "its process is gone")
+                self._lose(attempt, cause or sayings.PROCESS_GONE)
         self._causes.clear()
         return tuple(living)
 
@@ -153,7 +154,7 @@ class Heart:
     def _give_back(self, living: tuple[Attempt, ...]) -> None:
         for attempt in living:
             if self._kill(running_job(attempt)):
-                self.leases.release(attempt, reason="its worker was stopped")
+                self.leases.release(attempt, reason=sayings.WORKER_STOPPED)
 
     def _kill(self, job: RunningJob) -> bool:
         is_killed = self.children.kill(job)

@@ -16,7 +16,7 @@ import structlog
 from pagoda.config.sentry import link_user
 from pagoda.fencing.breaker import breaker
 from pagoda.fencing.reporting import report_error
-from pagoda.jobs import operations, runtime, store
+from pagoda.jobs import operations, runtime, sayings, store
 from pagoda.jobs.engine import run_attempt
 from pagoda.jobs.errors import UnknownOperation
 from pagoda.jobs.operations import OperationSpec
@@ -85,7 +85,7 @@ def install(*, node: str, lease_seconds: float, queue: str | None = None) -> Run
 
 def hold_unknown(job_id: int, task: str, *, queue: str) -> bool:
     """Leave a job queued whose task this worker does not know, as a newer worker may; False if none is."""
-    reason = f"a worker of its queue does not know task {task!r}"
+    reason = sayings.TASK_UNKNOWN.format(task=repr(task))
     is_held = store.hold(job_id, reason, delay_seconds=HOLD_SECONDS, queue=queue)
     if is_held:
         log.error("job_operation_unknown", job_id=job_id, task=task)
@@ -101,9 +101,11 @@ def _operation_of(attempt: store.Attempt) -> OperationSpec | None:
     else:
         if (spec.number, spec.name) == (attempt.operation, attempt.operation_name):
             return spec
-        reason = (
-            f"operation {attempt.operation_name!r} is number {attempt.operation} in the job and "
-            f"{spec.name!r}, number {spec.number}, in this worker"
+        reason = sayings.OTHER_NUMBER.format(
+            name=repr(attempt.operation_name),
+            number=attempt.operation,
+            other=repr(spec.name),
+            other_number=spec.number,
         )
     log.error("job_operation_mismatch", reason=reason)
     if sentry_sdk.is_initialized():

@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from pagoda.jobs import cron, store
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec
+from pagoda.jobs.sayings import SCHEDULED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,9 @@ class Schedules:
         tick = cron.latest_tick(entry.due, now=now, not_before=self._not_before[entry.name])
         if tick is None:
             return None
-        request = store.JobRequest(operation=entry.operation, text=f"scheduled for {tick:%Y-%m-%d %H:%M} UTC")
+        request = store.JobRequest(
+            operation=entry.operation, text=SCHEDULED.format(tick=f"{tick:%Y-%m-%d %H:%M}")
+        )
         job = store.take_tick(entry.name, tick, request)
         self._not_before[entry.name] = tick
         return job

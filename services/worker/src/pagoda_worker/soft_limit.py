@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from pagoda.jobs import store
+from pagoda.jobs.sayings import SOFT_LIMIT
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 
 
@@ -25,7 +26,7 @@ def soft_limit(attempt: store.Attempt) -> Iterator[None]:
 
     def expire(_number: int, _frame: FrameType | None) -> None:
         raise JobTimeLimitExceeded(
-            f"Job {attempt.job_id} ran past its soft limit of {attempt.soft_limit_seconds:g} s."
+            SOFT_LIMIT.format(job=attempt.job_id, seconds=f"{attempt.soft_limit_seconds:g}")
         )
 
     replaced = signal.signal(signal.SIGALRM, expire)

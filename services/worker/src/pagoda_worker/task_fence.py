@@ -7,6 +7,7 @@ import structlog
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import breaker
 from pagoda.jobs import store
+from pagoda.jobs.sayings import OUT_OF_SERVICE
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ def is_admitted(attempt: store.Attempt) -> bool:
         return True
     seconds = breaker().retry_after(attempt.plugin, "task")
     error = breaker().last_error(attempt.plugin, "task")
-    reason = f"the tasks of plugin {attempt.plugin!r} are out of service, as they failed too often"
+    reason = OUT_OF_SERVICE.format(plugin=repr(attempt.plugin))
     log.warning("job_held_by_breaker", reason=reason, seconds=round(seconds), error=error)  # of others' jobs
     store.release(attempt, reason=reason, delay_seconds=seconds)
     report_outcome(_outcome(attempt, "skipped", 0.0, reason))

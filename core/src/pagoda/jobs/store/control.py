@@ -14,6 +14,7 @@ from pagoda.jobs.clock import after
 from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.foreign import job_text
 from pagoda.jobs.models import Job
+from pagoda.jobs.sayings import CANCELED
 from pagoda.jobs.store.drafts import require_room
 from pagoda.jobs.store.endings import tell_ended
 from pagoda.jobs.store.submission import GRACE_SECONDS, one_transaction, publish_on_commit, record_jobs, run
@@ -22,7 +23,7 @@ from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.rules.saying import say
 
 
-def cancel(job: Job, *, text: str = "cancelled") -> Phase:
+def cancel(job: Job, *, text: str = CANCELED) -> Phase:
     """Cancel a job: one that no worker has ends at once, a running one is asked to stop. Idempotent.
 
     Returns its phase, FINISHED or CANCELING; `job` is refreshed.

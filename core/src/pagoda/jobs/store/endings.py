@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import Signal
 
+from pagoda.jobs import sayings
 from pagoda.jobs.clock import sql_after, sql_now
 from pagoda.jobs.foreign import file_facts, job_text
 from pagoda.jobs.models import Job, JobFile, JobLog
@@ -104,26 +105,29 @@ def fail_attempt(attempt: Attempt, *, error: str, text: str = "") -> Failure:
 
 def lose(attempt: Attempt, *, cause: str) -> Failure:
     """Record that the worker is gone: queue the job anew while tries are left, else end it as poison."""
-    if finish_canceled(attempt, text="cancelled; its worker is gone"):
+    if finish_canceled(attempt, text=sayings.CANCELED_WORKER_GONE):
         return Failure.ENDED
     if attempt.has_tries_left:
-        is_queued = _try_again(attempt, wait_seconds=0.0, error=f"worker lost: {cause}", text="", lost=1)
+        is_queued = _try_again(
+            attempt, wait_seconds=0.0, error=sayings.LOST.format(cause=cause), text="", lost=1
+        )
         return Failure.RETRIED if is_queued else Failure.FENCED
     lost = attempt.lost_count + 1
-    error = f"worker lost {lost} {'time' if lost == 1 else 'times'} (poison): {cause}"
+    template = sayings.LOST_ONCE if lost == 1 else sayings.LOST_OFTEN
+    error = template.format(lost=lost, cause=cause)
     return Failure.ENDED if finish(attempt, JobStatus.ERROR, error=error) else Failure.FENCED
 
 
 def end_killed(attempt: Attempt) -> bool:
     """Record that the worker killed the task on purpose: CANCELED if that was asked for, else TIMEOUT."""
-    if finish_canceled(attempt, text="cancelled; the task did not stop by itself and was killed"):
+    if finish_canceled(attempt, text=sayings.CANCELED_KILLED):
         return True
     return time_out(attempt)
 
 
 def time_out(attempt: Attempt) -> bool:
     """End the job in TIMEOUT for its hard limit; False when the claim is gone."""
-    error = f"ran past its hard limit of {attempt.hard_limit_seconds:g} s"
+    error = sayings.HARD_LIMIT.format(seconds=f"{attempt.hard_limit_seconds:g}")
     return finish(attempt, JobStatus.TIMEOUT, error=error)
 
 
@@ -140,7 +144,7 @@ def release(attempt: Attempt, *, reason: str, delay_seconds: float = 0.0) -> boo
     is_released = changed(
         sql, (washed(reason, REASON_MAX), float(delay_seconds), str(uuid4()), *attempt.token)
     )
-    return is_released or finish_canceled(attempt, text=f"cancelled; {reason}")
+    return is_released or finish_canceled(attempt, text=sayings.CANCELED_AS.format(reason=reason))
 
 
 def _told(attempt: Attempt, status: JobStatus, *, is_ended: bool) -> bool:

@@ -14,6 +14,7 @@ from pagoda.domain.hard_deletes import removable
 from pagoda.jobs.clock import after, sql_after, sql_now
 from pagoda.jobs.models import Job, ScheduleTick
 from pagoda.jobs.publisher import Message
+from pagoda.jobs.sayings import NO_HEARTBEAT
 from pagoda.jobs.store.claims import COLUMNS, Attempt, execute
 from pagoda.jobs.store.drafts import JobRequest
 from pagoda.jobs.store.endings import Failure, lose, time_out
@@ -54,7 +55,7 @@ def expire_leases(limit: int = 100) -> list[Expired]:
         (),
         limit,
         lambda attempt: Expired(
-            attempt=attempt, failure=lose(attempt, cause=f"no heartbeat from {attempt.owner}")
+            attempt=attempt, failure=lose(attempt, cause=NO_HEARTBEAT.format(owner=attempt.owner))
         ),
     )
 

@@ -12,12 +12,14 @@ from django.views.decorators.http import require_safe
 
 from pagoda.fencing.states import probe_of
 from pagoda.health.plugins import plugin_health
+from pagoda.plugins.meanings import meaning_of
 from pagoda.plugins.registry import registry
 from pagoda.watching.queue_minutes import last_hour
 from pagoda_api.console.asking import ask, get
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.operating import operated
 from pagoda_api.console.sparkline import Sparkline, sparkline
+from pagoda_api.plugin_routes import paths_of
 
 
 @page
@@ -38,7 +40,8 @@ def plugins(request: HttpRequest) -> HttpResponse:
 def plugin(request: HttpRequest, name: str) -> HttpResponse:
     """Show one plugin."""
     about = get(request, "plugin-about", name=name)
-    health = [each.to_json() for each in plugin_health() if each.id == about["id"]]
+    health = [_meant(each.to_json(), about) for each in plugin_health() if each.id == about["id"]]
+    failed = {"plugin": about["id"], "status": "error,timeout", "limit": LAST_ERRORS}
     record = registry().get(name)
     context = {
         "plugin": about,
@@ -55,6 +58,10 @@ def plugin(request: HttpRequest, name: str) -> HttpResponse:
         ],
         "breakers": [{**each, "probe": _probe(each)} for each in about["breakers"]],
         "queue_hour": _queue_hour(about["queue"]),
+        "faults": [(meaning_of(each["code"]), each["text"]) for each in about["faults"]],
+        "meaning": meaning_of(about["reason_code"]),
+        "endpoints": paths_of(about["id"]),
+        "failed": get(request, "job-list", failed)["results"],
         **operated(request, about["id"]),
     }
     return show(request, "plugin.html", context)
@@ -87,6 +94,7 @@ def hooks(request: HttpRequest) -> HttpResponse:
     return show(request, "hooks.html", {"hooks": found, "entity": entity})
 
 
+LAST_ERRORS = 3
 SURFACES = ("load", "endpoint", "hook", "task")
 
 
@@ -94,14 +102,25 @@ def lights(request: HttpRequest) -> list[dict[str, Any]]:
     """Return each plugin with how it is and what needs a person."""
     about = {each["id"]: each for each in get(request, "plugin-list")["results"]}
     found = []
-    for health in get(request, "plugin-health")["results"]:
-        wrong = [
-            {"surface": key, **{part: health[key][part] for part in ("status", "text", "remedy")}}
-            for key in SURFACES
-            if health[key]["text"]
-        ]
+    for each in get(request, "plugin-health")["results"]:
+        health = _meant(each, about.get(each["id"]))
+        wrong = [{"surface": key, **health[key]} for key in SURFACES if health[key]["text"]]
         found.append({**health, "about": about.get(health["id"]), "wrong": wrong})
     return found
+
+
+def _meant(health: Mapping[str, Any], about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the health of a plugin with what is wrong at load in the reader's language.
+
+    `detail` is the host's own sentence then, in English, as it was said when the process started.
+    """
+    codes = [about["reason_code"], *(each["code"] for each in about["faults"])] if about else []
+    meanings = [each for each in map(meaning_of, codes) if each.text]
+    if not meanings:
+        return dict(health)
+    told = {"text": "; ".join(each.text for each in meanings), "detail": health["load"]["text"]}
+    remedies = dict.fromkeys(each.remedy for each in meanings)
+    return {**health, "load": {**health["load"], **told, "remedy": " ".join(remedies)}}
 
 
 def _queue_hour(queue: str) -> list[tuple[str, Sparkline]]:

@@ -16,6 +16,7 @@ from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import Viewer
 from pagoda.jobs.access import may_control, may_read_output, may_read_target
 from pagoda.jobs.models import Job
+from pagoda.jobs.sayings import told_of_job
 from pagoda.jobs.transitions import TRANSITIONS, Event
 from pagoda_api.fields import MAX_ID, NamedSerializer
 from pagoda_api.strict import StrictSerializer
@@ -162,10 +163,11 @@ def _plain(job: Job, user: Viewer) -> dict[str, Any]:
         shown["target"] = None
     if not (reads_output := may_read_output(user, job)):
         shown |= {"text": "", "error": "", "progress": {"percent": job.progress_percent, "text": ""}}
+    shown |= {key: told_of_job(shown[key]) for key in ("text", "error")}
     return shown | {
         "queue": job.queue,
         "status_name": status.name,
-        "hold_reason": job.why_it_waits,
+        "hold_reason": told_of_job(job.why_it_waits),
         "depend_on": job.depend_on_id,
         "attempt": job.tries,
         "runs": job.attempt,
