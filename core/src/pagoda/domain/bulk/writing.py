@@ -12,12 +12,12 @@ from django.db.models import Q
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
-from pagoda.domain.bulk.references import NamedTargets, names_in
 from pagoda.domain.changes import change_scope, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
 from pagoda.domain.entry.deleting import delete_entries
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.entry.named_references import NamedTargets, names_in
 from pagoda.domain.entry.reading import Definitions, definitions_of, read_states, with_values, with_version
 from pagoda.domain.entry.storing import HoldsOneOf
 from pagoda.domain.entry.updating import EntryUpdate, update_each

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from pagoda.domain.bulk.references import NamedTargets
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.effects import ValueEffect, refuse_faults
 from pagoda.domain.entry.lookups import Lookups, level_on
 from pagoda.domain.entry.merging import merge
 from pagoda.domain.entry.models import AttributeValue, Entry
+from pagoda.domain.entry.named_references import NamedTargets
 from pagoda.domain.entry.reading import from_history
 from pagoda.domain.entry.storing import Current, links_in, to_current, values_in
 from pagoda.domain.entry.versions import NewValues, is_confined, replace_versions
