@@ -56,8 +56,8 @@ SELECT id FROM entry
 """
 
 
-def load(url: str, entity: str, count: int, values: Mapping[str, str] = VALUES) -> list[int]:
-    """Add so many entries, ``loaded 1`` and so on, to an entity; return their ids.
+def load(url: str, entity: str, count: int, values: Mapping[str, str] = VALUES, after: int = 0) -> list[int]:
+    """Add so many entries, ``loaded 1`` and so on, to an entity that has `after` of them; return their ids.
 
     `values` are its attributes, each with the SQL of the n-th entry's value.
 
@@ -77,10 +77,9 @@ def load(url: str, entity: str, count: int, values: Mapping[str, str] = VALUES) 
         if found is None:
             raise LookupError(f"There is no entity {entity!r} with the attributes {', '.join(values)}.")
         connection.execute("SET session_replication_role = replica")
-        for first in range(1, count + 1, BATCH):
-            rows = connection.execute(
-                statement, {"entity": found[0], "first": first, "last": min(first + BATCH - 1, count)}
-            )
+        for first in range(after + 1, after + count + 1, BATCH):
+            last = min(first + BATCH - 1, after + count)
+            rows = connection.execute(statement, {"entity": found[0], "first": first, "last": last})
             ids += [row[0] for row in rows]
         connection.execute("VACUUM ANALYZE entry_entry, entry_attribute, entry_attributevalue")
     return ids

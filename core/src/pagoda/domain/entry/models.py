@@ -74,7 +74,8 @@ class Entry(TrackedModel):
     UNLOADED = (UNSAVED,)  # reading asks for it by name
     services: ClassVar[EntryServices]  # put here when the app is ready
 
-    schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries")
+    # An index that orders its entries by their id, too, is among those below.
+    schema = models.ForeignKey(Entity, on_delete=models.CASCADE, related_name="entries", db_index=False)
     name = NameField()
     note = models.TextField(blank=True, default="")
     default_permission = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.FULL)
@@ -99,6 +100,7 @@ class Entry(TrackedModel):
                 violation_error_message="Another entry of the entity has this name; choose a different one.",
             ),
         ]
+        indexes = [models.Index(name="entry_entry_of_entity", fields=["schema", "id"])]
 
     def __str__(self) -> str:
         return self.name
@@ -174,7 +176,9 @@ class Entry(TrackedModel):
 class Attribute(StampedModel):
     """An attribute of one entry; it exists once the attribute was ever set, or the entry was made with it."""
 
-    parent_entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="attrs")
+    parent_entry = models.ForeignKey(
+        Entry, on_delete=models.CASCADE, related_name="attrs", db_index=False
+    )  # found by the constraint's index
     schema = models.ForeignKey(EntityAttr, on_delete=models.CASCADE, related_name="attributes")
     name = models.CharField(max_length=MAX_NAME_LENGTH)  # its schema's, kept equal to it
 
@@ -204,7 +208,10 @@ class AttributeValue(StampedModel):
     """One version of an attribute's value; versions are added and never changed."""
 
     parent_attr = models.ForeignKey(Attribute, on_delete=models.CASCADE, related_name="values")
-    parent_entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="attribute_values")
+    # That of its attribute, whose key the database checks: once for each value is enough.
+    parent_entry = models.ForeignKey(
+        Entry, on_delete=models.CASCADE, related_name="attribute_values", db_constraint=False
+    )
     value = models.JSONField(null=True)  # None for references, which are rows of AttributeReference
     is_latest = models.BooleanField(default=True)
     # Whether who wrote it wrote the entry's current values, too; a trigger drops those otherwise.
@@ -223,13 +230,6 @@ class AttributeValue(StampedModel):
         constraints = [
             models.UniqueConstraint(
                 name="attribute_value_one_latest", fields=["parent_attr"], condition=Q(is_latest=True)
-            ),
-        ]
-        indexes = [
-            models.Index(
-                name="attribute_value_latest",
-                fields=["parent_entry"],
-                condition=Q(is_latest=True, is_active=True),
             ),
         ]
 

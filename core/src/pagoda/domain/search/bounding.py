@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, EmptyResultSet, ValidationError
 from django.db import DataError, OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet, Subquery
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.verifying import fill
@@ -22,6 +22,7 @@ from pagoda_plugin_sdk.rules.text import listed
 
 EXACT_COUNT: Final = 10_000
 _FILLED: Final = 5_000
+_MANY: Final = 5 * EXACT_COUNT  # so many expected rows are no 10,000, even where statistics are old
 
 
 class Count(NamedTuple):
@@ -103,14 +104,46 @@ def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) ->
 
 
 def count_rows(rows: QuerySet[Any]) -> Count:
-    """Count exactly up to 10,000; more are estimated on PostgreSQL, and counted on SQLite."""
-    number = _counted(rows, EXACT_COUNT + 1)
+    """Count exactly up to 10,000; more are estimated on PostgreSQL, and counted on SQLite.
+
+    PostgreSQL counts none where it expects many more: the first of them may lie far from each other.
+    """
+    expected = _expected(rows) if connection.vendor == "postgresql" else 0
+    if expected > _MANY:
+        return Count(expected, is_exact=False)
+    return _count(_counted(rows, EXACT_COUNT + 1), rows, expected)
+
+
+class CountOf(Subquery):
+    """How many rows there are, of more than 10,000 one more than that; the database counts them once."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        super().__init__(rows.order_by().values("pk")[: EXACT_COUNT + 1])
+        self._rows = rows
+
+    def read(self, number: int) -> Count:
+        """Return the count that this number of it says."""
+        return _count(number, self._rows)
+
+
+def _count(number: int, rows: QuerySet[Any], expected: int = 0) -> Count:
     if number <= EXACT_COUNT:
         return Count(number, is_exact=True)
     if connection.vendor != "postgresql":
         return Count(rows.count(), is_exact=True)
-    plan = json.loads(rows.order_by().explain(format="json"))
-    return Count(max(number, int(plan[0]["Plan"]["Plan Rows"])), is_exact=False)
+    return Count(max(number, expected or _expected(rows)), is_exact=False)
+
+
+def _expected(rows: QuerySet[Any]) -> int:
+    """Return how many rows PostgreSQL thinks that there are."""
+    try:
+        plan = json.loads(rows.order_by().explain(format="json"))
+    except EmptyResultSet:
+        return 0
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _counted(rows: QuerySet[Any], most: int) -> int:

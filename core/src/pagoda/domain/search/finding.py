@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
-from pagoda.domain.search.bounding import Count, bounded, count_rows
+from pagoda.domain.search.bounding import Count, CountOf, bounded, count_rows
 from pagoda.domain.search.conditions import EVERYWHERE, Condition
 from pagoda.domain.search.ordering import Order, Page, read_order
 from pagoda.domain.search.resolving import ATTR, Resolver
@@ -24,6 +24,7 @@ from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.washing import shown
 
 MAX_FIELDS: Final = 200
+_COUNTED: Final = "counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,11 @@ class Query:
         return self.condition != EVERYWHERE or bool(self.text)
 
     @property
+    def is_first(self) -> bool:
+        """Whether it asks for the first page."""
+        return not self.offset and not self.cursor
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing in it takes more than the page itself."""
         return not self.is_narrowed and not self.ordering
@@ -65,7 +71,8 @@ class FoundEntries:
 def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEntries:
     """Return a page of those of `rows`, which `viewer` may read, that the query asks for.
 
-    Queries: the count, the page, one for the attributes that are named, and one more where no index helps.
+    Queries: the page, the count, which a plain page brings along, one for the attributes that are named, one
+    for PostgreSQL's estimate, and one more where no index helps.
 
     Raises:
         ValidationError: keyed by what is wrong in the query, see `Resolver.condition`, `read_order` and
@@ -80,10 +87,15 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
             rows = rows.filter(has_text(query.text, rows, viewer))
         order = read_order(query.ordering, resolver, rows)
         _check_fields(query, resolver)
-        count = count_rows(rows)
-        if count.is_exact and query.is_narrowed:
-            order = order.sorting()
-        page = _page(order, with_values(rows, viewer), query)
+        if query.is_plain:
+            count, page = _counted_page(order, rows, viewer, query)
+        else:
+            count = count_rows(rows)
+            if count.is_exact and (query.is_narrowed or query.entity_ids is not None):
+                order = order.sorting()
+            page = _page(order, with_values(rows, viewer), query)
+    if query.is_first and page.next is None:
+        count = Count(len(page.rows), is_exact=True)
     return FoundEntries(
         rows=page.rows,
         count=count,
@@ -91,6 +103,17 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
         previous=page.previous,
         has_next=page.next is not None,
     )
+
+
+def _counted_page(
+    order: Order, rows: QuerySet[Entry], viewer: Viewer | None, query: Query
+) -> tuple[Count, Page]:
+    """Return the count and the page in one query, and one more where PostgreSQL is to estimate."""
+    counted = CountOf(rows)
+    page = _page(order, with_values(rows, viewer).annotate(**{_COUNTED: counted}), query)
+    if page.rows:
+        return counted.read(vars(page.rows[0])[_COUNTED]), page
+    return count_rows(rows), page
 
 
 def _page(order: Order, rows: QuerySet[Entry], query: Query) -> Page:

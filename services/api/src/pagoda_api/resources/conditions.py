@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rest_framework.request import Request
 
@@ -26,16 +26,6 @@ class ConditionFilterBackend(StrictFilterBackend):
         return is_field and len(parameter) <= MAX_FIELD_LENGTH
 
 
-def takes_entity(given: Mapping[str, object]) -> bool:
-    """Return whether a search is to know the entity's id: a subquery hides how many entries there are of it.
-
-    That takes a query, which is worth it where there is more to plan than a page.
-    """
-    backend = ConditionFilterBackend()
-    has_terms = bool(given.get("ordering")) or ATTR in str(given.get("fields", ""))
-    return has_terms or any(map(backend.is_open, given))
-
-
 def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str]) -> Query:
     """Return what the query parameters of a request ask for.
 
@@ -46,10 +36,10 @@ def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str
     backend = ConditionFilterBackend()
     conditions = [(key, value) for key, values in given.lists() if backend.is_open(key) for value in values]
     fields = [field.strip() for field in given.get("fields", "").split(",") if field.strip()]
-    entity = given.get("entity") if takes_entity(given) else None
+    entity = given.get("entity")
     return Query(
         condition=read_parameters(conditions),
-        entity_ids=None if entity is None else [find_entity(entity, request.user, field="entity").pk],
+        entity_ids=None if not entity else [find_entity(entity, request.user, field="entity").pk],
         ordering=given.get("ordering", ""),
         fields=fields,
         known_fields=known_fields,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import django_filters
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -18,14 +18,15 @@ from rest_framework.response import Response
 
 from pagoda.audit.history import History
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, readable
-from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.past import as_of, existing_at
 from pagoda.domain.entry.reading import with_values
 from pagoda.domain.search.bounding import bounded, count_rows
+from pagoda.domain.search.filters import composed
 from pagoda.domain.search.finding import FoundEntries, find, limited
 from pagoda.domain.search.referring import MAX_DEPTH, MAX_NODES, graph_around, references_to, shown_reference
+from pagoda.domain.search.values import Compared, ValueKind
 from pagoda.domain.user.permissions import viewer
 from pagoda.hooks.bridge import filter_entry_attrs
 from pagoda_api.authentication import actor
@@ -42,9 +43,9 @@ from pagoda_api.fields import (
     found_or_404,
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number_schema
-from pagoda_api.resources.conditions import ConditionFilterBackend, query_of, takes_entity
+from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
-from pagoda_api.resources.filters import StandingFilter, asking_user
+from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import (
     AT,
     HistorySerializer,
@@ -55,7 +56,6 @@ from pagoda_api.resources.histories import (
 )
 from pagoda_api.strict import StrictSerializer, checked, sent_back
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.rules.value_types import attrinfo_of
 from pagoda_plugin_sdk.washing import shown
 
@@ -195,21 +195,19 @@ class EntryFilter(StandingFilter):
 
     entity = django_filters.CharFilter(method="of_entity", label="Id or name of their entity.")
 
+    search = django_filters.CharFilter(method="by_part", label="Part of the name.")
+
     class Meta:
         model = Entry
         fields: list[str] = []
 
+    def by_part(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
+        """Return those with the text in their name, as the index of parts of names finds them."""
+        return queryset.filter(Compared(ValueKind.TEXT, "contains", composed(value), of=F("name")))
+
     def of_entity(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
-        """Return the entries of one entity; one that is unknown has none, and is told of by the view."""
-        if takes_entity(self.data or {}):
-            return queryset
-        user = asking_user(self)
-        names = spellings([value])
-        if value.isdecimal() or not names:  # a name or an id, or no name
-            return queryset.filter(schema=find_entity(value, user, field=name))
-        return queryset.filter(
-            schema__in=readable(Entity.objects.active(), user).filter(name__in=names).values("pk")
-        )
+        """Leave it to the search: PostgreSQL is to know the entity's id, and so how many it has."""
+        return queryset
 
 
 @extend_schema_view(
@@ -257,8 +255,6 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         pages = FoundPagination()
         query = query_of(request, pages, EntrySerializer.Meta.fields)
         found = find(rows, request.user, query)
-        if not found.rows and query.entity_ids is None and (entity := request.query_params.get("entity")):
-            find_entity(entity, request.user, field="entity")  # refuses one that is unknown
         return pages.answer(request, found, query.offset, show(found.rows, request.user, query.fields))
 
     @extend_schema(request=EntryCreateSerializer, responses={201: EntrySerializer})
