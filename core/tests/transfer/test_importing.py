@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import openpyxl
@@ -167,6 +168,35 @@ def test_a_broken_file_is_refused_in_words(host: Entity, file_format: str, conte
     with pytest.raises(TransferFault):
         import_file(io.BytesIO(content), None, wanted)
     assert names() == []
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content", "told"),
+    [
+        ("json", b'{"entries": [{"name": "a"}, {"name": "b", "name": "c"}]}', "'name' twice in item 2"),
+        ("json", b'{"entries": [{"name": "a", "attrs": {"ram": 1, "ram": 2}}]}', "'ram' twice in item 1"),
+        ("json", b'{"entries": [], "entries": [{"name": "a"}]}', "'entries' twice in its object"),
+        ("json", b'{"entities": [{"name": "a"}], "entries": [{"name": "b", "name": "c"}]}', "in item 1;"),
+        ("yaml", b"---\nname: a\n---\nname: b\nattrs:\n  ram: 1\n  ram: 2\n", "'ram' twice in line 7"),
+        ("csv", b"name,ram,attr.ram\na,1,2\n", "'ram' and 'attr.ram' of the table are of one attribute"),
+        ("csv", b"name,ram,attr. ram\na,1,2\n", "of one attribute"),
+        ("csv", "name,serial\na,1\n".encode("utf-16"), "save it as UTF-8"),
+        ("csv", "name,serial\na,Stra\u00dfe\n".encode("cp1252"), "save it as UTF-8"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(
+    host: Entity, file_format: str, content: bytes, told: str
+) -> None:
+    with pytest.raises(TransferFault, match=re.escape(told)):
+        import_file(io.BytesIO(content), None, ImportOptions(file_format=file_format, entity="Host"))
+    assert names() == []
+
+
+def test_keys_of_different_objects_may_be_equal(host: Entity) -> None:
+    entries = [{"name": each, "attrs": {"ram": 1}} for each in "ab"]
+    content = json.dumps({"entities": [], "entries": entries}).encode()
+    report = import_file(io.BytesIO(content), None, ImportOptions(file_format="json", entity="Host"))
+    assert (report.created, names()) == (2, ["a", "b"])
 
 
 @pytest.mark.parametrize("row", [b"a,1,2", b"a,,,3"])

@@ -77,6 +77,12 @@ class TestReadyz:
             "There is no check 'brokr' to exclude. There are: database, migrations, broker, registry."
         )
 
+    def test_a_parameter_that_nobody_reads_is_refused(self, anonymous: Any) -> None:
+        response = anonymous.get("/readyz?exclud=broker")
+
+        assert response.status_code == 400
+        assert response.json()["detail"] == "There is no query parameter 'exclud'. There is: exclude."
+
     def test_registry_that_was_not_booted_makes_it_fail(self) -> None:
         booted = install(None)
         try:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import chain, islice
@@ -19,19 +18,14 @@ import ijson
 import yaml
 from defusedxml.common import DefusedXmlException
 
-from pagoda.transfer.cells import text_cell, text_of, to_cell
 from pagoda.transfer.document import Document, FileRow, Format, TransferFault
+from pagoda.transfer.tables import Rows, Schema, rows_in, table_of
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown, washed
 
-type Schema = Sequence[Mapping[str, Any]]  # Any: what `create_entity` takes
-type Rows = Iterable[Mapping[str, Any]]  # Any: as `FileRow.values`
-
-OWN_COLUMNS: Final = ("entity", "name", "note")
 MARK: Final = "#pagoda"
 """The first cell of a table that brings its schema, in the next cell."""
 
-_ATTR: Final = "attr."
 _MAX_CELL: Final = 32_767  # characters, of a spreadsheet
 _MAX_SHEET: Final = 1_048_576  # rows
 _SCHEMA_SHEET: Final = "schema"
@@ -62,15 +56,29 @@ class JsonFormat:
 
 def _look_over(stream: IO[bytes]) -> None:
     """Refuse what would take the time of its depth squared to read, and what nobody would read."""
-    depth = 0
+    keys: list[set[str]] = []  # of each object and list around
+    row = 0
     for event, value in _told(ijson.basic_parse(stream, use_float=True)):
-        if depth == 0 and event != "start_map":
+        if not keys and event != "start_map":
             raise TransferFault(say('The file is no JSON object such as {{"entries": [...]}}.'))
-        if depth == 1 and event == "map_key":
-            _refuse_others([value], ("entities", "entries"))
-        depth += event.startswith("start_") - event.startswith("end_")
-        if depth > _MAX_DEPTH:
+        if event == "map_key":
+            if len(keys) == 1:
+                _refuse_others([value], ("entities", "entries"))
+                row = 0
+            if value in keys[-1]:
+                raise TransferFault(_twice(value, say("item {row}", row=row) if row else say("its object")))
+            keys[-1].add(value)
+        elif event.startswith("start_"):
+            row += len(keys) == 2
+            keys.append(set())
+        elif event.startswith("end_"):
+            keys.pop()
+        if len(keys) > _MAX_DEPTH:
             raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
+
+
+def _twice(key: object, where: str) -> str:
+    return say("The file has the key {key} twice in {where}; keep one.", key=shown(key), where=where)
 
 
 def _refuse_others(names: Iterable[Any], known: Sequence[str]) -> None:
@@ -126,7 +134,18 @@ class _Dumper(yaml.CSafeDumper):
 
 
 class _Loader(yaml.CSafeLoader):
-    """Leaves dates as the text that they are in JSON, too."""
+    """Leaves dates as the text that they are in JSON, too, and takes no key twice."""
+
+    @override
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # Any: as the base has it
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = say("line {line}", line=key.start_mark.line + 1)
+                    raise TransferFault(_twice(key.value, line))
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -154,7 +173,7 @@ class CsvFormat:
         text = io.TextIOWrapper(stream, "utf-8-sig", newline="", write_through=True)
         writer = csv.writer(text)
         writer.writerow([MARK, json.dumps(schema)])
-        for row in _table(schema, rows):
+        for row in table_of(schema, rows):
             writer.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in row])
         text.detach()
 
@@ -170,7 +189,7 @@ class CsvFormat:
             raise TransferFault(say("The file is empty."))
         delimiter = max(",;\t|", key=head.count)
         table = _told(csv.reader(chain([head], lines), delimiter=delimiter, strict=True))
-        return Document(schema, _rows(table, 1 + is_marked))
+        return Document(schema, rows_in(table, 1 + is_marked))
 
 
 class XlsxFormat:
@@ -183,7 +202,7 @@ class XlsxFormat:
         parts, text = book.create_sheet(_SCHEMA_SHEET), json.dumps(schema)
         for start in range(0, len(text), _MAX_CELL - 1):
             parts.append([f"#{text[start : start + _MAX_CELL - 1]}"])
-        table = _table(schema, rows)
+        table = table_of(schema, rows)
         header = next(table)
         for sheet_rows in batched_lazily(table, _MAX_SHEET - 1):
             sheet = book.create_sheet()
@@ -205,7 +224,7 @@ class XlsxFormat:
             if sheet.title == _SCHEMA_SHEET:
                 schema = _schema(["".join(str(row[0])[1:] for row in table if row and row[0])])
             else:
-                rows.append(_rows(table, 1))
+                rows.append(rows_in(table, 1))
         return Document(schema, chain.from_iterable(rows))
 
 
@@ -253,45 +272,6 @@ def _refuse_inflated(stream: IO[bytes]) -> None:
     stream.seek(0)
 
 
-def _table(schema: Schema, rows: Rows) -> Iterator[list[Any]]:
-    """Yield the names of the columns, and the cells of each row."""
-    names = list(dict.fromkeys(attr["name"] for entity in schema for attr in entity["attrs"]))
-    is_own = [name in OWN_COLUMNS or name.startswith(_ATTR) for name in names]
-    columns = [_ATTR + name if own else name for name, own in zip(names, is_own, strict=True)]
-    yield [*OWN_COLUMNS, *map(text_cell, columns)]
-    for row in rows:
-        attrs = row["attrs"]
-        own = [text_cell(row[name]) if row.get(name) else "" for name in OWN_COLUMNS]
-        yield own + [to_cell(attrs[name]) if name in attrs else None for name in names]
-
-
-def _rows(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
-    """Yield the rows of a table; `before` is how many come before the first, the columns' names included."""
-    header = [text_of(cell) for cell in next(table, ())]
-    if not header:
-        return
-    if "name" not in header:
-        raise TransferFault(say("The table has no column 'name'; it has {header}.", header=shown(header)))
-    names = [str(column or "") for column in header]
-    if twice := [name for name, times in Counter(filter(None, names)).items() if times > 1]:
-        raise TransferFault(say("The table has two columns {name}; keep one.", name=shown(twice[0])))
-    for number, cells in enumerate(table, before + 1):
-        found = {
-            name: cell for name, cell in zip(names, cells, strict=False) if name and cell not in (None, "")
-        }
-        if not found:
-            continue
-        own: dict[str, Any] = {name: text_of(found.pop(name)) for name in OWN_COLUMNS if name in found}
-        nameless = [cell for name, cell in zip(names, cells, strict=False) if not name]
-        if any(cell not in (None, "") for cell in nameless):
-            own["attrs"] = say("{cell} in a column without a name", cell=shown(nameless))
-        elif len(cells) > len(names):
-            own["attrs"] = say("{count} cells for {columns} columns", count=len(cells), columns=len(names))
-        else:
-            own["attrs"] = {name.removeprefix(_ATTR): cell for name, cell in found.items()}
-        yield FileRow(number, own, is_cells=True)
-
-
 def _schema(texts: Sequence[str]) -> list[Any]:
     try:
         loaded = json.loads(texts[0])
@@ -324,6 +304,14 @@ def _told[T](items: Iterable[T]) -> Iterator[T]:
             item = next(found)
         except StopIteration:
             return
+        except UnicodeDecodeError as error:
+            raise TransferFault(
+                say(
+                    "The file is not in UTF-8 behind item {number}; save it as UTF-8 "
+                    "(spreadsheets call it CSV UTF-8).",
+                    number=number,
+                )
+            ) from error
         except _UNREADABLE as error:
             raise TransferFault(
                 say(

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from pagoda.health.checks import CHECKS, run_checks
 from pagoda.watching.metrics.serving import CONTENT_TYPE_LATEST, exposition
 from pagoda_api.problems import logged
+from pagoda_plugin_sdk.washing import shown
 
 
 @never_cache
@@ -26,6 +27,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ``?exclude=broker`` leaves a check out, and may be repeated: requests succeed while the broker is away, so
     that who sends them here only asks for the others.
     """
+    if unread := sorted(request.GET.keys() - {"exclude"}):
+        detail = f"There is no query parameter {shown(unread[0])}. There is: exclude."
+        return JsonResponse({"status": "failed", "detail": detail}, status=400)
     excluded = request.GET.getlist("exclude")
     if unknown := [name for name in excluded if name not in CHECKS]:
         detail = f"There is no check {unknown[0]!r} to exclude. There are: {', '.join(CHECKS)}."
