@@ -174,8 +174,8 @@ def measured(apis: Mapping[str, Api], rounds: int, requests: int) -> dict[str, A
 def grown(api: Api, url: str, entries: int, rounds: int, requests: int) -> dict[str, Any]:
     """Return ``{operation: {"few_ms", "many_ms", "ratio", "bound"}}`` of few entries and of so many.
 
-    Of searches among many it is ``{"p95_ms", "api_ms", "postgresql_ms", "table_reads", "ratio", "bound"}``. Any: as
-    JSON has it.
+    Of searches among many it is ``{"p95_ms", "api_ms", "postgresql_ms", "table_reads", "ratio", "bound"}``.
+    Any: as JSON has it.
     """
 
     def best(operation: str) -> float:
@@ -249,7 +249,8 @@ def searched(api: Api, url: str, name: str, requests: int) -> dict[str, Any]:
     )
     reads = table_reads(url) - before
     print(
-        f"{name:<21} p95 {p95:.1f} ms, at most {SEARCH_MS}; CPU {own:.1f} + {stored:.1f} ms (API + PostgreSQL); "
+        f"{name:<21} p95 {p95:.1f} ms, at most {SEARCH_MS}; "
+        f"CPU {own:.1f} + {stored:.1f} ms (API + PostgreSQL); "
         f"{shown['count']:,} found, {reads} sequential scans",
         flush=True,
     )
