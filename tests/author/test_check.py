@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from pagoda_plugin_sdk.cli import main
+from tools.checking_in_forks import checking_in_forks
 from tools.zoo_expectations import FOLDER, ZOO
 
 RUNNING = {"hook", "endpoint", "task"}
@@ -21,11 +24,12 @@ KNOWABLE = {
 
 
 @pytest.fixture(scope="module")
-def found(plugin_command: Any) -> dict[str, list[dict[str, Any]]]:
-    folders = sorted(path.parent.name for path in FOLDER.glob("*/pyproject.toml"))
-    told = plugin_command("check", "--json", *folders, cwd=FOLDER)
-    assert told.returncode == 1
-    text, _, error = told.stdout.rpartition("Error: ")
+def found() -> dict[str, list[dict[str, Any]]]:
+    folders = sorted(str(path.parent) for path in FOLDER.glob("*/pyproject.toml"))
+    with checking_in_forks():
+        told = CliRunner().invoke(main, ["check", "--json", *folders])
+    assert told.exit_code == 1
+    text, _, error = told.output.rpartition("Error: ")
     assert "fault(s) found" in error
     return {each["label"]: each["findings"] for each in json.loads(text)}
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,36 @@ from typing import Any
 import pytest
 
 from tools.migrated_host import put_tables
+from tools.warm import Warm
+
+LIBRARIES = (  # what commands import of others, and ours that asks no settings
+    "celery.app",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.events",
+    "celery.fixups.django",
+    "celery.worker",
+    "click",
+    "django.contrib.admin",
+    "django.contrib.auth.hashers",
+    "django.contrib.auth.password_validation",
+    "django.contrib.messages.storage.fallback",
+    "django.contrib.sessions.backends.db",
+    "django.core.management.commands.migrate",
+    "django.db.backends.sqlite3.base",
+    "django.db.models",
+    "django.views.defaults",
+    "ijson.backends.python",
+    "kombu.transport.filesystem",
+    "openpyxl",
+    "packaging.requirements",
+    "pagoda.cli.startup",
+    "pagoda.config.django",
+    "pydantic_settings",
+    "rich.traceback",
+    "sentry_sdk",
+    "structlog",
+)
 
 GOOD = """
 from pagoda_plugin_sdk import Plugin, PluginTaskConfig
@@ -88,7 +116,7 @@ class Command:
         }
         with tempfile.TemporaryDirectory() as outputs:
             paths = [Path(outputs, name) for name in ("output", "errors")]
-            code = self.warm.run(environment, self.folder, arguments, paths)
+            code = self.warm.run("pagoda.cli", arguments, paths, environment=environment, folder=self.folder)
             return code, "".join(path.read_text() for path in paths)
 
     def copy_tables(self) -> None:
@@ -96,33 +124,9 @@ class Command:
         put_tables(self.folder / "data")
 
 
-class Warm:
-    """Runs commands in forks of one process, see warm.py."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("warm.py"))],
-            env={"PATH": ""},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(
-        self, environment: Mapping[str, str], folder: Path, arguments: Sequence[str], outputs: Sequence[Path]
-    ) -> int:
-        """Run a command and return its exit status; its output and its errors are written to `outputs`."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        start = {"environment": environment, "folder": str(folder), "arguments": arguments}
-        print(json.dumps(start | {"outputs": list(map(str, outputs))}), file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
-
-
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
-    made = Warm()
-    with made.process:
+    with Warm(*LIBRARIES) as made:
         yield made
 
 

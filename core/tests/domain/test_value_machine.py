@@ -41,6 +41,7 @@ from pagoda.domain.user.models import User
 from pagoda.transfer.importing import ImportOptions, import_file
 from pagoda_plugin_sdk.rules.state import EntryState
 from pagoda_plugin_sdk.rules.value_types import attrs_of
+from tools.examples import examples, is_thorough
 
 VALUES: dict[str, list[Any]] = {"number": [1, 2.5, -3], "string": ["a", "B c", ""]}
 # What values become when their attribute gets the other type; of what is missing none does.
@@ -238,14 +239,20 @@ class ValueMachine(RuleBasedStateMachine):
         self.read_schema()
         self.seen.add("add attribute")
 
-    @rule(which=PICK, is_removed=st.booleans())
-    def change_attribute(self, which: int, is_removed: bool) -> None:
+    @rule(which=PICK)
+    def rename_attribute(self, which: int) -> None:
         pk = sorted(self.attrs)[which % len(self.attrs)]
-        is_removed = is_removed and pk != self.peer and len(self.attrs) > 2
-        change = {"is_deleted": True} if is_removed else {"name": f"renamed {next(NUMBERS)}"}
-        update_entity(self.entity, None, attrs=[{"id": pk, **change}])
+        update_entity(self.entity, None, attrs=[{"id": pk, "name": f"renamed {next(NUMBERS)}"}])
         self.read_schema()
-        self.seen.add("remove attribute" if is_removed else "rename attribute")
+        self.seen.add("rename attribute")
+
+    @precondition(lambda self: len(self.attrs) > 2)
+    @rule(which=PICK)
+    def remove_attribute(self, which: int) -> None:
+        plain = sorted(self.attrs.keys() - {self.peer})
+        update_entity(self.entity, None, attrs=[{"id": plain[which % len(plain)], "is_deleted": True}])
+        self.read_schema()
+        self.seen.add("remove attribute")
 
     @precondition(lambda self: len(self.attrs) > 1)
     @rule(which=PICK)
@@ -351,18 +358,18 @@ class ValueMachine(RuleBasedStateMachine):
         active = [(pk, each) for pk, each in self.entries.items() if each.is_active]
         peer = self.attrs[self.peer][0]
         self.step += 1
-        for attr, (name, kind) in self.attrs.items():
-            for value in VALUES.get(kind, ())[self.step % 2 :: 2][
-                :1
-            ]:  # one in each step, as it must be quick
-                assert self.found(f"attr.{name}__eq", value) == {
-                    pk for pk, each in active if each.values.get(attr) == value
-                }
-                assert self.found(f"attr.{peer}.attr.{name}__eq", value) == {
-                    pk
-                    for pk, each in active
-                    if (target := self.seen_peer(each)) and self.entries[target].values.get(attr) == value
-                }
+        plain = sorted(self.attrs.keys() - {self.peer})
+        attr = plain[self.step // 2 % len(plain)]  # one in each step, as it must be quick
+        name, kind = self.attrs[attr]
+        value = VALUES[kind][self.step % 2]
+        assert self.found(f"attr.{name}__eq", value) == {
+            pk for pk, each in active if each.values.get(attr) == value
+        }
+        assert self.found(f"attr.{peer}.attr.{name}__eq", value) == {
+            pk
+            for pk, each in active
+            if (target := self.seen_peer(each)) and self.entries[target].values.get(attr) == value
+        }
 
     def found(self, parameter: str, value: Any) -> set[int]:
         condition = read_parameters([(parameter, str(value))])
@@ -373,11 +380,13 @@ class ValueMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_entries_are_what_the_model_says() -> None:
     ValueMachine.seen.clear()
+    count = examples(30, quick=6)
     # The same examples in every run: that every kind of write comes to something is no matter of luck.
-    repeatable = settings(max_examples=20, stateful_step_count=20, deadline=None, derandomize=True)
+    repeatable = settings(max_examples=count, stateful_step_count=20, deadline=None, derandomize=True)
     run_state_machine_as_test(ValueMachine, settings=repeatable)
-    assert ValueMachine.seen == {
-        *("create", "update", "refer", "delete", "restore", "revert", "revert entry", "bulk", "import"),
-        *("add attribute", "rename attribute", "remove attribute", "change type", "type refused"),
-    }
-    assert Entity.objects.active().count() >= 12
+    assert Entity.objects.active().count() >= count
+    if is_thorough():  # few examples leave out a kind or two
+        assert ValueMachine.seen == {
+            *("create", "update", "refer", "delete", "restore", "revert", "revert entry", "bulk", "import"),
+            *("add attribute", "rename attribute", "remove attribute", "change type", "type refused"),
+        }
