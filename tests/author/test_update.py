@@ -93,6 +93,22 @@ def test_update_brings_changes_and_keeps_edits(plugin_command: Any, project: Pat
     assert "<<<<<<<" not in git(project, "diff")
 
 
+def test_update_names_files_that_both_changed(plugin_command: Any, project: Path, old_sdk: Path) -> None:
+    tasks = project / "src" / "pagoda_demo_plugin" / "tasks.py"
+    tasks.write_text(tasks.read_text().replace("soft_time_limit_seconds=30", "soft_time_limit_seconds=45"))
+    git(project, "commit", "--quiet", "--all", "--message", "mine, too")
+    ended = plugin_command("update", cwd=project, **index(old_sdk / "index"))
+    assert ended.returncode == 1
+    assert "changed the same lines of src/pagoda_demo_plugin/tasks.py:" in ended.stdout
+    text = tasks.read_text()
+    mine, theirs = text.partition("<<<<<<< ")[2].partition("\n=======\n")[::2]
+    assert "soft_time_limit_seconds=45" in mine
+    assert "soft_time_limit_seconds=300" in theirs.partition("\n>>>>>>> ")[0]
+    assert tasks.with_name("models.py").read_text().endswith("# of the author\n")
+    assert tasks.with_name("demo.py").is_file()
+    assert not list(project.rglob("*.rej"))
+
+
 def test_update_wants_a_clean_tree(plugin_command: Any, project: Path, old_sdk: Path) -> None:
     (project / "README.md").write_text("mine")
     ended = plugin_command("update", cwd=project, **index(old_sdk / "index"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -17,6 +18,18 @@ from packaging.version import Version
 from pagoda_plugin_sdk.cli.build import DIST
 from pagoda_plugin_sdk.cli.processes import run_module
 from pagoda_plugin_sdk.project import PluginProject, read_project
+
+_HINTS = {
+    r"HTTPError: 4(00|09)|already exists": (
+        " An index takes a version once: raise `version` where this one is there."
+    ),
+    r"HTTPError: 40[13]|Credential not found": (
+        " Say who uploads, by TWINE_USERNAME and TWINE_PASSWORD, a configuration file of twine or a keyring, "
+        "and see that they may."
+    ),
+    r"ConnectionError|Timeout": " Nothing answers there: look at the address, and whether the index is up.",
+}
+"""``{what twine says, as a pattern: what to do}``"""
 
 
 @click.command()
@@ -41,8 +54,11 @@ def publish(*, index: str, dry_run: bool) -> None:
         "twine", "--no-color", *(("check", "--strict") if dry_run else upload), *map(str, files)
     )
     if ended.returncode:
-        hint = "" if dry_run else " An index takes a version once: raise `version` where this one is there."
-        raise click.ClickException(f"twine failed.{hint}\n{ended.stdout.strip()}")
+        told = ended.stdout.strip()
+        if "Traceback (most recent call last)" in told:
+            told = told.splitlines()[-1]
+        hints = (hint for sign, hint in _HINTS.items() if not dry_run and re.search(sign, told))
+        raise click.ClickException(f"twine failed.{next(hints, '')}\n{told}")
     click.echo("nothing was uploaded" if dry_run else f"published {project.name} {project.version}")
 
 

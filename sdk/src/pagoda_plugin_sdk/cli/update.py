@@ -64,10 +64,24 @@ def update() -> None:
         ended = run_module("copier", "update", *options, environ=environ)
         if ended.returncode:
             raise click.ClickException(f"The update failed:\n{ended.stdout.strip()}")
-    tidy(Path())
+    conflicts = _conflicts()
+    if not conflicts:
+        tidy(Path())
     click.echo(
         f"Updated from the template of {before} to that of {__version__}; `git diff` shows what changed."
     )
+    if conflicts:
+        raise click.ClickException(
+            f"You and the template changed the same lines of {', '.join(conflicts)}: choose between what "
+            "stands there after <<<<<<< and after =======."
+        )
+
+
+def _conflicts() -> list[str]:
+    """Return the files of the project that have git's marks of a conflict."""
+    changed = _git("diff", "--name-only", "--relative", "HEAD").splitlines()
+    files = [path for path in map(Path, changed) if path.is_file()]
+    return [str(path) for path in files if b"\n<<<<<<< " in b"\n" + path.read_bytes()]
 
 
 def _template_of(version: str, folder: Path) -> Path:
