@@ -121,6 +121,11 @@ CLASS = "expected a subclass of pydantic.BaseModel \\(the class\\) or None"
         ({"params_model": Order, "permission": 5}, "`permission` is 5"),
         ({"permission": "user.add_user"}, "needs a `params_model`, too"),
         ({"params_model": Order, "target": "host"}, "`target` is 'host', expected 'entry', 'entity' or None"),
+        (
+            {"params_model": Order, "target_entity": "Host"},
+            "expected the name of an entity, beside a `target`",
+        ),
+        ({"params_model": Order, "target": "entry", "target_entity": " "}, "`target_entity` is ' '"),
         ({"target": "entry"}, "`target` is for a task that people run"),
         ({"params_model": WithDefaults, "target": "entry", "schedule": "* * * * *"}, "without a target"),
         ({"params_model": Order, "schedule": "* * * * *"}, "`params_model` needs name: give them defaults"),

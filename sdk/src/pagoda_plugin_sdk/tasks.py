@@ -123,6 +123,7 @@ class TaskOptions:
     params_model: type[BaseModel] | None = None  # checks params; people may run the task, from a form
     permission: str | None = None  # of Django, "app.codename": who runs it from outside needs it
     target: Literal["entry", "entity"] | None = None  # what it works on: people have to give one of these
+    target_entity: str | None = None  # name of the only entity that this may be, or that its entries are of
 
     def __post_init__(self) -> None:
         faults = [*self._limit_faults(), *self._attempt_faults(), *self._params_faults()]
@@ -176,6 +177,9 @@ class TaskOptions:
 
     def _target_faults(self) -> Iterator[str]:
         target: object = self.target
+        entity: object = self.target_entity
+        if entity is not None and (target is None or not isinstance(entity, str) or not entity.strip()):
+            yield f"`target_entity` is {entity!r}, expected the name of an entity, beside a `target`"
         if target is None:
             return
         if target not in TARGETS:
@@ -280,6 +284,7 @@ class TaskOptionsGiven(TypedDict, total=False):
     params_model: type[BaseModel] | None
     permission: str | None
     target: Literal["entry", "entity"] | None
+    target_entity: str | None
 
 
 @overload

@@ -69,15 +69,26 @@ def at_entry(job: Any) -> None: ...
 def at_entity(job: Any) -> None: ...
 
 
+@plugin_task(5, params_model=OrderParams, target="entry", target_entity="Host")
+def at_host(job: Any) -> None: ...
+
+
+@plugin_task(6, params_model=OrderParams, target="entity", target_entity="Host")
+def at_hosts(job: Any) -> None: ...
+
+
 class Shop(Plugin):
     id = "shop-of-test"
     name = "Shop"
 
 
+TASKS = [order, bounded, inner, at_entry, at_entity, at_host, at_hosts]
+
+
 @pytest.fixture(autouse=True)
 def shop(register: Callable[[Any], Any]) -> Iterator[None]:
     register(Shop())
-    with recording_publisher(), plugin_tasks("shop-of-test", [order, bounded, inner, at_entry, at_entity]):
+    with recording_publisher(), plugin_tasks("shop-of-test", TASKS):
         yield
 
 
@@ -249,6 +260,34 @@ def test_what_a_task_works_on_has_to_be_there(browser: Any, web: Any, kind: str,
         refused = browser.post("/api/v2/jobs/", {**data, **given}, content_type="application/json")
         assert refused.status_code == 400, given
         assert list(refused.json()["errors"]) == [kind], given
+
+
+def test_a_task_of_one_entity_is_offered_there_alone(
+    browser: Any, web: Any, make_entity: Any, make_entry: Any
+) -> None:
+    assert web.schema.name == "Host"
+    other = make_entry(make_entity("Rack"), "a rack")
+    for operation, path, given in (
+        ("at_host", "entries", {"entry": other.pk}),
+        ("at_hosts", "entities", {"entity": other.schema_id}),
+    ):
+        url, [kind] = URL.replace("order", operation), given
+        own = web if kind == "entry" else web.schema
+        assert f'href="{url}?' in browser.get(f"/console/{path}/{own.pk}/").content.decode()
+        assert f'href="{url}?' not in browser.get(f"/console/{path}/{given[kind]}/").content.decode()
+        data = {"plugin": "shop-of-test", "operation": operation, "params": {"name": "abc"}}
+        refused = browser.post("/api/v2/jobs/", {**data, **given}, content_type="application/json")
+        assert refused.status_code == 400, kind
+        [told] = refused.json()["errors"][kind]
+        assert told.startswith(f"Task '{operation}' works on entity 'Host' or its entries alone")
+        form = browser.post(url, {"param-name": "abc", f"target-{kind}": f"x #{given[kind]}"})
+        assert form.status_code == 400, kind
+        assert not Job.objects.exists()
+        assert browser.post(url, {"param-name": "abc", f"target-{kind}": own.name}).status_code == 302
+        assert Job.objects.get().target == own
+        Job.objects.all().delete()
+    assert 'name="target-entity" value="Host"' in browser.get(url).content.decode()
+    assert "entity=Host" in browser.get(URL.replace("order", "at_host")).content.decode()
 
 
 def test_the_form_speaks_japanese(browser: Any) -> None:

@@ -37,9 +37,16 @@ def may_run(user: Viewer, spec: OperationSpec) -> bool:
     return spec.options.permission is None or user.has_perm(spec.options.permission)
 
 
-def offered_to(user: Viewer, *targets: str | None) -> list[OperationSpec]:
-    """Return the tasks that `user` may run, by plugin and name: all, or those on one of `targets`."""
-    found = [spec for spec in all_specs() if not targets or target_of(spec) in targets]
+def offered_to(user: Viewer, target: str | None = None, entity: str = "") -> list[OperationSpec]:
+    """Return the tasks that `user` may run, by plugin and name: all, or those that work on a `target`.
+
+    That is the entity of this name, or an entry of it.
+    """
+    found = [
+        spec
+        for spec in all_specs()
+        if target is None or (target_of(spec) == target and target_entity_of(spec) in (None, entity))
+    ]
     return sorted(
         (spec for spec in found if may_run(user, spec)), key=lambda spec: (spec.plugin_id, spec.name)
     )
@@ -85,12 +92,14 @@ def run_offered(
             )
         )
     _require_target(spec, {"entry": entry, "entity": entity})
+    target = _target(user, entry, entity)
+    _require_entity(spec, target)
     return Job.objects.submit(
         plugin=spec.plugin_id,
         operation_name=spec.name,
         user=user,
         params=params,
-        target=_target(user, entry, entity),
+        target=target,
     )
 
 
@@ -114,6 +123,27 @@ def _resolve(plugin: str, name: str) -> OperationSpec:
 def target_of(spec: OperationSpec) -> str | None:
     """Return what people have to give to the task, ``entry`` or ``entity``; None: nothing."""
     return None if spec.options is None else spec.options.target
+
+
+def target_entity_of(spec: OperationSpec) -> str | None:
+    """Return the name of the entity that the target is to be, or to be an entry of; None: any."""
+    return None if spec.options is None else spec.options.target_entity
+
+
+def _require_entity(spec: OperationSpec, target: Entry | Entity | None) -> None:
+    entity = target_entity_of(spec)
+    if target is None or entity is None:
+        return
+    kind, given = ("entry", target.schema.name) if isinstance(target, Entry) else ("entity", target.name)
+    if given != entity:
+        told = say(
+            "Task {name!r} works on entity {entity!r} or its entries alone, and {target!r} is of {given!r}.",
+            name=spec.name,
+            entity=entity,
+            target=target.name,
+            given=given,
+        )
+        raise UnknownTarget(kind, told)
 
 
 def _require_target(spec: OperationSpec, given: Mapping[str, int | None]) -> None:

@@ -70,7 +70,7 @@ def entity(request: HttpRequest, pk: int) -> HttpResponse:
         "pages": page_links(found, columns=chosen),
         "faults": [] if answer.is_ok else told(answer),
         "formats": sorted(FORMATS),
-        "tasks": offered_to(request.user, "entity"),
+        "tasks": offered_to(request.user, "entity", about["name"]),
         "label": label(about),
         "by_name": _order(request, {"name": "name", "id": None}),
     }
@@ -88,7 +88,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     context = {"entry": found, "history": history, "references": references}
     more = {"versions": with_before(history), "picture": picture(request, pk)}
     of_plugins = {"panels": panels(request, found), "actions": actions(found)}
-    of_plugins |= {"tasks": offered_to(request.user, "entry"), "label": label(found)}
+    of_plugins |= {"tasks": offered_to(request.user, "entry", found["schema"]["name"]), "label": label(found)}
     return show(request, "entry.html", {**context, **more, **of_plugins})
 
 

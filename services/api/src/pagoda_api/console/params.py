@@ -104,11 +104,16 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[P
     return found
 
 
-def target_field(kind: str, text: str) -> ParamField:
-    """Return the field, with `text` in it, of what a job works on: `kind` is ``entry`` or ``entity``."""
+def target_field(kind: str, text: str, entity: str = "") -> ParamField:
+    """Return the field, with `text` in it, of what a job works on: `kind` is ``entry`` or ``entity``.
+
+    It begins with the only `entity` that it may be; of one that entries are to be of, those are suggested.
+    """
+    if kind == "entity":
+        text = text or entity
     return ParamField(
         name=kind,
-        schema={"type": "integer", ENTRY_KEYWORD if kind == "entry" else _ENTITY_KEYWORD: ""},
+        schema={"type": "integer", ENTRY_KEYWORD if kind == "entry" else _ENTITY_KEYWORD: entity},
         is_array=False,
         is_needed=True,
         may_be_null=False,

@@ -36,7 +36,8 @@ def task(request: HttpRequest, name: str, operation: str) -> HttpResponse:
         )
     fields = fields_of(found["params_schema"])
     kind = found["target"]
-    works_on = [target_field(kind, request.GET.get("target", ""))] if kind else []
+    given, entity = request.GET.get("target", ""), found["target_entity"] or ""
+    works_on = [target_field(kind, given, entity)] if kind else []
     context: dict[str, Any] = {"plugin": about, "task": found, "fields": [*works_on, *fields]}
     context["about"] = found["params_schema"].get("description", "")
     if request.method == "GET":

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pagoda.health.plugins import plugin_health
-from pagoda.jobs.offering import is_offered, may_run, target_of
+from pagoda.jobs.offering import is_offered, may_run, target_entity_of, target_of
 from pagoda.jobs.operations import find
 from pagoda.jobs.params import schema_of
 from pagoda.plugins.description import describe, describe_all
@@ -135,6 +135,9 @@ class TaskDetailSerializer(TaskSerializer):
     target = serializers.ChoiceField(
         ["entry", "entity"], allow_null=True, help_text="What a job of it has to be given; null: nothing."
     )
+    target_entity = serializers.CharField(
+        allow_null=True, help_text="Name of the entity that the target has to be, or to be of; null: any."
+    )
 
 
 class PluginDetailSerializer(PluginSerializer):
@@ -257,17 +260,21 @@ class PluginAboutView(PluginView):
     """One enabled plugin, where the plugin serves the root of its URLs itself."""
 
 
+_ON_NOTHING = {"target": None, "target_entity": None}
+
+
 def _how_to_run(request: Request, task: dict[str, Any]) -> dict[str, Any]:
     number = task["operation_id"]
     spec = find(number) if number is not None else None
     if spec is None or not is_offered(spec):
-        return {"params_schema": None, "permission": None, "can_run": False, "target": None}
+        return {"params_schema": None, "permission": None, "can_run": False} | _ON_NOTHING
     permission = spec.options.permission if spec.options is not None else None
     return {
         "params_schema": schema_of(spec),
         "permission": permission,
         "can_run": may_run(request.user, spec),
         "target": target_of(spec),
+        "target_entity": target_entity_of(spec),
     }
 
 
