@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import version
 from typing import Any
 
 import pytest
+
+IMPORTING = """
+from importlib import import_module
+from pagoda.cli.app import PARTS
+for target in PARTS.values():
+    import_module(target.partition(":")[0])
+from django.conf import settings
+print(len(PARTS), settings.configured)
+"""
 
 
 def test_help_names_the_parts(pagoda: Any) -> None:
@@ -17,6 +29,14 @@ def test_help_works_with_settings_that_are_wrong(pagoda: Any) -> None:
     pagoda.set(PAGODA_LOG_LEVEL="LOUD")
 
     assert "Usage: " in pagoda("plugins", "--help")
+
+
+def test_each_part_is_imported_before_there_are_settings() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = [sys.executable, "-c", IMPORTING]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    assert (ended.stdout.split()[1:], ended.returncode) == (["False"], 0), ended.stderr
 
 
 def test_version_is_the_distribution_s(pagoda: Any) -> None:

@@ -9,7 +9,13 @@ from __future__ import annotations
 import re
 from string import Formatter
 
-from django.utils.translation import get_language, gettext, gettext_noop
+from django.utils.translation import get_language, gettext
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for the catalogues. Django's asks for settings, which commands import this without."""
+    return text
+
 
 CANCELED = gettext_noop("cancelled")
 CANCELED_BY_OPERATOR = gettext_noop("cancelled by an operator")
