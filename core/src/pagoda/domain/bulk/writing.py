@@ -21,6 +21,7 @@ from pagoda.domain.entry.named_references import NamedTargets, names_in
 from pagoda.domain.entry.reading import Definitions, definitions_of, read_states, with_values, with_version
 from pagoda.domain.entry.storing import HoldsOneOf
 from pagoda.domain.entry.updating import EntryUpdate, update_each
+from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
@@ -170,7 +171,7 @@ class _Bulk:
 
     def _by_name(self, entity: Entity, items: Sequence[BulkItem]) -> dict[int, int]:
         names = spellings(item.fields[NAME] for item in items)
-        rows = self._seen(Entry.objects.active().filter(schema=entity.pk, name__in=names)).order_by()
+        rows = self._seen(Entry.objects.active().filter(IsOneOf("name", names), schema=entity.pk)).order_by()
         known = by_clean_name(rows.values_list("name", "pk"))
         return {
             id(item): known[name] for item in items if (name := str(clean_name(item.fields[NAME]))) in known

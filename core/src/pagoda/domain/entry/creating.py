@@ -221,9 +221,10 @@ def _drafts(
     outcome: WriteOutcome,
 ) -> list[_Draft]:
     drafts = []
+    of_entity = Intake(schema.name, definitions, Faults())
     for index, row in enumerate(rows):
         faults, prefix = outcome.faults(index), outcome.prefix(index)
-        intake = Intake(schema.name, definitions, faults, prefix=prefix)
+        intake = of_entity.for_another(faults, prefix)
         draft = _Draft(index, intake, "", "", {})
         drafts.append(draft)
         if not isinstance(row, Mapping):

@@ -27,6 +27,7 @@ from django.db.models.functions import Cast, Least
 
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.user.models import Level, Role
 from pagoda.domain.user.permissions import Kind as RightKind
 from pagoda.domain.user.permissions import Viewer, level_of, may, may_see
@@ -116,7 +117,7 @@ def _levels(entity_ids: Collection[int], viewer: Viewer | None) -> Rows:
 
 
 def _named(entity_id: int, names: Collection[str]) -> QuerySet[Entry]:
-    return Entry.objects.filter(is_active=True, schema=entity_id, name__in=names).order_by()
+    return Entry.objects.filter(IsOneOf("name", names), is_active=True, schema=entity_id).order_by()
 
 
 def _query(kind: ThingKind, ids: Collection[int], viewer: Viewer | None) -> Rows:
@@ -231,8 +232,8 @@ class Lookups:
         self.look_up(_wanted_by(values))
         entity_id, names = named or (0, ())
         new = set(names) - self._names
-        for batch in batched(spellings(new), BATCH_SIZE) if new else ():
-            self.look_up((), named=(entity_id, batch))
+        if new:
+            self.look_up((), named=(entity_id, spellings(new)))
         return self._targets
 
 
@@ -252,6 +253,8 @@ def _wanted_by(values: Iterable[tuple[Definition, Value]]) -> set[tuple[ThingKin
 def reference_keys(definitions: Iterable[Definition]) -> dict[str | int, Definition]:
     """Return the attributes that refer to something by clean name and by id."""
     references = [each for each in definitions if each.type.is_reference]
+    if not references:
+        return {}
     by_id: dict[str | int, Definition] = {each.id: each for each in references}
     return by_id | by_clean_name([(each.name, each) for each in references])
 

@@ -18,6 +18,7 @@ from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.lookups import reference_keys
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import Definitions
+from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.user.models import Role
 from pagoda.domain.user.permissions import Viewer, may_see
 from pagoda_plugin_sdk.rules.attr_types import AttrType
@@ -51,8 +52,9 @@ class NamedTargets:
         def note(definition: Definition, named: Named) -> None:
             wanted[noun_of(definition.type)].add((definition, named))
 
+        by_key = reference_keys(definitions)
         for attrs in given:
-            _replaced(definitions, attrs, note)
+            _replaced(by_key, attrs, note)
         self._found = {}
         if "entry" in wanted:
             self._found["entry"] = self._entries(wanted["entry"])
@@ -83,7 +85,7 @@ class NamedTargets:
                 )
                 return None
 
-        attrs = _replaced(definitions, attrs, find)
+        attrs = _replaced(reference_keys(definitions), attrs, find)
         faults.raise_if_any()
         return attrs
 
@@ -147,8 +149,9 @@ class NamedTargets:
             elif (name := clean_name(entity)) in self._entities:
                 schemas.add(self._entities[name])
         found: dict[tuple[int, str], int] = {}
-        for batch in batched(spellings(named[0] for _, named in wanted), _BATCH_SIZE) if schemas else ():
-            rows = self._seen(Entry.objects.active()).filter(schema__in=schemas, name__in=batch).order_by()
+        if schemas:
+            names = IsOneOf("name", spellings(named[0] for _, named in wanted))
+            rows = self._seen(Entry.objects.active()).filter(names, schema__in=schemas).order_by()
             for schema, name, pk in rows.values_list("schema_id", "name", "pk"):
                 clean = clean_name(name)
                 found[schema, clean] = pk if name == clean else found.get((schema, clean), pk)
@@ -166,13 +169,12 @@ def names_in(definitions: Definitions, attrs: object) -> set[str]:
         if definition.type & AttrType.OBJECT:
             names.add(clean_name(named[0]))
 
-    _replaced(definitions, attrs, note)
+    _replaced(reference_keys(definitions), attrs, note)
     return names
 
 
-def _replaced(definitions: Definitions, attrs: object, find: Find) -> Any:
+def _replaced(by_key: Mapping[Any, Definition], attrs: object, find: Find) -> Any:
     """Return values as they were given (`GivenAttrs`, unchecked), what is named in them replaced."""
-    by_key = reference_keys(definitions)
     if by_key and isinstance(attrs, Mapping):
         found = {key: by_key.get(clean_name(key)) for key in attrs}
         return {key: _value(each, attrs[key], find) if each else attrs[key] for key, each in found.items()}

@@ -15,6 +15,7 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, Entry
+from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.search.conditions import Test
 from pagoda.domain.search.filters import composed, is_id, read_operand, with_operator, wrong
 from pagoda.domain.search.values import Compared, ValueKind, read_values
@@ -60,7 +61,7 @@ def pointing_to(attrs: Sequence[EntityAttr], targets: QuerySet[Any]) -> Q:
 
     def is_target(attr: EntityAttr) -> Q:
         column = _column(attr)
-        return Q(**{f"{column}__in": pks}) if is_postgresql else Q(_IsOneOf(F(column), ids))
+        return Q(**{f"{column}__in": pks}) if is_postgresql else Q(IsOneOf(column, ids))
 
     return _any_of(holders(current_references(attr).filter(is_target(attr))) for attr in attrs)
 
@@ -147,20 +148,3 @@ class _Holds(Func):
         """Return the SQL; Any: what a template of Func would use."""
         column, params = compiler.compile(self.get_source_expressions()[0])
         return f"({column} @> ANY (%s::jsonb[]))", (*params, self.held)
-
-
-class _IsOneOf(Func):
-    """Whether a number is one of any number of others, where statements take few parameters: on SQLite."""
-
-    output_field = BooleanField()
-
-    def __init__(self, number: F, others: Sequence[int]) -> None:
-        super().__init__(number)
-        self.others = json.dumps(others)
-
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_args: Any, **_context: Any
-    ) -> tuple[str, tuple[Any, ...]]:
-        """Return the SQL; Any: what a template of Func would use."""
-        number, params = compiler.compile(self.get_source_expressions()[0])
-        return f"({number} IN (SELECT value FROM JSON_EACH(%s)))", (*params, self.others)  # noqa: S608 - a column
