@@ -150,6 +150,8 @@ def test_refused_items_are_told_as_if_each_was_sent_alone(
         assert (result["http_status"], result["error"]) == (answer.status_code, answer.json())
     assert "there is no entry named 'nowhere'" in str(results[3]["error"])
     assert "There is no entity 'Nothing'" in str(results[7]["error"])
+    absent = api.patch(f"/api/v2/entries/{10**9}/", {"note": "n"})
+    assert (results[8]["http_status"], results[8]["error"]) == (404, absent.json())
     assert [entry.name for entry in Entry.objects.order_by("pk")] == ["a", "e"]
     assert refuse_b[: refuse_b.index(("changed", "e")) + 1] == [
         ("changing", "a"), ("changing", "b"), ("changing", "c"), ("changing", "e"),
@@ -187,8 +189,8 @@ def test_rights_are_those_of_each_item(api: Any, ann: Any, host: Any, make_entry
     response = api.post(URL, {"items": items, "atomic": False})
     found = [(x["status"], x.get("http_status")) for x in response.json()["results"]]
     assert found == [
-        ("updated", None), ("refused", 403), ("refused", 400),
-        ("deleted", None), ("refused", 403), ("refused", 400),
+        ("updated", None), ("refused", 403), ("refused", 404),
+        ("deleted", None), ("refused", 403), ("refused", 404),
     ]  # fmt: skip
     assert "hidden" not in str(response.json())
 

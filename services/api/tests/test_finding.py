@@ -216,3 +216,28 @@ def test_queries_of_a_condition_are_counted(
     with django_assert_num_queries(7):
         # token, entity; values there, attributes, candidates, count, page, targets
         assert names(api.get(f"{URL}?entity=Host&attr.os=Linux&ordering=-name")) == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("a,b", ["a", "b"]),
+        ('"a,b",b', ["a,b", "b"]),
+        ('"say ""a""",a', ["a", 'say "a"']),
+        ('5" disk', ['5" disk']),
+        ('"a', None),
+        ('"a"b', None),
+    ],
+)
+def test_values_of_a_list_may_be_quoted(
+    api: Any, make_entity: Callable[..., Any], make_entry: Callable[..., Any], asked: str, found: Any
+) -> None:
+    disk = make_entity("Disk", label="string")
+    for label in ("a", "b", "a,b", 'say "a"', '5" disk'):
+        make_entry(disk, label, label=label)
+    response = api.get(URL, {"attr.label__in": asked})
+    if found is None:
+        assert response.status_code == 400
+        assert "into quotation marks" in response.json()["errors"]["attr.label__in"][0]
+    else:
+        assert sorted(names(response)) == sorted(found)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class IsOneOf(Func):
     """Whether a column has one of some texts or, on SQLite, numbers.
 
-    Django's ``__in`` writes a parameter for each: SQLite takes few, and PostgreSQL reads a thousand of them as
-    long as it looks for the rows. Any below: what a template of Func would use.
+    Django's ``__in`` writes a parameter for each: SQLite takes few, and PostgreSQL reads a thousand of them
+    as long as it looks for the rows. Any below: what a template of Func would use.
     """
 
     output_field = BooleanField()

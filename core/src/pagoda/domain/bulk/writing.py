@@ -270,5 +270,5 @@ class _Bulk:
 
 def _refuse_unknown(item: BulkItem) -> bool:
     message = say("There is no entry {item}, or you may not see it.", item=item.id)
-    item.result.refuse(ValidationError({"id": [message]}, code="not_found"))
+    item.result.refuse(Entry.DoesNotExist(message))
     return False

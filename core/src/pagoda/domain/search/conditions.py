@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -90,8 +91,23 @@ def _of_parameter(key: str, value: str) -> Test:
     if not separator or operator not in OPERATORS:  # an attribute may have any name
         field, operator = key, "eq"
     return Test(
-        key=key, field=field, operator=operator, value=value.split(",") if operator == "in" else value
+        key=key, field=field, operator=operator, value=_listed(key, value) if operator == "in" else value
     )
+
+
+def _listed(key: str, values: str) -> list[str]:
+    """Return the values of an `in`; one with commas or quotation marks is quoted, as in CSV."""
+    if '"' not in values:
+        return values.split(",")
+    try:
+        return next(csv.reader([values], strict=True))
+    except csv.Error as error:
+        fault = say(
+            "{values} is no list: put a value that has a comma, or begins with a quotation mark, into "
+            "quotation marks, and double those in it.",
+            values=shown(values),
+        )
+        raise ValidationError({key: [fault]}, code="invalid") from error
 
 
 def read_tree(given: object, place: str = "where", depth: int = 1) -> Condition:

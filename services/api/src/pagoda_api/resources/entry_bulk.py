@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -116,6 +117,8 @@ def _result(item: BulkItem, is_written: bool) -> dict[str, Any]:
     if error is None:
         status = item.result.status if is_written else "not_tried"
         return {"status": status, "id": item.result.id if is_written else None}
+    if isinstance(error, ObjectDoesNotExist):
+        error = NotFound(str(error))
     answer = handle_exception(error, {})
     known = {} if answer is None else {"http_status": answer.status_code, "error": answer.data}
     return {"status": "refused", "id": None, **known}
