@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from pytest_django import DjangoAssertNumQueries
 
+from core.tests.access.conftest import World, as_plugin, changed
 from pagoda.domain.access import require
+from pagoda.domain.access.checks import require_adding_entities, require_attributes
+from pagoda.domain.authority import BeyondAuthority, PluginAuthority, refused
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, User
-
-if TYPE_CHECKING:
-    from core.tests.access.conftest import World
+from pagoda_plugin_sdk.permissions import Permission
 
 
 def test_what_is_allowed_passes(world: World, django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -127,3 +128,81 @@ def test_a_superuser_writes_every_attribute(world: World) -> None:
     gone = User.objects.create_user("gone", is_active=False)
     with pytest.raises(PermissionDenied, match="You may not see"):
         services.update_entry(world.web, gone, attrs={"uplink": None})
+
+
+def test_attributes_of_just_the_level_pass_and_the_others_are_named(world: World) -> None:
+    levels: dict[str, int] = {"address": Level.WRITABLE, "uplink": Level.READABLE, "networks": Level.NOTHING}
+    require_attributes(world.user, "Host", {"address": Level.WRITABLE}, Level.WRITABLE)
+    with pytest.raises(PermissionDenied) as caught:
+        require_attributes(world.user, "Host", levels, Level.WRITABLE)
+    assert str(caught.value).startswith(
+        "Writable permission on attribute 'networks', 'uplink' of entity 'Host' is needed; "
+        "user 'alice' has 'nothing'."
+    )
+
+
+def test_what_a_plugin_writes_into_the_row_it_holds_gives_no_rights(world: World) -> None:
+    world.close(world.host, level=Level.READABLE)
+    held = changed(Entity.objects.get(pk=world.host.pk), default_permission=Level.FULL)
+    require(world.user, held, Level.WRITABLE)  # the host's own code is believed
+    with pytest.raises(PermissionDenied, match=r"on entity 'Host' is needed; user 'alice' has 'readable'"):
+        as_plugin(require, world.user, held, Level.WRITABLE)
+
+
+@pytest.mark.parametrize(
+    ("ask", "what", "text"),
+    [
+        (
+            lambda world, plugin: require(plugin, world.web, Level.WRITABLE),
+            "writable on entry 'web' of entity 'Host'",
+            (
+                "acts for itself. Writable permission on entry 'web' of entity 'Host' is needed; "
+                "plugin stock has 'readable'. Grant it in PLUGIN_PERMISSIONS."
+            ),
+        ),
+        (
+            lambda world, plugin: require(plugin, world.lan, Level.READABLE),
+            "change what it may not see",
+            "acts for itself and may not see what this would change; grant it in PLUGIN_PERMISSIONS.",
+        ),
+        (
+            lambda _, plugin: require_adding_entities(plugin),
+            "entity:write",
+            (
+                "acts for itself and was not granted 'entity:write'. Declare it in `Plugin.permissions`, "
+                "and grant it in PLUGIN_PERMISSIONS."
+            ),
+        ),
+    ],
+    ids=["a level", "what is hidden", "adding entities"],
+)
+def test_a_plugin_that_acts_for_itself_is_refused_by_name(
+    world: World, ask: Any, what: str, text: str
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def note(*, plugin: str, what: str, **_signal: object) -> None:
+        told.append((plugin, what))
+
+    refused.connect(note)
+    try:
+        with pytest.raises(BeyondAuthority) as caught:
+            ask(world, PluginAuthority("stock", frozenset({Permission.parse("entry:read:Host")})))
+    finally:
+        refused.disconnect(note)
+    assert str(caught.value) == f"Plugin 'stock' {text}"
+    assert told == [("stock", what)]
+
+
+def test_who_may_not_add_entities_is_told_which_right_it_takes(world: World) -> None:
+    require_adding_entities(None)
+    for viewer, name in ((world.user, "user 'alice'"), (AnonymousUser(), "somebody not logged in")):
+        with pytest.raises(PermissionDenied) as caught:
+            require_adding_entities(viewer)
+        assert str(caught.value) == (
+            f"Adding entities takes a right that {name} has not. Ask for a role or a group that has it "
+            "(`can_add_entities`, `entity.add_entity`)."
+        )
+    world.role.can_add_entities = True
+    world.role.save()
+    require_adding_entities(world.user)
