@@ -43,14 +43,13 @@ class Suite:
     is_fast: bool = False  # it runs with --fast, but for what is slow and NOT_FAST
 
 
-# What is slow starts a server (a database, a broker, an API, a worker, a browser) or installs packages.
+# What is slow starts another program: a server, a browser, pip, a type checker, a command as a user types it.
 SUITES = {
     "core": Suite(
         folders=("core/tests",),
         slow=(
             "core/tests/access/test_groups_on_postgresql.py",
-            "core/tests/cli/test_plugin_packages.py",
-            "core/tests/cli/test_purge_on_postgresql.py",
+            "core/tests/cli",
             "core/tests/database_accounts/test_value_indexes.py",
             "core/tests/domain/test_on_postgresql.py",
             "core/tests/domain/test_upgrading_on_postgresql.py",
@@ -66,10 +65,16 @@ SUITES = {
     "api": Suite(
         folders=("services/api/tests",),
         slow=(
+            "services/api/tests/test_bounds.py::test_a_request_asks_redis_for_its_rate_limit_alone",
+            "services/api/tests/test_cli.py",
             "services/api/tests/test_concurrent_writes.py",
             "services/api/tests/test_console_accessible.py",
             "services/api/tests/test_oidc.py",
             "services/api/tests/test_on_postgresql.py",
+            "services/api/tests/test_production.py::test_check_deploy_is_clean",
+            "services/api/tests/test_production.py::test_the_api_ends_with_2_and_all_faults",
+            "services/api/tests/test_sockets.py",
+            "services/api/tests/test_watching.py::test_metrics_are_those_of_all_processes_together",
         ),
         options=PARALLEL,
     ),
@@ -85,15 +90,25 @@ SUITES = {
         ),
         slow=(
             "tests/architecture/test_standalone.py",
+            "tests/architecture/test_type_checking.py",
+            "tests/architecture/test_typing.py",
             "tests/author/test_chaos.py",
             "tests/author/test_chaos_requests.py",
             "tests/author/test_clean_machine.py",
             "tests/author/test_dev.py",
             "tests/author/test_guide.py",
             "tests/author/test_project.py",
+            "tests/author/test_update.py",
             "tests/concurrency/test_conversion.py",
             "tests/observability/test_running_host.py",
+            "tests/readme/test_plugin_in_the_readme.py",
             "tests/readme/test_printed.py",
+            "tests/readme/test_site.py",
+            "tests/tools/test_after_failures.py",
+            "tests/tools/test_docker_install.py::test_nothing_that_is_left_out_is_imported",
+            "tests/tools/test_run_tests.py::test_a_folder_a_file_and_one_test_are_found_alone",
+            "tests/tools/test_run_tests.py::test_two_settings_in_one_process_are_told_with_the_remedy",
+            "tests/tools/test_trace.py",
             "tests/zoo/test_zoo.py",
         ),
         options=BY_FILE,
@@ -122,7 +137,6 @@ SLOW = [name for name, suite in SUITES.items() if suite.slow]
 NOT_FAST = (  # processes of their own, waits, state machines, matrices and generated texts
     "sdk/tests/checking/test_checks.py",
     "sdk/tests/test_public_names.py",
-    "core/tests/cli",
     "core/tests/domain/test_migrations.py",
     "core/tests/domain/test_foreign_text.py",
     "core/tests/domain/test_value_machine.py",
