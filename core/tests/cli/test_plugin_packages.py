@@ -170,14 +170,23 @@ def test_a_plugin_is_installed_kept_removed_and_purged(pagoda: Pagoda, tmp_path:
     assert "with 1 row(s)" in pagoda("plugins", "remove", "acme", given="n\n", status=1, enabled=True)
     refused = pagoda("plugins", "remove", "acme", "--purge", "--yes", status=1)
     assert "is not active here, so its tables are not known" in refused
+    pagoda("plugins", "dry-run", "acme", "--for", "1h", "--reason", "trying", enabled=True)
     export = tmp_path / "acme.json"
     purged = pagoda("plugins", "remove", "acme", "--purge", "--yes", "--export", str(export), enabled=True)
     assert "table acme_app_note with 1 row(s): goes" in purged
+    assert "4 permission(s) of its models, and who was given them: goes" in purged
     rows = json.loads(export.read_text())
     assert [row["model"] for row in rows] == ["acme_app.note", "job.job"]
     assert rows[0]["fields"] == {"text": "kept"}
     assert "acme" not in pagoda("plugins", "list")
     assert "No jobs." in pagoda("jobs", "list", "--plugin", "acme")
+    left = (
+        "from django.contrib.auth.models import Permission;"
+        "from pagoda.fencing.models import PluginSwitch;"
+        "print(Permission.objects.filter(content_type__app_label='acme_app').count(),"
+        " PluginSwitch.objects.count())"
+    )
+    assert pagoda("manage", "shell", "--no-imports", "-c", left).split()[-2:] == ["0", "0"]
 
 
 def test_a_folder_without_a_plugin_is_not_installed(pagoda: Pagoda, tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from pagoda_plugin_sdk.operations import JobStatus
 
 UNFINISHED = (JobStatus.PREPARING, JobStatus.PROCESSING)
 
+OF_PLUGINS = ("watching.PermissionUse", "fencing.Breaker", "fencing.PluginSwitch")
+"""Models of the host whose rows are about one plugin, and nothing without it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
@@ -74,6 +77,8 @@ class Remains:
     def _told_by_database(self, fate: str) -> Iterator[str]:
         for table, rows in self.tables():
             yield f"table {table} with {rows:,} row(s): {fate}"
+        if rights := self._rights().count():
+            yield f"{rights:,} permission(s) of its models, and who was given them: {fate}"
         waiting = self.jobs.filter(status__in=UNFINISHED).count()
         yield f"{self.jobs.count():,} job(s), of which {waiting:,} wait or run: {fate}"
         if waiting and fate == "stays":
@@ -93,7 +98,7 @@ class Remains:
             raise PluginLoadError(f"{str(path)!r} is there already. Name another file.") from error
 
     def purge(self) -> None:
-        """Remove its tables and its jobs for good.
+        """Remove its tables, their permissions, its jobs and what it was switched to, for good.
 
         Raises:
             PluginLoadError: a job of it runs; nothing is removed then.
@@ -106,9 +111,17 @@ class Remains:
                 f"Jobs of {self.plugin_id!r} run: {listed}. Cancel them, or wait until they end."
             )
         self.jobs.delete()
-        apps.get_model("watching.PermissionUse").objects.filter(plugin=self.plugin_id).delete()
+        for name in OF_PLUGINS:
+            apps.get_model(name).objects.filter(plugin=self.plugin_id).delete()
         for label in self.labels:
             call_command("migrate", label, "zero", verbosity=0, interactive=False)
+        apps.get_model("contenttypes.ContentType").objects.filter(app_label__in=self.labels).delete()
+
+    def _rights(self) -> models.QuerySet[Any]:
+        found: models.QuerySet[Any] = apps.get_model("auth.Permission").objects.filter(
+            content_type__app_label__in=self.labels
+        )
+        return found
 
     def _models(self) -> Sequence[type[models.Model]]:
         found = [model for label in self.labels for model in apps.get_app_config(label).get_models()]
