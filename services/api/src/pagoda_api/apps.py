@@ -15,6 +15,8 @@ from django.utils.translation import get_language_from_request, override
 from unfold import apps as unfold_apps
 from unfold.sites import UnfoldAdminSite
 
+from pagoda_api.admin_names import named_in_languages
+
 
 class ApiConfig(AppConfig):
     """Carries the admin pages, which Django finds in installed apps."""
@@ -23,6 +25,10 @@ class ApiConfig(AppConfig):
     name = "pagoda_api"
     label = "pagoda_api"
     verbose_name = "Pagoda API"
+
+    def ready(self) -> None:
+        """Have the admin, whose tables are registered by now, speak of them in the reader's language."""
+        named_in_languages(admin.site)
 
 
 class SpeakingAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
