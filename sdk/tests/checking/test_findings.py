@@ -306,6 +306,18 @@ def test_a_label_of_the_host_s_is_a_fault(tmp_path: Path) -> None:
     assert [finding.code for finding in told.findings] == ["app_label_clash"]
 
 
+def test_a_table_of_the_host_s_is_a_fault(tmp_path: Path) -> None:
+    folder = project(tmp_path, "beast", 'django_apps = ["beast_app"]')
+    (folder / "beast_app").mkdir()
+    models = f"{MODELS}    class Meta:\n        db_table = 'job_job'\n"
+    for name, text in (("__init__", ""), ("apps", APPS.replace("{name}", "beast")), ("models", models)):
+        (folder / "beast_app" / f"{name}.py").write_text(text)
+    (told,) = checked(folder)
+
+    assert [each.code for each in told.findings] == ["app_failed", "migrations_missing"]
+    assert "beast_app.Cage has the table 'job_job', which the host has" in told.findings[0].text
+
+
 @pytest.mark.parametrize(
     ("code", "codes"),
     [

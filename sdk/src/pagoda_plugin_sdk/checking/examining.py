@@ -32,7 +32,12 @@ from pagoda_plugin_sdk.checking.declared_project import (
 from pagoda_plugin_sdk.checking.entities import entity_warnings, mentioned_names
 from pagoda_plugin_sdk.checking.findings import CheckFinding
 from pagoda_plugin_sdk.checking.handlers import handler_faults
-from pagoda_plugin_sdk.checking.host_apps import is_hosts, label_fault, may_be_elsewhere
+from pagoda_plugin_sdk.checking.host_apps import (
+    is_hosts,
+    label_fault,
+    may_be_elsewhere,
+    table_faults,
+)
 from pagoda_plugin_sdk.checking.host_imports import host_import_warnings
 from pagoda_plugin_sdk.checking.load_watch import watched_load
 from pagoda_plugin_sdk.checking.loaded import class_findings, unnamed_classes
@@ -236,6 +241,8 @@ def _examine_apps(found: Examined, names: list[str], *, has_others: bool) -> Non
     for config in configs:
         if (text := label_fault(config)) is not None:
             found.add("app_label_clash", text)
+        for text in table_faults(config):
+            found.add("app_failed", text)
         for model in config.get_models():
             faults = [
                 each

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.apps import apps
 from django.apps.config import AppConfig
 from django.core.checks import CheckMessage
@@ -17,6 +19,25 @@ HOST_LABELS = frozenset(
     }
 )
 """Labels of the apps that a host installs; a test of the host's holds them against what it has."""
+
+_TABLES = {
+    "audit": "auditevent auditseal failedlogins pendingevent",
+    "auth": "group group_permissions permission",
+    "entity": "entity entityattr entityattr_referral formerstate",
+    "entry": "attribute attributereference attributevalue entry",
+    "fencing": "breaker pluginswitch",
+    "idempotency": "keptanswer",
+    "job": "job jobfile joblog scheduletick",
+    "rates": "logincount ratecount",
+    "search": "savedsearch",
+    "user": "apitoken groupnesting role role_groups role_users rolepermission "
+    "user user_groups user_user_permissions",
+    "watching": "alertstate migrationfault permissionuse presence queueminute trafficminute",
+}
+HOST_TABLES = frozenset(f"{app}_{name}" for app, names in _TABLES.items() for name in names.split()) | {
+    *("django_admin_log", "django_content_type", "django_migrations", "django_session"),
+}
+"""Tables that a host has in its database; the same test holds them against what it has."""
 
 
 def is_hosts(label: str) -> bool:
@@ -41,3 +62,11 @@ def label_fault(config: AppConfig) -> str | None:
         "Give its AppConfig another `label`, or take it out of `django_apps`: what the host has is "
         "there for all."
     )
+
+
+def table_faults(config: AppConfig) -> Iterator[str]:
+    """Yield a sentence on each model of an app whose table is one of the host's."""
+    for model in config.get_models(include_auto_created=True):
+        table = model._meta.db_table
+        if model._meta.managed and not model._meta.proxy and table in HOST_TABLES:
+            yield f"Its model {model._meta.label} has the table {table!r}, which the host has. Name another."
