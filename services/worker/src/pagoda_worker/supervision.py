@@ -13,7 +13,10 @@ from typing import Protocol
 
 import structlog
 
+from pagoda.cli.tables import table_text
 from pagoda_worker.tether import tethered
+
+COLUMNS = ("PLUGIN", "QUEUE", "PID", "CONCURRENCY", "MEMORY", "STATE")
 
 log = structlog.get_logger(__name__)
 
@@ -211,11 +214,7 @@ def exit_text(code: int) -> str:
 
 def render(children: Sequence[Child], now: float) -> str:
     """Return the table of what runs where, a line per child."""
-    header = ("PLUGIN", "QUEUE", "PID", "CONCURRENCY", "MEMORY", "STATE")
-    rows = [header, *(_row(child, now) for child in children)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return table_text(COLUMNS, (_row(child, now) for child in children))
 
 
 def _row(child: Child, now: float) -> tuple[str, ...]:
