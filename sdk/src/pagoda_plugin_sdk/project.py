@@ -30,6 +30,12 @@ _TOOL_TYPES: Mapping[str, tuple[type, str]] = {
 }
 """``{key of [tool.pagoda]: (its type, in words)}``"""
 
+_CHAOS_TYPES: Mapping[str, tuple[type, str]] = {
+    "keeps": (list, "a list of tables"),
+    **dict.fromkeys(("entries", "params", "bodies", "override_params"), (dict, "a table")),
+}
+"""The same of [tool.pagoda.chaos]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginProject:
@@ -99,13 +105,20 @@ def _faults(project: Any) -> Iterator[str]:
 
 def tool_faults(tool: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the table [tool.pagoda]; Any: whatever TOML holds."""
-    for key, value in tool.items():
-        if key not in _TOOL_TYPES:
-            yield f"`{key}` of [tool.pagoda] is no key of its.{near_misses(key, _TOOL_TYPES)}"
-            continue
-        kind, wanted = _TOOL_TYPES[key]
-        if not _has_type(value, kind) or (key == "seed" and not all(value.partition(":"))):
-            yield f"`{key}` of [tool.pagoda] is {value!r}, expected {wanted}"
+    yield from _key_faults(tool, _TOOL_TYPES, "[tool.pagoda]")
+    seed, chaos = tool.get("seed"), tool.get("chaos")
+    if isinstance(seed, str) and not all(seed.partition(":")):
+        yield f"`seed` of [tool.pagoda] is {seed!r}, expected {_TOOL_TYPES['seed'][1]}"
+    if isinstance(chaos, dict):
+        yield from _key_faults(chaos, _CHAOS_TYPES, "[tool.pagoda.chaos]")
+
+
+def _key_faults(table: Mapping[str, Any], types: Mapping[str, tuple[type, str]], of: str) -> Iterator[str]:
+    for key, value in table.items():
+        if key not in types:
+            yield f"`{key}` of {of} is no key of its.{near_misses(key, types)}"
+        elif not _has_type(value, types[key][0]):
+            yield f"`{key}` of {of} is {value!r}, expected {types[key][1]}"
 
 
 def _has_type(value: Any, kind: type) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
+from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +13,7 @@ import pytest
 
 from pagoda_plugin_sdk.checking.examining import Examined
 from pagoda_plugin_sdk.checking.reports import check_projects
+from pagoda_plugin_sdk.project import tool_faults
 
 APPS = 'from django.apps import AppConfig\nclass C(AppConfig):\n    name = "{name}_app"\n'
 MODELS = (
@@ -261,6 +265,11 @@ def test_what_may_not_be_meant_is_a_warning(tmp_path: Path, body: str, text: str
         ('sede = "beast:seed"', "`sede` of [tool.pagoda] is no key of its. Did you mean 'seed'?"),
         ('entities = "Ghost"', "`entities` of [tool.pagoda] is 'Ghost', expected a list of names"),
         ("settings = 5", "`settings` of [tool.pagoda] is 5, expected a table"),
+        (
+            "chaos = { entires = {} }",
+            "`entires` of [tool.pagoda.chaos] is no key of its. Did you mean",
+        ),
+        ("chaos = { keeps = 5 }", "`keeps` of [tool.pagoda.chaos] is 5, expected a list of tables"),
         ('seed = "beast:seed"', None),
     ],
 )
@@ -269,6 +278,17 @@ def test_what_the_project_tells_the_command_is_checked(tmp_path: Path, line: str
     (found,) = checked(project(tmp_path, "beast", body, f"{TOML}[tool.pagoda]\n{line}\n"))
     assert [(each.code, each.is_warning) for each in found.findings] == [("bad_metadata", False)] * bool(text)
     assert all(text in each.text for each in found.findings if text)
+
+
+def test_what_the_pages_show_of_it_is_right() -> None:
+    pages = (Path(__file__).parents[3] / "docs" / "plugins").glob("*.md")
+    blocks = [
+        text for page in pages for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    tables = [tomllib.loads(text)["tool"]["pagoda"] for text in blocks if text.startswith("[tool.pagoda")]
+
+    assert {*chain(*tables)} == {"seed", "entities", "settings", "chaos"}
+    assert [fault for table in tables for fault in tool_faults(table)] == []
 
 
 def test_a_plugin_may_ask_to_submit_jobs_of_one_beside_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pagoda_plugin_sdk.project import PluginProject, read_project
+from pagoda_plugin_sdk.project import PluginProject, read_project, tool_faults
 from pagoda_plugin_sdk.testing.starting import examples_of, start
 
 
@@ -41,6 +41,8 @@ def chaos(
     `override_params` and `keeps`, tables in which a part of the work may stay.
     """
     project = read_project(Path.cwd())
+    if faults := list(tool_faults(project.tool)):
+        raise click.ClickException(f"pyproject.toml: {'; '.join(faults)}")
     options = {**project.tool.get("chaos", {})}
     options["params"] = {**options.get("params", {}), **dict(map(_params, given))}
     sys.path.insert(0, str(project.source.absolute()))
