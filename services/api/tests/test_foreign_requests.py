@@ -19,7 +19,7 @@ from tools.examples import examples
 pytestmark = pytest.mark.django_db
 
 SETTINGS = settings(
-    max_examples=examples(15, quick=5),
+    max_examples=examples(15, quick=3),
     deadline=None,  # nor is how fast examples are made a fault of what is tried
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -29,6 +29,8 @@ SECRET = "s3cret"
 LEVELS = list(product(Level, Level, Level))[:: examples(1, quick=3)]
 """All combinations, or a third of them with every pair of levels; what each expects is worked out below."""
 WAYS = ("default", "role", "group", "nested group")
+LEVELS_BY_WAY = list(product(Level, WAYS))[:: examples(1, quick=3)]
+"""All combinations, or six with each level and each way; the levels above come by all ways, too."""
 
 
 class Site:
@@ -347,8 +349,7 @@ def test_what_a_user_may_do(
     assert observed(site) == {name: expected(site) for name, (_, expected) in ACTIONS.items()}
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize(("level", "way"), LEVELS_BY_WAY)
 def test_every_way_to_come_by_a_level_is_worth_the_same(
     client_of: Callable[..., Any], make_user: Callable[..., Any], level: int, way: str
 ) -> None:
