@@ -39,6 +39,8 @@ BOUNDS: Mapping[str, int] = {
     "search/?q=a": 10,
     "entities/": 7,
     "entities/{entity}/": 12,
+    "entities/new/": 3,
+    "entities/{entity}/edit/": 5,
     "entities/{entity}/new/": 6,
     "entities/{entity}/attributes/": 8,
     "entities/{entity}/attributes/new/": 6,

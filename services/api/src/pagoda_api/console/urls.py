@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 from pagoda_api.console import (
     accounts,
     around,
+    entity_forms,
     entries,
     home,
     jobs,
@@ -42,6 +43,8 @@ urlpatterns = [
     ),
     path("search/", home.search, name="console-search"),
     path("entities/", entries.entities, name="console-entities"),
+    path("entities/new/", entity_forms.create, name="console-entity-new"),
+    path("entities/<int:pk>/edit/", entity_forms.change, name="console-entity-edit"),
     path("entities/<int:pk>/", entries.entity, name="console-entity"),
     path("entities/<int:pk>/new/", entries.create, name="console-entry-new"),
     path("entities/<int:pk>/bulk/", many.bulk, name="console-entity-bulk"),
