@@ -250,7 +250,7 @@ URLS = {
     "a list of nothing": ("path('x/', Rows.as_view())", "Rows has neither `queryset` nor `get_queryset`"),
     "a permission that is an instance": (
         "path('x/', Guarded.as_view())",
-        "in `permission_classes`, expected the class",
+        "has a IsAuthenticated in `permission_classes`, expected a class, not an instance",
     ),
     "permissions that are no list": (
         "path('x/', Bare.as_view())",

@@ -43,7 +43,8 @@ def _list_faults(cls: type) -> Iterator[str]:
         if not isinstance(value, list | tuple):
             yield f"has {value!r} as `{name}`, expected a list of classes; it fails on what comes"
         elif wrong := [each for each in value if not callable(each)]:
-            yield f"has {wrong[0]!r} in `{name}`, expected the class itself; it fails on what comes"
+            kind = type(wrong[0]).__name__
+            yield f"has a {kind} in `{name}`, expected a class, not an instance; it fails on what comes"
 
 
 def _serializer_faults(cls: type) -> Iterator[str]:
