@@ -87,6 +87,7 @@ CASES = {
     "one of two": ("entity=Host", {"where": {"or": [
         {"field": "attr.rack.name", "value": "e" + __import__("hashlib").md5(b"8").hexdigest()},
         {"field": "attr.os", "value": "os 42"}]}}),
+    "a plain page": ("entity=Host", {}),
     "a few behind many": ("entity=Late", {}),
     "a few behind many in order": ("entity=Late", {"ordering": "-updated_time"}),
     "a word": ("", {"text": "rare"}),

@@ -120,8 +120,10 @@ class CountOf(Subquery):
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
 
-    def __init__(self, rows: QuerySet[Any]) -> None:
-        super().__init__(rows.order_by().values("pk")[: EXACT_COUNT + 1])
+    def __init__(self, rows: QuerySet[Any], *, of_entity: bool = False) -> None:
+        """`of_entity`: they are all of one entity, which an index has by their ids."""
+        ordered = rows.order_by("pk") if of_entity else rows.order_by()
+        super().__init__(ordered.values("pk")[: EXACT_COUNT + 1])
         self._rows = rows
 
     def read(self, number: int) -> Count:

@@ -109,7 +109,7 @@ def _counted_page(
     order: Order, rows: QuerySet[Entry], viewer: Viewer | None, query: Query
 ) -> tuple[Count, Page]:
     """Return the count and the page in one query, and one more where PostgreSQL is to estimate."""
-    counted = CountOf(rows)
+    counted = CountOf(rows, of_entity=query.entity_ids is not None and len(query.entity_ids) == 1)
     page = _page(order, with_values(rows, viewer).annotate(**{_COUNTED: counted}), query)
     if page.rows:
         return counted.read(vars(page.rows[0])[_COUNTED]), page
