@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -34,8 +35,10 @@ def test_each_has_its_text(texts: tuple[str, ...]) -> None:
 
 @pytest.mark.django_db
 def test_names_in_languages_ask_for_no_migration() -> None:
+    told = StringIO()
     with override("ja"):
-        call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+        call_command("makemigrations", "--check", "--dry-run", stdout=told)
+    assert told.getvalue() == "No changes detected\n"
 
 
 @pytest.mark.django_db
