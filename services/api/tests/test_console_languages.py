@@ -25,7 +25,7 @@ from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk.operations import JobStatus
 from tools.messages import API, CATALOGUES, ROOT, SOURCES, compiled, read, said
 
-TEMPLATES = sorted(API.glob("templates/console/*.html"))
+TEMPLATES = sorted(API.glob("templates/*/*.html"))
 HINT = "run `make messages` and fill in what it names"
 
 
@@ -156,7 +156,7 @@ UNSEEN = (
 NAMES = {"Pagoda", "API", "Flower", "JSON"}
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_all_that_people_read_in_a_template_is_marked(template: Path) -> None:
     text = template.read_text()
     for pattern in UNSEEN:

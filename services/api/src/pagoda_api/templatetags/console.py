@@ -31,6 +31,10 @@ WORDS = (
     *(_NOOP("created"), _NOOP("changed"), _NOOP("restored"), _NOOP("attribute_added")),
     *(_NOOP("attribute_changed"), _NOOP("attribute_removed"), _NOOP("attribute_restored"), _NOOP("deleted")),
     *(_NOOP("auto"), _NOOP("light"), _NOOP("dark")),
+    *(_NOOP("entity.created"), _NOOP("entity.updated"), _NOOP("entity.deleted"), _NOOP("entity.restored")),
+    *(_NOOP("entry.created"), _NOOP("entry.updated"), _NOOP("entry.deleted"), _NOOP("entry.restored")),
+    *(_NOOP("entry.overridden"), _NOOP("breaker.changed"), _NOOP("breaker.retried")),
+    *(_NOOP("plugin.switched_on"), _NOOP("plugin.switched_off"), _NOOP("dry_run"), _NOOP("silence")),
     *(_NOOP("Bad Request"), _NOOP("Forbidden"), _NOOP("Not Found"), _NOOP("Method Not Allowed")),
     *(_NOOP("Internal Server Error"), _NOOP("Service Unavailable"), _NOOP("Too Many Requests")),
 )
