@@ -16,12 +16,12 @@ from pagoda.domain.changes import change_scope, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
 from pagoda.domain.entry.deleting import delete_entries
+from pagoda.domain.entry.lookups import IsOneOf
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.named_references import NamedTargets, names_in
 from pagoda.domain.entry.reading import Definitions, definitions_of, read_states, with_values, with_version
 from pagoda.domain.entry.storing import HoldsOneOf
 from pagoda.domain.entry.updating import EntryUpdate, update_each
-from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs

@@ -15,10 +15,9 @@ from django.contrib.auth.models import Group
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
-from pagoda.domain.entry.lookups import reference_keys
+from pagoda.domain.entry.lookups import IsOneOf, reference_keys
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import Definitions
-from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.user.models import Role
 from pagoda.domain.user.permissions import Viewer, may_see
 from pagoda_plugin_sdk.rules.attr_types import AttrType

@@ -14,8 +14,8 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.entry.lookups import IsOneOf
 from pagoda.domain.entry.models import AttributeReference, Entry
-from pagoda.domain.one_of import IsOneOf
 from pagoda.domain.search.conditions import Test
 from pagoda.domain.search.filters import composed, is_id, read_operand, with_operator, wrong
 from pagoda.domain.search.values import Compared, ValueKind, read_values
