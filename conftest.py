@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tools.after_failures import pytest_runtest_logfinish, pytest_runtest_makereport  # noqa: F401 - hooks
 
 # A process of tests keeps a million objects: looking through them again and again took a fifth of its time.
 gc.set_threshold(20_000, 20, 20)
+
+# Tests assert counts: how long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Its own default draws each traceback with colours and variables, which takes longer than most tests.
 structlog.configure(

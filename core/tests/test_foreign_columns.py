@@ -34,7 +34,6 @@ ON_POSTGRES = "TEST_ON_POSTGRES"
 
 SETTINGS = settings(
     max_examples=examples(25, quick=10),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 """One database for all examples: each makes rows of its own."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pagoda.domain import changes
@@ -294,7 +294,6 @@ def _possible_actions(draw: st.DrawFn) -> list[Action]:
     return actions
 
 
-@settings(deadline=None)
 @given(actions=_possible_actions())
 def test_changes_of_one_object_amount_to_what_differs_in_the_end(actions: list[Action]) -> None:
     marks = changes._Scope()

@@ -138,7 +138,6 @@ def test_a_refusal_for_one_part_deletes_nothing(receiver: Receiver, user: User, 
 
 
 @settings(
-    deadline=None,
     max_examples=examples(40, quick=15),
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the test empties what it filled
 )

@@ -106,7 +106,6 @@ ANY_TEXT = st.text(st.characters()) | st.text(st.characters(categories=["Cs", "C
 
 @pytest.mark.parametrize("column", WRITES)
 @settings(
-    deadline=None,
     max_examples=examples(8, quick=3),
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example undoes what it stored
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pagoda.domain.entry.models import Entry
@@ -257,7 +257,6 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(deadline=None)
 @given(name=st.sampled_from(sorted(SCALARS)), data=st.data())
 def test_every_value_survives_storage(name: str, data: st.DataObject) -> None:
     given_value = data.draw(SCALARS[name])
@@ -273,7 +272,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(attr_type=st.sampled_from(list(SCALAR_TYPES)), raw=ANYTHING)
 def test_anything_is_read_or_refused_with_a_message(attr_type: AttrType, raw: object) -> None:
     for attr in (definition(attr_type.type_name), definition(f"array_{attr_type.type_name}")):

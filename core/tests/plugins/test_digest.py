@@ -22,7 +22,7 @@ def scan(job): ...
 """
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(st.lists(st.text(alphabet="abc ", min_size=1)), st.randoms(use_true_random=False))
 def test_the_order_of_what_is_digested_does_not_count(lines: list[str], random: Any) -> None:
     shuffled = random.sample(lines, len(lines))

@@ -110,7 +110,7 @@ def emptied() -> None:
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@settings(max_examples=EXAMPLES, phases=PHASES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(rows=rows)
 def test_what_is_imported_into_an_empty_host_is_what_was_exported(
     db: None, file_format: str, rows: list[dict[str, Any]]

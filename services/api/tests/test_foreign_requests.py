@@ -20,7 +20,6 @@ pytestmark = pytest.mark.django_db
 
 SETTINGS = settings(
     max_examples=examples(15, quick=3),
-    deadline=None,  # nor is how fast examples are made a fault of what is tried
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 """One database for all examples: a name that was taken before is refused, which is an answer."""

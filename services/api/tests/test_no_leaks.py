@@ -422,7 +422,6 @@ def shop() -> Iterator[None]:
     max_examples=examples(8, quick=3),
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and what differs is shown
     derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(grants=GRANTS, rights=st.lists(st.sampled_from(RIGHTS), unique=True), steps=STEPS, order=ORDER)

@@ -24,7 +24,6 @@ SETTINGS = settings(
     max_examples=examples(4, quick=1),
     derandomize=True,
     database=None,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],  # a fault is shown with its request: shrinking would take long
     suppress_health_check=list(HealthCheck),
 )

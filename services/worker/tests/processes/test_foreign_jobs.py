@@ -61,7 +61,7 @@ def worker(request: pytest.FixtureRequest, deployment: Deployment) -> Iterator[N
 def test_a_job_ends_by_its_own_cause_whatever_it_says(worker: None, console: Console) -> None:
     seen: list[str] = []
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @example({"how": "raise", "codes": [0xD800], "times": 1, "number": "0", "depth": 0})
     @example({"how": "raise", "codes": [97, 0, 98], "times": 1, "number": "0", "depth": 0})
     @example({"how": "result", "codes": [97], "times": 1, "number": "nan", "depth": 0})
