@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -93,12 +92,6 @@ class Intake:
         self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix
-
-    def for_another(self, faults: Faults, prefix: str) -> Intake:
-        """Return one for another entry of the entity."""
-        other = copy(self)
-        other.faults, other.prefix = faults, prefix
-        return other
 
     def sent_entry(self, row: Mapping[str, Any]) -> tuple[Any, Any, RawValues]:
         """Return name, note and values of a new entry as the writer sent them. Any: unchecked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -224,7 +225,8 @@ def _drafts(
     of_entity = Intake(schema.name, definitions, Faults())
     for index, row in enumerate(rows):
         faults, prefix = outcome.faults(index), outcome.prefix(index)
-        intake = of_entity.for_another(faults, prefix)
+        intake = copy(of_entity)  # what it knows of the attributes is the same for every row
+        intake.faults, intake.prefix = faults, prefix
         draft = _Draft(index, intake, "", "", {})
         drafts.append(draft)
         if not isinstance(row, Mapping):
