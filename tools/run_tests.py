@@ -98,6 +98,7 @@ SUITES = {
             "tests/author/test_dev.py",
             "tests/author/test_guide.py",
             "tests/author/test_project.py",
+            "tests/author/test_publish.py",
             "tests/author/test_update.py",
             "tests/concurrency/test_conversion.py",
             "tests/observability/test_running_host.py",

@@ -16,11 +16,12 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
 from pagoda.domain.user.models import Level, Role, RolePermission, User
+from tools.examples import examples
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
 
-BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, 1000], indirect=True)
+BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, examples(1000, quick=300)], indirect=True)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from pagoda.config.loading import load_settings
-from pagoda_api.bulkhead import ROWS, Bulkhead
+from pagoda_api import bulkhead as bulkheads
+from pagoda_api.bulkhead import Bulkhead
 
 
 def in_child(function: Callable[[], bool]) -> bool:
@@ -79,9 +80,10 @@ def test_processes_of_one_plugin_never_hold_more_than_its_share() -> None:
     assert bulkhead.take("one") is not None
 
 
-def test_a_row_of_a_process_that_is_gone_serves_the_next() -> None:
+def test_a_row_of_a_process_that_is_gone_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulkheads, "ROWS", 4)
     bulkhead = Bulkhead(limit=1, process_limit=1)
-    for _ in range(2 * ROWS):
+    for _ in range(8):
         assert in_child(lambda: bulkhead.take("one") is not None)
 
 

@@ -70,19 +70,25 @@ def production(settings: Any, db: None, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("production")
 class TestHeaders:
     @pytest.mark.parametrize(
-        "path",
-        ["/admin/login/", "/api/v2/", "/api/v2/docs/", "/healthz", "/nowhere", "/static/admin/css/base.css"],
+        ("path", "default", "scripts"),
+        [
+            ("/admin/login/", "'self'", "'self' 'unsafe-eval'"),
+            ("/api/v2/", "'self'", ""),
+            ("/api/v2/docs/", "'self'", ""),
+            ("/healthz", "'self'", ""),
+            ("/nowhere", "'none'", "'self'"),  # a page of the console's
+            ("/static/admin/css/base.css", "'self'", ""),
+        ],
     )
-    def test_they_are_on_every_answer_by_https(self, path: str) -> None:
+    def test_they_are_on_every_answer_by_https(self, path: str, default: str, scripts: str) -> None:
         with closing(Client().get(path, secure=True)) as answer:
             headers = answer.headers
         assert headers["Strict-Transport-Security"] == "max-age=31536000"
         assert headers["Referrer-Policy"] == "same-origin"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert "default-src 'self'" in headers["Content-Security-Policy"]
-        of_scripts = " script-src 'self' 'unsafe-eval'" if path.startswith("/admin/") else None
-        policy = headers["Content-Security-Policy"].split(";")
-        assert [each for each in policy if "script" in each] == [of_scripts] * bool(of_scripts)
+        policy = headers["Content-Security-Policy"].split("; ")
+        assert policy[0] == f"default-src {default}"
+        assert [each for each in policy if "script" in each] == [f"script-src {scripts}"] * bool(scripts)
 
     def test_http_promises_no_https(self) -> None:
         assert "Strict-Transport-Security" not in Client().get("/admin/login/").headers

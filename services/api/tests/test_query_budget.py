@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.services import create_entries
 from pagoda.domain.user.models import GroupNesting, Level, Role
+from tools.examples import examples
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
@@ -52,7 +53,7 @@ class Site:
         api.get(f"{URL}{self.entries[0].pk}/")  # tokens and attributes are kept from the first request on
 
 
-@pytest.fixture(params=[10, 1000])
+@pytest.fixture(params=[10, examples(1000, quick=300)])
 def site(
     request: pytest.FixtureRequest,
     ann: Any,
