@@ -46,5 +46,5 @@ def test_what_can_t_be_done_is_told_in_words(filled: Any) -> None:
     assert not list(filled.folder.glob("hosts*"))
     assert "does not say its format" in filled("export", "--output", "hosts.doc", status=1)
     path.write_bytes(b"\xff\xff")
-    assert "The file can't be read" in filled("import", str(path), status=1)
+    assert "The file is not in UTF-8" in filled("import", str(path), status=1)
     assert "There is no active user 'bob'" in filled("import", str(path), "--as", "bob", status=1)

@@ -307,16 +307,14 @@ def _told[T](items: Iterable[T]) -> Iterator[T]:
         except UnicodeDecodeError as error:
             raise TransferFault(
                 say(
-                    "The file is not in UTF-8 behind item {number}; save it as UTF-8 "
+                    "The file is not in UTF-8 after item {number}; save it as UTF-8 "
                     "(spreadsheets call it CSV UTF-8).",
                     number=number,
                 )
             ) from error
         except _UNREADABLE as error:
             raise TransferFault(
-                say(
-                    "The file can't be read behind item {number}: {error}", number=number, error=washed(error)
-                )
+                say("The file can't be read after item {number}: {error}", number=number, error=washed(error))
             ) from error
         number += 1
         yield item
