@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from string import Formatter
+from time import process_time
 
 import pytest
 from django.utils.translation import gettext, override
@@ -39,6 +40,17 @@ def test_what_one_quotes_of_another_is_told_too() -> None:
 def test_what_tasks_say_stays(text: str) -> None:
     with override("ja"):
         assert told_of_job(text) == text
+
+
+def test_a_long_text_of_a_task_takes_no_time() -> None:
+    many = 150  # of each: 6,000 characters, of 10,000 that are stored
+    tried = "operation a" + " is number b" * many + " in the job and c" * many + ", number d" * many
+    nested = "cancelled; " * 900 + "x"
+    started = process_time()
+    with override("ja"):
+        assert told_of_job(tried) == tried
+        assert told_of_job(nested).endswith("x" + "\uff09" * 3)
+    assert process_time() - started < 1
 
 
 def test_programs_are_told_in_english() -> None:

@@ -7,7 +7,7 @@ as they are.
 from __future__ import annotations
 
 import re
-from string import Formatter
+from itertools import batched
 
 from django.utils.translation import get_language, gettext
 
@@ -54,24 +54,29 @@ CANARY = gettext_noop("canary of {queue}")
 TEMPLATES = tuple(text for name, text in list(globals().items()) if name.isupper())
 
 
+_DEEPEST = 3  # a lost worker's cause, which names another's end
+
+
 def told_of_job(text: str) -> str:
     """Return what the host said of a job in the language of this moment, any other text as it is."""
-    if not text or (get_language() or "en").startswith("en"):
-        return text
-    for template, pattern in _PATTERNS:
+    return text if (get_language() or "en").startswith("en") else _told(text, _DEEPEST)
+
+
+def _told(text: str, depth: int) -> str:
+    for template, pattern in _PATTERNS if text and depth else ():
         if found := pattern.fullmatch(text):
             return gettext(template).format(
-                **{name: told_of_job(each) for name, each in found.groupdict().items()}
+                **{name: _told(each, depth - 1) for name, each in found.groupdict().items()}
             )
     return text
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    parts = [
-        re.escape(fixed) + (f"(?P<{name}>.+?)" if name else "")
-        for fixed, name, _, _ in Formatter().parse(template)
-    ]
-    return re.compile("".join(parts), re.DOTALL)
+    """Return what fits a template. A place that has ended stays so: long texts of tasks take no time."""
+    first, *others = re.split(r"\{(\w+)\}", template)
+    places = [f"(?P<{name}>.+?){re.escape(fixed)}" for name, fixed in batched(others, 2)]
+    ended = "".join(f"(?>{place})" for place in places[:-1])
+    return re.compile(re.escape(first) + ended + "".join(places[-1:]), re.DOTALL)
 
 
 _PATTERNS = [(each, _pattern(each)) for each in sorted(TEMPLATES, key=lambda each: each.count("{"))]
