@@ -21,6 +21,7 @@ def hosts(make_entity: Any, make_entry: Any) -> Any:
     host = make_entity("Host", ram="number", is_old="boolean", os="string")
     for number in range(4):
         make_entry(host, f"host {number}", ram=number, is_old=number > 1, os="debian")
+    make_entry(host, "host a", os='a, "b"')
     return host
 
 
@@ -31,6 +32,7 @@ def hosts(make_entity: Any, make_entry: Any) -> Any:
         ({"attr.is_old": "true", "ordering": "-name"}, ["host 3", "host 2"]),
         ({"search": "host 1", "attr.os__contains": "deb", "columns": ["os"]}, ["host 1"]),
         ({"attr.ram__in": "1,3", "attr.os__empty": "false"}, ["host 1", "host 3"]),
+        ({"attr.os__in": '"a, ""b""",c', "columns": ["os"]}, ["host a"]),
         ({"attr.ram__gte": "1", "ordering": "attr.ram", "search": ""}, ["host 1", "host 2", "host 3"]),
     ],
 )
@@ -62,6 +64,15 @@ def test_only_shared_views_are_seen_by_others_and_none_is_deleted_by_them(
     for saved in SavedSearch.objects.all():
         bob.post(reverse("console-view-delete", args=[hosts.pk, saved.pk]))
     assert SavedSearch.objects.count() == 2
+
+
+def test_a_search_of_the_api_is_a_view_of_the_table(ann: Any, hosts: Any) -> None:
+    test = {"field": "attr.ram", "op": "in", "value": [1, 3]}
+    SavedSearch.objects.create(
+        name="some", user=ann, search={"entities": [hosts.pk], "where": {"and": [test]}}
+    )
+    [(_, kept)] = browser_of(ann).get(reverse("console-entity-views", args=[hosts.pk])).context["saved"]
+    assert kept == "attr.ram__in=1%2C3"
 
 
 def test_what_can_t_be_saved_is_told(ann: Any, hosts: Any) -> None:

@@ -95,6 +95,9 @@ def _of_parameter(key: str, value: str) -> Test:
     )
 
 
+_QUOTED: Final = frozenset(',"\r\n')
+
+
 def _listed(key: str, values: str) -> list[str]:
     """Return the values of an `in`; one with commas or quotation marks is quoted, as in CSV."""
     if '"' not in values:
@@ -108,6 +111,12 @@ def _listed(key: str, values: str) -> list[str]:
             values=shown(values),
         )
         raise ValidationError({key: [fault]}, code="invalid") from error
+
+
+def in_list(values: Iterable[object]) -> str:
+    """Return what `in` reads as these values, in a query parameter."""
+    texts = map(str, values)
+    return ",".join(f'"{each.replace('"', '""')}"' if _QUOTED & {*each} else each for each in texts)
 
 
 def read_tree(given: object, place: str = "where", depth: int = 1) -> Condition:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from pagoda.domain.search.conditions import read_parameters, tests_in
+from pagoda.domain.search.conditions import in_list, read_parameters, tests_in
 from pagoda.domain.search.resolving import ATTR
 from pagoda_api.console.asking import ask, get, told
 from pagoda_api.console.frame import page, show
@@ -83,7 +83,7 @@ def query_of(search: Mapping[str, Any]) -> str | None:
     query: list[tuple[str, str]] = []
     for leaf in leaves:
         operator, value = leaf.get("op", "eq"), leaf.get("value")
-        text = ",".join(value) if operator == "in" else str(value)
+        text = in_list(value) if operator == "in" else str(value)
         is_name = {"field": leaf["field"], "op": operator} == NAME
         suffix = "" if operator == "eq" else f"__{operator}"
         query.append(("search", text) if is_name else (f"{leaf['field']}{suffix}", text))
