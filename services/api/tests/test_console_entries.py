@@ -303,3 +303,20 @@ def test_markup_in_any_text_stays_text(ann: Any, make_entity: Any, make_entry: A
         assert "<img" not in text, url
         assert "</textarea><" not in text.replace("</textarea>\n", ""), url
         assert "&lt;script&gt;alert" in text, url
+
+
+@pytest.mark.parametrize(
+    "made", [{}, {"type": "role", "value": {"name": 5}}, {"type": "string", "value": EVIL}]
+)
+def test_a_table_shows_what_a_plugin_makes_of_attributes(ann: Any, web: Any, made: dict[str, Any]) -> None:
+    manager().register_hook(
+        "entry.get_attrs",
+        lambda entry, attrinfo, is_retrieve: [{"name": each["name"], **made} for each in attrinfo],
+        plugin_id="painter",
+    )
+    try:
+        shown = browser_of(ann).get(page("console-entity", web.schema))
+    finally:
+        manager().unregister_plugin("painter")
+    assert shown.status_code == 200
+    assert "<script>alert" not in shown.content.decode()

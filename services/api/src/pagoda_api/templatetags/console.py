@@ -46,9 +46,12 @@ def _nothing() -> SafeString:
     return format_html('<span class="none">{}</span>', gettext("none"))
 
 
-def _escaped(text: str) -> SafeString:
-    """Return a text as HTML, as Django's `escape` does, which asks first whether it is a lazy one."""
-    return SafeString(escape(text))
+def _escaped(text: Any) -> SafeString:
+    """Return a text as HTML, as Django's `escape` does, which asks first whether it is a lazy one.
+
+    Any: JSON, where a plugin made it.
+    """
+    return SafeString(escape(str(text)))
 
 
 @register.filter
@@ -118,7 +121,7 @@ def entry_rows(rows: Iterable[tuple[Mapping[str, Any], Iterable[Mapping[str, Any
 def _cells(attrs: Iterable[Mapping[str, Any] | None]) -> SafeString:
     found = []
     for attr in attrs:
-        kind, held = (attr["type"], attr["value"]) if attr else ("", None)
+        kind, held = (attr.get("type", ""), attr.get("value")) if attr else ("", None)  # or a plugin's own
         mark = ' class="number"' if kind == "number" else ""
         found.append(f"<td{mark}>{value(kind, held, brief=True)}</td>")
     return mark_safe("".join(found))  # noqa: S308 - of what `value` made safe
