@@ -21,9 +21,15 @@ def test_every_table_and_field_has_a_name_in_japanese() -> None:
     tables = [*site._registry, *(each.model for admin in site._registry.values() for each in admin.inlines)]
     named = [part for table in tables for part in (table._meta, *table._meta.fields)]
     assert len(named) > 100
-    english = [str(each.verbose_name) for each in named]
+
+    def told() -> set[str]:
+        return {str(each.verbose_name) for each in named} | {
+            str(each._meta.verbose_name_plural) for each in tables
+        }
+
+    english = told()
     with override("ja"):
-        left = {str(each.verbose_name) for each in named} & set(english)
+        left = told() & english
     assert left - SAME == set(), "add them to NAMES, and fill in what `make messages` names"
 
 
@@ -59,3 +65,4 @@ def test_a_list_and_a_form_are_shown_in_japanese(make_user: Any, web: Any) -> No
 
 def test_programs_are_told_names_in_english() -> None:
     assert {str(table._meta.verbose_name) for table in site._registry} >= {"entry", "entity", "role", "job"}
+    assert {str(table._meta.verbose_name_plural) for table in site._registry} >= {"entries", "roles", "jobs"}

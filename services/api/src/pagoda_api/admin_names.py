@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.db.models import Model
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.functional import lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 _NOOP = gettext_noop
 
@@ -90,8 +91,20 @@ def named_in_languages(site: AdminSite) -> None:
             app.verbose_name = gettext_lazy(app.verbose_name)
 
 
+def _of_many(one: str, many: str) -> str:
+    """Return what Django makes of a table's name for many, or the name alone in languages that add no s."""
+    translated = gettext(one)
+    return many if translated == one else translated
+
+
+_lazily_of_many = lazy(_of_many, str)
+
+
 def _name(models: Iterable[type[Model]]) -> None:
     for model in models:
+        if "verbose_name_plural" not in model._meta.original_attrs:
+            one, many = str(model._meta.verbose_name), str(model._meta.verbose_name_plural)
+            model._meta.verbose_name_plural = _lazily_of_many(one, many)
         named = [model._meta, *model._meta.fields, *model._meta.many_to_many]
         for each in named:
             for attribute in ("verbose_name", "verbose_name_plural"):
