@@ -38,6 +38,7 @@ from django.db import models
 
 class Note(models.Model):
     text = models.TextField()
+    about = models.ForeignKey("contenttypes.ContentType", models.CASCADE, null=True)
 """,
     "acme_app/migrations/__init__.py": "",
     "acme_app/migrations/0001_initial.py": """
@@ -45,9 +46,11 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     initial = True
+    dependencies = [("contenttypes", "__first__")]
     operations = [migrations.CreateModel("Note", [
         ("id", models.BigAutoField(primary_key=True, serialize=False, auto_created=True, verbose_name="ID")),
         ("text", models.TextField()),
+        ("about", models.ForeignKey("contenttypes.ContentType", models.CASCADE, null=True)),
     ])]
 """,
 }
@@ -177,7 +180,7 @@ def test_a_plugin_is_installed_kept_removed_and_purged(pagoda: Pagoda, tmp_path:
     assert "4 permission(s) of its models, and who was given them: goes" in purged
     rows = json.loads(export.read_text())
     assert [row["model"] for row in rows] == ["acme_app.note", "job.job"]
-    assert rows[0]["fields"] == {"text": "kept"}
+    assert rows[0]["fields"] == {"text": "kept", "about": None}
     assert "acme" not in pagoda("plugins", "list")
     assert "No jobs." in pagoda("jobs", "list", "--plugin", "acme")
     left = (

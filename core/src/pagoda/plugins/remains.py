@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.apps.registry import Apps
 from django.core import serializers
 from django.core.management import call_command
 from django.db import DatabaseError, connection, models
+from django.db.migrations.loader import MigrationLoader
 
 from pagoda.config.accounts import plugin_account
 from pagoda.config.settings import Settings
@@ -115,7 +117,8 @@ class Remains:
             apps.get_model(name).objects.filter(plugin=self.plugin_id).delete()
         for label in self.labels:
             call_command("migrate", label, "zero", verbosity=0, interactive=False)
-        apps.get_model("contenttypes.ContentType").objects.filter(app_label__in=self.labels).delete()
+        types = _models_there().get_model("contenttypes", "ContentType")
+        types.objects.filter(app_label__in=self.labels).delete()
 
     def _rights(self) -> models.QuerySet[Any]:
         found: models.QuerySet[Any] = apps.get_model("auth.Permission").objects.filter(
@@ -126,6 +129,15 @@ class Remains:
     def _models(self) -> Sequence[type[models.Model]]:
         found = [model for label in self.labels for model in apps.get_app_config(label).get_models()]
         return [model for model in found if model._meta.managed and not model._meta.proxy]
+
+
+def _models_there() -> Apps:
+    """Return the models that have tables now: deleting a row asks those of all that may point to it."""
+    loader = MigrationLoader(connection)
+    found: Apps = loader.project_state(
+        [key for key in loader.applied_migrations if key in loader.graph.nodes]
+    ).apps
+    return found
 
 
 def remains_of(registry: PluginRegistry, settings: Settings, name: str, plugin_id: str) -> Remains:
