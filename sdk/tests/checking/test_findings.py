@@ -224,6 +224,13 @@ class Bare(PluginAPIView):
 class Either(PluginAPIView):
     permission_classes = (IsAuthenticated | IsAdminUser,)
     def get(self, request): ...
+class OfSet(PluginAPIView):
+    permission_classes = {IsAuthenticated}
+    def get(self, request): ...
+class Late(PluginAPIView):
+    @property
+    def permission_classes(self): return [IsAuthenticated]
+    def get(self, request): ...
 class NoModel(ModelSerializer): ...
 class Wanting(Serializer):
     def __init__(self, **given): self.user = given["context"]["request"]
@@ -272,7 +279,7 @@ URLS = {
     "views that take what they get": (
         """path('x/<int:pk>/', one), path('y/<pk>/', One.as_view()), re_path('z/(a|b)', plain),
         path('e/', Either.as_view()), path('w/', Wants.as_view()), path('c/', Computed.as_view()),
-        path('d/', Dispatching.as_view()),
+        path('d/', Dispatching.as_view()), path('o/', OfSet.as_view()), path('l/', Late.as_view()),
         path('s/', Sets.as_view({'get': 'list'}))""",
         None,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -40,7 +40,9 @@ def class_faults(cls: type, actions: Mapping[str, str]) -> Iterator[str]:
 def _list_faults(cls: type) -> Iterator[str]:
     for name in _LISTS:
         value = getattr(cls, name, ())
-        if not isinstance(value, list | tuple):
+        if hasattr(type(value), "__get__") and not callable(value):
+            continue  # a property: nothing is known
+        if not isinstance(value, Iterable):
             yield f"has {value!r} as `{name}`, expected a list of classes; it fails on what comes"
         elif wrong := [each for each in value if not callable(each)]:
             kind = type(wrong[0]).__name__
