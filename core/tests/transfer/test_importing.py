@@ -177,6 +177,7 @@ def test_a_broken_file_is_refused_in_words(host: Entity, file_format: str, conte
         ("json", b'{"entries": [{"name": "a", "attrs": {"ram": 1, "ram": 2}}]}', "'ram' twice in item 1"),
         ("json", b'{"entries": [], "entries": [{"name": "a"}]}', "'entries' twice in its object"),
         ("json", b'{"entities": [{"name": "a"}], "entries": [{"name": "b", "name": "c"}]}', "in item 1;"),
+        ("json", b'{"entries": ["a", null, {"name": "b", "name": "c"}]}', "'name' twice in item 3"),
         ("yaml", b"---\nname: a\n---\nname: b\nattrs:\n  ram: 1\n  ram: 2\n", "'ram' twice in line 7"),
         ("csv", b"name,ram,attr.ram\na,1,2\n", "'ram' and 'attr.ram' of the table are of one attribute"),
         ("csv", b"name,ram,attr. ram\na,1,2\n", "of one attribute"),

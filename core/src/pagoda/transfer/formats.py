@@ -68,11 +68,12 @@ def _look_over(stream: IO[bytes]) -> None:
             if value in keys[-1]:
                 raise TransferFault(_twice(value, say("item {row}", row=row) if row else say("its object")))
             keys[-1].add(value)
-        elif event.startswith("start_"):
-            row += len(keys) == 2
-            keys.append(set())
         elif event.startswith("end_"):
             keys.pop()
+        else:
+            row += len(keys) == 2
+            if event.startswith("start_"):
+                keys.append(set())
         if len(keys) > _MAX_DEPTH:
             raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
 
