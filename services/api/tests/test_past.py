@@ -15,7 +15,9 @@ from pagoda.audit.models import AuditEvent
 from pagoda.domain.entity import services as entities
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.search.bounding import Count
 from pagoda.domain.user.models import Level
+from pagoda_api.resources import entries as entry_resource
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v2/entries/"
@@ -94,6 +96,13 @@ def test_a_list_has_what_was_there(api: Any, make_entity: Any, make_entry: Any) 
     page = api.get(URL, {"at": second, "limit": 1}).json()
     assert (page["count"], [each["name"] for each in page["results"]]) == (2, ["one"])
     assert [each["name"] for each in api.get(page["next"]).json()["results"]] == ["two"]
+
+
+def test_a_page_that_has_all_of_them_counts_them(api: Any, web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimated = Count(60_000, is_exact=False)  # as PostgreSQL may think of few
+    monkeypatch.setattr(entry_resource, "count_rows", lambda rows: estimated)
+    answer = api.get(URL, {"at": now()}).json()
+    assert (answer["count"], answer["count_is_exact"]) == (1, True)
 
 
 @pytest.mark.parametrize(

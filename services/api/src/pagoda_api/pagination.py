@@ -94,7 +94,7 @@ class FoundPagination(PagePagination):
         page: dict[str, Any] = super().get_paginated_response_schema(schema)
         exact = {
             "type": "boolean",
-            "description": "False: it is the database's estimate, of more than 10,000.",
+            "description": "False: it is the database's estimate.",
         }
         page["properties"]["count_is_exact"] = exact
         page["required"] = [*page.get("required", ()), "count_is_exact"]

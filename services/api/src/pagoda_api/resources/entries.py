@@ -22,7 +22,7 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.past import as_of, existing_at
 from pagoda.domain.entry.reading import with_values
-from pagoda.domain.search.bounding import bounded, count_rows
+from pagoda.domain.search.bounding import Count, bounded, count_rows
 from pagoda.domain.search.filters import composed
 from pagoda.domain.search.finding import FoundEntries, find, limited
 from pagoda.domain.search.referring import MAX_DEPTH, MAX_NODES, graph_around, references_to, shown_reference
@@ -365,6 +365,8 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         with bounded():
             count, page = count_rows(rows), [*rows[offset : offset + limit + 1]]
         has_next, page = len(page) > limit, page[:limit]
+        if not has_next and not offset:
+            count = Count(len(page), is_exact=True)
         states = as_of(page, at, viewer(request.user))
         results = _shown_with(page, {pk: attrinfo_of(state) for pk, state in states.items()})
         found = FoundEntries(rows=page, count=count, next=None, previous=None, has_next=has_next)

@@ -77,7 +77,7 @@ class FoundSerializer(serializers.Serializer[Any]):
     """A page of what was found; Any, as it is shown and never made."""
 
     count = serializers.IntegerField()
-    count_is_exact = serializers.BooleanField(help_text="False: an estimate, of more than 10,000.")
+    count_is_exact = serializers.BooleanField(help_text="False: it is the database's estimate.")
     next = serializers.CharField(allow_null=True, help_text="The `cursor` of the page that follows.")
     previous = serializers.CharField(allow_null=True)
     results = FoundEntrySerializer(many=True)
