@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from placed.plugin import Placed  # type: ignore[import-not-found]  # on the path of the tests
 
 from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks.manager import manager
+from pagoda.plugins.records import Fault, ReasonCode
+from pagoda.plugins.registry import registry
 from pagoda_api import endpoint_fence
 from pagoda_api.browsers import CONTENT_SECURITY_POLICY
 from pagoda_api.bulkhead import Bulkhead
@@ -153,3 +156,14 @@ def test_pages_that_fail_too_often_are_out_of_service(browser: Client) -> None:
     assert answer.status_code == 503
     assert 25 <= int(answer["Retry-After"]) <= 30
     assert "out of service" in answer.content.decode()
+
+
+def test_two_faults_of_one_kind_mean_one_thing(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = registry().get("placed")
+    assert record is not None
+    parts = ("api", "pages")
+    faults = [Fault(code=ReasonCode.URLS_FAILED, text=f"{part} is broken") for part in parts]
+    monkeypatch.setattr(record, "faults", faults)
+    [load] = [each["load"] for each in browser.get(reverse("console-plugins")).context["plugins"]]
+    assert load["text"] == "its URLs can't be served; the rest of it is active"
+    assert load["detail"].count("broken") == 2

@@ -118,7 +118,8 @@ def _meant(health: Mapping[str, Any], about: Mapping[str, Any] | None) -> dict[s
     meanings = [each for each in map(meaning_of, codes) if each.text]
     if not meanings:
         return dict(health)
-    told = {"text": "; ".join(each.text for each in meanings), "detail": health["load"]["text"]}
+    texts = dict.fromkeys(each.text for each in meanings)
+    told = {"text": "; ".join(texts), "detail": health["load"]["text"]}
     remedies = dict.fromkeys(each.remedy for each in meanings)
     return {**health, "load": {**health["load"], **told, "remedy": " ".join(remedies)}}
 
