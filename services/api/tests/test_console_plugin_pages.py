@@ -20,6 +20,7 @@ from pagoda_api import endpoint_fence
 from pagoda_api.browsers import CONTENT_SECURITY_POLICY
 from pagoda_api.bulkhead import Bulkhead
 from pagoda_api.endpoint_fence import EndpointFence
+from pagoda_api.plugin_routes import PluginRoutes
 from pagoda_api.testing.host import browser_of
 from pagoda_api.worker import ServerStops
 
@@ -65,6 +66,17 @@ def test_the_page_of_a_plugin_lists_its_endpoints(browser: Client) -> None:
     assert "/console/plugins/placed/good/" in found
     assert len(found) == len(set(found))
     assert f"<code>{found[0]}</code>" in browser.get(URL).content.decode()
+
+
+def test_paths_that_nothing_can_show_are_washed(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ["/odd\ud800\x07/", "/" + "x" * 5_000]
+    monkeypatch.setattr(PluginRoutes, "paths_of", lambda self, plugin_id: iter(paths))
+    answer = browser.get(URL)
+    assert answer.status_code == 200
+    odd, long = answer.context["endpoints"]
+    assert odd.startswith("/odd")
+    assert odd.isprintable()
+    assert len(long) <= 300
 
 
 def test_the_menu_has_pages_for_who_may(browser: Client, make_user: Any) -> None:

@@ -17,6 +17,7 @@ from pagoda.fencing.reporting import report_error
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda.plugins.registry import UrlModules
 from pagoda.plugins.url_modules import load_urls
+from pagoda_plugin_sdk.washing import washed
 
 API_PREFIX = "api/v2/plugins/"
 PAGES_PREFIX = "plugins/"
@@ -27,6 +28,7 @@ HOST_PAGES = ("", "settings/")
 """What the host itself serves of a plugin below `CONSOLE_PREFIX`, whatever its module has."""
 
 SHOWN_PATHS = 100
+_SHOWN_LENGTH = 300
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +144,8 @@ class PluginRoutes(URLResolver):
 def paths_of(plugin_id: str) -> list[str]:
     """Return the first paths that a plugin serves, `SHOWN_PATHS` at most."""
     routes = (each for each in get_resolver().url_patterns if isinstance(each, PluginRoutes))
-    return list(islice(chain.from_iterable(each.paths_of(plugin_id) for each in routes), SHOWN_PATHS))
+    found = chain.from_iterable(each.paths_of(plugin_id) for each in routes)
+    return [washed(path, _SHOWN_LENGTH) for path in islice(found, SHOWN_PATHS)]
 
 
 def _paths(found: URLPattern | URLResolver, before: str) -> Iterator[str]:
