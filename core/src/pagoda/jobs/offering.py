@@ -21,6 +21,7 @@ from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec, all_specs, resolve_name
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda_plugin_sdk.rules.saying import say
+from pagoda_plugin_sdk.rules.text import clean_name
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry
 from pagoda_plugin_sdk.washing import shown
 
@@ -127,7 +128,8 @@ def target_of(spec: OperationSpec) -> str | None:
 
 def target_entity_of(spec: OperationSpec) -> str | None:
     """Return the name of the entity that the target is to be, or to be an entry of; None: any."""
-    return None if spec.options is None else spec.options.target_entity
+    name: str | None = None if spec.options is None else clean_name(spec.options.target_entity)
+    return name
 
 
 def _require_entity(spec: OperationSpec, target: Entry | Entity | None) -> None:
