@@ -138,7 +138,7 @@ def test_what_never_ends_and_a_connection_that_stays_are_told(plugin_command: Ru
 
 
 def test_params_that_it_would_take_are_told(plugin_command: Run, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(PYPROJECT.replace("override_params", "others"))
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT.replace('override_params = { prefix = "r" }', ""))
     for file in ("hasty.py", "hasty_urls.py"):
         (tmp_path / file).write_text((folder / file).read_text())
     ended = plugin_command("chaos", "create", cwd=tmp_path)
