@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from pagoda_plugin_sdk.cli import main
+from pagoda_plugin_sdk.project import tool_faults
 from tools.checking_in_forks import checking_in_forks
 from tools.zoo_expectations import FOLDER, ZOO
 
@@ -56,3 +60,14 @@ def test_a_folder_without_a_plugin_is_told(plugin_command: Any, tmp_path: Path) 
     told = plugin_command("check", cwd=tmp_path)
     assert told.returncode == 1
     assert "There is no pyproject.toml" in told.stdout
+
+
+def test_what_the_pages_show_of_the_project_s_own_table_is_right() -> None:
+    pages = (Path(__file__).parents[2] / "docs" / "plugins").glob("*.md")
+    blocks = [
+        text for page in pages for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    tables = [tomllib.loads(text)["tool"]["pagoda"] for text in blocks if text.startswith("[tool.pagoda")]
+
+    assert {*chain(*tables)} == {"seed", "entities", "settings", "chaos"}
+    assert [fault for table in tables for fault in tool_faults(table)] == []

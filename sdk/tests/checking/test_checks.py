@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,7 +10,6 @@ import pytest
 
 from pagoda_plugin_sdk.checking.examining import Examined
 from pagoda_plugin_sdk.checking.reports import check_projects
-from pagoda_plugin_sdk.project import tool_faults
 
 APPS = 'from django.apps import AppConfig\nclass C(AppConfig):\n    name = "{name}_app"\n'
 MODELS = (
@@ -278,17 +274,6 @@ def test_what_the_project_tells_the_command_is_checked(tmp_path: Path, line: str
     (found,) = checked(project(tmp_path, "beast", body, f"{TOML}[tool.pagoda]\n{line}\n"))
     assert [(each.code, each.is_warning) for each in found.findings] == [("bad_metadata", False)] * bool(text)
     assert all(text in each.text for each in found.findings if text)
-
-
-def test_what_the_pages_show_of_it_is_right() -> None:
-    pages = (Path(__file__).parents[3] / "docs" / "plugins").glob("*.md")
-    blocks = [
-        text for page in pages for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
-    ]
-    tables = [tomllib.loads(text)["tool"]["pagoda"] for text in blocks if text.startswith("[tool.pagoda")]
-
-    assert {*chain(*tables)} == {"seed", "entities", "settings", "chaos"}
-    assert [fault for table in tables for fault in tool_faults(table)] == []
 
 
 def test_a_plugin_may_ask_to_submit_jobs_of_one_beside_it(tmp_path: Path) -> None:
