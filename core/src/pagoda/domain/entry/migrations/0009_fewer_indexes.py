@@ -32,6 +32,8 @@ def make(apps, schema_editor):
 def unmake(apps, schema_editor):
     replace(schema_editor, DROPPED, MADE)
     if schema_editor.connection.vendor == "postgresql":
+        drop = f"ALTER TABLE entry_attributevalue DROP CONSTRAINT IF EXISTS {KEY}"  # of an attempt that broke off
+        schema_editor.execute(drop, None)
         schema_editor.execute(
             f"ALTER TABLE entry_attributevalue ADD CONSTRAINT {KEY} {KEY_SQL} NOT VALID", None
         )
