@@ -41,7 +41,7 @@ class Stage:
         Raises:
             StackError: it answers another status than `status`, or than the usual one of the method.
         """
-        usual = {"GET": 200, "POST": 201, "PATCH": 200, "PUT": 200}[method]
+        usual = {"GET": 200, "POST": 201, "PATCH": 200, "PUT": 200, "DELETE": 204}[method]
         return self.host.checked(method, f"/api/v2/{path}", status or usual, json=body)
 
     def make_entity(self, name: str, attrs: list[dict[str, Any]], **fields: Any) -> int:

@@ -82,7 +82,7 @@ class ZooHost:
             raise StackError(
                 f"{method} {path} answered {answer.status_code}, expected {status}: {answer.text[:300]}"
             )
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def cpu_seconds(self) -> float:
         """Return what the processes of its API have used."""

@@ -41,6 +41,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
+def cracked(live: Stage) -> int:
+    """Return the entity on the pages of whose entries a panel of the plugin `moody` fails."""
+    return live.make_entity("Cracked", [{"name": "colour", "type": "string"}])
+
+
+@pytest.fixture(scope="session")
 def evil() -> str:
     """What the plugin `rogue` says: markup, quotes, and characters that turn the direction of writing."""
     made = ast.parse((PLUGINS / "rogue" / "rogue.py").read_text()).body

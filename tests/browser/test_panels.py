@@ -11,9 +11,8 @@ from tools.console_stage import Stage
 Open = Callable[..., Page]
 
 
-def test_a_broken_panel_is_a_notice_and_the_page_stands(live: Stage, open_page: Open) -> None:
-    entity = live.make_entity("Cracked", [{"name": "colour", "type": "string"}])
-    entry = live.make_entry(entity, "vase", {"colour": "blue"})
+def test_a_broken_panel_is_a_notice_and_the_page_stands(live: Stage, open_page: Open, cracked: int) -> None:
+    entry = live.make_entry(cracked, "vase", {"colour": "blue"})
     page = open_page()
     panel = page.get_by_role("region", name="Cracks")
     for _ in range(3):  # the breaker opens on the way
