@@ -119,7 +119,6 @@ SUITES = {
         folders=("tests/contract",),
         slow=("tests/contract/test_fixtures.py",),
         is_small=True,
-        is_fast=True,
     ),
     "hello-world": Suite(folders=("plugins/hello-world/tests",), is_small=True, is_fast=True),
     "inventory": Suite(folders=("plugins/inventory/tests",), is_small=True),
@@ -136,18 +135,21 @@ ALL = [name for name, suite in SUITES.items() if not suite.is_named]
 FAST = [name for name, suite in SUITES.items() if suite.is_fast]
 SLOW = [name for name, suite in SUITES.items() if suite.slow]
 NOT_FAST = (  # processes of their own, waits, state machines, matrices and generated texts
-    "sdk/tests/checking/test_checks.py",
+    "sdk/tests/checking",
     "sdk/tests/test_public_names.py",
     "core/tests/domain/test_migrations.py",
     "core/tests/domain/test_foreign_text.py",
+    "core/tests/domain/test_value_indexes.py",
     "core/tests/domain/test_value_machine.py",
     "core/tests/hooks/test_fault_matrix.py",
     "core/tests/hooks/test_stopped_queries.py",
     "core/tests/hooks/test_time_budget.py",
+    "core/tests/hooks/test_watchdog.py",
     "core/tests/jobs/test_store_machine.py",
     "core/tests/jobs/test_store_races.py",
+    "core/tests/plugins/test_boot_faults.py",
     "core/tests/test_foreign_columns.py",
-    "core/tests/transfer/test_round_trip.py",
+    "core/tests/transfer",
 )
 NO_TESTS = 5  # pytest's exit code when it found none
 
