@@ -98,6 +98,11 @@ class ValueMachine(RuleBasedStateMachine):
     def named(self, name: str) -> int | None:
         return next((pk for pk, each in self.entries.items() if each.is_active and each.name == name), None)
 
+    @property
+    def plain(self) -> list[int]:
+        """Return the attributes that refer to nothing."""
+        return sorted(self.attrs.keys() - {self.peer})
+
     def seen_peer(self, model: Model) -> int | None:
         target = model.values.get(self.peer)
         return target if target is not None and self.entries[target].is_active else None
@@ -249,17 +254,16 @@ class ValueMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.attrs) > 2)
     @rule(which=PICK)
     def remove_attribute(self, which: int) -> None:
-        plain = sorted(self.attrs.keys() - {self.peer})
-        update_entity(self.entity, None, attrs=[{"id": plain[which % len(plain)], "is_deleted": True}])
+        pk = self.plain[which % len(self.plain)]
+        update_entity(self.entity, None, attrs=[{"id": pk, "is_deleted": True}])
         self.read_schema()
         self.seen.add("remove attribute")
 
     @precondition(lambda self: len(self.attrs) > 1)
     @rule(which=PICK)
     def change_a_type(self, which: int) -> None:
-        plain = sorted(self.attrs.keys() - {self.peer})
-        texts = [pk for pk in plain if self.attrs[pk][1] == "string"] if which % 2 else []
-        pk = (texts or plain)[which % len(texts or plain)]
+        texts = [pk for pk in self.plain if self.attrs[pk][1] == "string"] if which % 2 else []
+        pk = (texts or self.plain)[which % len(texts or self.plain)]
         kind = "string" if self.attrs[pk][1] == "number" else "number"
         become = AS_TEXT if kind == "string" else AS_NUMBER
         values = [model.values.get(pk) for model in self.entries.values()]
@@ -358,8 +362,7 @@ class ValueMachine(RuleBasedStateMachine):
         active = [(pk, each) for pk, each in self.entries.items() if each.is_active]
         peer = self.attrs[self.peer][0]
         self.step += 1
-        plain = sorted(self.attrs.keys() - {self.peer})
-        attr = plain[self.step // 2 % len(plain)]  # one in each step, as it must be quick
+        attr = self.plain[self.step // 2 % len(self.plain)]  # one in each step, as it must be quick
         name, kind = self.attrs[attr]
         value = VALUES[kind][self.step % 2]
         assert self.found(f"attr.{name}__eq", value) == {

@@ -159,6 +159,7 @@ def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
         ("yaml", b"--- " + b"[" * 1000),
         ("yaml", b"a: &a [1]\nb: [*a, *a]\n"),
         ("yaml", b"--- !!python/object/apply:os.system ['true']\n"),
+        ("yaml", b"--- !!map abc\n"),
         ("xlsx", b"PK no workbook"),
         ("xlsx", b""),
     ],

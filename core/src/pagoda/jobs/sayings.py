@@ -11,9 +11,12 @@ from itertools import batched
 
 from django.utils.translation import get_language, gettext
 
+TEMPLATES: list[str] = []
+
 
 def gettext_noop(text: str) -> str:
-    """Mark a text for the catalogues. Django's asks for settings, which commands import this without."""
+    """Mark a text for the catalogues, and note it. Django's asks for settings, which commands do without."""
+    TEMPLATES.append(text)
     return text
 
 
@@ -50,9 +53,6 @@ NOT_ACTIVE = gettext_noop(
 NOT_ENABLED = gettext_noop("plugin {plugin} is not enabled; bring it back, or cancel the job")
 SCHEDULED = gettext_noop("scheduled for {tick} UTC")
 CANARY = gettext_noop("canary of {queue}")
-
-TEMPLATES = tuple(text for name, text in list(globals().items()) if name.isupper())
-
 
 _DEEPEST = 3  # a lost worker's cause, which names another's end
 

@@ -140,7 +140,7 @@ class _Loader(yaml.CSafeLoader):
     @override
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # Any: as the base has it
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     line = say("line {line}", line=key.start_mark.line + 1)

@@ -213,8 +213,7 @@ def _check_references() -> None:
     Left to the end, the notes of a million rows are half a gigabyte.
     """
     if connection.vendor == "postgresql" and connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        connection.check_constraints()
 
 
 def _reasons(error: Exception) -> Iterator[tuple[str, str]]:

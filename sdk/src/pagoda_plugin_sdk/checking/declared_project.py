@@ -27,8 +27,6 @@ def name_warnings(project: PluginProject) -> Iterator[CheckFinding]:
         if not ID_PATTERN.fullmatch(name):
             text = (
                 f"The entry point {name!r} has a name that no URL can have: the plugin is served by its id "
-            )
-            text += (
                 "alone. Give it at most 64 letters of English, digits, hyphens and underscores, best the id."
             )
             yield CheckFinding(code="bad_metadata", text=text, is_warning=True)

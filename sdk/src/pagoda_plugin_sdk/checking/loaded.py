@@ -98,8 +98,8 @@ def _misspelt_attributes(plugin: Plugin) -> Iterator[CheckFinding]:
     if "settings" in written and is_value and plugin.settings_model is None:
         text = (
             "Its class has `settings`, which the host replaces by the values of `settings_model`, and there "
+            "is none. Give it another name."
         )
-        text += "is none. Give it another name."
         yield CheckFinding(code="invalid_plugin", text=text, is_warning=True)
     for name, value in written.items():
         if name.startswith("_") or hasattr(Plugin, name) or inspect.isroutine(value):

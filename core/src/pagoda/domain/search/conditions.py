@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,9 +96,6 @@ def _of_parameter(key: str, value: str) -> Test:
     )
 
 
-_QUOTED: Final = frozenset(',"\r\n')
-
-
 def _listed(key: str, values: str) -> list[str]:
     """Return the values of an `in`; one with commas or quotation marks is quoted, as in CSV."""
     if '"' not in values:
@@ -115,8 +113,9 @@ def _listed(key: str, values: str) -> list[str]:
 
 def in_list(values: Iterable[object]) -> str:
     """Return what `in` reads as these values, in a query parameter."""
-    texts = map(str, values)
-    return ",".join(f'"{each.replace('"', '""')}"' if _QUOTED & {*each} else each for each in texts)
+    listed = io.StringIO()
+    csv.writer(listed, lineterminator="").writerow(values)
+    return listed.getvalue()
 
 
 def read_tree(given: object, place: str = "where", depth: int = 1) -> Condition:

@@ -53,7 +53,7 @@ class Query:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing in it takes more than the page itself."""
+        """Whether it asks for a page of the rows as they are."""
         return not self.is_narrowed and not self.ordering
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_noop
 
@@ -44,14 +43,6 @@ CUT = 200
 
 def _nothing() -> SafeString:
     return format_html('<span class="none">{}</span>', gettext("none"))
-
-
-def _escaped(text: Any) -> SafeString:
-    """Return a text as HTML, as Django's `escape` does, which asks first whether it is a lazy one.
-
-    Any: JSON, where a plugin made it.
-    """
-    return SafeString(escape(str(text)))
 
 
 @register.filter
@@ -150,9 +141,9 @@ def _element(type_name: str, held: Any, brief: bool) -> SafeString:
         case "named_object", {"name": name, "object": target}:
             return format_html("{}: {}", name, _element("object", target, brief))
         case _, {"name": name} | {"username": name}:
-            return _escaped(name)
+            return escape(name)
         case "boolean", _:
-            return _escaped(gettext("yes") if held else gettext("no"))
+            return escape(gettext("yes") if held else gettext("no"))
         case "datetime", str():
             return format_html('<time datetime="{}">{}</time>', held, held.replace("T", " "))
         case _, str() if brief and len(held) > CUT:
@@ -160,4 +151,4 @@ def _element(type_name: str, held: Any, brief: bool) -> SafeString:
         case "text", _:
             return format_html('<span class="text">{}</span>', held)
         case _:
-            return _escaped(held if isinstance(held, str) else json.dumps(held))
+            return escape(held if isinstance(held, str) else json.dumps(held))
