@@ -305,7 +305,7 @@ JSON_LIKE = st.recursive(
 
 def outcome(shop: Shop, feed: Feed, value: Any) -> tuple[Any, str]:
     """Return what is kept of `value`, or the words with which it is refused."""
-    from pagoda.jobs.errors import InvalidParams
+    from pagoda.jobs.job_errors import InvalidParams
 
     try:
         return feed.give(shop, value), ""
@@ -464,7 +464,7 @@ def test_json_of_logs_is_washed(shop: Shop, column: str) -> None:
 )
 def test_params_that_can_not_be_kept_are_refused_at_submit(shop: Shop, params: Any, words: str) -> None:
     """With the remedy; no job is made."""
-    from pagoda.jobs.errors import InvalidParams
+    from pagoda.jobs.job_errors import InvalidParams
     from pagoda.jobs.models import Job
 
     with pytest.raises(InvalidParams) as raised:
@@ -477,7 +477,7 @@ def test_params_that_can_not_be_kept_are_refused_at_submit(shop: Shop, params: A
 @pytest.mark.parametrize("value", [5, None, "\x00", "x" * 201])
 def test_keys_are_refused_as_two_must_not_become_one(shop: Shop, key: str, value: Any) -> None:
     """A shortened or washed key would be another's."""
-    from pagoda.jobs.errors import InvalidParams
+    from pagoda.jobs.job_errors import InvalidParams
 
     with pytest.raises(InvalidParams, match=f"The {key.replace('_', ' ')} "):
         shop.submit(operation="only", **{key: value})

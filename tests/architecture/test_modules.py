@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ LONGEST_MODULE_LINES = 400
 LONGEST_FUNCTION_LINES = 60
 # The SDK's root promises names whose modules need configured settings, and itself must import without them.
 LATE_NAMES = {"sdk/src/pagoda_plugin_sdk/__init__.py": {"__version__", "__getattr__", "_LATE"}}
+ONCE = ("errors", "exceptions", "runtime", "context", "reports")
+"""Names that tell a package's story once; several of them tell none."""
+
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "lib", "misc"}
 PUBLISHED = {Path("sdk/src/pagoda_plugin_sdk/utils.py")}  # plugins import it by this name
 
@@ -67,6 +71,11 @@ def test_functions_are_short_enough_to_read(modules: list[Path], root: Path) -> 
 def test_modules_are_named_for_what_they_hold(modules: list[Path], root: Path) -> None:
     vague = {path.relative_to(root) for path in modules if {path.stem, *path.parent.parts} & VAGUE_NAMES}
     assert vague == PUBLISHED
+
+
+def test_a_name_that_tells_little_is_given_once(modules: list[Path]) -> None:
+    stems = Counter(path.stem for path in modules)
+    assert {stem: stems[stem] for stem in ONCE} == dict.fromkeys(ONCE, 1)
 
 
 def test_every_distribution_is_typed(root: Path) -> None:

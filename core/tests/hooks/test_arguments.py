@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.hooks.errors import HookArgumentsError
+from pagoda.hooks.arguments import HookArgumentsError
 from pagoda.hooks.manager import HookManager
 
 from .conftest import Calls

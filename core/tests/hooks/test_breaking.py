@@ -10,8 +10,8 @@ from pagoda.fencing.breaker import CircuitBreaker
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks import breaking
-from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.rejections import RejectedByPlugin
 
 from .conftest import Calls
 

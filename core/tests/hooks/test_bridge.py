@@ -14,8 +14,8 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import User
 from pagoda.hooks.bridge import filter_entity_attrs, filter_entry_attrs
-from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.rejections import RejectedByPlugin
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pagoda.hooks.errors import HooksNotStarted
-from pagoda.hooks.manager import HookManager, install, manager
+from pagoda.hooks.manager import HookManager, HooksNotStarted, install, manager
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
 from .conftest import Calls

@@ -13,7 +13,7 @@ from sentry_sdk.transport import Transport
 from structlog.testing import capture_logs
 
 from pagoda.fencing.breaker import CircuitBreaker
-from pagoda.fencing.errors import OperatorInterrupt
+from pagoda.fencing.interrupts import OperatorInterrupt
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.testing import MemoryStore
 from pagoda.hooks import breaking

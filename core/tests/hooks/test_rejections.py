@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from rest_framework.exceptions import ValidationError as DRFValidationError
 from structlog.testing import capture_logs
 
-from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.manager import HookManager
+from pagoda.hooks.rejections import RejectedByPlugin
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookKind
 

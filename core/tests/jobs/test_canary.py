@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pagoda.jobs.core_tasks import submit_canary
-from pagoda.jobs.errors import UnknownQueue
+from pagoda.jobs.job_errors import UnknownQueue
 from pagoda.jobs.testing import RecordingPublisher
 from pagoda_plugin_sdk.operations import JobStatus
 

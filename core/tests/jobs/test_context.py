@@ -9,9 +9,9 @@ from django.db import transaction
 from pagoda.domain.entity.models import Entity
 from pagoda.jobs import operations, plugin_host, store
 from pagoda.jobs.context import REPORT_SECONDS, TaskContext
-from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution
 from pagoda.jobs.foreign import FILE_MAX_BYTES
+from pagoda.jobs.job_errors import InvalidParams, JobLost
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase

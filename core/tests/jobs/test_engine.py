@@ -18,7 +18,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
-from pagoda.jobs.errors import JobLost
+from pagoda.jobs.job_errors import JobLost
 from pagoda.jobs.models import Job, JobLog
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase

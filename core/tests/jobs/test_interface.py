@@ -9,7 +9,7 @@ import pytest
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
 from pagoda.jobs import store
-from pagoda.jobs.errors import InvalidParams, JobLost, UnknownOperation
+from pagoda.jobs.job_errors import InvalidParams, JobLost, UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from pagoda.jobs import operations
-from pagoda.jobs.errors import UnknownOperation
+from pagoda.jobs.job_errors import UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationTable, register_job_task
 from pagoda.jobs.testing import plugin_tasks

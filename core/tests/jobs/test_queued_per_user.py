@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
-from pagoda.jobs.errors import TooManyJobs
+from pagoda.jobs.job_errors import TooManyJobs
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.operations import JobOperation, JobStatus
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pagoda.jobs.engine import TaskOutcome, outcome_of
-from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import checked_result
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda_plugin_sdk.operations import JobStatus
 
 TARGET = object()

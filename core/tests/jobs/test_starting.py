@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from pagoda.jobs import operations, plugin_host, runtime, starting
-from pagoda.jobs.errors import NoRunner
+from pagoda.jobs.job_errors import NoRunner
 from pagoda.jobs.testing import plugin_tasks
 from pagoda_plugin_sdk.operations import JobOperation
 from pagoda_plugin_sdk.tasks import PluginTaskConfig, PluginTaskRegistry, celery_app, plugin_task

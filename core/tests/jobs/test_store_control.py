@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pagoda.jobs import store
-from pagoda.jobs.errors import (
+from pagoda.jobs.job_errors import (
     JobAlreadyFinished,
     JobConflict,
     JobNotCancelable,

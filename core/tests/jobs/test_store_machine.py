@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from pagoda.jobs import operations, store
 from pagoda.jobs.clock import after
-from pagoda.jobs.errors import JobConflict
+from pagoda.jobs.job_errors import JobConflict
 from pagoda.jobs.models import Job
 from pagoda.jobs.store import Failure
 from pagoda.jobs.testing import RecordingPublisher

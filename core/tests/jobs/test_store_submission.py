@@ -13,7 +13,7 @@ from django.utils import timezone
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
-from pagoda.jobs.errors import InvalidParams, UnknownOperation
+from pagoda.jobs.job_errors import InvalidParams, UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks
 from pagoda.jobs.transitions import Phase

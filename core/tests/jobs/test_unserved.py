@@ -9,7 +9,7 @@ import pytest
 
 from pagoda.health.plugins import plugin_health
 from pagoda.jobs import plugin_host, store
-from pagoda.jobs.errors import JobNotCancelable, UnknownOperation
+from pagoda.jobs.job_errors import JobNotCancelable, UnknownOperation
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks, recording_publisher
 from pagoda.jobs.transitions import Phase

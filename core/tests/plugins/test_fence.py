@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pagoda.fencing.errors import HostInterrupt, OperatorInterrupt, tell_interrupts_apart
+from pagoda.fencing.interrupts import HostInterrupt, OperatorInterrupt, tell_interrupts_apart
 from pagoda.plugins.fence import plugin_fence
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook

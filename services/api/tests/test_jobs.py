@@ -9,7 +9,7 @@ import pytest
 from pagoda.domain.user.models import Level
 from pagoda.jobs import operations, store
 from pagoda.jobs.clock import after
-from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda.jobs.models import Job
 from pagoda.jobs.testing import RecordingPublisher, plugin_tasks, recording_publisher
 from pagoda_api.problems import handle_exception

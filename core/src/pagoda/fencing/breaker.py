@@ -13,16 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from secrets import token_hex
+from typing import ClassVar
 
 import structlog
 
-from pagoda.fencing.errors import FencesNotStarted
 from pagoda.fencing.outcomes import Outcome, Surface
 from pagoda.fencing.policy import Policy
 from pagoda.fencing.rows import Batch, Key, Row
 from pagoda.fencing.shared_rows import Change, SharedRows
 from pagoda.fencing.states import BreakerState, breaker_changed
 from pagoda.fencing.store import Store, StoreUnavailable
+from pagoda_plugin_sdk.exceptions import PagodaError
 from pagoda_plugin_sdk.washing import washed
 
 log = structlog.get_logger(__name__)
@@ -236,6 +237,12 @@ class CircuitBreaker:
         for receiver, answer in breaker_changed.send_robust(sender=type(self), **facts):
             if isinstance(answer, Exception):
                 log.error("breaker_receiver_failed", receiver=repr(receiver), exc_info=answer)
+
+
+class FencesNotStarted(PagodaError):
+    """The process's breaker was asked for before Django was set up."""
+
+    code: ClassVar[str] = "fences_not_started"
 
 
 class _FencingProcess:

@@ -1,13 +1,11 @@
 """Hooks: how plugins take part in the changes of entities and entries."""
 
-from pagoda.hooks.errors import (
-    HookArgumentsError,
-    HookDepthExceeded,
-    RejectedByPlugin,
-    UnusableResult,
-)
+from pagoda.hooks.arguments import HookArgumentsError
+from pagoda.hooks.dispatch import HookDepthExceeded
 from pagoda.hooks.manager import HookManager
 from pagoda.hooks.records import Explanation, HandlerRecord
+from pagoda.hooks.rejections import RejectedByPlugin
+from pagoda.hooks.results import UnusableResult
 
 __all__ = [
     "Explanation",

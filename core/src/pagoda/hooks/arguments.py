@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pagoda.hooks.errors import HookArgumentsError
 from pagoda.hooks.records import Handler
+from pagoda_plugin_sdk.exceptions import PagodaError
 from pagoda_plugin_sdk.hooks import HookSpec, entity_name_of
+
+
+class HookArgumentsError(PagodaError):
+    """A hook was executed with other arguments than its spec names."""
+
+    code: ClassVar[str] = "hook_arguments"
 
 
 def bind(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import DatabaseError
 from django.db.models import Model
@@ -17,10 +17,10 @@ from django.utils.functional import LazyObject
 from pagoda.budget import TimeBudget, cutting
 from pagoda.budget.frames import Frame
 from pagoda.hooks.arguments import bound
-from pagoda.hooks.errors import HookDepthExceeded
 from pagoda.hooks.fence import Fence, Step
 from pagoda.hooks.records import HandlerCounts, HandlerRecord
 from pagoda.hooks.results import DataRule
+from pagoda_plugin_sdk.exceptions import PagodaError
 from pagoda_plugin_sdk.hooks import HOOK_ALIASES, HOOK_SPECS, HookSpec, entity_name_of, resolve_hook_name
 
 cutting.spare(Path(__file__).parent)
@@ -33,6 +33,12 @@ MAX_DEPTH = 8
 TIMED = 63
 """Of each so many dispatches of a notification, and one, all calls are timed, and all of hooks with data: a
 look at the clock costs as much as a call."""
+
+
+class HookDepthExceeded(PagodaError):
+    """Handlers whose writes start handlers are nested too deeply: most likely one of them starts itself."""
+
+    code: ClassVar[str] = "hook_depth_exceeded"
 
 
 class Chain:

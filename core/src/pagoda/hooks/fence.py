@@ -13,12 +13,11 @@ from pagoda.budget import TimeBudgetExceeded, TransactionBroken
 from pagoda.budget.frames import Frame, Mark
 from pagoda.budget.savepoints import Savepoint
 from pagoda.errors import let_go
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.hooks.arguments import ContextRule
-from pagoda.hooks.errors import RejectedByPlugin
 from pagoda.hooks.records import Handler, HandlerCounts, HandlerRecord
-from pagoda.hooks.rejections import is_rejection, messages_of, refusal_of
+from pagoda.hooks.rejections import RejectedByPlugin, is_rejection, messages_of, refusal_of
 from pagoda_plugin_sdk.exceptions import JobTimeLimitExceeded
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, entity_name_of
 

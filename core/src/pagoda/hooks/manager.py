@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from pagoda import running
 from pagoda.hooks.dispatch import Chain, Dispatch, Hook
-from pagoda.hooks.errors import HooksNotStarted
 from pagoda.hooks.fence import FailureListener, Step
 from pagoda.hooks.records import (
     Explanation,
@@ -24,6 +23,7 @@ from pagoda.hooks.records import (
     explain,
 )
 from pagoda.hooks.rejections import refuse_unseen
+from pagoda_plugin_sdk.exceptions import PagodaError
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookSpec, resolve_hook_name
 from pagoda_plugin_sdk.rules.text import clean_name
 
@@ -31,6 +31,12 @@ type Deferrer = Callable[[HandlerRecord, HookSpec, tuple[Any, ...]], None]  # An
 
 MAX_CHAINS = 4096
 """How many entities a hook remembers; for others it looks up each time who runs."""
+
+
+class HooksNotStarted(PagodaError):
+    """The process's hook manager was asked for before Django was set up."""
+
+    code: ClassVar[str] = "hooks_not_started"
 
 
 class HookManager(Dispatch):

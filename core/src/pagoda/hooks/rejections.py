@@ -7,13 +7,36 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from pagoda.fencing.errors import is_host_interrupt
-from pagoda.hooks.errors import Messages
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.hooks.records import HandlerRecord
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import washed
+
+type Messages = list[str] | dict[str, list[str]]
+
+
+class RejectedByPlugin(HookRejected):
+    """A plugin's handler refused the write; nothing is stored."""
+
+    def __init__(self, *, plugin_id: str, hook: str, entity: str | None, messages: Messages) -> None:
+        self.plugin_id = plugin_id
+        self.hook = hook
+        self.entity = entity  # name of the entity whose entry, or which itself, was to be written
+        self.fields = messages if isinstance(messages, dict) else {}  # {field or attribute name: messages}
+        named = [f"{name}: {' '.join(texts)}" for name, texts in self.fields.items()]
+        self.messages = named if isinstance(messages, dict) else messages
+        subject = say(" of {entity!r}", entity=entity) if entity else ""
+        super().__init__(
+            say(
+                "Plugin {plugin_id!r} refused {hook}{subject}: {messages}",
+                plugin_id=plugin_id,
+                hook=hook,
+                subject=subject,
+                messages=" ".join(self.messages),
+            )
+        )
 
 
 def is_rejection(spec: HookSpec, error: BaseException) -> bool:

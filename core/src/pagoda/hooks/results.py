@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID
 
 from django.utils.functional import Promise
 
-from pagoda.hooks.errors import UnusableResult
+from pagoda_plugin_sdk.exceptions import PluginError
 from pagoda_plugin_sdk.hooks import HookKind, HookSpec
 from pagoda_plugin_sdk.washing import NotJson, json_value, shown, washed
 
@@ -28,6 +28,12 @@ _DATA: Mapping[HookKind, tuple[str, type | None]] = MappingProxyType(
     }
 )
 """``{kind: (argument that each handler gets a copy of, type of a result that replaces it, if any)}``"""
+
+
+class UnusableResult(PluginError):
+    """A handler returned something that its hook can't use."""
+
+    code: ClassVar[str] = "unusable_hook_result"
 
 
 def snapshot(value: Any) -> Any:

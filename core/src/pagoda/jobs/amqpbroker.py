@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu.transport import pyamqp
 
-from pagoda.jobs.refusing import MessageRefused, require_plain, require_size
+from pagoda.jobs.foreign_messages import MessageRefused, require_plain, require_size
 
 TRANSPORT = f"{__name__}:AmqpTransport"
 """Its name for Celery's ``broker_transport``."""

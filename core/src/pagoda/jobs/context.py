@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from pagoda import running
 from pagoda.jobs import operations, plugin_host, store
-from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.execution import Execution, JobLogWriter, lost
 from pagoda.jobs.foreign import FILE_MAX_BYTES, checked_result
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda.jobs.models import Job
 from pagoda.jobs.sayings import SOFT_LIMIT
 from pagoda_plugin_sdk.authority import authority_of

@@ -10,7 +10,7 @@ import structlog
 from pagoda.domain.value_indexes import make_indexes
 from pagoda.jobs import deferred, operations, runtime, store
 from pagoda.jobs.celery import queue_names
-from pagoda.jobs.errors import UnknownQueue
+from pagoda.jobs.job_errors import UnknownQueue
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import register_job_task
 from pagoda.jobs.plugin_host import active_plugin_ids

@@ -11,7 +11,7 @@ from pagoda import running
 from pagoda.hooks.manager import manager
 from pagoda.hooks.records import HandlerRecord
 from pagoda.jobs import operations, store
-from pagoda.jobs.errors import JobError
+from pagoda.jobs.job_errors import JobError
 from pagoda_plugin_sdk.hooks import HOOK_SPECS, HookSpec
 from pagoda_plugin_sdk.operations import JobOperation
 

@@ -18,12 +18,12 @@ from pagoda.domain.acting import acting_as
 from pagoda.hooks.manager import manager
 from pagoda.jobs import store
 from pagoda.jobs.context import TaskContext
-from pagoda.jobs.errors import InvalidParams, JobLost
+from pagoda.jobs.database_refusals import explained
 from pagoda.jobs.execution import Execution, executing
 from pagoda.jobs.foreign import checked_result, job_text
 from pagoda.jobs.forking import ending_forks
+from pagoda.jobs.job_errors import InvalidParams, JobLost
 from pagoda.jobs.operations import OperationSpec
-from pagoda.jobs.refusals import explained
 from pagoda_plugin_sdk.exceptions import JobCanceled, JobTimeLimitExceeded
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.washing import washed, washed_error, washed_traceback

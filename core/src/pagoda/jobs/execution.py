@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from pagoda import running
 from pagoda.jobs import store
-from pagoda.jobs.errors import JobLost
+from pagoda.jobs.job_errors import JobLost
 from pagoda_plugin_sdk.operations import JobStatus
 from pagoda_plugin_sdk.washing import washed, washed_json
 

@@ -22,7 +22,7 @@ from uuid import uuid4
 from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
-from pagoda.jobs.refusing import MessageRefused, parsed, refuse, require_size
+from pagoda.jobs.foreign_messages import MessageRefused, parsed, refuse, require_size
 
 TRANSPORT = f"{__name__}:FileTransport"
 """Its name for Celery's ``broker_transport``."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pagoda.jobs import runtime
-from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import NotJson, json_value, shown, storable_fault, washed
 

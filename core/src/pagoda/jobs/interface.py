@@ -21,9 +21,9 @@ from pagoda.domain.authority import PluginAuthority, beyond
 from pagoda.domain.user.permissions import require_acting_for
 from pagoda.jobs import operations, store
 from pagoda.jobs.engine import run_attempt
-from pagoda.jobs.errors import InvalidParams, JobLost
 from pagoda.jobs.execution import Execution, current_execution, lost
 from pagoda.jobs.foreign import job_text
+from pagoda.jobs.job_errors import InvalidParams, JobLost
 from pagoda.jobs.models import Job
 from pagoda_plugin_sdk.operations import JobStatus
 

@@ -16,7 +16,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import Viewer
-from pagoda.jobs.errors import PluginNotActive, TaskNotOffered, UnknownOperation, UnknownTarget
+from pagoda.jobs.job_errors import PluginNotActive, TaskNotOffered, UnknownOperation, UnknownTarget
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec, all_specs, resolve_name
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names

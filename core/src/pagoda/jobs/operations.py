@@ -15,9 +15,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.jobs import sayings
-from pagoda.jobs.errors import UnknownOperation
+from pagoda.jobs.job_errors import UnknownOperation
 from pagoda.jobs.plugin_host import active_plugin_ids, known_plugin_names
 from pagoda_plugin_sdk.exceptions import PluginValidationError
 from pagoda_plugin_sdk.operations import CORE_OPERATIONS, CUSTOM_OPERATIONS, PLUGIN_OPERATIONS, JobOperation

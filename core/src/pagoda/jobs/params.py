@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.fencing.reporting import described
 from pagoda.hooks.manager import manager
-from pagoda.jobs.errors import InvalidParams
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.exceptions import ParamsRefused
 from pagoda_plugin_sdk.params import SCHEMA_MAX_BYTES, checked_params, params_schema

@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu.transport import redis
 
-from pagoda.jobs.refusing import MessageRefused, parsed, refuse
+from pagoda.jobs.foreign_messages import MessageRefused, parsed, refuse
 
 
 class RedisChannel(redis.Channel):

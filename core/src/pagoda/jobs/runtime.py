@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from pagoda.config.accounts import account_of
 from pagoda.config.settings import Settings
-from pagoda.jobs.errors import JobError, NoRunner
+from pagoda.jobs.job_errors import JobError, NoRunner
 from pagoda.jobs.publisher import MessagePublisher, Publisher, may_publish
 
 

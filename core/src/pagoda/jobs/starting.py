@@ -9,7 +9,7 @@ import structlog
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.jobs import celery, operations, plugin_host, runtime
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.task_registry import PluginTaskRegistry

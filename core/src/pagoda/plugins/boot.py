@@ -14,7 +14,7 @@ import structlog
 from django.apps.registry import Apps
 
 from pagoda.config.settings import Settings
-from pagoda.fencing.errors import tell_interrupts_apart
+from pagoda.fencing.interrupts import tell_interrupts_apart
 from pagoda.hooks.manager import manager
 from pagoda.plugins import overrides, task_declarations
 from pagoda.plugins.candidates import Candidate, Catalogue

@@ -12,7 +12,7 @@ import django
 
 import pagoda
 import pagoda_plugin_sdk
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.plugins.records import PluginRefused, ReasonCode
 from pagoda_plugin_sdk.exceptions import PluginValidationError, UnknownHook
 from pagoda_plugin_sdk.washing import washed

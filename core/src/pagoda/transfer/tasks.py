@@ -11,8 +11,8 @@ from django.utils.translation import get_language, override
 
 from pagoda.domain.user.models import User
 from pagoda.jobs import operations, store
-from pagoda.jobs.errors import InvalidParams
 from pagoda.jobs.foreign import FILE_MAX_BYTES
+from pagoda.jobs.job_errors import InvalidParams
 from pagoda.jobs.models import Job, JobFile
 from pagoda.jobs.operations import register_job_task
 from pagoda.jobs.schema_tasks import LANGUAGE

@@ -25,7 +25,7 @@ from django.http.response import HttpResponseBase
 from pagoda.budget import TimeBudget, TimeBudgetExceeded
 from pagoda.fencing import Outcome, Result, report_outcome
 from pagoda.fencing.breaker import CircuitBreaker, breaker
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.fencing.reporting import described, report_error
 from pagoda.health.storage import storage_fault
 from pagoda.hooks.manager import manager

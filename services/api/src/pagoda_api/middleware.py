@@ -25,7 +25,7 @@ from pagoda.config.sentry import link_user
 from pagoda.domain.acting import acting_as, acting_user
 from pagoda.domain.user.models import User
 from pagoda.fencing.breaker import breaker
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.registry import registry
 from pagoda.rates.counters import DatabaseCounter, RedisCounter

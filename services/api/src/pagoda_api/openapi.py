@@ -12,7 +12,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.idempotency.models import MAX_KEY_LENGTH
 from pagoda_api.conditional import TAGGED, WITH_SECRETS, ConditionalViewSet, is_guarded
 from pagoda_api.endpoint_fence import endpoint_fence

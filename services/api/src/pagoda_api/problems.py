@@ -36,8 +36,8 @@ from rest_framework.views import exception_handler
 from pagoda.budget import TimeBudgetExceeded
 from pagoda.domain.entry.deleting import EntryProtected
 from pagoda.health.storage import storage_fault
-from pagoda.hooks.errors import RejectedByPlugin
-from pagoda.jobs.errors import InvalidParams, TooManyJobs
+from pagoda.hooks.rejections import RejectedByPlugin
+from pagoda.jobs.job_errors import InvalidParams, TooManyJobs
 from pagoda.plugins.registry import registry
 from pagoda.rates.logins import LoginThrottled
 from pagoda_api.browsers import guarded, theme_of

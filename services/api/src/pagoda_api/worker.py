@@ -16,7 +16,7 @@ import structlog
 from gunicorn.http import RequestParser, errors
 from gunicorn.workers.sync import SyncWorker
 
-from pagoda.fencing.errors import HostInterrupt
+from pagoda.fencing.interrupts import HostInterrupt
 from pagoda_api.connections import Connection, HeadTooLong
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pagoda.hooks.errors import RejectedByPlugin
+from pagoda.hooks.rejections import RejectedByPlugin
 from pagoda_plugin_sdk.api import PluginAPIView, PluginPagination
 
 app_name = "good"

@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer
 from django.db import DatabaseError, connections
 from vine import promise as vine_promise
 
-from pagoda.jobs.refusing import MessageRefused, refuse
+from pagoda.jobs.foreign_messages import MessageRefused, refuse
 from pagoda_plugin_sdk.washing import washed
 from pagoda_worker import runner
 

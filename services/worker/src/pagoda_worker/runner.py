@@ -18,7 +18,7 @@ from pagoda.fencing.breaker import breaker
 from pagoda.fencing.reporting import report_error
 from pagoda.jobs import operations, runtime, sayings, store
 from pagoda.jobs.engine import run_attempt
-from pagoda.jobs.errors import UnknownOperation
+from pagoda.jobs.job_errors import UnknownOperation
 from pagoda.jobs.operations import OperationSpec
 from pagoda_plugin_sdk.operations import PLUGIN_OPERATIONS
 from pagoda_plugin_sdk.washing import washed_error

@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce, Now
 from pagoda.audit.actions import Action
 from pagoda.jobs import operations
 from pagoda.jobs.clock import after
-from pagoda.jobs.errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.foreign import job_text
+from pagoda.jobs.job_errors import JobAlreadyFinished, JobNotCancelable, JobNotQueued, JobNotRetryable
 from pagoda.jobs.models import Job
 from pagoda.jobs.sayings import CANCELED
 from pagoda.jobs.store.drafts import require_room

@@ -11,8 +11,8 @@ from uuid import uuid4
 import structlog
 
 from pagoda.jobs import runtime
-from pagoda.jobs.errors import InvalidParams, TooManyJobs
 from pagoda.jobs.foreign import checked_key, job_text, params_text
+from pagoda.jobs.job_errors import InvalidParams, TooManyJobs
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import OperationSpec, hosts_own_numbers
 from pagoda.jobs.params import require_params

@@ -23,8 +23,8 @@ from pagoda.audit.recording import Record, prepared, record_all
 from pagoda.config.accounts import is_plugins, plugin_account
 from pagoda.jobs import operations, runtime
 from pagoda.jobs.clock import after, parse_moment, sql_after, sql_now
-from pagoda.jobs.errors import JobError
 from pagoda.jobs.foreign import params_text
+from pagoda.jobs.job_errors import JobError
 from pagoda.jobs.models import Job
 from pagoda.jobs.operations import task_name
 from pagoda.jobs.params import require_params

@@ -21,7 +21,7 @@ from rest_framework.viewsets import GenericViewSet
 from pagoda.jobs import store
 from pagoda.jobs.access import may_control, may_read_output, visible_jobs
 from pagoda.jobs.core_tasks import submit_canary
-from pagoda.jobs.errors import JobConflict, UnknownOperation, UnknownQueue, UnknownTarget
+from pagoda.jobs.job_errors import JobConflict, UnknownOperation, UnknownQueue, UnknownTarget
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.offering import run_offered
 from pagoda_api.fields import MAX_ID, found_or_404

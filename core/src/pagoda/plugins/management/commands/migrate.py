@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
 from pagoda.fencing import Outcome, report_outcome
-from pagoda.fencing.errors import is_host_interrupt
+from pagoda.fencing.interrupts import is_host_interrupt
 from pagoda.fencing.reporting import report_error
 from pagoda.plugins.fence import describe
 from pagoda.plugins.migrations import (

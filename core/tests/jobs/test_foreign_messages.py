@@ -11,7 +11,7 @@ from kombu import Connection
 from pydantic import SecretStr
 
 from pagoda.jobs import amqpbroker, celery, operations, runtime
-from pagoda.jobs.refusing import MESSAGE_MAX_BYTES, MessageRefused
+from pagoda.jobs.foreign_messages import MESSAGE_MAX_BYTES, MessageRefused
 from pagoda.jobs.testing import plugin_tasks
 from pagoda_plugin_sdk.tasks import plugin_task
 

@@ -1,19 +1,10 @@
-"""Errors of fences, and what no fence holds up."""
+"""What no fence holds up."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from types import FrameType
-from typing import ClassVar
-
-from pagoda_plugin_sdk.exceptions import PagodaError
-
-
-class FencesNotStarted(PagodaError):
-    """The process's breaker was asked for before Django was set up."""
-
-    code: ClassVar[str] = "fences_not_started"
 
 
 class HostInterrupt(BaseException):
