@@ -89,7 +89,7 @@ def routes() -> dict[str, str]:
         names = [each.value for each in call.keywords if each.arg == "name"]
         if names:
             route = re.sub(
-                r"<str:\w+>", "[^/]+", re.sub(r"<int:\w+>", r"\\d+", ast.literal_eval(call.args[0]))
+                r"<(?:str|path):\w+>", "[^/]+", re.sub(r"<int:\w+>", r"\\d+", ast.literal_eval(call.args[0]))
             )
             found[str(ast.literal_eval(names[0]))] = route.strip("^$")
     return found

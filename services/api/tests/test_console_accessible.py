@@ -64,7 +64,7 @@ def test_pages_are_accessible_narrow_and_ask_no_other_host(
     ]
     attribute = f"{entity}attributes/{web.schema.attrs.first().pk}/"
     urls += [f"{entity}import/", f"{entity}views/", f"{entity}attributes/", f"{entity}attributes/new/"]
-    urls += [attribute, f"{attribute}remove/"]
+    urls += [attribute, f"{attribute}remove/", f"{entity}delete/", f"{entity}history/", "/console/audit/"]
     urls += ["/console/tasks/shop-of-test/order/", "/console/plugins/shop-of-test/"]
     urls += ["/console/requests/one/", "/console/hooks/", "/console/entries/99999/"]
     found: dict[str, Any] = {}

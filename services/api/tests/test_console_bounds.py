@@ -41,6 +41,9 @@ BOUNDS: Mapping[str, int] = {
     "entities/{entity}/": 12,
     "entities/new/": 3,
     "entities/{entity}/edit/": 5,
+    "entities/{entity}/delete/": 10,
+    "entities/{entity}/history/": 11,
+    "audit/": 4,
     "entities/{entity}/new/": 6,
     "entities/{entity}/attributes/": 8,
     "entities/{entity}/attributes/new/": 6,
@@ -202,4 +205,5 @@ def test_every_page_that_takes_a_get_has_a_bound(root: User, fill: Callable[[int
 def sample_of(pattern: object) -> str:
     """Return a path that a pattern takes."""
     route = re.sub(r"<int:\w+>|\(\?P<\w+>\\d\+\)", "1", str(pattern).strip("^$"))
-    return f"/console/{re.sub(r'<str:\w+>|\(\?P<\w+>(\w+)[^)]*\)', lambda found: found[1] or 'x', route)}"
+    named = r"<(?:str|path):\w+>|\(\?P<\w+>(\w+)[^)]*\)"
+    return f"/console/{re.sub(named, lambda found: found[1] or 'x', route)}"

@@ -20,8 +20,9 @@ from pagoda.fencing.states import Status
 from pagoda.health.plugins import HealthStatus
 from pagoda.jobs.transitions import Phase
 from pagoda.plugins.records import PluginStatus
-from pagoda_api.templatetags.console import WORDS, word
+from pagoda_api.templatetags.console import word
 from pagoda_api.testing.host import browser_of
+from pagoda_api.words import WORDS
 from pagoda_plugin_sdk.operations import JobStatus
 from tools.messages import API, CATALOGUES, ROOT, SOURCES, compiled, read, said
 

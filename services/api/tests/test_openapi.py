@@ -83,6 +83,7 @@ def test_schema_is_valid_and_complete(anonymous: Any) -> None:
         "POST /api/v2/entries/{id}/revert/",
         "GET /api/v2/entries/{id}/history/",
         "GET /api/v2/entities/{id}/history/",
+        "GET /api/v2/entities/{id}/deletion/",
         "GET /api/v2/entities/{id}/removed-attributes/",
         "POST /api/v2/entities/{id}/restore-attribute/",
         "POST /api/v2/entities/{id}/preview/",

@@ -66,6 +66,16 @@ def count_entries(entity_ids: Collection[int], user: Viewer | None, most: int) -
     return dict(Entity.objects.filter(pk__in=entity_ids).order_by().values_list("pk", counted))
 
 
+def referring_attributes(entity: Entity, user: Viewer | None) -> QuerySet[EntityAttr]:
+    """Return the attributes of other entities that name `entity` as one whose entries they point to.
+
+    Those that `user` may not read are left out, and so is what was removed.
+    """
+    others = EntityAttr.objects.active().filter(referral=entity, parent_entity__is_active=True)
+    seen = readable(others.exclude(parent_entity=entity).select_related("parent_entity"), user)
+    return seen.order_by("parent_entity__name", "index", "pk")
+
+
 class _CountOf(Subquery):
     """How many rows a query has that may be limited."""
 

@@ -15,6 +15,7 @@ from pagoda.domain.stamped import NameField, StampedModel, StampedQuerySet, Stor
 from pagoda.domain.user.models import Level, User, default_level
 from pagoda.domain.user.permissions import Guarded, Viewer, effective_level
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.specs import ON_DELETE
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH
 
@@ -122,7 +123,7 @@ class Entity(TrackedModel):
         """Return that it still has active entries, None when it has none; not everybody may know how many."""
         if not self.entries.filter(is_active=True).exists():
             return None
-        return f"Entity {self.name!r} has active entries; delete them first."
+        return say("Entity {name!r} has active entries; delete them first.", name=self.name)
 
     def permission_chain(self) -> list[Guarded]:
         """Return what limits a user's level on it."""

@@ -173,6 +173,16 @@ def restore_attribute(entity: Entity, user: Viewer | None, attr_id: int) -> Enti
     return entity
 
 
+def why_not_deleted(entity: Entity, user: Viewer | None) -> str | None:
+    """Return why `user`, who may delete `entity`, can't do it now; None: nothing is in the way.
+
+    Raises:
+        PermissionDenied: `user` has not Full on it.
+    """
+    require(user, entity, Level.FULL)
+    return entity.deletion_fault() if entity.is_active else None
+
+
 def delete_entity(entity: Entity, user: Viewer | None) -> None:
     """Delete `entity` softly; deleting a deleted one does nothing.
 

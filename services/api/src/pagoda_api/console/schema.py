@@ -31,18 +31,19 @@ CONFLICT, CHANGED_MEANWHILE = 409, 412
 MOST_REMOVED = 50
 
 _ONE_ROW = gettext_lazy("One row, unless the type is an array.")
+_ON_DELETE = gettext_lazy("When what it points to is deleted")
 _ENTITIES = gettext_lazy("Entities, of a reference to entries; none: all.")
 
 FIELDS = [
     own_field("name", "string", gettext_lazy("Name"), is_mandatory=True),
-    own_field("type", "select", gettext_lazy("Type"), is_mandatory=True, choices=[*TYPES]),
+    own_field("type", "select", gettext_lazy("Type"), is_mandatory=True, choices=[*TYPES], are_words=True),
     own_field("index", "number", gettext_lazy("Position")),
     own_field("note", "text", gettext_lazy("Note")),
     own_field("is_mandatory", "boolean", gettext_lazy("Needed")),
     own_field("default_value", "array_string", gettext_lazy("Default value"), note=_ONE_ROW),
     own_field("choices", "array_string", gettext_lazy("Choices"), note=gettext_lazy("Of a select.")),
     own_field("referral", "array_entity", gettext_lazy("May point to"), note=_ENTITIES),
-    own_field("on_delete", "select", gettext_lazy("When what it points to is deleted"), choices=[*ON_DELETE]),
+    own_field("on_delete", "select", _ON_DELETE, choices=[*ON_DELETE], are_words=True),
     own_field("is_delete_in_chain", "boolean", gettext_lazy("What it points to is deleted, too")),
     own_field("is_summarized", "boolean", gettext_lazy("Shown in tables")),
     own_field("is_indexed", "boolean", gettext_lazy("Indexed for searches")),

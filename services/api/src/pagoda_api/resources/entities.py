@@ -36,6 +36,7 @@ from pagoda_api.fields import (
     found_or_404,
 )
 from pagoda_api.pagination import PagePagination
+from pagoda_api.resources.entity_deletions import DeletionSerializer, deletion_of
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import AT, HistorySerializer, activity_of, history_page, moment_of
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
@@ -229,6 +230,12 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         entity = self._entity(pk)
         services.delete_entity(entity, actor(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=DeletionSerializer, filters=False)
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=None)
+    def deletion(self, request: Request, pk: str) -> Response:
+        """Tell what its deletion would meet, to who may delete it; nothing is written."""
+        return Response(deletion_of(self._entity(pk), actor(request)))
 
     @extend_schema(request=None, responses=EntitySerializer)
     @action(detail=True, methods=["post"])

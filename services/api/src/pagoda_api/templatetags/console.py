@@ -11,32 +11,10 @@ from django import template
 from django.urls import reverse
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 
 register = template.Library()
 
-_NOOP = gettext_noop  # marks a word that the host's code has, to be translated where it is shown
-WORDS = (
-    *(_NOOP("preparing"), _NOOP("waiting"), _NOOP("scheduled"), _NOOP("queued"), _NOOP("running")),
-    *(_NOOP("canceling"), _NOOP("finished"), _NOOP("processing"), _NOOP("done"), _NOOP("error")),
-    *(_NOOP("timeout"), _NOOP("canceled"), _NOOP("warning")),
-    *(_NOOP("discovered"), _NOOP("loaded"), _NOOP("active"), _NOOP("skipped")),
-    *(_NOOP("ok"), _NOOP("idle"), _NOOP("degraded"), _NOOP("failing")),
-    *(_NOOP("closed"), _NOOP("open"), _NOOP("half_open")),
-    *(_NOOP("load"), _NOOP("endpoint"), _NOOP("hook"), _NOOP("task"), _NOOP("page")),
-    *(_NOOP("read-write"), _NOOP("read-only")),
-    *(_NOOP("nothing"), _NOOP("readable"), _NOOP("writable"), _NOOP("full")),
-    *(_NOOP("entity"), _NOOP("attr"), _NOOP("entry")),
-    *(_NOOP("created"), _NOOP("changed"), _NOOP("restored"), _NOOP("attribute_added")),
-    *(_NOOP("attribute_changed"), _NOOP("attribute_removed"), _NOOP("attribute_restored"), _NOOP("deleted")),
-    *(_NOOP("auto"), _NOOP("light"), _NOOP("dark")),
-    *(_NOOP("entity.created"), _NOOP("entity.updated"), _NOOP("entity.deleted"), _NOOP("entity.restored")),
-    *(_NOOP("entry.created"), _NOOP("entry.updated"), _NOOP("entry.deleted"), _NOOP("entry.restored")),
-    *(_NOOP("entry.overridden"), _NOOP("breaker.changed"), _NOOP("breaker.retried")),
-    *(_NOOP("plugin.switched_on"), _NOOP("plugin.switched_off"), _NOOP("dry_run"), _NOOP("silence")),
-    *(_NOOP("Bad Request"), _NOOP("Forbidden"), _NOOP("Not Found"), _NOOP("Method Not Allowed")),
-    *(_NOOP("Internal Server Error"), _NOOP("Service Unavailable"), _NOOP("Too Many Requests")),
-)
 CUT = 200
 """Characters of a text that a table shows."""
 
