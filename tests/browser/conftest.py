@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from pagoda_plugin_sdk.rules.unseen import unseen_in
 from tools.console_stage import CHROMIUM, Stage, stage
-from tools.stack import ADMIN, DEMO_PLUGINS
+from tools.stack import ADMIN, DEMO_PLUGINS, free_port
 
 PLUGINS = Path(__file__).parents[1] / "fixtures" / "browser"
 RANGES = json.loads(DEMO_PLUGINS["PLUGIN_OPERATION_ID_CONFIG"])
@@ -31,12 +31,23 @@ type Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def issuer() -> str:
+    """Where the OpenID provider is that the host knows, once a test starts one."""
+    return f"http://localhost:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, issuer: str) -> Iterator[Stage]:
     """The running host with its browser."""
     if CHROMIUM is None:
         assert os.environ.get("CI") != "true", NO_CHROMIUM
         pytest.skip(NO_CHROMIUM)
-    with stage(tmp_path_factory.mktemp("browser"), ENVIRON) as running:
+    known = {
+        "PAGODA_OIDC_ISSUER": issuer,
+        "PAGODA_OIDC_CLIENT_ID": "pagoda",
+        "PAGODA_OIDC_CLIENT_SECRET": "s",
+    }
+    with stage(tmp_path_factory.mktemp("browser"), ENVIRON | known) as running:
         yield running
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import structlog
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -14,14 +15,19 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
+from django.utils.translation import gettext, gettext_noop
+from django.views.generic import RedirectView
 from requests import RequestException
 
 from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.config.oidc import PROVIDER_ID
 from pagoda.domain.user.models import User
+from pagoda_api.browsers import theme_of
 from pagoda_api.claims import claims_of, follow_claims
+from pagoda_api.console.frame import speaking
 from pagoda_api.problems import refused
 from pagoda_plugin_sdk.washing import washed, washed_error, washed_json
 
@@ -48,6 +54,9 @@ class OidcAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # it ship
         if sociallogin.state.get("process") == "connect":
             return
         if sociallogin.is_existing:
+            if not sociallogin.user.is_active:
+                text = gettext_noop("Your user is switched off here. Ask who manages users.")
+                self._refuse(request, text, sociallogin.user.username)
             follow_claims(sociallogin.user, claims)
             return
         name = claims.get(settings.PAGODA.pagoda_oidc_username_claim)
@@ -55,12 +64,14 @@ class OidcAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # it ship
         try:
             user.clean_fields()
         except ValidationError:
-            self._refuse(request, "The provider names you in a way that can't be the name of a user.", name)
+            text = gettext_noop("The provider names you in a way that can't be the name of a user.")
+            self._refuse(request, text, name)
         if User.objects.filter(username__iexact=user.username).exists():
-            taken = (
-                f"There is a user {user.username!r} already, with a password. Log in with it, then connect"
+            text = gettext_noop(
+                "There is a user of your name already, with a password. Log in with it, then connect your "
+                "login at the provider on the page about you."
             )
-            self._refuse(request, f"{taken} your login at the provider at /accounts/3rdparty/.", name)
+            self._refuse(request, text, name)
         sociallogin.user.username = user.username
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: object = None) -> User:
@@ -73,12 +84,15 @@ class OidcAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # it ship
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, **_context: Any
     ) -> None:
         """Tell that the provider let nobody in, and log why."""
-        self._refuse(request, "The login at the provider failed. Try again.", str(exception or error))
+        text = gettext_noop("The login at the provider failed. Try again.")
+        self._refuse(request, text, str(exception or error))
 
-    def _refuse(self, request: HttpRequest, detail: str, cause: object) -> NoReturn:
+    def _refuse(self, request: HttpRequest, text: str, cause: object) -> NoReturn:
+        """Refuse a login with a text that is marked for translation, in the reader's language."""
         count_failure(Action.LOGIN_FAILED, request)
-        log.warning("oidc_login_refused", detail=detail, cause=str(cause)[:500])
-        raise ImmediateHttpResponse(refused(request, detail, "oidc_login_refused", 403))
+        log.warning("oidc_login_refused", detail=text, cause=str(cause)[:500])
+        with speaking(request):
+            raise ImmediateHttpResponse(refused(request, gettext(text), "oidc_login_refused", 403))
 
 
 def oidc_urls() -> list[URLPattern | URLResolver]:
@@ -87,13 +101,29 @@ def oidc_urls() -> list[URLPattern | URLResolver]:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
     admin.site.login_template = "pagoda_api/login.html"
-    return [path("accounts/oidc/login/", _login), path("accounts/", include("allauth.urls"))]
+    to_console = RedirectView.as_view(pattern_name="console-login", query_string=True)
+    return [
+        path("accounts/oidc/login/", _login),
+        path("accounts/login/", to_console),
+        path("accounts/", include("allauth.urls")),
+    ]
 
 
 def _login(request: HttpRequest) -> HttpResponse:
-    try:
-        response: HttpResponse = views.login(request, provider_id=PROVIDER_ID)
-    except RequestException as error:  # what django-allauth catches on the way back alone
-        log.warning("oidc_unavailable", error=washed_error(error, 500))
-        return refused(request, "The provider does not answer. Try again later.", "oidc_unavailable", 503)
-    return response
+    """Ask whether to go on to the provider, by a page like the others, and go there.
+
+    The page with the button can't lead there: its policy keeps forms on this host.
+    """
+    with speaking(request):
+        if request.method != "POST":
+            issuer = urlsplit(settings.PAGODA.pagoda_oidc_issuer).netloc
+            is_connecting = request.GET.get("process") == "connect"
+            context = {"theme": theme_of(request), "issuer": issuer, "is_connecting": is_connecting}
+            return render(request, "console/provider.html", context)
+        try:
+            response: HttpResponse = views.login(request, provider_id=PROVIDER_ID)
+        except RequestException as error:  # what django-allauth catches on the way back alone
+            log.warning("oidc_unavailable", error=washed_error(error, 500))
+            detail = gettext("The provider does not answer. Try again later.")
+            return refused(request, detail, "oidc_unavailable", 503)
+        return response

@@ -17,6 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
+from pagoda.config.oidc import PROVIDER_ID
 from pagoda.domain.user.models import Scope
 from pagoda_api.browsers import THEME_COOKIE, THEMES, guarded, theme_of
 from pagoda_api.console.asking import ask, faults_of, get, told
@@ -40,9 +41,14 @@ class ConsoleLoginView(LoginView):
 
     def get_context_data(self, **known: Any) -> dict[str, Any]:
         """Return what the page shows."""
-        issuer = settings.PAGODA.pagoda_oidc_issuer
-        provider = reverse("openid_connect_login", kwargs={"provider_id": "oidc"}) if issuer else ""
-        return super().get_context_data(**known) | {"provider": provider, "theme": theme_of(self.request)}
+        more = {"provider": _provider(), "theme": theme_of(self.request)}
+        return super().get_context_data(**known) | more
+
+
+def _provider() -> str:
+    """Return the path that leads to single sign-on, "" where there is none."""
+    issuer = settings.PAGODA.pagoda_oidc_issuer
+    return reverse("openid_connect_login", kwargs={"provider_id": PROVIDER_ID}) if issuer else ""
 
 
 class ConsoleLogoutView(LogoutView):
@@ -118,4 +124,5 @@ def password(request: HttpRequest) -> HttpResponse:
 
 def _own(request: HttpRequest, status: int = 200, **shown: Any) -> HttpResponse:
     context = {"me": get(request, "me"), "tokens": get(request, "my-tokens"), "scopes": Scope.choices}
+    context |= {"provider": _provider()}
     return show(request, "me.html", {**context, "password_faults": {}, **shown}, status)
