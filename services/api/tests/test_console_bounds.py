@@ -21,6 +21,8 @@ from pagoda.jobs import operations, store
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda.watching.presence import LivingProcess, renew
 from pagoda_api.console.urls import urlpatterns
+from pagoda_api.resources.entities import EntitySerializer
+from pagoda_api.resources.job_representation import JobSerializer
 from pagoda_api.testing.host import browser_of
 from pagoda_plugin_sdk import Plugin
 from pagoda_plugin_sdk.tasks import plugin_task
@@ -207,3 +209,27 @@ def sample_of(pattern: object) -> str:
     route = re.sub(r"<int:\w+>|\(\?P<\w+>\\d\+\)", "1", str(pattern).strip("^$"))
     named = r"<(?:str|path):\w+>|\(\?P<\w+>(\w+)[^)]*\)"
     return f"/console/{re.sub(named, lambda found: found[1] or 'x', route)}"
+
+
+@pytest.mark.parametrize(
+    ("path", "serializer"), [("jobs/?limit=50", JobSerializer), ("entities/?limit=50", EntitySerializer)]
+)
+def test_one_serializer_serves_all_rows_of_a_list(
+    root: User,
+    fill: Callable[[int], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    serializer: type[Any],
+) -> None:
+    """Making its fields takes longer than all else that a row takes."""
+    made, make = list[Any](), serializer.get_fields
+
+    def noted(each: Any) -> Any:
+        made.append(each)
+        return make(each)
+
+    monkeypatch.setattr(serializer, "get_fields", noted)
+    fill(MANY)
+    answer = browser_of(root).get(f"/api/v2/{path}")
+    assert len(answer.json()["results"]) >= MANY
+    assert len(made) == 1

@@ -301,7 +301,9 @@ class EntityViewSet(ConditionalViewSet[Entity]):
         return self._shown_page(page, entities_as_of(page, at, request.user))
 
     def _shown_page(self, page: Sequence[Entity], attrs: Mapping[int, AttrInfo]) -> Response:
-        return self.get_paginated_response([_represented(entity, attrs[entity.pk]) for entity in page])
+        filtered = {entity.pk: filter_entity_attrs(entity, attrs[entity.pk]) for entity in page}
+        rows = EntitySerializer(page, many=True, context={"attrs": filtered}).data
+        return self.get_paginated_response(rows)
 
     def _entity(self, pk: str) -> Entity:
         return found_or_404(self.get_queryset(), pk, noun="entity")

@@ -35,8 +35,8 @@ from pagoda_api.resources.job_representation import (
     JobSerializer,
     NewJobSerializer,
     job_user,
-    show_job,
     show_job_in_detail,
+    show_jobs,
 )
 from pagoda_api.strict import StrictFilterBackend, StrictView, checked
 from pagoda_plugin_sdk.rules.saying import say
@@ -64,7 +64,7 @@ class JobViewSet(StrictView, GenericViewSet[Job]):
     def list(self, request: Request) -> Response:
         """List a page of jobs, the newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        return self.get_paginated_response([show_job(job, request.user) for job in page])
+        return self.get_paginated_response(show_jobs(page, request.user))
 
     @extend_schema(request=NewJobSerializer, responses={202: JobDetailSerializer, 404: None}, filters=False)
     def create(self, request: Request) -> Response:
