@@ -19,6 +19,7 @@ from django.db import connection
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.models import Entry
+from pagoda.domain.search import counting, finding
 from pagoda.domain.search.conditions import read_parameters, read_tree
 from pagoda.domain.search.finding import Query, find
 from pagoda.domain.value_indexes import make_indexes
@@ -82,6 +83,8 @@ CASES = {
     "behind a reference": ("attr.rack.attr.room=room 42", {}),
     "behind a reference to many": ("attr.rack.attr.room__in=" + ROOMS, {}),
     "a narrow range": ("entity=Host&attr.ram__gte=500&attr.ram__lt=510", {}),
+    "the few above one bound": ("entity=Host&attr.ram__gt=99990", {}),
+    "the few below one bound": ("entity=Host&attr.ram__lte=7", {"ordering": "-updated_time"}),
     "the lowest numbers": ("entity=Host", {"ordering": "attr.ram"}),
     "the highest numbers": ("entity=Host", {"ordering": "-attr.ram"}),
     "one of two": ("entity=Host", {"where": {"or": [
@@ -115,6 +118,52 @@ for name, (parameters, more) in CASES.items():
     has_condition = tree or condition.parts or more.get("text")
     is_few = has_condition or entity_ids == [late.pk]
     assert not is_few or not re.search("entry_entry_(pkey|updated)", page.split("SubPlan")[0]), (name, page)
+def count(entity_ids=None, **more):
+    condition = read_parameters(more.pop("where", {}).items())
+    query = Query(condition=condition, entity_ids=entity_ids, limit=2, **more)
+    return find(readable(Entry.objects.active(), user), user, query).count
+
+COUNTED = {  # exactly, by what is asked
+    "few": (7, dict(entity_ids=[host.pk], where={"attr.ram__lte": "7"})),
+    "few behind the first page": (7, dict(entity_ids=[host.pk], where={"attr.ram__lte": "7"}, offset=4)),
+    "few behind the last": (7, dict(entity_ids=[host.pk], where={"attr.ram__lte": "7"}, offset=40)),
+    "thousands": (8_000, dict(entity_ids=[host.pk], where={"attr.ram__lte": "8000"})),
+    "in order": (8_000, dict(entity_ids=[host.pk], where={"attr.ram__lte": "8000"}, ordering="name")),
+    "of few in order": (500, dict(entity_ids=[late.pk], ordering="-name")),
+    "of few": (500, dict(entity_ids=[late.pk])),
+}
+for name, (number, asked) in COUNTED.items():
+    assert count(**asked) == (number, True), (name, count(**asked))
+for asked in ({}, {"ordering": "name"}, {"entity_ids": [host.pk], "ordering": "-attr.ram"},
+              {"entity_ids": [host.pk], "where": {"attr.ram__gt": "20000"}}):
+    number, is_exact = count(**asked)
+    assert number > 10_000 and not is_exact, (asked, number, is_exact)
+
+# Where PostgreSQL expects many that are few it is asked for the first of them all the same.
+real = counting.expected_rows
+finding.expected_rows = lambda rows: 70_000
+assert count([host.pk], where={"attr.ram__lte": "7"}) == (7, True)
+assert count([late.pk], ordering="name") == (500, True)
+counting._SECONDS, kept = 0.001, counting._SECONDS  # too little time to find them
+one_of_many = {"note__contains": "rare", "attr.ram__lte": "80000"}
+assert count([host.pk], where=one_of_many) == (1, True)  # its only page tells
+assert count([host.pk], where={"name__regex": "^ef?[0-9].*[0-4]$"}).is_exact is False
+finding.expected_rows, counting._SECONDS = real, kept
+
+STATISTICS = "SELECT stxname FROM pg_statistic_ext WHERE stxrelid = 'entry_entry'::regclass"
+with connection.cursor() as cursor:
+    cursor.execute(STATISTICS)
+    assert cursor.fetchall() == [(f"pagoda_value_{ids['ram']}_number",)]
+    again = make_indexes()
+    assert not (again.made or again.dropped or again.failed or again.left), again
+    cursor.execute(f"DROP STATISTICS pagoda_value_{ids['ram']}_number")  # as an earlier release left it
+    make_indexes()
+    cursor.execute(STATISTICS)
+    assert cursor.fetchall() == [(f"pagoda_value_{ids['ram']}_number",)]
+    EntityAttr.objects.filter(pk=ids["ram"]).update(is_indexed=False)
+    make_indexes()
+    cursor.execute(STATISTICS)
+    assert cursor.fetchall() == []
 with connection.cursor() as cursor:
     cursor.execute("SHOW jit")
     assert cursor.fetchone() == ("off",), "a plan was compiled for longer than it takes"

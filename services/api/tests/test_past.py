@@ -15,7 +15,7 @@ from pagoda.audit.models import AuditEvent
 from pagoda.domain.entity import services as entities
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.search.bounding import Count
+from pagoda.domain.search.counting import Count
 from pagoda.domain.user.models import Level
 from pagoda_api.resources import entries as entry_resource
 

@@ -123,6 +123,12 @@ class HookManager(Dispatch):
         """Return whether a hook has any handler, for whatever entity."""
         return bool(self._by_name[hook_name].records)
 
+    def has_handlers_for(self, hook_name: str, entity_name: str) -> bool:
+        """Return whether a hook has any handler for an entity, be it out of service."""
+        chains = self._by_name[hook_name].chains
+        chain = chains.get(entity_name) or self.chain(hook_name, entity_name)
+        return bool(chain.steps or chain.absent)
+
     def handlers(self, hook_name: str, entity_name: str | None = None) -> tuple[HandlerRecord, ...]:
         """Return the handlers that run for this entity, in order; None: those for all entities."""
         return tuple(record for record in self._records_of(hook_name) if record.handles(entity_name))

@@ -168,11 +168,16 @@ def from_storage(attr_type: AttrType, stored: Any) -> Value:  # Any: the JSON of
 
 
 def _show(definition: Definition, value: Value, show: Callable[[Any], Shown], *, is_limited: bool) -> Shown:
-    elements = [_for_reader(element, is_limited=is_limited) for element in value.elements]
-    items = [show(element) for element in elements if element != Link()]
+    elements: Sequence[Element] = value.elements
+    if definition.type.is_reference:
+        seen = (_for_reader(element, is_limited=is_limited) for element in elements)
+        elements = [element for element in seen if element != _NO_LINK]
     if definition.type.is_array:
-        return items
-    return items[0] if items else None
+        return [show(element) for element in elements]
+    return show(elements[0]) if elements else None
+
+
+_NO_LINK: Final = Link()
 
 
 def _for_reader(element: Element, *, is_limited: bool) -> Element:

@@ -77,9 +77,9 @@ def links_in(definitions: Iterable[Definition], current: Current) -> Iterator[tu
     """Yield what the references in some values point to."""
     for each in definitions:
         if each.type.is_reference:
-            for link in _links(each.type, current.get(str(each.id))):
-                if link.target_id is not None:
-                    yield kind_of(each.type), link.target_id
+            for _name, target_id in _links(each.type, current.get(str(each.id))):
+                if target_id is not None:
+                    yield kind_of(each.type), target_id
 
 
 def values_in(
@@ -93,29 +93,22 @@ def values_in(
             continue
         if each.type.is_reference:
             kind = kind_of(each.type)
-            values[each.id] = Value(
-                tuple(
-                    link
-                    if link.target_id is None
-                    else Link(
-                        name=link.name,
-                        target_id=link.target_id,
-                        target=targets.get((kind, link.target_id), _UNKNOWN),
-                    )
-                    for link in _links(each.type, stored)
+            links = [
+                Link(
+                    name=name, target_id=pk, target=None if pk is None else targets.get((kind, pk), _UNKNOWN)
                 )
-            )
+                for name, pk in _links(each.type, stored)
+            ]
+            values[each.id] = Value(tuple(links))
         else:
             values[each.id] = from_storage(each.type, stored)
     return values
 
 
-def _links(attr_type: AttrType, stored: Any) -> Iterator[Link]:
+def _links(attr_type: AttrType, stored: Any) -> Iterator[tuple[str, int | None]]:
+    """Yield name and target's id of each reference in a value as it is stored."""
     for element in stored or () if attr_type.is_array else () if stored is None else (stored,):
-        if isinstance(element, dict):
-            yield Link(name=element["name"], target_id=element["id"])
-        else:
-            yield Link(target_id=element)
+        yield (element["name"], element["id"]) if isinstance(element, dict) else ("", element)
 
 
 class HoldsOneOf(Func):

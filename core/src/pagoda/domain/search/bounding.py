@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS, EmptyResultSet, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, OperationalError, connection, transaction
-from django.db.models import IntegerField, QuerySet, Subquery
+from django.db.models import Exists, QuerySet
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.verifying import fill
 from pagoda.domain.interrupting import ending_when
+from pagoda.domain.search.counting import counted
 from pagoda.domain.search.regexes import FUNCTION, matches
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.text import listed
 
-EXACT_COUNT: Final = 10_000
 _FILLED: Final = 5_000
-_MANY: Final = 5 * EXACT_COUNT  # so many expected rows are no 10,000, even where statistics are old
-
-
-class Count(NamedTuple):
-    """How many rows there are."""
-
-    number: int
-    is_exact: bool
+_MISSING: Final = Entry.objects.filter(current_values__isnull=True).order_by()
 
 
 @contextmanager
@@ -60,18 +52,19 @@ def bounded(hint: str = "") -> Iterator[None]:
 
 @contextmanager
 def _on_postgresql(seconds: float) -> Iterator[None]:
+    is_own = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
-        # What was set comes back with the end of what may be somebody else's transaction. By one process:
-        # to have rows sorted by others it would rather read the table than an index.
+        # By one process: to have rows sorted by others it would rather read the table than an index.
         cursor.execute(
             "SELECT set_config('statement_timeout', %s, TRUE), "
             "set_config('max_parallel_workers_per_gather', '0', TRUE)",
             [str(int(seconds * 1000))],
         )
         yield
-        cursor.execute(
-            "SET LOCAL statement_timeout TO DEFAULT; SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
-        )
+        if not is_own:  # somebody else's transaction goes on; the end of one's own gives it back
+            cursor.execute(
+                "SET LOCAL statement_timeout TO DEFAULT; SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+            )
 
 
 @contextmanager
@@ -93,7 +86,7 @@ def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) ->
         ValidationError: keyed by `key`; names the index to make.
     """
     most = settings.PAGODA.search_max_scanned_rows
-    if slow and _counted(candidates, most + 1) > most:
+    if slow and counted(candidates, most + 1) > most:
         fault = say(
             "More than {most:,} entries (SEARCH_MAX_SCANNED_ROWS) would have to be gone through "
             "one by one: {slow}. Or narrow it by an equal value or the entity.",
@@ -103,72 +96,9 @@ def refuse_hopeless(key: str, candidates: QuerySet[Any], slow: Sequence[str]) ->
         raise ValidationError({key: [fault]}, code="too_slow")
 
 
-def count_rows(rows: QuerySet[Any]) -> Count:
-    """Count exactly up to 10,000; more are estimated on PostgreSQL, and counted on SQLite.
-
-    PostgreSQL counts none where it expects many more: the first of them may lie far from each other.
-    """
-    expected = _expected(rows) if connection.vendor == "postgresql" else 0
-    if expected > _MANY:
-        return Count(expected, is_exact=False)
-    return _count(_counted(rows, EXACT_COUNT + 1), rows, expected)
-
-
-class CountOf(Subquery):
-    """How many rows there are, of more than 10,000 one more than that; the database counts them once."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-    def __init__(self, rows: QuerySet[Any], *, of_entity: bool = False) -> None:
-        """`of_entity`: they are all of one entity, which an index has by their ids."""
-        ordered = rows.order_by("pk") if of_entity else rows.order_by()
-        super().__init__(ordered.values("pk")[: EXACT_COUNT + 1])
-        self._rows = rows
-
-    def read(self, number: int) -> Count:
-        """Return the count that this number of it says."""
-        return _count(number, self._rows)
-
-
-def _count(number: int, rows: QuerySet[Any], expected: int = 0) -> Count:
-    if number <= EXACT_COUNT:
-        return Count(number, is_exact=True)
-    if connection.vendor != "postgresql":
-        return Count(rows.count(), is_exact=True)
-    return Count(max(number, expected or _expected(rows)), is_exact=False)
-
-
-def _expected(rows: QuerySet[Any]) -> int:
-    """Return how many rows PostgreSQL thinks that there are."""
-    try:
-        plan = json.loads(rows.order_by().explain(format="json"))
-    except EmptyResultSet:
-        return 0
-    return int(plan[0]["Plan"]["Plan Rows"])
-
-
-def _counted(rows: QuerySet[Any], most: int) -> int:
-    """Return how many rows there are, of more than `most` that number.
-
-    PostgreSQL plans it as if all were counted: for the first of so many as it takes there to be it would go
-    through the table, which is slow where there are fewer.
-    """
-    rows = rows.order_by().values("pk")
-    if connection.vendor != "postgresql":
-        return rows[:most].count()
-    try:
-        sql, params = rows.query.sql_with_params()
-    except EmptyResultSet:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(rows=sql), [*params, most])
-        return int(cursor.fetchone()[0])
-
-
-_COUNT: Final = (
-    "WITH found AS MATERIALIZED ({rows}) SELECT COUNT(*) FROM (SELECT FROM found LIMIT %s) counted"
-)
+def without_values() -> Exists:
+    """Return the condition that there is an entry without its current values."""
+    return Exists(_MISSING)
 
 
 def require_values() -> None:
@@ -177,8 +107,7 @@ def require_values() -> None:
     Raises:
         ValidationError: so many have none that a request can't make them.
     """
-    missing = Entry.objects.filter(current_values__isnull=True).order_by()
-    if missing.exists() and fill(most=_FILLED) >= _FILLED and missing.exists():
+    if _MISSING.exists() and fill(most=_FILLED) >= _FILLED and _MISSING.exists():
         fault = say(
             "The values of many entries are being made; ask again later, or have `pagoda migrate` run."
         )

@@ -12,8 +12,17 @@ from django.db.models import QuerySet
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.reading import with_values
-from pagoda.domain.search.bounding import Count, CountOf, bounded, count_rows
+from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import EVERYWHERE, Condition
+from pagoda.domain.search.counting import (
+    ALL_FOUND,
+    FEW,
+    Count,
+    CountOf,
+    count_rows,
+    expected_rows,
+    is_many,
+)
 from pagoda.domain.search.ordering import Order, Page, read_order
 from pagoda.domain.search.resolving import ATTR, Resolver
 from pagoda.domain.search.text import has_text
@@ -87,13 +96,7 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
             rows = rows.filter(has_text(query.text, rows, viewer))
         order = read_order(query.ordering, resolver, rows)
         _check_fields(query, resolver)
-        if query.is_plain:
-            count, page = _counted_page(order, rows, viewer, query)
-        else:
-            count = count_rows(rows)
-            if count.is_exact and (query.is_narrowed or query.entity_ids is not None):
-                order = order.sorting()
-            page = _page(order, with_values(rows, viewer), query)
+        count, page = _counted_page(order, rows, viewer, query)
     if query.is_first and page.next is None:
         count = Count(len(page.rows), is_exact=True)
     return FoundEntries(
@@ -108,12 +111,21 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
 def _counted_page(
     order: Order, rows: QuerySet[Entry], viewer: Viewer | None, query: Query
 ) -> tuple[Count, Page]:
-    """Return the count and the page in one query, and one more where PostgreSQL is to estimate."""
-    counted = CountOf(rows, of_entity=query.entity_ids is not None and len(query.entity_ids) == 1)
-    page = _page(order, with_values(rows, viewer).annotate(**{_COUNTED: counted}), query)
-    if page.rows:
-        return counted.read(vars(page.rows[0])[_COUNTED]), page
-    return count_rows(rows), page
+    """Return the count and the page; in one query where either is cheap along with the other."""
+    valued, expected = with_values(rows, viewer), None if query.is_plain else expected_rows(rows)
+    if expected and expected <= FEW and not query.cursor:
+        page = _page(order.sorting(), valued.annotate(**{_COUNTED: ALL_FOUND}), query)
+        if page.rows:
+            return Count(vars(page.rows[0])[_COUNTED], is_exact=True), page
+    elif query.is_plain or (not query.is_narrowed and expected and is_many(expected)):
+        counted = CountOf(rows, expected)
+        page = _page(order, valued.annotate(**{_COUNTED: counted}), query)
+        if page.rows:
+            return counted.read(vars(page.rows[0])[_COUNTED]), page
+    count = count_rows(rows, expected)
+    if count.is_exact and (query.is_narrowed or query.entity_ids is not None):
+        order = order.sorting()
+    return count, _page(order, valued, query)
 
 
 def _page(order: Order, rows: QuerySet[Entry], query: Query) -> Page:

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.search.bounding import refuse_hopeless, require_values
+from pagoda.domain.search.bounding import refuse_hopeless, require_values, without_values
 from pagoda.domain.search.conditions import All, AnyOf, Condition, Not, Test, tests_in
 from pagoda.domain.search.filters import (
     OWN_FIELDS,
@@ -59,17 +59,20 @@ class Resolver:
         self._known: dict[str, list[EntityAttr]] = {}
 
     def prepare(self, fields: Iterable[str]) -> None:
-        """Look up the attributes that fields name, in one query."""
+        """Look up the attributes that fields name, and whether entries hold their values, in one query."""
         given = {name for field in fields for name in _names_in(field) if clean_name(name) not in self._known}
         if not given:
             return
-        require_values()
         attrs = readable(EntityAttr.objects.active(), self._user).filter(
             name__in=spellings(given), parent_entity__is_active=True
         )
         found: dict[str, list[EntityAttr]] = {clean_name(name): [] for name in given}
-        for attr in attrs.select_related("parent_entity").order_by("pk"):
+        is_ready = True
+        for attr in attrs.select_related("parent_entity").order_by("pk").annotate(is_ready=~without_values()):
             found[clean_name(attr.name)].append(attr)
+            is_ready = vars(attr)["is_ready"]
+        if not is_ready:
+            require_values()
         self._known |= found
 
     @property

@@ -22,7 +22,8 @@ from pagoda.domain.entry import services
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.past import as_of, existing_at
 from pagoda.domain.entry.reading import with_values
-from pagoda.domain.search.bounding import Count, bounded, count_rows
+from pagoda.domain.search.bounding import bounded
+from pagoda.domain.search.counting import Count, count_rows
 from pagoda.domain.search.filters import composed
 from pagoda.domain.search.finding import FoundEntries, find, limited
 from pagoda.domain.search.referring import MAX_DEPTH, MAX_NODES, graph_around, references_to, shown_reference
