@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,12 @@ def django_db_setup(
     request: pytest.FixtureRequest,
     django_db_modify_db_settings: None,  # noqa: ARG001 - says where the database is
     django_db_blocker: Any,
-) -> None:
+) -> Iterator[None]:
     """Take the audit log's guards off: tests with transactions of their own empty its tables after them."""
     from django.db import connection
 
     from pagoda.audit import append_only
+    from tools.flushed_database import put_back_by_flush, rows_of_all_tables
     from tools.migrated_database import prefilled
 
     cache: pytest.Cache | None = getattr(request.config, "cache", None)
@@ -52,3 +54,6 @@ def django_db_setup(
         request.getfixturevalue("django_db_setup")
     with django_db_blocker.unblock():
         append_only.unguard(connection)
+        stored = rows_of_all_tables()
+    with put_back_by_flush(stored):
+        yield

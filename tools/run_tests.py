@@ -22,6 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree  # parses what our own pytest wrote a moment ago
 
 from tools.examples import THOROUGH, is_thorough
+from tools.suite_settings import SPREAD
 
 ROOT = Path(__file__).resolve().parent.parent
 # Stealing keeps the tests of a module, and so what they share, in one process as long as that is busy.
@@ -189,8 +190,10 @@ def run(
     pytest = (sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}")
     command = (*pytest, *SUITES[name].options, *options, *what)
     output = subprocess.PIPE if is_beside else None
+    is_spread = "-n" in SUITES[name].options and not options  # pytest's options may say otherwise
+    environ = ENVIRONMENT | ({SPREAD: "1"} if is_spread else {})
     ended = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
+        command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
     )
     exit_code = ended.returncode
     if is_beside:

@@ -7,12 +7,18 @@ import os
 import django
 import pytest
 
+SPREAD = "TESTS_ARE_SPREAD"
+"""The variable of the environment that says that processes of xdist run the tests."""
+
 
 def use(module: str) -> None:
     """Set Django up with this settings module; a suite's `conftest.py` calls it before it imports models.
 
-    Exits when the process has other settings already: Django knows one settings module per process.
+    Exits when the process has other settings already: Django knows one settings module per process. One that
+    spreads the tests alone, and runs none, does without.
     """
+    if SPREAD in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        return
     settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)
     if settings != module:
         raise pytest.UsageError(

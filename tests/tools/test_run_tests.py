@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import run_tests
+from tools import run_tests, suite_settings
 from tools.run_tests import ALL, FAST, NOT_FAST, ROOT, SLOW, SUITES, SuiteRun, counts_of, main, summary
 
 # Tests that need more than Python have targets of their own; .venv holds tests of others.
@@ -173,3 +173,13 @@ def test_two_settings_in_one_process_are_told_with_the_remedy() -> None:
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert told.returncode == pytest.ExitCode.USAGE_ERROR
     assert "several suites with `make test`" in told.stdout + told.stderr
+
+
+def test_a_process_that_spreads_tests_does_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(suite_settings.SPREAD, "1")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "some.other")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    suite_settings.use("pagoda.settings")
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    with pytest.raises(pytest.UsageError, match=r"some\.other"):
+        suite_settings.use("pagoda.settings")
