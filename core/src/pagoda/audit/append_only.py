@@ -17,8 +17,10 @@ REFUSAL = "the audit log is append-only"
 
 _REFUSE = f"""CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION '{REFUSAL}: % of % is refused', TG_OP, TG_TABLE_NAME; END $$"""
-_NOTE = """CREATE OR REPLACE FUNCTION audit_note_pending() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN INSERT INTO audit_pendingevent (event_id) VALUES (NEW.id); RETURN NULL; END $$"""
+_NOTE = """CREATE OR REPLACE FUNCTION audit_note_pending() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN INSERT INTO audit_pendingevent (event_id) SELECT id FROM added; RETURN NULL; END $$"""
+_NOTED_BY_ROW = "DROP TRIGGER IF EXISTS audit_pending ON audit_auditevent"  # as the former release does
 _NOTING = "CREATE TRIGGER audit_pending AFTER INSERT ON audit_auditevent"
 _INSERT = "INSERT INTO audit_pendingevent (event_id) VALUES (NEW.id)"
 
@@ -47,8 +49,8 @@ def unguard(connection: BaseDatabaseWrapper) -> None:
 def note_pending(connection: BaseDatabaseWrapper) -> None:
     """Have the database note each new event as one that wants a seal."""
     if connection.vendor == "postgresql":
-        act = "FOR EACH ROW EXECUTE FUNCTION audit_note_pending()"
-        _run(connection, [_NOTE, f"{_NOTING} {act}"])
+        act = "REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION audit_note_pending()"
+        _run(connection, [_NOTED_BY_ROW, _NOTE, f"{_NOTING} {act}"])
     else:
         _run(connection, [f"{_NOTING} BEGIN {_INSERT}; END"])
 

@@ -26,6 +26,7 @@ NAME_MAX = 250
 SUBJECT_ID_MAX = 100
 REQUEST_ID_MAX = 100
 DETAILS_MAX_BYTES = 100_000
+_OWN = ("subject_id", "subject")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,13 @@ class Record:
     plugin: str = ""  # the plugin that it concerns; else the one whose code runs
     user: User | None = None  # who does it, where that is not who acts: at a login
 
+    def is_of_kind(self, other: Record) -> bool:
+        """Return whether the two differ in their subjects alone."""
+        return self._kind() == other._kind()
+
+    def _kind(self) -> tuple[Any, ...]:  # Any: of every field
+        return self.action, self.subject_type, self.plugin, self.user, self.details
+
 
 def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
     """Record one event; `what` are the other fields of `Record`."""
@@ -61,9 +69,13 @@ def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
 
 def record_all(records: Iterable[Record]) -> None:
     """Record events of one origin in one statement."""
-    known = _here()
-    events = [_columns(each, _origin(each, known)) for each in records]
-    if events:
+    known, records = _here(), list(records)
+    if records and all(each.is_of_kind(records[0]) for each in records):
+        alike = _columns(records[0], _origin(records[0], known))
+        own = [[*_subject(each).values()] for each in records]
+        insert_rows(AuditEvent, {name: alike[name] for name in alike if name not in _OWN}, _OWN, own)
+    elif records:
+        events = [_columns(each, _origin(each, known)) for each in records]
         rows = [[*(event | {"details": json.dumps(event["details"])}).values()] for event in events]
         insert_rows(AuditEvent, {}, list(events[0]), rows)
 
@@ -107,11 +119,14 @@ def _columns(each: Record, known: Origin) -> dict[str, Any]:
         "subject_type": each.subject_type,
         "details": washed_json(dict(each.details), max_bytes=DETAILS_MAX_BYTES),
         **asdict(known),
+        **_subject(each),
         **washed_texts(
-            subject_id=(each.subject_id, SUBJECT_ID_MAX),
-            subject=(each.subject, NAME_MAX),
             actor=(known.actor, NAME_MAX),
             on_behalf_of=(known.on_behalf_of, NAME_MAX),
             request_id=(known.request_id, REQUEST_ID_MAX),
         ),
     }
+
+
+def _subject(each: Record) -> dict[str, str]:
+    return washed_texts(subject_id=(each.subject_id, SUBJECT_ID_MAX), subject=(each.subject, NAME_MAX))

@@ -247,7 +247,7 @@ def _statement(
         picked = [f"%s::{each}" for each in types[: len(alike)]]
         picked += [f"(r->>{n})::{types[len(alike) + n]}" for n in own]
         place = "(r->>{})::bigint"
-        source = "json_array_elements(%s::json) WITH ORDINALITY AS given(r, place)"
+        source = "jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS given(r, place)"
     else:
         picked = ["%s"] * len(alike) + [f"JSON_EXTRACT(value, '$[{n}]')" for n in own]
         place = "JSON_EXTRACT(given.value, '$[{}]')"

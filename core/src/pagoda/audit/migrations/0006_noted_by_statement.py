@@ -1,0 +1,14 @@
+from django.db import migrations
+
+from pagoda.audit import append_only
+
+
+def note(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        append_only.note_pending(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0005_former_states")]
+
+    operations = [migrations.RunPython(note, migrations.RunPython.noop)]
