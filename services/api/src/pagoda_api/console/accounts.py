@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from pagoda.domain.user.models import Level
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
-from pagoda_api.console.entries import find_target, page_links
+from pagoda_api.console.entries import page_links
 from pagoda_api.console.frame import page, show
+from pagoda_api.console.targets import find_target
 from pagoda_api.console.values import (
     GRANTED_ON,
     AttrField,
@@ -163,7 +164,9 @@ def _form(request: HttpRequest, kind: str, stored: Answer | None) -> HttpRespons
         return redirect("console-account", kind, answer.data["id"])
     faults, detail = faults_of(answer)
     for each in sent:
-        each.faults = faults.pop(str(each.attr["id"]), [])
+        each.tell(faults.pop(str(each.attr["id"]), []))
+    if any(each.unknown for each in sent):
+        detail = ""
     rest = [f"{key}: {' '.join(texts)}" for key, texts in faults.items()]
     return show(
         request, "account.html", context | {"faults": [*filter(None, [detail]), *rest]}, answer.status

@@ -19,13 +19,11 @@ from pagoda_api.console.around import picture, with_before
 from pagoda_api.console.asking import Answer, Refused, ask, faults_of, get, told
 from pagoda_api.console.frame import is_fragment, page, show, with_query
 from pagoda_api.console.places import actions, panels
+from pagoda_api.console.targets import find_target
 from pagoda_api.console.values import (
     AttrField,
     fields_of,
     label,
-    list_of,
-    name_of,
-    parts,
     raw_value,
     same,
     sent_fields,
@@ -35,7 +33,6 @@ PAGE = 50
 COLUMNS = 8
 """How many attributes a table shows unless others are chosen."""
 
-SUGGESTIONS = 20
 OWN_PARAMETERS = ("columns",)
 
 CONFLICT, CHANGED_MEANWHILE = 409, 412
@@ -155,18 +152,6 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("console-entry", pk=pk)
 
 
-@page
-@require_safe
-def suggestions(request: HttpRequest) -> HttpResponse:
-    """Suggest what a reference may point to, by what is typed."""
-    element = request.GET.get("type", "")
-    if element not in ("object", "named_object", "group", "role", "user", "entity"):
-        return show(request, "_suggestions.html", {"labels": []})
-    text, _ = parts(next(iter(request.GET.getlist(request.GET.get("of", ""))), ""))
-    found = _listed(request, element, request.GET.getlist("entity"), text)
-    return show(request, "_suggestions.html", {"labels": [label(each) for each in found]})
-
-
 def page_links(found: Mapping[str, Any], **own: object) -> dict[str, str]:
     """Return the query strings of the pages before and after, from the API's links; `own` are the page's."""
     links = {}
@@ -256,31 +241,11 @@ def _conflict(request: HttpRequest, context: dict[str, Any], stored: list[AttrFi
 def _refused(request: HttpRequest, context: dict[str, Any], answer: Answer) -> HttpResponse:
     faults, detail = faults_of(answer)
     for each in context["fields"]:
-        each.faults = faults.pop(each.attr["name"], [])
+        each.tell(faults.pop(each.attr["name"], []))
+    if any(each.unknown for each in context["fields"]):
+        detail = gettext("Nothing is stored: see what is said beside the values.")
     context |= {"name_faults": faults.pop("name", []), "note_faults": faults.pop("note", [])}
     rest = [f"{key}: {' '.join(told)}" for key, told in faults.items()]
     return show(
         request, "entry_form.html", context | {"faults": [*filter(None, [detail]), *rest]}, answer.status
     )
-
-
-def find_target(request: HttpRequest, field: AttrField, text: str) -> object:
-    """Return the id of what a row names, by its label or by its name alone; else what was typed."""
-    name, number = parts(text)
-    entities = [str(each["id"]) for each in field.attr.get("referral") or ()]
-    if number is not None:
-        named = ask(request, list_of(field.element).replace("-list", "-detail"), {"pk": number})
-        if named.is_ok and name_of(named.data) == name.strip():
-            return number
-    exact = [each["id"] for each in _listed(request, field.element, entities, text) if name_of(each) == text]
-    return exact[0] if len(exact) == 1 else text
-
-
-def _listed(request: HttpRequest, element: str, entities: list[str], text: str) -> list[Mapping[str, Any]]:
-    name = list_of(element)
-    found: list[Mapping[str, Any]] = []
-    for each in (entities or [""])[:SUGGESTIONS]:
-        query = {"limit": str(SUGGESTIONS), "search": text, "entity": each}
-        answer = ask(request, name, query={key: value for key, value in query.items() if value})
-        found += answer.data["results"] if answer.is_ok else []
-    return found[:SUGGESTIONS]

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 
 from pagoda.transfer.formats import FORMATS
 from pagoda_api.console.asking import Answer, ask, get, told
-from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
+from pagoda_api.console.targets import find_target
 from pagoda_api.console.values import fields_of, parts, raw_value, sent_fields
 
 DELETE = "delete"
@@ -51,6 +51,10 @@ def bulk(request: HttpRequest, pk: int) -> HttpResponse:
         for each in context["fields"]
         if each.key in context["chosen"]
     }
+    for each in context["fields"]:
+        each.tell([])
+    if any(each.faults for each in context["fields"]):
+        return show(request, "bulk.html", context, 400)
     does = {"op": "delete"} if context["is_deleting"] else {"op": "update", "attrs": values}
     answer = ask(
         request, "entry-bulk", method="POST", data={"items": [{**does, "id": each} for each in picked]}

@@ -13,8 +13,8 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from pagoda_api.console.asking import Answer, Refused, ask, get, told
-from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
+from pagoda_api.console.targets import find_target
 from pagoda_api.console.values import (
     AttrField,
     FieldRow,

@@ -10,9 +10,9 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from pagoda_api.console.asking import ask, faults_of, get
-from pagoda_api.console.entries import find_target
 from pagoda_api.console.frame import page, show
 from pagoda_api.console.params import ParamField, as_reference, fields_of, read, target_field, tell
+from pagoda_api.console.targets import find_target
 from pagoda_plugin_sdk.rules.saying import say
 
 

@@ -21,6 +21,7 @@ from pagoda_api.console import (
     plugins,
     saved,
     schema,
+    targets,
     tasks,
 )
 
@@ -72,7 +73,7 @@ urlpatterns = [
     path("entries/<int:pk>/delete/", entries.delete, name="console-entry-delete"),
     path("entries/<int:pk>/restore/", entries.restore, name="console-entry-restore"),
     path("audit/", past.audit, name="console-audit"),
-    path("suggestions/", entries.suggestions, name="console-suggestions"),
+    path("suggestions/", targets.suggestions, name="console-suggestions"),
     path("jobs/", jobs.jobs, name="console-jobs"),
     path("jobs/<int:pk>/", jobs.job, name="console-job"),
     path("requests/<path:request_id>/", jobs.of_request, name="console-request"),

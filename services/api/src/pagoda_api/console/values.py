@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from django.http import QueryDict
@@ -49,7 +50,12 @@ class AttrField:
     attr: Mapping[str, Any]  # Any: JSON values, as an entity's attributes are shown
     rows: list[FieldRow]
     faults: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # what is to be said of rows that name nothing
     stored: list[FieldRow] | None = None  # where somebody else has stored something else meanwhile
+
+    def tell(self, faults: list[str]) -> None:
+        """Take the faults that the API has found, in better words where it knows some."""
+        self.faults = self.unknown or faults
 
     @property
     def key(self) -> str:
@@ -191,10 +197,11 @@ def _grant(row: FieldRow) -> object:
 
 
 def as_number(text: str) -> object:
-    """Return the number that a text is; of anything else itself."""
+    """Return the number that a text is; of anything else itself, such as what JSON has no number for."""
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        return number if isfinite(number) else text
     return text

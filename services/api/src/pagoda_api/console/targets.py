@@ -1,0 +1,85 @@
+"""What a reference may point to: suggested by what is typed, and found by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_safe
+
+from pagoda_api.console.asking import Query, ask
+from pagoda_api.console.frame import page, show
+from pagoda_api.console.values import AttrField, label, list_of, name_of, parts
+
+SUGGESTIONS = 20
+KINDS = ("object", "named_object", "group", "role", "user", "entity")
+ENTRIES = "entry-list"
+INDEXED = 3
+"""Characters from which on an index leads to the entries that have them anywhere in their name."""
+FEW = 10_000
+"""Entries that are gone through one by one for less."""
+
+
+@page
+@require_safe
+def suggestions(request: HttpRequest) -> HttpResponse:
+    """Suggest what a reference may point to, by what is typed."""
+    element = request.GET.get("type", "")
+    if element not in KINDS:
+        return show(request, "_suggestions.html", {"labels": []})
+    text, _ = parts(next(iter(request.GET.getlist(request.GET.get("of", ""))), ""))
+    found: dict[str, None] = {}
+    for entity in (request.GET.getlist("entity") or [""])[:SUGGESTIONS]:
+        for query in _searches(request, list_of(element), text, {"entity": entity} if entity else {}):
+            found |= {label(each): None for each in _listed(request, list_of(element), query)}
+            if len(found) >= SUGGESTIONS:
+                break
+    return show(request, "_suggestions.html", {"labels": [*found][:SUGGESTIONS]})
+
+
+def _searches(request: HttpRequest, listed: str, text: str, of: Mapping[str, str]) -> Iterator[Query]:
+    """Yield what to ask a list for, one after the other while there is room.
+
+    For one or two characters the beginnings of names and of words in them come first, to which an index
+    leads, and other parts of names only where few entries are to be gone through for them.
+    """
+    if listed != ENTRIES or not 0 < len(text) < INDEXED:
+        yield {**of, "search": text} if text else of
+        return
+    yield {**of, "name__startswith": text}
+    yield {**of, "name__contains": f" {text}"}
+    among = ask(request, listed, query={**of, "limit": "1"})
+    if among.is_ok and among.data["count"] <= FEW:
+        yield {**of, "search": text}
+
+
+def find_target(request: HttpRequest, field: AttrField, text: str) -> object:
+    """Return the id of what a row names, by its label or by its name alone; else what was typed.
+
+    The field is told why, where the row names nothing, or more than one.
+    """
+    listed, (name, number) = list_of(field.element), parts(text)
+    if number is not None:
+        named = ask(request, listed.replace("-list", "-detail"), {"pk": number})
+        if named.is_ok and name.strip() in ("", name_of(named.data)):
+            return number
+    exact: list[object] = []
+    by_name = "name" if listed == ENTRIES else "search"
+    for each in [str(each["id"]) for each in field.attr.get("referral") or ()][:SUGGESTIONS] or [""]:
+        rows = _listed(request, listed, {by_name: text.strip(), **({"entity": each} if each else {})})
+        exact += [row["id"] for row in rows if name_of(row) == text.strip()]
+    if len(exact) == 1:
+        return exact[0]
+    several, none = (
+        gettext("Several are called “%s”: choose one of them, as name #id."),
+        gettext("None that you may see is called “%s”: choose one that is suggested, or name #id."),
+    )
+    field.unknown.append((several if exact else none) % text)
+    return text
+
+
+def _listed(request: HttpRequest, listed: str, query: Query) -> list[Mapping[str, Any]]:
+    answer = ask(request, listed, query={**query, "limit": str(SUGGESTIONS)})
+    return list(answer.data["results"]) if answer.is_ok else []
