@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -29,14 +30,32 @@ def put_back_by_flush(stored: Rows) -> Iterator[None]:
     """
 
     def put_back(*_arguments: Any, **_options: Any) -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            for table, rows in stored.items():
-                places = ", ".join(["%s"] * len(rows[0]))
-                name = connection.ops.quote_name(table)
-                cursor.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - a model's
+        store(stored)
 
     with mock.patch(AFTER_FLUSH, put_back):
         yield
+
+
+def store(rows_by_table: Rows) -> None:
+    """Write rows as they are."""
+    with transaction.atomic(), connection.cursor() as cursor, _without_triggers():
+        for table, rows in rows_by_table.items():
+            places = ", ".join(["%s"] * len(rows[0]))
+            name = connection.ops.quote_name(table)
+            cursor.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - a model's
+
+
+@contextmanager
+def _without_triggers() -> Iterator[None]:
+    """Keep SQLite's triggers from noting changes; what they wrote is among the rows."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+    try:
+        yield
+    finally:
+        connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)
 
 
 def _rows(table: str) -> list[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level, Role, RolePermission, User
 from pagoda.hooks.manager import manager
 from pagoda_plugin_sdk.permissions import Permission
+from tools.kept_rows import made_once
 
 
 @dataclass
@@ -44,6 +45,10 @@ class World:
 
 @pytest.fixture
 def world(db: None) -> World:
+    return made_once(make_world)
+
+
+def make_world() -> World:
     user = User.objects.create_user("alice")
     role = Role.objects.create(name="admins")
     role.users.add(user)

@@ -19,6 +19,7 @@ from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import read_parameters
 from pagoda.domain.search.finding import FoundEntries, Query, find
 from pagoda.domain.user.models import Level, User
+from tools.kept_rows import made_once
 from tools.migrated_host import python_on, running_postgres
 from tools.servers import missing_programs
 
@@ -51,6 +52,10 @@ def ann(db: None) -> User:
 
 @pytest.fixture
 def hosts(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
+    return made_once(make_hosts, make_entity, make_entry)
+
+
+def make_hosts(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
     """Three hosts of which each runs services, in racks."""
     rack = make_entity("Rack", room="string")
     host = make_entity(

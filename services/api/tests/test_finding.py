@@ -9,6 +9,7 @@ import pytest
 
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.user.models import Level
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +18,10 @@ URL = "/api/v2/entries/"
 
 @pytest.fixture
 def hosts(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
+    return made_once(make_hosts, make_entity, make_entry)
+
+
+def make_hosts(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
     """Three hosts of which each runs services, in racks."""
     rack = make_entity("Rack", room="string")
     host = make_entity(

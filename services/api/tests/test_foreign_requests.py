@@ -15,6 +15,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.jobs.testing import recording_publisher
 from pagoda_plugin_sdk.rules.attr_types import TYPES
 from tools.examples import examples
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +109,10 @@ def root(make_user: Callable[..., Any], client_of: Callable[..., Any]) -> Iterat
 @pytest.fixture
 def places(db: None, make_entry: Callable[..., Any]) -> dict[str, str]:
     """An entity with an attribute of each type, and an entry of it."""
+    return made_once(make_places, make_entry)
+
+
+def make_places(make_entry: Callable[..., Any]) -> dict[str, str]:
     attrs = [
         {"name": name, "type": name} | ({"choices": ["one"]} if name.endswith("select") else {})
         for name in TYPES

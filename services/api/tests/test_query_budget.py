@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from django.contrib.auth.models import Group
 
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.services import create_entries
 from pagoda.domain.user.models import GroupNesting, Level, Role
 from tools.examples import examples
+from tools.kept_rows import made_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
@@ -35,22 +38,54 @@ def hold_by_nested_groups(user: Any) -> Group:
     return groups[0]
 
 
-class Site:
-    """Entities with entries of 5 attributes, and a user whose rights all come from roles of groups."""
+@dataclass(frozen=True)
+class Rows:
+    """Entities with entries of 5 attributes; all rights of the user come from roles of groups."""
 
-    def __init__(self, api: Any, count: int, rack: Any, role: Role, group: Group, host: Entity) -> None:
+    host: Entity
+    entries: list[Entry]
+    attrs: dict[str, Any]
+
+
+class Site:
+    """The rows, and a client of their user."""
+
+    def __init__(self, api: Any, rows: Rows) -> None:
         self.api = api
-        self.host = host
-        self.attrs = {
-            "address": "10.0.0.1",
-            "count": 4,
-            "rack": rack.pk,
-            "team": group.pk,
-            "owners": [role.pk],
-        }
-        rows = [{"name": f"host {number}", "attrs": self.attrs} for number in range(count)]
-        self.entries = create_entries(None, host, rows)
+        self.host, self.entries, self.attrs = rows.host, rows.entries, rows.attrs
         api.get(f"{URL}{self.entries[0].pk}/")  # tokens and attributes are kept from the first request on
+
+
+def make_rows(count: int, ann: Any, grant: Callable[..., Any], make_entry: Callable[..., Any]) -> Rows:
+    rack = Entity.objects.create_entity(user=None, name="Rack")
+    given: list[dict[str, Any]] = [
+        {"name": "address", "type": "string", "is_mandatory": True},
+        {"name": "count", "type": "number"},
+        {"name": "rack", "type": "object", "referral": ["Rack"]},
+        {"name": "team", "type": "group"},
+        {"name": "owners", "type": "array_role"},
+    ]
+    host = Entity.objects.create_entity(user=None, name="Host", attrs=given)
+    Entity.objects.update(default_permission=Level.NOTHING)
+    EntityAttr.objects.update(default_permission=Level.NOTHING)
+    for entity in (rack, host):
+        grant(ann, Level.FULL, entity=entity)
+    for attr in EntityAttr.objects.all():
+        grant(ann, Level.FULL, attr=attr)
+    while Role.objects.count() < ROLES:
+        grant(ann, Level.READABLE, entity=host)
+    group = hold_by_nested_groups(ann)
+    attrs = {
+        "address": "10.0.0.1",
+        "count": 4,
+        "rack": make_entry(rack, "r1").pk,
+        "team": group.pk,
+        "owners": [Role.objects.all()[0].pk],
+    }
+    entries = create_entries(
+        None, host, [{"name": f"host {number}", "attrs": attrs} for number in range(count)]
+    )
+    return Rows(host, entries, attrs)
 
 
 @pytest.fixture(params=[10, examples(1000, quick=300)])
@@ -61,26 +96,8 @@ def site(
     grant: Callable[..., Any],
     make_entry: Callable[..., Any],
 ) -> Site:
-    rack = Entity.objects.create_entity(user=None, name="Rack")
-    attrs: list[dict[str, Any]] = [
-        {"name": "address", "type": "string", "is_mandatory": True},
-        {"name": "count", "type": "number"},
-        {"name": "rack", "type": "object", "referral": ["Rack"]},
-        {"name": "team", "type": "group"},
-        {"name": "owners", "type": "array_role"},
-    ]
-    host = Entity.objects.create_entity(user=None, name="Host", attrs=attrs)
-    Entity.objects.update(default_permission=Level.NOTHING)
-    EntityAttr.objects.update(default_permission=Level.NOTHING)
-    for entity in (rack, host):
-        grant(ann, Level.FULL, entity=entity)
-    for attr in EntityAttr.objects.all():
-        grant(ann, Level.FULL, attr=attr)
-    while Role.objects.count() < ROLES:
-        grant(ann, Level.READABLE, entity=host)
-    group = hold_by_nested_groups(ann)
-    target = make_entry(rack, "r1")
-    return Site(client_of(ann), request.param, target, Role.objects.all()[0], group, host)
+    rows = made_once(make_rows, request.param, ann, grant, make_entry)
+    return Site(client_of(ann), rows)
 
 
 def test_showing_an_entry_takes_2_queries(site: Site, django_assert_max_num_queries: MaxQueries) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.user.models import Level
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +18,10 @@ URL = "/api/v2/search/"
 
 @pytest.fixture
 def cmdb(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
+    return made_once(make_cmdb, make_entity, make_entry)
+
+
+def make_cmdb(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> dict[str, Any]:
     host = make_entity("Host", os="string", ram="number", tags="array_string", uplink="named_object")
     disk = make_entity("Disk", os="string", size="number")
     return {

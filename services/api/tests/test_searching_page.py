@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pagoda.domain.entry.models import Entry
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +21,10 @@ EXAMPLES = re.findall(r"^    (GET|POST) (/api/\S*)((?:\n    [ {}].*|\n    \{.*)*
 
 @pytest.fixture
 def cmdb(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> None:
+    made_once(make_cmdb, make_entity, make_entry)
+
+
+def make_cmdb(make_entity: Callable[..., Any], make_entry: Callable[..., Any]) -> None:
     """What the page's examples are about."""
     rack = make_entity("Rack", room="string")
     host = make_entity("Host", os="string", ram="number", tags="array_string", rack="object")
