@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +14,7 @@ from django.db import connection
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.lookups import IsOneOf
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.bounding import bounded
 from pagoda.domain.search.conditions import read_parameters
@@ -277,12 +278,28 @@ def test_an_entry_with_very_long_texts_is_stored_and_found(ask: Any, hosts: dict
     assert names(ask("", text="1-1")) == ["web"]
 
 
+def test_one_of_many_is_found_by_the_type_of_its_column(hosts: dict[str, Any]) -> None:
+    def found(column: str, values: Sequence[Any]) -> list[str]:
+        rows = Entry.objects.filter(IsOneOf(column, values)).order_by("name")
+        return list(rows.values_list("name", flat=True))
+
+    Entry.objects.filter(pk=hosts["web"].pk).update(name="7")
+    pks = [hosts["web"].pk, hosts["db"].pk, 2**62]
+    assert found("pk", pks) == found("pk", list(map(str, pks))) == ["7", "db"]
+    assert found("schema", [hosts["web"].schema_id]) == ["7", "db", "old"]
+    assert found("name", [7, "db"]) == ["7", "db"]
+    assert found("pk", []) == found("name", []) == []
+
+
 def test_a_search_that_takes_too_long_is_ended(ask: Any, settings: Any) -> None:
     settings.PAGODA = settings.PAGODA.model_copy(update={"search_timeout_seconds": 0.2})
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(ValidationError, match="SEARCH_TIMEOUT_SECONDS"), bounded():
         connection.cursor().execute(endless)
     assert names(ask("attr.os=Linux")) == ["web"]
+    filtered = Entry.objects.active().extra(where=[f"({endless}) > 0"])  # by whatever a list filters
+    with pytest.raises(ValidationError, match="SEARCH_TIMEOUT_SECONDS"):
+        find(filtered, None, Query(is_filtered=True))
 
 
 @pytest.mark.skipif(bool(os.environ.get(ON_POSTGRES)), reason="this is that run")

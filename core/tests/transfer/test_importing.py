@@ -182,7 +182,11 @@ def test_a_broken_file_is_refused_in_words(host: Entity, file_format: str, conte
         ("yaml", b"---\nname: a\n---\nname: b\nattrs:\n  ram: 1\n  ram: 2\n", "'ram' twice in line 7"),
         ("csv", b"name,ram,attr.ram\na,1,2\n", "'ram' and 'attr.ram' of the table are of one attribute"),
         ("csv", b"name,ram,attr. ram\na,1,2\n", "of one attribute"),
+        ("csv", b"name,attr.\na,1\n", "'attr.' of the table names no attribute"),
+        ("csv", b" name,name \na,1\n", "two columns 'name'"),
         ("csv", "name,serial\na,1\n".encode("utf-16"), "save it as UTF-8"),
+        ("yaml", "name: a\n".encode("utf-16"), "save it as UTF-8"),
+        ("csv", b'#pagoda,"[{""name"": 1, ""name"": 2}]"\nname\na\n', "'name' is twice"),
         ("csv", "name,serial\na,Stra\u00dfe\n".encode("cp1252"), "save it as UTF-8"),
     ],
 )
@@ -192,6 +196,12 @@ def test_what_would_be_read_as_something_else_is_refused(
     with pytest.raises(TransferFault, match=re.escape(told)):
         import_file(io.BytesIO(content), None, ImportOptions(file_format=file_format, entity="Host"))
     assert names() == []
+
+
+def test_spaces_around_the_name_of_a_column_are_none_of_it(host: Entity) -> None:
+    wanted = ImportOptions(file_format="csv", entity="Host")
+    assert import_file(io.BytesIO(b" name , ram\na,1\n"), None, wanted).created == 1
+    assert Entry.objects.get(name="a").get_attrs()["ram"] == 1
 
 
 def test_keys_of_different_objects_may_be_equal(host: Entity) -> None:

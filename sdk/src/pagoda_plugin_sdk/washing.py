@@ -55,6 +55,27 @@ class NotJson(ValueError):
         return f"{self.path} {self.fault}".strip()
 
 
+class DoubledKey(ValueError):
+    """An object of JSON that has a key twice, of which Python would keep the last."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(say("the key {key} is twice in one object; keep one", key=shown(key)))
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON (Any: its values): the ``object_pairs_hook`` for what others sent.
+
+    Raises:
+        DoubledKey: a key is there twice; the message names it.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise DoubledKey(next(key for key in found if keys.count(key) > 1))
+    return found
+
+
 def storable_fault(text: str) -> str | None:
     """Return why no column can hold `text`, None when it can."""
     found = _UNSTORABLE.search(text)

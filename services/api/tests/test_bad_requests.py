@@ -25,11 +25,24 @@ unwritten = pytest.mark.usefixtures("nothing_is_written")
         (b'{"name": NaN}', "JSON parse error - Out of range float values are not JSON compliant"),
         (b"[" * 100_000, "too deeply nested"),
         (b'{"name": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"name": "a", "name": "b"}', "the key 'name' is twice in one object; keep one."),
+        (b'{"name": "a", "attrs": {"os": 1, "x": {"b": 1, "b": 1}}}', "the key 'b' is twice"),
         (b"[1, 2]", "Expected a dictionary"),
         (b'"text"', "Expected a dictionary"),
         (b"null", "No data provided"),
     ],
-    ids=["cut off", "not UTF-8", "NaN", "nested", "surrogate", "list", "text", "null"],
+    ids=[
+        "cut off",
+        "not UTF-8",
+        "NaN",
+        "nested",
+        "surrogate",
+        "twice",
+        "twice inside",
+        "list",
+        "text",
+        "null",
+    ],
 )
 def test_body_that_is_no_json_object(api: Any, url: str, body: bytes, says: str) -> None:
     response = api.generic("POST", url, body, content_type="application/json")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pagoda.domain.entity.models import EntityAttr
+from pagoda.domain.search.finding import Query, find
 from pagoda.domain.user.models import Level
+from pagoda_api.resources import entries
 from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
@@ -214,12 +216,35 @@ def test_hopeless_conditions_name_the_index_to_make(api: Any, hosts: dict[str, A
     assert names(api.get(f"{URL}?attr.port__gt=80&name__in=sql,http")) == ["sql"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_filtered"),
+    [
+        ({"search": "we"}, True),
+        ({"is_active": "false"}, True),
+        ({"entity": "Host", "limit": "1", "cursor": ""}, False),
+        ({"attr.os": "Linux", "ordering": "name", "fields": "id"}, False),
+    ],
+)
+def test_what_filters_beside_a_search_is_told_to_it(
+    api: Any, hosts: dict[str, Any], monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], is_filtered: bool
+) -> None:
+    queries: list[Query] = []
+
+    def find_noted(rows: Any, viewer: Any, query: Query) -> Any:
+        queries.append(query)
+        return find(rows, viewer, query)
+
+    monkeypatch.setattr(entries, "find", find_noted)
+    assert api.get(URL, asked).status_code == 200
+    assert [query.is_filtered for query in queries] == [is_filtered]
+
+
 def test_queries_of_a_condition_are_counted(
     api: Any, hosts: dict[str, Any], django_assert_num_queries: Any
 ) -> None:
     api.get(f"{URL}?attr.os=Linux")
-    with django_assert_num_queries(7):
-        # token, entity; values there, attributes, candidates, count, page, targets
+    with django_assert_num_queries(6):
+        # token, entity; attributes and whether values are there, candidates, count, page, targets
         assert names(api.get(f"{URL}?entity=Host&attr.os=Linux&ordering=-name")) == ["web"]
 
 

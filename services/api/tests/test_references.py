@@ -57,6 +57,28 @@ def test_references_are_listed_by_attribute(
     assert len(api.get(url(host, "references/?limit=1")).json()["results"]) == 1
 
 
+@pytest.mark.parametrize("name", ["neer", "size"])
+def test_an_attribute_that_refers_to_nothing_is_named(api: Any, cmdb: dict[str, Any], name: str) -> None:
+    response = api.get(url(cmdb["host"], f"references/?attr={name}"))
+    assert response.status_code == 400
+    (fault,) = response.json()["errors"]["attr"]
+    assert f"no attribute '{name}' that points to entries" in fault
+    assert ("Did you mean 'near'?" in fault) is (name == "neer")
+
+
+def test_an_attribute_that_refers_to_others_refers_to_this_one_in_no_place(
+    api: Any, cmdb: dict[str, Any]
+) -> None:
+    assert api.get(url(cmdb["rack"], "references/?attr=near")).json()["results"] == []
+
+
+def test_an_attribute_that_the_user_may_not_read_is_unknown(api: Any, cmdb: dict[str, Any]) -> None:
+    EntityAttr.objects.filter(name="near").update(default_permission=Level.NOTHING)
+    response = api.get(url(cmdb["host"], "references/?attr=near"))
+    assert response.status_code == 400
+    assert "no attribute 'near'" in str(response.json()["errors"])
+
+
 def test_former_deleted_and_hidden_references_are_none(api: Any, cmdb: dict[str, Any]) -> None:
     host, port = cmdb["host"], cmdb["port"]
     port.set_attrs(None, near=[])

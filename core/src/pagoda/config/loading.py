@@ -19,6 +19,7 @@ from pagoda.config.accounts import account_of, is_plugins
 from pagoda.config.settings import Settings
 from pagoda.errors import SettingsError
 from pagoda_plugin_sdk.exceptions import near_misses
+from pagoda_plugin_sdk.washing import DoubledKey, without_doubles
 
 OWN_PREFIXES = (
     *("PAGODA_", "PLUGIN_", "BACKEND_PLUGIN_"),
@@ -71,24 +72,13 @@ class _Source(EnvSettingsSource):
             SettingsError: a name stands twice in an object, of which JSON would take the last.
         """
         try:
-            json.loads(value, object_pairs_hook=_without_doubles)
+            json.loads(value, object_pairs_hook=without_doubles)
             return super().decode_complex_value(field_name, field, value)
-        except _Doubled as error:
-            raise SettingsError([f"{field_name.upper()} names {error} twice. Keep one of the two."]) from None
+        except DoubledKey as error:
+            fault = f"{field_name.upper()} names {error.key!r} twice. Keep one of the two."
+            raise SettingsError([fault]) from None
         except ValueError:
             return value
-
-
-class _Doubled(Exception):
-    """A name stands twice in a JSON object."""
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise _Doubled(repr(name))
-    return dict(pairs)
 
 
 def _environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.washing import without_doubles
 
 type Cell = Any  # Any: a text; in spreadsheets also a number, a boolean or a datetime
 
@@ -62,5 +63,5 @@ def from_cell(attr_type: AttrType, cell: Cell) -> Any:  # Any: unchecked
         return {"true": True, "false": False, "null": None}.get(cell.strip().lower(), cell)
     if attr_type == AttrType.NUMBER or cell[0] in '[{"' or cell == "null":
         with suppress(ValueError, RecursionError):
-            return json.loads(cell)
+            return json.loads(cell, object_pairs_hook=without_doubles)
     return cell

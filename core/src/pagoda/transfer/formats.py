@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -21,7 +22,7 @@ from defusedxml.common import DefusedXmlException
 from pagoda.transfer.document import Document, FileRow, Format, TransferFault
 from pagoda.transfer.tables import Rows, Schema, rows_in, table_of
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.washing import shown, washed
+from pagoda_plugin_sdk.washing import shown, washed, without_doubles
 
 MARK: Final = "#pagoda"
 """The first cell of a table that brings its schema, in the next cell."""
@@ -111,6 +112,7 @@ class YamlFormat:
             )
 
     def read(self, stream: IO[bytes]) -> Document:
+        _refuse_utf_16(stream)
         _refuse_bombs(stream)
         stream.seek(0)
         documents = _told(yaml.load_all(stream, Loader=_Loader))
@@ -153,6 +155,14 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, regex) for tag, regex in found if tag != "tag:yaml.org,2002:timestamp"]
     for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def _refuse_utf_16(stream: IO[bytes]) -> None:
+    """Have YAML be UTF-8 as all other files: its library takes UTF-16, too, where it begins with a mark."""
+    begins = stream.read(2)
+    stream.seek(0)
+    if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise TransferFault(_not_utf_8(0))
 
 
 def _refuse_bombs(stream: IO[bytes]) -> None:
@@ -275,7 +285,7 @@ def _refuse_inflated(stream: IO[bytes]) -> None:
 
 def _schema(texts: Sequence[str]) -> list[Any]:
     try:
-        loaded = json.loads(texts[0])
+        loaded = json.loads(texts[0], object_pairs_hook=without_doubles)
     except (ValueError, IndexError, RecursionError) as error:
         raise TransferFault(
             say("The schema of the file can't be read: {error}", error=washed(error))
@@ -306,19 +316,20 @@ def _told[T](items: Iterable[T]) -> Iterator[T]:
         except StopIteration:
             return
         except UnicodeDecodeError as error:
-            raise TransferFault(
-                say(
-                    "The file is not in UTF-8 after item {number}; save it as UTF-8 "
-                    "(spreadsheets call it CSV UTF-8).",
-                    number=number,
-                )
-            ) from error
+            raise TransferFault(_not_utf_8(number)) from error
         except _UNREADABLE as error:
             raise TransferFault(
                 say("The file can't be read after item {number}: {error}", number=number, error=washed(error))
             ) from error
         number += 1
         yield item
+
+
+def _not_utf_8(number: int) -> str:
+    return say(
+        "The file is not in UTF-8 after item {number}; save it as UTF-8 (spreadsheets call it CSV UTF-8).",
+        number=number,
+    )
 
 
 FORMATS: Final[Mapping[str, Format]] = {

@@ -36,9 +36,13 @@ def rows_in(table: Iterator[Sequence[Any]], before: int) -> Iterator[FileRow]:
     header = [text_of(cell) for cell in next(table, ())]
     if not header:
         return
-    if "name" not in header:
+    names = [str(column or "").strip() for column in header]
+    if "name" not in names:
         raise TransferFault(say("The table has no column 'name'; it has {header}.", header=shown(header)))
-    names = [str(column or "") for column in header]
+    if _ATTR in names:
+        raise TransferFault(
+            say("The column {column} of the table names no attribute; name it.", column=shown(_ATTR))
+        )
     _refuse_twice(list(filter(None, names)))
     for number, cells in enumerate(table, before + 1):
         found = {

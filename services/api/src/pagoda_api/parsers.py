@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import json
 import sys
 from collections.abc import Mapping
@@ -11,6 +11,9 @@ from typing import IO, Any
 from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+from rest_framework.utils.json import strict_constant
+
+from pagoda_plugin_sdk.washing import DoubledKey, without_doubles
 
 
 class CheckedJSONParser(JSONParser):
@@ -25,29 +28,39 @@ class CheckedJSONParser(JSONParser):
         """Return the value.
 
         Raises:
-            ParseError: it is no JSON, or too deep, or holds half of a surrogate pair or too long a number.
+            ParseError: it is no JSON, or too deep, or holds a key twice, half of a surrogate pair, or a
+                number that is too long.
         """
         raw = stream.read()
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         try:
-            parsed = super().parse(io.BytesIO(raw), media_type, parser_context)
+            parsed = _parsed(raw, encoding)
             if is_deeper(parsed, settings.PAGODA.api_max_json_depth):
                 raise _too_deep()
             if b"\\ud" in raw.lower():
                 json.dumps(parsed, ensure_ascii=False).encode()
         except RecursionError as error:
             raise _too_deep() from error
-        except ParseError as error:
-            cause = error.__context__
-            if type(cause) is not ValueError or "digits" not in str(cause):
-                raise
-            # Python's own limit, which it tells in its own words
-            most = sys.get_int_max_str_digits()
-            raise ParseError(
-                f"JSON parse error - an integer has more than {most:,} digits; send it as text."
-            ) from error
         except UnicodeEncodeError as error:
             raise ParseError("JSON parse error - half of a surrogate pair; send valid Unicode.") from error
         return parsed
+
+
+def _parsed(raw: bytes, encoding: str) -> dict[str, Any]:  # any JSON value in fact, as above
+    """Return the value, as DRF's parser, which takes a key twice in silence."""
+    try:
+        text = codecs.decode(raw, encoding)
+        parsed: dict[str, Any] = json.loads(
+            text, parse_constant=strict_constant, object_pairs_hook=without_doubles
+        )
+    except ValueError as error:
+        told = str(error)
+        if type(error) is ValueError and "digits" in told:  # Python's own limit, told in its own words
+            told = f"an integer has more than {sys.get_int_max_str_digits():,} digits; send it as text."
+        elif isinstance(error, DoubledKey):
+            told += "."
+        raise ParseError(f"JSON parse error - {told}") from error
+    return parsed
 
 
 def _too_deep() -> ParseError:

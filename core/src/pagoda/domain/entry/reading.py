@@ -82,11 +82,12 @@ class _Related(ModelIterable):  # type: ignore[type-arg]  # generic in the stubs
             key = entry.schema_id
             if key not in entities:
                 entities[key] = Entity.from_db(database, ["id", *_ENTITY_FIELDS], [key, *values])
-            entry.schema = entities[key]
+            related = entry._state.fields_cache  # as `select_related()` does: nothing is assigned
+            related["schema"] = entities[key]
             if (maker := entry.created_user_id) is not None:
                 if maker not in makers:
                     makers[maker] = User.from_db(database, ["id", "username"], [maker, username])
-                entry.created_user = makers[maker]
+                related["created_user"] = makers[maker]
             yield entry
 
 

@@ -41,6 +41,7 @@ class Query:
     """What is asked for."""
 
     condition: Condition = EVERYWHERE
+    is_filtered: bool = False  # whether the rows that it is asked of are some of the entries only
     entity_ids: Collection[int] | None = None  # None: of all entities
     text: str = ""  # words to have
     ordering: str = ""
@@ -53,7 +54,7 @@ class Query:
     @property
     def is_narrowed(self) -> bool:
         """Whether it asks for some of the entries only, beside their entities."""
-        return self.condition != EVERYWHERE or bool(self.text)
+        return self.is_filtered or self.condition != EVERYWHERE or bool(self.text)
 
     @property
     def is_first(self) -> bool:
@@ -62,8 +63,8 @@ class Query:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it asks for a page of the rows as they are."""
-        return not self.is_narrowed and not self.ordering
+        """Whether it asks for a page of the rows as they came."""
+        return self.condition == EVERYWHERE and not self.text and not self.ordering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def find(rows: QuerySet[Entry], viewer: Viewer | None, query: Query) -> FoundEnt
             `Order.page`; or it took too long.
     """
     resolver = Resolver(viewer, query.entity_ids)
-    with nullcontext() if query.is_plain else bounded():
+    with nullcontext() if query.is_plain and not query.is_filtered else bounded():
         if query.entity_ids is not None:
             rows = rows.filter(schema__in=query.entity_ids)
         rows = rows.filter(resolver.condition(query.condition, rows))
@@ -112,12 +113,13 @@ def _counted_page(
     order: Order, rows: QuerySet[Entry], viewer: Viewer | None, query: Query
 ) -> tuple[Count, Page]:
     """Return the count and the page; in one query where either is cheap along with the other."""
-    valued, expected = with_values(rows, viewer), None if query.is_plain else expected_rows(rows)
+    valued = with_values(rows, viewer)
+    expected = None if query.is_plain and not query.is_filtered else expected_rows(rows)
     if expected and expected <= FEW and not query.cursor:
         page = _page(order.sorting(), valued.annotate(**{_COUNTED: ALL_FOUND}), query)
         if page.rows:
             return Count(vars(page.rows[0])[_COUNTED], is_exact=True), page
-    elif query.is_plain or (not query.is_narrowed and expected and is_many(expected)):
+    elif (query.is_plain and not expected) or (not query.is_narrowed and expected and is_many(expected)):
         counted = CountOf(rows, expected)
         page = _page(order, valued.annotate(**{_COUNTED: counted}), query)
         if page.rows:

@@ -6,12 +6,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
+from pagoda.domain.access.querysets import readable
+from pagoda.domain.entity.models import EntityAttr
 from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer, may
-from pagoda_plugin_sdk.rules.text import spellings
+from pagoda_plugin_sdk.exceptions import COMPARED_NAMES, near_misses
+from pagoda_plugin_sdk.rules.attr_types import TYPES, AttrType
+from pagoda_plugin_sdk.rules.saying import say
+from pagoda_plugin_sdk.rules.text import clean_name, spellings
+from pagoda_plugin_sdk.washing import shown
 
 MAX_DEPTH: Final = 5
 MAX_NODES: Final = 500
@@ -41,12 +48,32 @@ def references_between(viewer: Viewer | None) -> QuerySet[AttributeReference]:
 
 
 def references_to(entry: Entry, viewer: Viewer | None, attr: str = "") -> QuerySet[Any, dict[str, Any]]:
-    """Return who refers to an entry that `viewer` sees, by attribute: see `shown_reference`; Any: columns."""
+    """Return who refers to an entry that `viewer` sees, by attribute: see `shown_reference`; Any: columns.
+
+    Raises:
+        ValidationError: keyed by ``attr``; `viewer` may read none of this name that points to entries.
+    """
     references = references_between(viewer).filter(entry=entry)
     if attr:
+        _require_pointing(attr, viewer)
         references = references.filter(**{f"{_ATTR}name__in": spellings([attr])})
     rows: QuerySet[Any, dict[str, Any]] = references.values(*_COLUMNS)
     return rows.order_by(f"{_ATTR}pk", f"{_SOURCE}pk", "ordinal")
+
+
+def _require_pointing(name: str, viewer: Viewer | None) -> None:
+    pointing = [each for each in TYPES.values() if each & AttrType.OBJECT]
+    attrs: QuerySet[EntityAttr] = EntityAttr.objects.active().filter(type__in=pointing)
+    if viewer is not None:
+        attrs = readable(attrs, viewer)
+    if not attrs.filter(name__in=spellings([name])).exists():
+        known = attrs.order_by("name").values_list("name", flat=True).distinct()[:COMPARED_NAMES]
+        fault = say(
+            "There is no attribute {name} that points to entries.{misses}",
+            name=shown(name),
+            misses=near_misses(clean_name(name), known),
+        )
+        raise ValidationError({"attr": [fault]}, code="unknown")
 
 
 _COLUMNS: Final = (

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 
 from pagoda_api.console.values import AttrField, FieldRow, as_number
 from pagoda_plugin_sdk.params import ENTRY_KEYWORD
+from pagoda_plugin_sdk.washing import without_doubles
 
 MAX_FIELDS = 200
 MAX_ROWS = 1_000
@@ -224,7 +225,7 @@ def _value(each: ParamField, text: str, find: Callable[[ParamField, str], object
             return as_number(text)
         case "json":
             try:
-                return json.loads(text)
+                return json.loads(text, object_pairs_hook=without_doubles)
             except (ValueError, RecursionError) as error:
                 each.faults.append(gettext("It is no JSON: %s") % error)
                 return text

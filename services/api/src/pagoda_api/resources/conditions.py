@@ -27,7 +27,7 @@ class ConditionFilterBackend(StrictFilterBackend):
 
 
 def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str]) -> Query:
-    """Return what the query parameters of a request ask for.
+    """Return what the query parameters of a request ask for; filters have read what is none of the search.
 
     Raises:
         ValidationError: keyed by the parameter.
@@ -37,8 +37,10 @@ def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str
     conditions = [(key, value) for key, values in given.lists() if backend.is_open(key) for value in values]
     fields = [field.strip() for field in given.get("fields", "").split(",") if field.strip()]
     entity = given.get("entity")
+    others = given.keys() - {key for key, _ in conditions} - {"entity", *pages.query_parameters}
     return Query(
         condition=read_parameters(conditions),
+        is_filtered=bool(others),
         entity_ids=None if not entity else [find_entity(entity, request.user, field="entity").pk],
         ordering=given.get("ordering", ""),
         fields=fields,

@@ -1,5 +1,7 @@
+import time
+
 import django.db.models.deletion
-from django.db import migrations, models
+from django.db import OperationalError, migrations, models, transaction
 
 # Raw SQL, as SQLite would make the tables anew, without their triggers; concurrently, as the former release writes
 # meanwhile. The other indexes of the columns are found by their beginnings. A value's entry is that of its attribute,
@@ -10,6 +12,7 @@ DROPPED = {
     "entry_attribute_parent_entry_id_44c832b5": "entry_attribute (parent_entry_id)",
     "attribute_value_latest": "entry_attributevalue (parent_entry_id) WHERE is_latest AND is_active",
 }
+LOCK_SECONDS, ATTEMPTS = 2, 60
 KEY = "entry_attributevalue_parent_entry_id_80b1f5c9_fk_entry_entry_id"
 KEY_SQL = "FOREIGN KEY (parent_entry_id) REFERENCES entry_entry (id) DEFERRABLE INITIALLY DEFERRED"
 
@@ -23,20 +26,31 @@ def replace(schema_editor, made, dropped):
         schema_editor.execute(f"DROP INDEX {word} IF EXISTS {name}", None)
 
 
+def alter_values(schema_editor, change):
+    """Change the table without having others wait long: all who come wait behind what waits for its lock."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic(using=schema_editor.connection.alias):
+                schema_editor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'", None)
+                schema_editor.execute(f"ALTER TABLE entry_attributevalue {change}", None)
+            return
+        except OperationalError as error:
+            if "lock timeout" not in str(error) or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(LOCK_SECONDS)  # those that waited get their turn
+
+
 def make(apps, schema_editor):
     replace(schema_editor, MADE, DROPPED)
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(f"ALTER TABLE entry_attributevalue DROP CONSTRAINT IF EXISTS {KEY}", None)
+        alter_values(schema_editor, f"DROP CONSTRAINT IF EXISTS {KEY}")
 
 
 def unmake(apps, schema_editor):
     replace(schema_editor, DROPPED, MADE)
     if schema_editor.connection.vendor == "postgresql":
-        drop = f"ALTER TABLE entry_attributevalue DROP CONSTRAINT IF EXISTS {KEY}"  # of an attempt that broke off
-        schema_editor.execute(drop, None)
-        schema_editor.execute(
-            f"ALTER TABLE entry_attributevalue ADD CONSTRAINT {KEY} {KEY_SQL} NOT VALID", None
-        )
+        alter_values(schema_editor, f"DROP CONSTRAINT IF EXISTS {KEY}")  # of an attempt that broke off
+        alter_values(schema_editor, f"ADD CONSTRAINT {KEY} {KEY_SQL} NOT VALID")
         schema_editor.execute(f"ALTER TABLE entry_attributevalue VALIDATE CONSTRAINT {KEY}", None)
 
 
