@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,13 @@ def prefilled(folder: Path | None) -> Iterator[None]:
     if folder is None or connection.vendor != "sqlite":
         yield
         return
-    settings = os.environ["DJANGO_SETTINGS_MODULE"]
-    kept = folder / f"{settings}-{digest()}.sqlite3"
-    if not kept.exists():
-        yield
-        _keep(kept)
-        return
+    kept = folder / f"{digest()}.sqlite3"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one migrates, and workers beside it wait for what it keeps
+        if not kept.exists():
+            yield
+            _keep(kept)
+            return
 
     def fill(**_signal: Any) -> None:
         connection_created.disconnect(fill)  # the first connection only: it finds an empty database
@@ -85,13 +87,12 @@ def prefilled(folder: Path | None) -> Iterator[None]:
 
 
 def _keep(kept: Path) -> None:
-    """Write the tables to a file of the process's own, then move it: workers beside it do the same."""
-    for path in kept.parent.iterdir():
-        with suppress(FileNotFoundError):  # somebody else removed it
-            if is_outdated(path):
-                path.unlink()
-    own = kept.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(own)) as copy:
+    """Write the tables to a file of their own, then move it: a process may be killed."""
+    for path in kept.parent.glob("*.*"):  # all but the lock
+        if is_outdated(path):
+            path.unlink()
+    partial = kept.with_suffix(".partial")
+    with closing(sqlite3.connect(partial)) as copy:
         connection.ensure_connection()
         connection.connection.backup(copy)
-    own.replace(kept)
+    partial.replace(kept)
