@@ -17,6 +17,7 @@ from pagoda.jobs.operations import resolve
 from pagoda.jobs.testing import recording_publisher
 from pagoda.transfer import tasks
 from pagoda.transfer.importing import ImportOptions
+from pagoda_plugin_sdk.operations import JobStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +71,26 @@ def test_the_report_of_an_import(root: User, host: Entity, language: str) -> Non
     assert text in heard.ended["text"]
     assert reason in heard.ended["result"]["refusals"][0]["reason"]
     assert get_language() == before
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "The file is empty."), ("ja", "ファイルが空です")])
+def test_a_file_that_can_t_be_read_is_told_once(root: User, host: Entity, language: str, told: str) -> None:
+    """Another try would find the same file; what the job says is for who asked, without a class's name."""
+    with override(language):
+        job = tasks.submit_import(root, b"", ImportOptions(file_format="csv", entity="Host"))
+    job.run(will_delay=False)
+    job.refresh_from_db()
+    assert (JobStatus(job.status), job.attempt) == (JobStatus.ERROR, 1)
+    assert job.text.startswith(told)
+    assert "TransferFault" not in job.text + job.error
+
+
+def test_an_export_that_can_t_be_made_is_told_once(root: User) -> None:
+    job = tasks.submit_export(root, file_format="csv", entities=["None such"])
+    job.run(will_delay=False)
+    job.refresh_from_db()
+    assert (JobStatus(job.status), job.attempt) == (JobStatus.ERROR, 1)
+    assert "None such" in job.text
 
 
 @pytest.mark.parametrize(("language", "told"), [("en", "Nothing is changed"), ("ja", "何も変更していません")])

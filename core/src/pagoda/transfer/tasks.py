@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, cast
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from pagoda.jobs.job_errors import InvalidParams
 from pagoda.jobs.models import Job, JobFile
 from pagoda.jobs.operations import register_job_task
 from pagoda.jobs.schema_tasks import LANGUAGE
+from pagoda.transfer.document import TransferFault
 from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, import_file
@@ -26,7 +28,22 @@ from pagoda_plugin_sdk.tasks import JobContext, TaskOptions
 _SPOOLED = 8 * 1024 * 1024
 
 
+def _ended_by_faults[T](task: Callable[[JobContext], T]) -> Callable[[JobContext], T | None]:
+    """End the job where its file can't be read or written: another try would find the same file."""
+
+    @wraps(task)
+    def run(job: JobContext) -> T | None:
+        try:
+            return task(job)
+        except TransferFault as error:
+            job.finish(JobStatus.ERROR, text=str(error))
+            return None
+
+    return run
+
+
 @register_job_task(JobOperation.EXPORT_ENTRIES, is_downloadable=True, options=TaskOptions(max_attempts=3))
+@_ended_by_faults
 def export_entries(job: JobContext) -> dict[str, Any]:
     """Write entries to the file of the job."""
     file_format = job.params["format"]
@@ -45,6 +62,7 @@ def export_entries(job: JobContext) -> dict[str, Any]:
 
 
 @register_job_task(JobOperation.IMPORT_ENTRIES, is_downloadable=True, options=TaskOptions(max_attempts=3))
+@_ended_by_faults
 def import_entries(job: JobContext) -> None:
     """Make entries of the file of the job; a second try goes on, as what is there is left unchanged."""
     with tempfile.SpooledTemporaryFile(_SPOOLED) as stream:
