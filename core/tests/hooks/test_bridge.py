@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.dispatch import Signal
 
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_as
@@ -179,3 +180,39 @@ def test_after_create_sees_the_stored_values(bridged: HookManager) -> None:
     )
     Entry.objects.create_entry(user=None, schema=entity, name="first", attrs={"city": "Kyoto"})
     assert seen == [{"city": "Kyoto"}]
+
+
+@pytest.mark.parametrize(
+    ("hook", "signal"),
+    [
+        ("entry.before_create", changes.changing),
+        ("entry.validate", changes.validating),
+        ("entry.after_create", changes.changed),
+    ],
+)
+def test_a_signal_is_awaited_where_a_handler_runs(
+    bridged: HookManager, calls: Calls, hook: str, signal: Signal
+) -> None:
+    def awaited(name: str, entity: str) -> bool:
+        return changes.is_awaited(getattr(changes, name), "entry", "create", entity)
+
+    names = ("changing", "validating", "changed")
+    assert not any(awaited(name, "customer") for name in names)
+    bridged.register_hook(hook, calls.handler("one"), entity="customer")
+    assert [name for name in names if awaited(name, "customer")] == [
+        name for name in names if getattr(changes, name) is signal
+    ]
+    assert not any(awaited(name, "other") for name in names)
+
+
+def test_a_signal_is_awaited_by_a_receiver_that_does_not_say(bridged: HookManager) -> None:
+    def receive(**_signal: object) -> None:
+        pass
+
+    assert not changes.is_awaited(changes.changing, "entry", "create", "customer")
+    changes.changing.connect(receive)
+    try:
+        assert changes.is_awaited(changes.changing, "entry", "create", "customer")
+        assert not changes.is_awaited(changes.validating, "entry", "create", "customer")
+    finally:
+        changes.changing.disconnect(receive)

@@ -3,7 +3,8 @@
 ``changing`` is sent before a change and may replace its data or refuse it; ``validating`` gets the complete
 entry before it is stored and may refuse it; ``changed`` is sent once per changed object, when everything is
 stored. The hooks bridge is their only receiver in the host. ``recorded`` comes before ``changed``, once for
-all changes of a scope together: the audit log receives it.
+all changes of a scope together: the audit log receives it. ``awaited`` asks whether there is anything to do
+with such a signal, so that a write of many needs not make up what nobody sees.
 
 A write service opens a `change_scope`, by `writing`: what happens inside is marked, and ``changed`` goes out
 at the end of the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal
 
 from django.apps import apps
@@ -38,6 +40,7 @@ changing = Signal()
 validating = Signal()
 changed = Signal()
 recorded = Signal()
+awaited = Signal()
 
 # What the changes of one object in one scope amount to, by the first of them and whether the object is gone
 # in the end; None: it ends as it began.
@@ -80,7 +83,9 @@ class _Mark:
 
     def net(self) -> Change | None:
         action = _NET[self.first, self.is_gone]
-        return None if action is None else replace(self.change, action=action)
+        if action is None or action == self.change.action:
+            return self.change if action else None
+        return replace(self.change, action=action)
 
 
 @dataclass(slots=True)
@@ -88,9 +93,10 @@ class _Scope:
     marks: dict[tuple[Subject, Any], _Mark] = field(default_factory=dict)
 
     def mark(self, change: Change) -> None:
-        known = self.marks.get(_key(change))
+        key = _key(change)
+        known = self.marks.get(key)
         if known is None:
-            self.marks[_key(change)] = _Mark(change, change.action, change.action == "delete")
+            self.marks[key] = _Mark(change, change.action, change.action == "delete")
         else:
             known.add(change)
 
@@ -109,6 +115,13 @@ def untold() -> Iterator[None]:
         yield
     finally:
         _is_trial.reset(token)
+
+
+def is_awaited(signal: Signal, subject: Subject, action: Action, entity_name: str) -> bool:
+    """Return whether a receiver has something to do with such changes, of that entity, or does not say."""
+    asked = {"signal_asked": signal, "subject": subject, "action": action, "entity_name": entity_name}
+    answers = awaited.send(sender=Change, **asked)
+    return len(signal.receivers) > len(answers) or any(answer for _, answer in answers)
 
 
 def in_scope() -> bool:
@@ -221,7 +234,7 @@ def send_changing(change: Change) -> dict[str, Any]:
         BeyondAuthority: see `require_granted`.
     """
     require_granted(change.subject, change.entity_name)
-    changing.send(sender=_sender(change), change=change)
+    changing.send(sender=_sender(change.subject), change=change)
     return change.data
 
 
@@ -238,12 +251,12 @@ def require_granted(subject: Subject, entity_name: str) -> None:
 
 def send_validating(change: Change) -> None:
     """Show the receivers the entry to be, ``{"name", "attrs": [{"id", "name", "value"}]}``; one may raise."""
-    validating.send(sender=_sender(change), change=change)
+    validating.send(sender=_sender(change.subject), change=change)
 
 
 def send_changed(change: Change) -> None:
     """Tell the receivers what has been stored."""
-    changed.send(sender=_sender(change), change=change)
+    changed.send(sender=_sender(change.subject), change=change)
 
 
 def _tell(stored: Sequence[Change]) -> None:
@@ -265,10 +278,12 @@ def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(change: Change) -> tuple[Subject, Any]:  # Any: a primary key
-    if change.instance is None or change.instance.pk is None:
+    key = None if change.instance is None else change.instance.pk
+    if key is None:
         raise RuntimeError(f"{change.action} of {change.subject} was marked before the object was stored")
-    return change.subject, change.instance.pk
+    return change.subject, key
 
 
-def _sender(change: Change) -> type[Model]:
-    return apps.get_model(change.subject, change.subject.capitalize())
+@cache
+def _sender(subject: Subject) -> type[Model]:
+    return apps.get_model(subject, subject.capitalize())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from django.dispatch import Signal
 
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
@@ -23,11 +26,12 @@ class Bridge:
     """Runs one manager's hooks for the domain's changes, in the thread of the change."""
 
     def __init__(self, hooks: HookManager) -> None:
-        self._execute = hooks.execute_hook
-        self._receivers = {
+        self._hooks = hooks
+        self._receivers: dict[Signal, Callable[..., Any]] = {
             changes.changing: self.before,
             changes.validating: self.validate,
             changes.changed: self.after,
+            changes.awaited: self.awaits,
         }
 
     def connect(self) -> None:
@@ -62,9 +66,17 @@ class Bridge:
         """Run the after-hook of a change."""
         self._run(f"{change.subject}.after_{change.action}", change, is_pending=False)
 
+    def awaits(
+        self, *, signal_asked: Signal, subject: str, action: str, entity_name: str, **_signal: object
+    ) -> bool:
+        """Return whether a handler runs at this signal, one of the domain's, for such changes."""
+        phases = {changes.changing: f"before_{action}", changes.validating: "validate"}
+        hook = f"{subject}.{phases.get(signal_asked, f'after_{action}')}"
+        return hook in HOOK_SPECS and self._hooks.is_heard(hook, entity_name)
+
     def _run(self, hook: str, change: Change, *, is_pending: bool) -> Any:
         """Any: what the hook returns."""
-        if hook not in HOOK_SPECS:
+        if hook not in HOOK_SPECS or not self._hooks.is_heard(hook, change.entity_name):
             return None  # restoring an entity has no hooks
         user = change.user or acting_user()
         values = {
@@ -78,7 +90,7 @@ class Bridge:
             change.subject: change.instance,
         }
         arguments = [values[name] for name in HOOK_SPECS[hook].arguments]
-        run = partial(self._execute, hook, *arguments, entity_name=change.entity_name)
+        run = partial(self._hooks.execute_hook, hook, *arguments, entity_name=change.entity_name)
         return remembering((user, change.instance), run, is_pending=is_pending)
 
 

@@ -168,6 +168,11 @@ class Dispatch:
                 self.budget.leave(frame)
         return None if chain.place is None else data
 
+    def is_heard(self, hook_name: str, entity_name: str) -> bool:
+        """Return whether a hook has handlers for an entity, be they out of service."""
+        chain = self._by_name[hook_name].chains.get(entity_name) or self.chain(hook_name, entity_name)
+        return bool(chain.steps or chain.absent)
+
     def chain(self, hook_name: str, entity_name: str | None) -> Chain:
         """Return the handlers that run for an entity."""
         raise NotImplementedError
@@ -213,6 +218,8 @@ def remembering[T](objects: Sequence[object], run: Callable[[], T], *, is_pendin
     `is_pending` the objects may hold what the host is about to store, and keep it.
     """
     kept = [held for held in map(_loaded, objects) if held is not None]
+    if not kept:
+        return run()
     outer = [held.__dict__.get(_MEMORY) for held in kept]
     for held in kept:
         held.__dict__[_MEMORY] = (held.__dict__.copy(), is_pending)

@@ -185,7 +185,7 @@ class _Import:
         if row.is_cells and isinstance(cells := item.get("attrs"), Mapping):
             types = self._types_of(item["entity"])
             item["attrs"] = {
-                name: from_cell(types[clean], cell) if (clean := clean_name(name)) in types else cell
+                name: from_cell(of_type, cell) if (of_type := _by_name(types, name)) else cell
                 for name, cell in cells.items()
             }
         return item
@@ -205,6 +205,10 @@ class _Import:
             if len(self.report.refusals) < MAX_TOLD:
                 told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, reason)
                 self.report.refusals.append(told)
+
+
+def _by_name(types: Mapping[str, AttrType], name: str) -> AttrType | None:
+    return types.get(name) or types.get(clean_name(name))
 
 
 def _check_references() -> None:

@@ -89,9 +89,18 @@ class Intake:
         self._entity_name = entity_name
         self._by_id = {definition.id: definition for definition in definitions}
         self._by_name = by_clean_name([(definition.name, definition) for definition in definitions])
+        self._defaults = {
+            each.id: each.default_value for each in definitions if each.default_value is not None
+        }
         self._seen = [each.name for each in definitions if each.level >= PermissionLevel.READABLE]
         self.faults = faults
         self.prefix = prefix
+
+    def of_another(self, faults: Faults, prefix: str) -> Intake:
+        """Return one of another entry of the entity; what it knows of the attributes is the same."""
+        other = object.__new__(Intake)
+        vars(other).update(vars(self), faults=faults, prefix=prefix)
+        return other
 
     def sent_entry(self, row: Mapping[str, Any]) -> tuple[Any, Any, RawValues]:
         """Return name, note and values of a new entry as the writer sent them. Any: unchecked."""
@@ -137,10 +146,7 @@ class Intake:
         """Check a new entry's own fields; return its values, with the defaults of what `raw` leaves out."""
         self.check_name(name)
         self.check_note(note)
-        defaults = {
-            key: each.default_value for key, each in self._by_id.items() if each.default_value is not None
-        }
-        return self.parse(defaults | raw)
+        return self.parse(self._defaults | raw)
 
     def parse(self, raw: RawValues, stored: Mapping[int, Value] = MappingProxyType({})) -> dict[int, Value]:
         """Return the values that are of their attribute's type, as they replace the `stored` ones."""

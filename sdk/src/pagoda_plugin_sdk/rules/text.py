@@ -31,7 +31,9 @@ def clean_name(value: Any) -> Any:  # Any: text becomes text, anything else stay
     if not isinstance(value, str):
         return value
     text = str.strip(value)
-    return text if len(text) > _LONGEST_SPELLING else unicodedata.normalize("NFC", text)
+    if text.isascii() or len(text) > _LONGEST_SPELLING:
+        return text
+    return unicodedata.normalize("NFC", text)
 
 
 def renamed(stored: str, given: Any) -> Any:  # Any: unchecked, see `clean_name`
@@ -79,7 +81,7 @@ def label_fault(value: object) -> str | None:
         return fault
     if not value.strip():
         return _blank(value)
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if not _is_plain(value) and any(unicodedata.category(character) == "Cc" for character in value):
         return say(
             "contains a line break or another control character ({value}); remove it", value=shown(value)
         )

@@ -25,6 +25,8 @@ from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Element, EntrySta
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH
 from pagoda_plugin_sdk.washing import shown, text_fault
 
+_NOWHERE: Final = Link()
+
 type Shown = Any  # Any: a JSON value, or a date or datetime in Python form
 
 
@@ -46,6 +48,9 @@ def parse(definition: Definition, raw: object, stored: Value = NOTHING) -> Value
         ValueFault: it is none; the message says what was expected, without naming the attribute.
     """
     parse_one = VALUE_TYPES[definition.type.element].parse
+    if raw is not None and stored is NOTHING and not definition.type.is_array:  # most of an import
+        only = parse_one(definition, raw)
+        return NOTHING if only == _NOWHERE else Value((only,))
 
     def parse_element(element: object) -> Element:
         try:
@@ -56,7 +61,7 @@ def parse(definition: Definition, raw: object, stored: Value = NOTHING) -> Value
             raise
 
     elements = _elements(definition.type, raw, parse_element, stored=len(stored.elements))
-    return Value(tuple(element for element in elements if element != Link()))
+    return Value(tuple(element for element in elements if element != _NOWHERE))
 
 
 def parse_scalar(attr_type: AttrType, raw: object, choices: Sequence[str]) -> tuple[Scalar, ...]:

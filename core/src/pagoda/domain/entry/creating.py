@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -167,12 +167,16 @@ def create_each(
 def _create(
     user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], outcome: WriteOutcome
 ) -> list[Entry]:
+    awaits = partial(changes.is_awaited, subject="entry", action="create", entity_name=schema.name)
     with writing(user) as actor:
         maker = person(actor)
         lookups = Lookups(actor)
         definitions = _definitions(schema, actor, lookups, rows)
         drafts = _drafts(schema, definitions, rows, actor, outcome)
-        drafts = outcome.each(drafts, lambda draft: _transform(draft, schema, maker))
+        if awaits(changes.changing):
+            drafts = outcome.each(drafts, lambda draft: _transform(draft, schema, maker))
+        elif drafts:
+            changes.require_granted("entry", schema.name)
         drafts = _checked(drafts, schema, definitions, lookups, outcome)
         states = {
             draft.index: EntryState(definitions=definitions, values=draft.values, viewer=actor)
@@ -180,11 +184,13 @@ def _create(
         }
 
         def validate(draft: _Draft) -> None:
-            draft.items = items_of(states[draft.index])
             complete = {"name": draft.name, "attrs": draft.items}
             changes.send_validating(_change(schema, maker, complete))
 
-        drafts = outcome.each(drafts, validate)
+        if awaits(changes.validating) or awaits(changes.changed):
+            for draft in drafts:
+                draft.items = items_of(states[draft.index])
+            drafts = outcome.each(drafts, validate)
         written = [states[draft.index] for draft in drafts]
         entries = _insert(schema, drafts, written, maker) if drafts else []
         count = changes.count()
@@ -225,8 +231,7 @@ def _drafts(
     of_entity = Intake(schema.name, definitions, Faults())
     for index, row in enumerate(rows):
         faults, prefix = outcome.faults(index), outcome.prefix(index)
-        intake = copy(of_entity)  # what it knows of the attributes is the same for every row
-        intake.faults, intake.prefix = faults, prefix
+        intake = of_entity.of_another(faults, prefix)
         draft = _Draft(index, intake, "", "", {})
         drafts.append(draft)
         if not isinstance(row, Mapping):
