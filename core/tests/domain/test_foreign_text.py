@@ -19,6 +19,7 @@ from pagoda.domain.entry.models import AttributeReference, Entry
 from pagoda.domain.user.models import ApiToken, Role, User
 from pagoda_plugin_sdk.rules.text import clean_name
 from tools.examples import examples
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +121,7 @@ ANY_TEXT = st.text(st.characters()) | st.text(st.characters(categories=["Cs", "C
 @given(text=ANY_TEXT)
 def test_any_text_is_stored_as_it_is_or_refused(user: User, column: str, text: str) -> None:
     with transaction.atomic():
-        world = World(user)
+        world = made_once(World, user)
         try:
             stored = WRITES[column](world, text)
         except ValidationError as refusal:

@@ -21,7 +21,7 @@ from tools.examples import examples
 pytestmark = [pytest.mark.django_db, pytest.mark.bounds]
 
 
-BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, examples(1000, quick=300)], indirect=True)
+BOTH_SIZES = pytest.mark.parametrize("service_entity", [10, examples(1000, quick=150)], indirect=True)
 
 
 @pytest.fixture

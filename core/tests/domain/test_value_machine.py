@@ -383,7 +383,7 @@ class ValueMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_entries_are_what_the_model_says() -> None:
     ValueMachine.seen.clear()
-    count = examples(30, quick=6)
+    count = examples(30, quick=3)
     # The same examples in every run: that every kind of write comes to something is no matter of luck.
     repeatable = settings(max_examples=count, stateful_step_count=20, derandomize=True)
     run_state_machine_as_test(ValueMachine, settings=repeatable)

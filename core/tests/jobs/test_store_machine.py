@@ -265,7 +265,7 @@ def test_the_store_does_what_the_model_says(shop: None, publisher: RecordingPubl
     StoreMachine.seen.clear()
 
     # The same examples in every run: that they reach every phase must not be a matter of luck.
-    repeatable = settings(max_examples=examples(60, quick=20), stateful_step_count=40, derandomize=True)
+    repeatable = settings(max_examples=examples(60, quick=10), stateful_step_count=40, derandomize=True)
     run_state_machine_as_test(StoreMachine, settings=repeatable)
 
     assert StoreMachine.seen == set(Phase) - {Phase.SCHEDULED}

@@ -24,7 +24,7 @@ from tools.examples import examples
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = examples(20, quick=5) if connection.vendor == "sqlite" else examples(5, quick=2)
+EXAMPLES = examples(20, quick=3) if connection.vendor == "sqlite" else examples(5, quick=2)
 # Making an example smaller takes minutes there.
 PHASES = list(Phase) if connection.vendor == "sqlite" else [Phase.explicit, Phase.reuse, Phase.generate]
 CHOICES = ["=1+1", "a", "#N/A", "true"]

@@ -419,7 +419,7 @@ def shop() -> Iterator[None]:
 
 
 @hypothesis_settings(
-    max_examples=examples(8, quick=3),
+    max_examples=examples(8, quick=2),
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and what differs is shown
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -88,7 +88,7 @@ def make_rows(count: int, ann: Any, grant: Callable[..., Any], make_entry: Calla
     return Rows(host, entries, attrs)
 
 
-@pytest.fixture(params=[10, examples(1000, quick=300)])
+@pytest.fixture(params=[10, examples(1000, quick=150)])
 def site(
     request: pytest.FixtureRequest,
     ann: Any,
