@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.utils.translation import get_language_from_request, override
+from django.urls import get_script_prefix, resolve, reverse
+from django.utils.translation import get_language_from_request, gettext, override
 
 from pagoda.domain.user.models import User
 from pagoda.plugins.registry import registry
@@ -21,6 +21,8 @@ from pagoda_api.problems import refused
 
 type View = Callable[..., HttpResponse]
 
+NOT_ALLOWED = 405
+
 
 def page(view: View) -> View:
     """Have a view serve people who are logged in, and refusals of the API as pages, under one policy."""
@@ -28,7 +30,7 @@ def page(view: View) -> View:
     @wraps(view)
     def served(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("console-login"))
+            return _to_login(request)
         with speaking(request):
             try:
                 response = view(request, *args, **kwargs)
@@ -36,9 +38,22 @@ def page(view: View) -> View:
                 answer = error.answer
                 code = str(answer.data.get("code", "refused"))
                 response = refused(request, " ".join(told(answer)), code, answer.status)
+            if response.status_code == NOT_ALLOWED and not response.content:
+                detail = gettext("This address takes a form, which another page has.")
+                allowed, response = response, refused(request, detail, "method_not_allowed", NOT_ALLOWED)
+                response.headers["Allow"] = allowed.headers["Allow"]
         return guarded(response)
 
     return served
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """Lead to the login and back; what somebody sends whose session has ended is kept by its page."""
+    url = reverse("console-login")
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path(), url)
+    login: View = resolve(f"/{url.removeprefix(get_script_prefix())}").func
+    return login(request)
 
 
 def speaking(request: HttpRequest) -> override:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -22,6 +23,7 @@ from pagoda.domain.user.models import Scope
 from pagoda_api.browsers import THEME_COOKIE, THEMES, guarded, theme_of
 from pagoda_api.console.asking import ask, faults_of, get, told
 from pagoda_api.console.frame import page, show, speaking
+from pagoda_api.console.resending import keep, kept_in, page_of
 
 
 class ConsoleLoginView(LoginView):
@@ -39,9 +41,23 @@ class ConsoleLoginView(LoginView):
                 response.render()
         return guarded(response) if isinstance(response, HttpResponse) else response
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Log in; a form for another page asks for that first, and is kept meanwhile."""
+        if request.path != reverse("console-login"):
+            form = self.get_form_class()(request)
+            kept = {"kept": keep(request), "has_ended": True, "next": page_of(request)}
+            return self.render_to_response(self.get_context_data(form=form) | kept, status=401)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Log in, and ask whether a form that was kept is to be sent."""
+        answer, kept = super().form_valid(form), kept_in(self.request.POST)
+        return answer if kept is None else show(self.request, "resend.html", {"kept": kept})
+
     def get_context_data(self, **known: Any) -> dict[str, Any]:
         """Return what the page shows."""
         more = {"provider": _provider(), "theme": theme_of(self.request)}
+        more |= {"kept": self.request.POST.get("kept", "")}
         return super().get_context_data(**known) | more
 
 
