@@ -154,9 +154,11 @@ class _Import:
     def _write(self, rows: Sequence[FileRow], later: IO[bytes]) -> None:
         given = [self._item(row) for row in rows]
         items = read_items(given, self._user)
+        kinds = {(item.entity, item.op) for item in items if item.entity}
+        faults = {(of, op): many_fault(of.pk, of.name, op) for of, op in kinds}
         for item in items:
             item.left_out = {}
-            if item.entity and (fault := many_fault(item.entity.pk, item.entity.name, item.op)):
+            if item.entity and (fault := faults[item.entity, item.op]):
                 item.result.refuse(ValidationError(fault, code="overridden"))
         write_many(self._user, items, is_atomic=False)
         for row, raw, item in zip(rows, given, items, strict=True):

@@ -31,6 +31,7 @@ FIELDS: Final[Mapping[str, tuple[Collection[str], Collection[str]]]] = {  # thos
     "delete": (("id",), ()),
 }
 """What each kind of write takes beside `op`."""
+_KNOWN: Final = {op: frozenset(("op", *needed, *others)) for op, (needed, others) in FIELDS.items()}
 _BATCH_SIZE: Final = 500
 NAME: Final = "name"
 """The key of an upsert that finds entries by their name."""
@@ -109,13 +110,12 @@ def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> 
         )
         raise ValidationError({"op": [message]}, code="type")
     item.op = raw["op"]
-    needed, others = FIELDS[item.op]
-    known = ("op", *needed, *others)
+    needed, known = FIELDS[item.op][0], _KNOWN[item.op]
     faults = Faults()
     for key in needed:
         if key not in raw:
             faults.add(key, say("To {op} an entry takes {key!r}; add it.", op=item.op, key=key), "invalid")
-    for key in raw.keys() - set(known):
+    for key in () if known.issuperset(raw) else raw.keys() - known:
         misses = "" if faults.is_full else near_misses(str(key), known)
         faults.add(
             str(key)[:200],

@@ -16,7 +16,7 @@ from pagoda.domain.changes import change_scope, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
 from pagoda.domain.entry.deleting import delete_entries
-from pagoda.domain.entry.lookups import IsOneOf
+from pagoda.domain.entry.lookups import IsOneOf, reference_keys
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.named_references import NamedTargets, names_in
 from pagoda.domain.entry.reading import Definitions, definitions_of, read_states, with_values, with_version
@@ -27,7 +27,7 @@ from pagoda_plugin_sdk.rules.faults import fault_key
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
-from pagoda_plugin_sdk.rules.state import NOTHING, Link, Value
+from pagoda_plugin_sdk.rules.state import NOTHING, Definition, Link, Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.rules.value_types import parse
 from pagoda_plugin_sdk.washing import shown
@@ -64,6 +64,7 @@ class _Bulk:
         self._user, self._actor, self._is_atomic = user, actor, is_atomic
         self._targets = NamedTargets(actor)
         self._definitions: dict[int, Definitions] = {}
+        self._references: dict[int, Mapping[str | int, Definition]] = {}
         self._does: dict[str, Callable[[Sequence[BulkItem], EachOutcome], object]] = {
             "create": self._create,
             "update": self._update,
@@ -78,14 +79,16 @@ class _Bulk:
         names: set[object] = set()
         last: object = None
         for item in items:
-            refers = names_in(self._of(item.entity), item.attrs) if item.entity else set()
+            by_key = self._references_of(item.entity) if item.entity else {}
+            refers = names_in(by_key, item.attrs) if by_key else ()
             kind = (item.op, item.entity, item.key)
-            if stretch and (kind != last or item.identity in seen or refers & names):
+            identity = item.identity
+            if stretch and (kind != last or identity in seen or not names.isdisjoint(refers)):
                 yield stretch
                 stretch, seen, names = [], set(), set()
             last = kind
             stretch.append(item)
-            seen.add(item.identity)
+            seen.add(identity)
             if isinstance(name := item.fields.get(NAME), str):
                 names.add(clean_name(name))
         if stretch:
@@ -232,17 +235,17 @@ class _Bulk:
         self._targets.look_up(definitions, [item.attrs for item in items])
         for item in items:
             try:
-                item.attrs = self._replaced(definitions, item)
+                item.attrs = self._replaced(item)
             except ValidationError as error:
                 item.result.refuse(error)
                 continue
             kept.append(item)
         return kept
 
-    def _replaced(self, definitions: Definitions, item: BulkItem) -> GivenAttrs:
+    def _replaced(self, item: BulkItem) -> GivenAttrs:
         while True:  # an answer names a bounded number of faults, so that one round may not find all
             try:
-                return cast("GivenAttrs", self._targets.replaced(definitions, item.attrs))
+                return cast("GivenAttrs", self._targets.replaced(item.attrs))
             except ValidationError as error:
                 if item.left_out is None or not isinstance(item.attrs, Mapping):
                     raise
@@ -263,6 +266,11 @@ class _Bulk:
             version = Entity.objects.values_list("attrs_version", flat=True).get(pk=entity.pk)
             self._definitions |= definitions_of({entity.pk: version})
         return self._definitions[entity.pk]
+
+    def _references_of(self, entity: Entity) -> Mapping[str | int, Definition]:
+        if entity.pk not in self._references:
+            self._references[entity.pk] = reference_keys(self._of(entity))
+        return self._references[entity.pk]
 
     def _seen(self, rows: Any) -> Any:  # Any: a queryset of any model with rights
         return rows if self._actor is None else readable(rows, self._actor)

@@ -265,8 +265,9 @@ def _checked(
     for draft in drafts:
         draft.values = draft.intake.of_new(draft.name, draft.note, draft.raw)
     drafts = outcome.settle(drafts)
+    references = [each for each in definitions if each.type.is_reference]
     pairs = [
-        (each, draft.values[each.id]) for draft in drafts for each in definitions if each.id in draft.values
+        (each, draft.values[each.id]) for draft in drafts for each in references if each.id in draft.values
     ]
     targets = lookups.targets_of(pairs, named=(schema.pk, {draft.name for draft in drafts}))
     ids = [definition.id for definition in definitions]

@@ -43,6 +43,7 @@ class NamedTargets:
         self._allowed: dict[int, dict[int, str]] = {}  # attribute -> {entity that it may point to: its name}
         self._entities: dict[str, int] = {}
         self._found: dict[str, dict[tuple[int, str], int]] = {}
+        self._by_key: Mapping[str | int, Definition] = {}  # the attributes that were looked up for
 
     def look_up(self, definitions: Definitions, given: Iterable[object]) -> None:
         """Find what is named in the values of entries of one entity: a query for each kind of thing."""
@@ -51,9 +52,9 @@ class NamedTargets:
         def note(definition: Definition, named: Named) -> None:
             wanted[noun_of(definition.type)].add((definition, named))
 
-        by_key = reference_keys(definitions)
+        self._by_key = reference_keys(definitions)
         for attrs in given:
-            _replaced(by_key, attrs, note)
+            _replaced(self._by_key, attrs, note)
         self._found = {}
         if "entry" in wanted:
             self._found["entry"] = self._entries(wanted["entry"])
@@ -66,8 +67,8 @@ class NamedTargets:
                 known = by_clean_name((row.name, row.pk) for row in rows)
                 self._found[noun] = {(0, name): pk for name, pk in known.items()}
 
-    def replaced(self, definitions: Definitions, attrs: object) -> Any:  # Any: values, unchecked
-        """Return the values with ids for what was looked up.
+    def replaced(self, attrs: object) -> Any:  # Any: values, unchecked
+        """Return the values of an entry of the entity with ids for what was looked up.
 
         Raises:
             ValidationError: keyed by attribute; there is no such thing, or more than one.
@@ -84,7 +85,7 @@ class NamedTargets:
                 )
                 return None
 
-        attrs = _replaced(reference_keys(definitions), attrs, find)
+        attrs = _replaced(self._by_key, attrs, find)
         faults.raise_if_any()
         return attrs
 
@@ -160,15 +161,15 @@ class NamedTargets:
         return rows if self._viewer is None else readable(rows, self._viewer)
 
 
-def names_in(definitions: Definitions, attrs: object) -> set[str]:
-    """Return the clean names of the entries that values refer to."""
+def names_in(by_key: Mapping[str | int, Definition], attrs: object) -> set[str]:
+    """Return the clean names of the entries that values refer to; `by_key` are the `reference_keys`."""
     names: set[str] = set()
 
     def note(definition: Definition, named: Named) -> None:
         if definition.type & AttrType.OBJECT:
             names.add(clean_name(named[0]))
 
-    _replaced(reference_keys(definitions), attrs, note)
+    _replaced(by_key, attrs, note)
     return names
 
 

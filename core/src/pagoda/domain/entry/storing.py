@@ -56,16 +56,14 @@ _UNKNOWN: Final = LinkTarget(id=0, name="", is_active=False)
 
 def to_current(attr_type: AttrType, value: Value) -> Any:  # Any: JSON
     """Return the JSON of a value."""
-    is_named = AttrType.NAMED in attr_type
-    elements: list[Any] = []
-    for each in value.elements:
-        if not isinstance(each, Link):
-            elements.append(each)
-        else:
-            elements.append({"name": each.name, "id": each.target_id} if is_named else each.target_id)
+    elements = [_link_json(attr_type, each) if isinstance(each, Link) else each for each in value.elements]
     if attr_type.is_array:
         return elements or None
     return elements[0] if elements else None
+
+
+def _link_json(attr_type: AttrType, link: Link) -> Any:
+    return {"name": link.name, "id": link.target_id} if AttrType.NAMED in attr_type else link.target_id
 
 
 def current_of(definitions: Iterable[Definition], values: Mapping[int, Value]) -> Current:
