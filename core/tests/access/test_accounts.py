@@ -15,6 +15,7 @@ from pagoda.domain.access.accounts import visible
 from pagoda.domain.acting import acting_as
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.user.models import ApiToken, GroupNesting, Level, Role, RolePermission, User
+from tools.kept_rows import made_once
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +29,10 @@ def let(user: User, *codenames: str) -> User:
 
 @pytest.fixture
 def manager() -> User:
+    return made_once(make_manager)
+
+
+def make_manager() -> User:
     """Who manages everything, and has no level on anything."""
     names = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ALL]
     return let(User.objects.create_user("mary"), *names)

@@ -257,17 +257,23 @@ class TestFailures:
         assert hooks(calls) == OF_EVERY_HOOK
 
 
-@pytest.mark.parametrize(("alias", "hook"), HOOK_ALIASES.items())
-def test_every_alias_reaches_its_hook(api: Any, alias: str, hook: str) -> None:
+def test_every_alias_reaches_its_hook(api: Any) -> None:
     called: list[str] = []
-    manager().register_hook(alias, lambda *args: called.append(alias), plugin_id="legacy")
-    manager().register_hook(hook, lambda *args: called.append(hook), plugin_id="legacy")
+
+    def noting(name: str) -> Handler:
+        return lambda *args: called.append(name)
+
+    for name in {*HOOK_ALIASES, *HOOK_ALIASES.values()}:
+        manager().register_hook(name, noting(name), plugin_id="legacy")
     try:
         run_every_hook(api)
     finally:
         manager().unregister_plugin("legacy")
 
-    assert called.count(alias) == called.count(hook) > 0
+    assert set(called) == {*HOOK_ALIASES, *HOOK_ALIASES.values()}
+    assert {alias: called.count(alias) for alias in HOOK_ALIASES} == {
+        alias: called.count(hook) for alias, hook in HOOK_ALIASES.items()
+    }
 
 
 def test_entity_filter_matches_the_entitys_name(
