@@ -59,6 +59,7 @@ with connection.cursor() as cursor:
         "INSERT INTO entry_attributereference (value_id, ordinal, name, entry_id) "
         "SELECT v.id, 0, '', (e.current_values ->> %s)::bigint FROM entry_attributevalue v "
         "JOIN entry_entry e ON e.id = v.parent_entry_id", [str(ids["rack"])])
+    cursor.execute("UPDATE entry_entry SET name = 'qz north hall' WHERE id = 5")
     cursor.execute("VACUUM ANALYZE")
 make_indexes()  # after it: whoever makes an index sees to its statistics
 user = User.objects.create_user("ann")
@@ -79,6 +80,9 @@ CASES = {
     "a page in order": ("entity=Host", {"ordering": "-name"}),
     "what changed last": ("", {"ordering": "-updated_time"}),
     "a name's part": ("name__contains=deadb", {}),
+    "a name's beginning": ("name__startswith=q", {}),
+    "a name's beginning in an entity": ("entity=Host&name__startswith=e0a", {}),
+    "the beginning of a word in a name": ("name__contains= n", {}),
     "a reference's target": ("entity=Host&attr.rack=e" + __import__("hashlib").md5(b"7").hexdigest(), {}),
     "behind a reference": ("attr.rack.attr.room=room 42", {}),
     "behind a reference to many": ("attr.rack.attr.room__in=" + ROOMS, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -168,7 +169,9 @@ def own_field(test: Test, field: str) -> Made:
         case "contains" | "startswith" | "regex":
             value = composed(value) if field == "name" else value
             q = Q(Compared(kind, test.operator, value, of=F(column)))
-            is_found = field == "name" and connection.vendor == "postgresql" and len(value) > 2
+            is_found = (
+                field == "name" and connection.vendor == "postgresql" and _is_indexed(test.operator, value)
+            )
         case "eq" | "in" if field == "name":
             q = Q(**{f"{column}__in": spellings(value if test.operator == "in" else [value])})
         case "eq":
@@ -180,6 +183,14 @@ def own_field(test: Test, field: str) -> Made:
         case _:
             q = Q(**{f"{column}__{test.operator}": value})
     return Made(q, q) if is_found else Made(q, slow=(_SLOW_OWN,))
+
+
+_BEGINS: Final = {"startswith": re.compile(r"(?:^|[\W_])[^\W_]"), "contains": re.compile(r"[\W_][^\W_]")}
+"""Where a word begins in a part of a name: PostgreSQL's trigrams have beginnings of words of any length."""
+
+
+def _is_indexed(operator: str, part: str) -> bool:
+    return len(part) > 2 or (operator in _BEGINS and bool(_BEGINS[operator].search(part)))
 
 
 _SLOW_OWN: Final = "a note, a time, a part of a short text and who made an entry have no index"

@@ -16,7 +16,7 @@ from pagoda_api.console.frame import page, show
 
 PAGE = 50
 FILTERS = (
-    ("actor", gettext_lazy("Who")),
+    ("actor", gettext_lazy("Done by")),
     ("on_behalf_of", gettext_lazy("On behalf of")),
     ("subject_type", gettext_lazy("Kind")),
     ("subject", gettext_lazy("Name then")),
@@ -24,8 +24,8 @@ FILTERS = (
     ("plugin", gettext_lazy("Plugin")),
     ("request_id", gettext_lazy("Request")),
     ("job_id", gettext_lazy("Job")),
-    ("happened_after", gettext_lazy("From")),
-    ("happened_before", gettext_lazy("Before")),
+    ("happened_after", gettext_lazy("Not earlier than")),
+    ("happened_before", gettext_lazy("Earlier than")),
 )
 """``(parameter of the API, what the form calls it)`` of each text that events are found by."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -32,27 +32,29 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     text, _ = parts(next(iter(request.GET.getlist(request.GET.get("of", ""))), ""))
     found: dict[str, None] = {}
     for entity in (request.GET.getlist("entity") or [""])[:SUGGESTIONS]:
-        for query in _searches(request, list_of(element), text, {"entity": entity} if entity else {}):
-            found |= {label(each): None for each in _listed(request, list_of(element), query)}
-            if len(found) >= SUGGESTIONS:
-                break
+        rows = _found(request, list_of(element), text, {"entity": entity} if entity else {})
+        found |= {label(each): None for each in rows}
     return show(request, "_suggestions.html", {"labels": [*found][:SUGGESTIONS]})
 
 
-def _searches(request: HttpRequest, listed: str, text: str, of: Mapping[str, str]) -> Iterator[Query]:
-    """Yield what to ask a list for, one after the other while there is room.
+def _found(request: HttpRequest, listed: str, text: str, of: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return what is called so, twice where two searches find it.
 
     For one or two characters the beginnings of names and of words in them come first, to which an index
-    leads, and other parts of names only where few entries are to be gone through for them.
+    leads, and other parts of names only where no index does or few entries are to be gone through for them.
     """
+    anywhere = {**of, "search": text} if text else of
     if listed != ENTRIES or not 0 < len(text) < INDEXED:
-        yield {**of, "search": text} if text else of
-        return
-    yield {**of, "name__startswith": text}
-    yield {**of, "name__contains": f" {text}"}
-    among = ask(request, listed, query={**of, "limit": "1"})
-    if among.is_ok and among.data["count"] <= FEW:
-        yield {**of, "search": text}
+        return _listed(request, listed, anywhere)
+    begun = {"name__startswith": text}, {"name__contains": f" {text}"}
+    answers = [ask(request, listed, query={**of, **each, "limit": str(SUGGESTIONS)}) for each in begun]
+    rows = [row for each in answers if each.is_ok for row in each.data["results"]]
+    if len(rows) < SUGGESTIONS:
+        among = ask(request, listed, query={**of, "limit": "1"})
+        is_small = among.is_ok and among.data["count"] <= FEW
+        if is_small or not all(each.is_ok for each in answers):
+            rows += _listed(request, listed, anywhere)
+    return rows
 
 
 def find_target(request: HttpRequest, field: AttrField, text: str) -> object:
