@@ -129,6 +129,14 @@ def names(found: FoundEntries) -> list[str]:
     ("condition", "found"),
     [
         ("name=web", ["web"]),
+        ("id=99999999999999999999", []),
+        ("id=1e300", []),
+        ("id__in=1e300,99999999999999999999", []),
+        ("id__gt=1e300", []),
+        ("id__lt=-1e300", []),
+        ("id__lte=1e300&entity=Host", ["web", "db", "old"]),
+        ("id__gt=-1e300&entity=Host", ["web", "db", "old"]),
+        ("id__ne=1.5&entity=Host", ["web", "db", "old"]),
         ("name__ne=web&entity=Host", ["db", "old"]),
         ("name__in=web,db,nobody", ["web", "db"]),
         ("name__contains=E&entity=Host", ["web"]),
@@ -276,6 +284,14 @@ def test_an_entry_with_very_long_texts_is_stored_and_found(ask: Any, hosts: dict
         None, os=words[:60_000], tags=[words[start : start + 60_000] for start in (0, 200_000)]
     )
     assert names(ask("", text="1-1")) == ["web"]
+
+
+def test_a_fraction_of_an_id_is_none(ask: Any, hosts: dict[str, Any]) -> None:
+    web, db = hosts["web"].pk, hosts["db"].pk
+    assert (names(ask(f"id={web}.0")), names(ask(f"id={web}.5"))) == (["web"], [])
+    assert names(ask(f"id__in={web}.5,{db}")) == ["db"]
+    for bounds in (f"id__gt={web}.5&id__lt={db}.5", f"id__gte={web}.5&id__lte={db}.5"):
+        assert names(ask(bounds)) == ["db"]
 
 
 def test_one_of_many_is_found_by_the_type_of_its_column(hosts: dict[str, Any]) -> None:

@@ -98,6 +98,29 @@ def test_a_list_has_what_was_there(api: Any, make_entity: Any, make_entry: Any) 
     assert [each["name"] for each in api.get(page["next"]).json()["results"]] == ["two"]
 
 
+def test_an_entity_is_found_by_the_name_that_it_had_or_has(
+    api: Any, make_entity: Any, make_entry: Any
+) -> None:
+    host, rack = make_entity("Host"), make_entity("Rack")
+    make_entry(host, "one")
+    two = make_entry(rack, "two")
+    then = now()
+    assert api.patch(f"/api/v2/entities/{host.pk}/", {"name": "Server"}).status_code == 200
+    make_entry(make_entity("Host"), "later")
+    assert api.delete(f"{URL}{two.pk}/").status_code == 204
+    assert api.delete(f"/api/v2/entities/{rack.pk}/").status_code == 204
+
+    for entity in ("Host", "Server", host.pk):
+        assert listed(api, at=then, entity=entity) == ["one"]
+    for entity in ("Rack", rack.pk):
+        assert listed(api, at=then, entity=entity) == ["two"]
+    assert listed(api, at=now(), entity="Host") == ["later"]
+    type(rack).objects.filter(pk=rack.pk).update(default_permission=Level.NOTHING)
+    for entity in ("Rack", rack.pk, "Rak", "1.5"):
+        answer = api.get(URL, {"at": then, "entity": entity})
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["entity"])
+
+
 def test_a_page_that_has_all_of_them_counts_them(api: Any, web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     estimated = Count(60_000, is_exact=False)  # as PostgreSQL may think of few
     monkeypatch.setattr(entry_resource, "count_rows", lambda rows: estimated)

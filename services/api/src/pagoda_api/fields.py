@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import CharField, F, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,7 +14,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.fields import empty
 
 from pagoda.domain.access import readable
-from pagoda.domain.entity.models import Entity
+from pagoda.domain.entity.models import Entity, FormerState
+from pagoda.domain.entry.past import existing_at
 from pagoda.domain.entry.reading import with_version
 from pagoda.domain.user.models import Level
 from pagoda.domain.user.permissions import Viewer
@@ -193,6 +196,23 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: b
         {field: [say("There is no entity {given}.{misses}", given=shown(given), misses=misses)]},
         code="unknown",
     )
+
+
+def find_entity_at(given: int | str, user: Viewer | None, at: datetime, *, field: str) -> Entity:
+    """Return the entity that had this id or name at a time, whatever became of it since, or has it now.
+
+    Raises:
+        ValidationError: as of `find_entity`.
+    """
+    entities = existing_at(readable(Entity.objects.all(), user), at)
+    former = FormerState.objects.filter(pk=OuterRef("former_id")).values("name")
+    name_then = Coalesce(Subquery(former), F("name"), output_field=CharField())
+    named = entities.annotate(name_then=name_then)
+    standing_first = F("was_active").desc()
+    found: Entity | None = named.filter(name_then__in=spellings([given])).order_by(standing_first).first()
+    if found is None and (number := _as_id(given)) is not None:
+        found = entities.filter(pk=number).first()
+    return found or find_entity(given, user, field=field)
 
 
 def _as_id(given: int | str) -> int | None:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -26,7 +27,7 @@ from pagoda.domain.value_expressions import Operator, compared
 from pagoda.domain.value_indexes import has_index
 from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, ValueFault
 from pagoda_plugin_sdk.rules.text import spellings
 from pagoda_plugin_sdk.washing import shown, text_fault
 
@@ -159,6 +160,8 @@ def own_field(test: Test, field: str) -> Made:
     value = read_operand(kind, test)
     if kind is ValueKind.INSTANT and test.operator != "empty":
         value = [moment(each) for each in value] if test.operator == "in" else moment(value)
+    if field == "id" and test.operator != "empty":
+        return _by_id(test.operator, value)
     column = "created_user__username" if field == "created_user" else field
     is_found = field in ("id", "name", "updated_time", "created_user")
     match test.operator:
@@ -191,6 +194,17 @@ _BEGINS: Final = {"startswith": re.compile(r"(?:^|[\W_])[^\W_]"), "contains": re
 
 def _is_indexed(operator: str, part: str) -> bool:
     return len(part) > 2 or (operator in _BEGINS and bool(_BEGINS[operator].search(part)))
+
+
+def _by_id(operator: str, value: Any) -> Made:  # Any: what `read_operand` returned
+    """Return the condition on ids, whole ones of 64 bits: of others Django cuts a part, or databases fail."""
+    if operator in ("eq", "in"):
+        given = value if operator == "in" else [value]
+        found = Q(id__in=[int(each) for each in given if abs(each) <= MAX_INTEGER and each == int(each)])
+        return Made(found, found)
+    most = max(-MAX_INTEGER, min(value, MAX_INTEGER))
+    found = Q(**{f"id__{operator}": floor(most) if operator in ("gt", "lte") else ceil(most)})
+    return Made(found, found)
 
 
 _SLOW_OWN: Final = "a note, a time, a part of a short text and who made an entry have no index"

@@ -41,6 +41,7 @@ from pagoda_api.fields import (
     UncheckedValues,
     UserSerializer,
     find_entity,
+    find_entity_at,
     found_or_404,
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number_schema
@@ -359,7 +360,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
         is_active = activity_of(request, _OF_THE_PAST)
         rows = self.get_queryset()
         if entity := given.get("entity"):
-            rows = rows.filter(schema=find_entity(entity, request.user, field="entity"))
+            rows = rows.filter(schema=find_entity_at(entity, request.user, at, field="entity"))
         rows = existing_at(rows, at, is_active=is_active)
         pages = FoundPagination()
         offset, limit = pages.get_offset(request), pages.get_limit(request)
