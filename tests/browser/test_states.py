@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tools.barriers import barriers
 from tools.console_stage import Stage
+from tools.stack import ADMIN
 
 Open = Callable[..., Page]
 JOB_MS = 90_000
@@ -247,3 +248,23 @@ def looks_refused(page: Page, language: str) -> list[str]:
     expect(page.locator("html")).to_have_attribute("lang", language)
     expect(page.locator("main code")).to_have_text(re.compile(r"\w{32}"))
     return opened(page)
+
+
+def test_a_session_that_has_ended(open_page: Open, made: Mapping[str, int], live: Stage) -> None:
+    """What was typed is sent after the login."""
+    page, entity = open_page(), live.make_entity("Kept", [{"name": "word", "type": "string"}])
+    page.goto(f"/console/entities/{entity}/new/")
+    page.locator("#name").fill("typed before")
+    page.get_by_label("word 1", exact=True).fill("kept")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Store").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended. What you sent is kept")
+    assert barriers(page) == []
+    page.get_by_label("Name").fill(ADMIN)
+    page.get_by_label("Password").fill(live.host.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Send what was kept?")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Send it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("typed before")
+    expect(page.locator(".fields").first).to_contain_text("kept")

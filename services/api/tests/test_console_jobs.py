@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.urls import reverse
 from pagoda.audit.models import AuditEvent
 from pagoda.hooks.manager import manager
 from pagoda.jobs import operations, store
-from pagoda.jobs.models import Job
+from pagoda.jobs.models import Job, JobLog
 from pagoda.jobs.testing import plugin_tasks, recording_publisher
 from pagoda.plugins.registry import registry
 from pagoda_api.testing.host import browser_of
@@ -72,6 +73,23 @@ def test_a_job_is_watched_until_it_ends(ann: Any, make_job: Callable[..., Job]) 
 
     store.finish(attempt, JobStatus.DONE, text="ended")
     assert "hx-get" not in browser.get(live).content.decode()
+
+
+def test_a_long_log_is_read_to_its_end_without_a_script(ann: Any, make_job: Callable[..., Job]) -> None:
+    job, browser = make_job(ann), browser_of(ann)
+    attempt = attempt_of(job)
+    lines = [JobLog(job=job, level="INFO", message=f"line {number};", attempt=1) for number in range(2_500)]
+    JobLog.objects.bulk_create(lines)
+    store.finish(attempt, JobStatus.DONE)
+    path, seen = page(job), list[str]()
+    while path:
+        answer = browser.get(path)
+        text = answer.content.decode()
+        seen += re.findall(r"line \d+;", text)
+        further = re.search(r'href="(\?after=\d+)#log"', text)
+        assert bool(further) == ("hx-get" in text), "a script asks for the rest, too"
+        path = page(job) + further[1] if further else ""
+    assert seen == [f"line {number};" for number in range(2_500)]
 
 
 def test_waiting_is_bounded(ann: Any, make_job: Callable[..., Job]) -> None:

@@ -45,9 +45,9 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @page
 @require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a job, with the beginning of its log."""
+    """Show a job, with its log from its beginning, or from behind a line."""
     found = get(request, "job-detail", pk=pk)
-    log = _log(request, pk) if found["can_read_output"] else None
+    log = _log(request, pk, _number(request, "after", 0)) if found["can_read_output"] else None
     context = {"job": found, "log": log, "wait": FIRST_WAIT, "next_wait": FIRST_WAIT}
     return show(request, "job.html", context | {"attempts": _attempts(log["results"]) if log else []})
 
