@@ -10,9 +10,12 @@ from typing import Any
 import openpyxl
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pagoda.audit.models import AuditEvent
 from pagoda.domain import changes
+from pagoda.domain.changes import Change
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.services import update_entity
 from pagoda.domain.entry.models import Entry
@@ -23,6 +26,7 @@ from pagoda.transfer.document import TransferFault
 from pagoda.transfer.exporting import export
 from pagoda.transfer.formats import FORMATS
 from pagoda.transfer.importing import ImportOptions, Report, import_file
+from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.override import OverrideOperation
 
 pytestmark = pytest.mark.django_db
@@ -285,3 +289,30 @@ def test_a_row_refers_to_more_that_stand_behind_it_than_an_answer_names_faults(
     assert (report.refusals, report.created) == ([], 26)
     held = Entry.objects.get(name="first").get_attrs()
     assert [len(held[name]) for name in ("all", "some", "__all__")] == [25, 2, 3]
+
+
+def test_all_rows_or_none_take_no_savepoints(host: Entity) -> None:
+    """PostgreSQL keeps the memory of each to the end of the transaction: gigabytes of a million rows."""
+    rows = "".join(f"h{number},{number}\n" for number in range(2_500))
+    with CaptureQueriesContext(connection) as queries:
+        report = run(f"name,ram\n{rows}")
+    assert (report.is_written, report.created) == (True, 2_500)
+    savepoints = [each["sql"] for each in queries if each["sql"].startswith("SAVEPOINT")]
+    assert len(savepoints) == 1, "that of the import itself, in the test's transaction"
+
+
+def test_a_refusal_that_undoes_its_neighbours_is_told_by_its_row(ann: User, host: Entity) -> None:
+    def write(change: Change, **_signal: object) -> None:
+        """Write for each entry, as a before-hook may, and refuse one."""
+        User.objects.filter(pk=ann.pk).update(first_name=change.data["name"])
+        if change.data["name"] == "b":
+            raise HookRejected("no b")
+
+    changes.changing.connect(write)
+    try:
+        report = run("name,ram\na,1\nb,2\nc,3\n")
+    finally:
+        changes.changing.disconnect(write)
+    assert (report.is_written, report.created, report.refused) == (False, 2, 1)
+    assert [(each.row, each.name, each.reason) for each in report.refusals] == [(3, "b", "no b")]
+    assert (names(), User.objects.get(pk=ann.pk).first_name) == ([], "")

@@ -104,6 +104,7 @@ class _Scope:
 _current: ContextVar[_Scope | None] = ContextVar("pagoda_change_scope", default=None)
 _count: ContextVar[int] = ContextVar("pagoda_change_count", default=0)
 _is_trial: ContextVar[bool] = ContextVar("pagoda_change_trial", default=False)
+_is_all_or_none: ContextVar[bool] = ContextVar("pagoda_change_all_or_none", default=False)
 _storing: ContextVar[TrackedModel | None] = ContextVar("pagoda_storing", default=None)
 
 
@@ -115,6 +116,24 @@ def untold() -> Iterator[None]:
         yield
     finally:
         _is_trial.reset(token)
+
+
+@contextmanager
+def without_savepoints() -> Iterator[None]:
+    """Have the host's own change scopes in the block be no savepoints: what one refuses ends the transaction.
+
+    For a transaction of thousands of scopes: PostgreSQL keeps what each savepoint took of memory to its end.
+    """
+    token = _is_all_or_none.set(True)
+    try:
+        yield
+    finally:
+        _is_all_or_none.reset(token)
+
+
+def has_savepoints() -> bool:
+    """Return whether a change scope inside of another can be undone alone."""
+    return not (_is_all_or_none.get() and running.is_plain())
 
 
 def is_awaited(signal: Signal, subject: Subject, action: Action, entity_name: str) -> bool:
@@ -139,7 +158,7 @@ def change_scope() -> Iterator[None]:
     """
     outer = _current.get()
     scope = _Scope()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=has_savepoints()):
         token = _current.set(scope)
         try:
             yield

@@ -175,6 +175,13 @@ def _refuse_bombs(stream: IO[bytes]) -> None:
             raise TransferFault(say("The file is nested more than {max_depth} deep.", max_depth=_MAX_DEPTH))
 
 
+class _Text(io.TextIOWrapper):
+    """The text of a stream that whoever opened it may read again."""
+
+    def close(self) -> None:
+        """Leave the stream open."""
+
+
 class CsvFormat:
     """A row for each entry; the schema, if there is one, in a row before the names of the columns."""
 
@@ -190,7 +197,7 @@ class CsvFormat:
 
     def read(self, stream: IO[bytes]) -> Document:
         csv.field_size_limit(_MAX_FIELD)
-        text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+        text = _Text(stream, "utf-8-sig", newline="")
         lines = _told(text)
         head, schema = next(lines, ""), []
         if is_marked := head.startswith(MARK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import IO, Any, Final
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from pagoda.domain.bulk.items import NAME, read_items
 from pagoda.domain.bulk.writing import write_many
-from pagoda.domain.changes import untold
+from pagoda.domain.changes import untold, without_savepoints
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.services import create_entity, update_entity
 from pagoda.domain.entry.creating import REFUSALS
@@ -85,8 +85,15 @@ def import_file(
     Raises:
         TransferFault: the file can't be read; nothing is written, when skipping what came before.
     """
-    run = _Import(user, options, progress)
     is_whole = options.is_preview or not options.is_skipping
+    if is_whole:
+        # Where a refusal ends it all, everything is tried again with savepoints, which tell whose it is.
+        with suppress(*REFUSALS), without_savepoints():
+            return _imported(stream, options, _Import(user, options, progress), is_whole=True)
+    return _imported(stream, options, _Import(user, options, progress), is_whole=is_whole)
+
+
+def _imported(stream: IO[bytes], options: ImportOptions, run: _Import, *, is_whole: bool) -> Report:
     telling = untold() if options.is_preview else nullcontext()
     with telling, transaction.atomic() if is_whole else nullcontext():
         run.read(stream)
@@ -118,7 +125,7 @@ class _Import:
                 self._write(rows, later)
                 _check_references()
                 done += len(rows)
-                self._progress(done, 0.0 if stream.closed else min(stream.tell() / max(size, 1), 0.99))
+                self._progress(done, min(stream.tell() / max(size, 1), 0.99))
                 if self._is_over():
                     return
             later.seek(0)

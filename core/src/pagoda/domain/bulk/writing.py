@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
-from pagoda.domain.changes import change_scope, writing
+from pagoda.domain.changes import change_scope, has_savepoints, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
 from pagoda.domain.entry.deleting import delete_entries
@@ -45,6 +45,8 @@ def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: boo
 
     Raises:
         BulkRefused: an item was refused, and `is_atomic` asks for all or none.
+        ValidationError, PermissionDenied, HookRejected: inside of `without_savepoints`, where what is refused
+            can't be told from the items beside it.
         BeyondAuthority: plugin code names another user.
     """
     with writing(user) as actor:
@@ -103,6 +105,8 @@ class _Bulk:
                 if outcome.refused and outcome.hooks_wrote:  # and that is not to stay
                     raise next(iter(outcome.refused.values()))
         except REFUSALS as error:
+            if not has_savepoints():
+                raise
             if len(items) == 1:
                 items[0].result.refuse(error)
                 return
