@@ -14,6 +14,7 @@ from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import Level
 from pagoda_api.console import targets
+from pagoda_api.console.asking import ask
 from pagoda_api.console.values import as_number
 from pagoda_api.testing.host import browser_of
 
@@ -82,10 +83,20 @@ def test_little_is_looked_for_where_an_index_leads(
     assert suggested(browser, room, typed) == among_many
 
 
-def test_suggestions_are_bounded(browser: Client, room: Any, make_entry: Any) -> None:
+def test_suggestions_are_bounded(
+    browser: Client, room: Any, make_entry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(30):
         make_entry(room, f"hall {number}")
+    asked = list[str]()
+
+    def noted(request: Any, url_name: str, *args: Any, **more: Any) -> Any:
+        asked.append(url_name)
+        return ask(request, url_name, *args, **more)
+
+    monkeypatch.setattr(targets, "ask", noted)
     assert len(suggested(browser, room, "ha")) == targets.SUGGESTIONS
+    assert len(asked) == 1, "what fills the list is asked for alone"
     assert len(suggested(browser, room, "")) == targets.SUGGESTIONS
 
 

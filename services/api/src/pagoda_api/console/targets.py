@@ -46,15 +46,21 @@ def _found(request: HttpRequest, listed: str, text: str, of: Mapping[str, str]) 
     anywhere = {**of, "search": text} if text else of
     if listed != ENTRIES or not 0 < len(text) < INDEXED:
         return _listed(request, listed, anywhere)
-    begun = {"name__startswith": text}, {"name__contains": f" {text}"}
-    answers = [ask(request, listed, query={**of, **each, "limit": str(SUGGESTIONS)}) for each in begun]
-    rows = [row for each in answers if each.is_ok for row in each.data["results"]]
-    if len(rows) < SUGGESTIONS:
-        among = ask(request, listed, query={**of, "limit": "1"})
-        is_small = among.is_ok and among.data["count"] <= FEW
-        if is_small or not all(each.is_ok for each in answers):
-            rows += _listed(request, listed, anywhere)
+    rows, is_led = list[Mapping[str, Any]](), True
+    for begun in ({"name__startswith": text}, {"name__contains": f" {text}"}):
+        if len(rows) >= SUGGESTIONS:  # else the index leads to all of these again
+            return rows
+        answer = ask(request, listed, query={**of, **begun, "limit": str(SUGGESTIONS)})
+        is_led &= answer.is_ok
+        rows += answer.data["results"] if answer.is_ok else []
+    if len(rows) < SUGGESTIONS and not (is_led and _are_many(request, listed, of)):
+        rows += _listed(request, listed, anywhere)
     return rows
+
+
+def _are_many(request: HttpRequest, listed: str, of: Mapping[str, str]) -> bool:
+    among = ask(request, listed, query={**of, "limit": "1"})
+    return not among.is_ok or among.data["count"] > FEW
 
 
 def find_target(request: HttpRequest, field: AttrField, text: str) -> object:
