@@ -100,11 +100,10 @@ def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> A
     `is_retrieve` tells a single entry from a list of many.
     """
     hooks, hook = manager(), "entry.get_attrs"
-    if not hooks.has_handlers(hook):
-        return attrinfo  # spares the query for the entity, where it is not loaded
+    # Without any nobody changes the entry, and its entity, which may not be loaded, is not asked for.
+    if not hooks.has_handlers(hook, lambda: str(entry.schema.name)):
+        return attrinfo
     entity = entry.schema.name
-    if not hooks.has_handlers_for(hook, entity):
-        return attrinfo  # nobody changes the entry meanwhile: a page of them is not remembered
     run = partial(hooks.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)
     shown: AttrInfo = remembering([entry], run, is_pending=True)
     return shown

@@ -50,9 +50,7 @@ def _parsed(raw: bytes, encoding: str) -> dict[str, Any]:  # any JSON value in f
     """Return the value, as DRF's parser, which takes a key twice in silence."""
     try:
         text = codecs.decode(raw, encoding)
-        parsed: dict[str, Any] = json.loads(
-            text, parse_constant=strict_constant, object_pairs_hook=without_doubles
-        )
+        parsed: dict[str, Any] = json.loads(text, parse_constant=strict_constant, object_pairs_hook=_object)
     except ValueError as error:
         told = str(error)
         if type(error) is ValueError and "digits" in told:  # Python's own limit, told in its own words
@@ -61,6 +59,11 @@ def _parsed(raw: bytes, encoding: str) -> dict[str, Any]:  # any JSON value in f
             told += "."
         raise ParseError(f"JSON parse error - {told}") from error
     return parsed
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else without_doubles(pairs)
 
 
 def _too_deep() -> ParseError:

@@ -43,16 +43,15 @@ def count_rows(rows: QuerySet[Any], expected: int | None = None) -> Count:
 
 
 class CountOf(Subquery):
-    """How many rows there are, of more than 10,000 one more than that; the database counts them once.
-
-    It walks along the ids, so that it reads no more than these where most rows are looked for.
-    """
+    """How many rows there are, of more than 10,000 one more than that; the database counts them once."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
 
-    def __init__(self, rows: QuerySet[Any], expected: int | None = None) -> None:
-        super().__init__(rows.order_by("pk").values("pk")[: EXACT_COUNT + 1])
+    def __init__(self, rows: QuerySet[Any], expected: int | None = None, *, by_index: bool = False) -> None:
+        """`by_index`: most of an entity's rows, or of all, are looked for; an index has them by their ids."""
+        ordered = rows.order_by("pk") if by_index else rows.order_by()
+        super().__init__(ordered.values("pk")[: EXACT_COUNT + 1])
         self._rows, self._expected = rows, expected
 
     def read(self, number: int) -> Count:

@@ -120,7 +120,8 @@ def _counted_page(
         if page.rows:
             return Count(vars(page.rows[0])[_COUNTED], is_exact=True), page
     elif (query.is_plain and not expected) or (not query.is_narrowed and expected and is_many(expected)):
-        counted = CountOf(rows, expected)
+        is_of_one = query.entity_ids is not None and len(query.entity_ids) == 1
+        counted = CountOf(rows, expected, by_index=is_of_one or bool(query.ordering))
         page = _page(order, valued.annotate(**{_COUNTED: counted}), query)
         if page.rows:
             return counted.read(vars(page.rows[0])[_COUNTED]), page
