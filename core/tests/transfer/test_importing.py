@@ -316,3 +316,13 @@ def test_a_refusal_that_undoes_its_neighbours_is_told_by_its_row(ann: User, host
     assert (report.is_written, report.created, report.refused) == (False, 2, 1)
     assert [(each.row, each.name, each.reason) for each in report.refusals] == [(3, "b", "no b")]
     assert (names(), User.objects.get(pk=ann.pk).first_name) == ([], "")
+
+
+def test_a_row_is_refused_for_its_own_faults_not_for_what_it_refers_to_further_down(host: Entity) -> None:
+    uplinks = [{"id": each.pk, "is_mandatory": True} for each in host.attrs.filter(name="uplink")]
+    report = run("name,ram,uplink\na,much,b\nb,1,\n", is_preview=True)
+    assert [(each.row, each.column) for each in report.refusals] == [(2, "ram")]
+    update_entity(host, None, attrs=uplinks)
+    report = run("name,ram,uplink\na,1,nowhere\n", is_preview=True)
+    (refusal,) = report.refusals
+    assert (refusal.column, "nowhere" in refusal.reason) == ("uplink", True)

@@ -170,7 +170,7 @@ class _Import:
         write_many(self._user, items, is_atomic=False)
         for row, raw, item in zip(rows, given, items, strict=True):
             if item.result.error is not None:
-                self._refuse(row.number, raw.get("entity"), raw.get("name"), item.why or item.result.error)
+                self._refuse(row.number, raw.get("entity"), raw.get("name"), item.result.error, item.why)
                 continue
             setattr(self.report, item.result.status, getattr(self.report, item.result.status) + 1)
             if item.left_out:
@@ -208,11 +208,16 @@ class _Import:
             self._types[name] = by_clean_name((each.name, each.type) for each in definitions)
         return self._types[name]
 
-    def _refuse(self, number: int, entity: object, name: object, error: Exception) -> None:
+    def _refuse(
+        self, number: int, entity: object, name: object, error: Exception, unmet: Exception | None = None
+    ) -> None:
+        """Tell why a row is refused; of a column whose references are `unmet`, that they are."""
         self.report.refused += 1
+        known = dict(_reasons(unmet)) if unmet else {}
         for column, reason in _reasons(error):
             if len(self.report.refusals) < MAX_TOLD:
-                told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, reason)
+                why = known.get(column, reason)
+                told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, why)
                 self.report.refusals.append(told)
 
 
