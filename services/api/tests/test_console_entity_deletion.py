@@ -60,6 +60,7 @@ def test_an_entity_is_deleted_after_a_look_and_restored(root: Any, room: Any) ->
     shown = browser.get(page_of(room, "")).content.decode()
     assert "This entity is deleted." in shown
     assert page_of(room, "new/") not in shown
+    assert 'class="notice error"' not in shown
 
     restored = browser.post(page_of(room, "restore/"), follow=True).content.decode()
     assert "is restored." in restored

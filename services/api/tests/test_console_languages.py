@@ -13,7 +13,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from django.test import Client
 from django.urls import reverse
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 
 from pagoda.audit.history import KINDS
 from pagoda.fencing.states import Status
@@ -167,6 +167,15 @@ def test_all_that_people_read_in_a_template_is_marked(template: Path) -> None:
     words = {each for part in read_out for each in re.findall(r"[A-Za-z]{2,}", part)}
     examples = {"T09"} if template.name in ("_field.html", "_param.html") else set()
     assert words - NAMES - examples == set(), "write {% translate %} around it"
+
+
+def test_the_console_says_what_its_catalogue_has() -> None:
+    """Other apps have catalogues, too, with other words for some of the texts."""
+    [catalogue] = [path for path in CATALOGUES if "pagoda_api" in str(path)]
+    texts = {str(each.id): str(each.string) for each in read(catalogue) if each.id}
+    assert len(texts) > 500
+    with override("ja"):
+        assert {text: gettext(text) for text, told in texts.items() if gettext(text) != told} == {}
 
 
 def test_the_host_s_own_words_are_marked() -> None:

@@ -1,5 +1,6 @@
 """Django settings of the API: the host's, and what serving HTTP adds to them."""
 
+from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
@@ -124,6 +125,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "pagoda_api.prefix.PrefixedStaticFiles"},
 }
+LOCALE_PATHS = [Path(__file__).parent / "locale", *globals()["LOCALE_PATHS"]]  # before those of other apps
 LANGUAGES = [("en", "English"), ("ja", "日本語")]  # of the console: the API's words are English
 LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_COOKIE_HTTPONLY = True

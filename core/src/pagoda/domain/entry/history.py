@@ -103,11 +103,11 @@ def revert_entry(entry: Entry, user: Viewer | None, at: datetime) -> Entry:
     """
     was = existing_at(Entry.objects.select_related("schema").filter(pk=entry.pk), at).first()
     if was is None or not vars(was)["was_active"]:
-        message = say(
-            "Entry {entry!r} was {what} at {at}.",
-            entry=entry.name,
-            what=say("deleted") if was else say("not made yet"),
-            at=at.isoformat(),
+        then = at.isoformat()
+        message = (
+            say("Entry {entry!r} was deleted at {at}.", entry=entry.name, at=then)
+            if was
+            else say("Entry {entry!r} was not made yet at {at}.", entry=entry.name, at=then)
         )
         raise ValidationError({"at": ValidationError(message, code="absent")})
     state = as_of([was], at, user)[was.pk]

@@ -65,7 +65,7 @@ def entity(request: HttpRequest, pk: int) -> HttpResponse:
         "rows": [(entry, _cells(entry, columns)) for entry in found["results"]],
         "found": found,
         "pages": page_links(found, columns=chosen),
-        "faults": [] if answer.is_ok else told(answer),
+        "faults": [] if answer.is_ok or not about["is_active"] else told(answer),
         "formats": sorted(FORMATS),
         "tasks": offered_to(request.user, "entity", about["name"]),
         "label": label(about),
