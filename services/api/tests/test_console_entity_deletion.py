@@ -97,7 +97,12 @@ def test_who_sees_less_is_told_less(make_user: Any, room: Any, make_entry: Any, 
 
     Entity.objects.filter(pk=room.pk).update(default_permission=Level.WRITABLE)
     browser = browser_of(plain)
-    assert browser.get(page_of(room)).status_code == 403
+    refused = browser.get(page_of(room))
+    assert refused.status_code == 403
+    text = refused.content.decode()
+    assert "Full permission on entity" in text
+    assert '<button class="main">' not in text
+    assert "<header>" in text, "the way on, as on every page that links lead to"
     assert browser.post(page_of(room)).status_code == 403
     assert Entity.objects.get(pk=room.pk).is_active
     Entity.objects.filter(pk=room.pk).update(is_active=False)

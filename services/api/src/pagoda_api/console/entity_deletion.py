@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from pagoda_api.console.asking import Refused, ask, get, told
+from pagoda_api.console.asking import Refused, ask, told
 from pagoda_api.console.frame import page, show
 
 
@@ -32,7 +32,11 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("console-entities")
         status = answer.status
         context["faults"] = [] if context["is_conflict"] else told(answer)
-    context["met"] = get(request, "entity-deletion", pk=pk)
+    met = ask(request, "entity-deletion", {"pk": pk})
+    if met.is_ok:
+        context["met"] = met.data
+    else:
+        context["faults"], status = told(met), met.status
     return show(request, "entity_delete.html", context, status)
 
 
