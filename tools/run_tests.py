@@ -190,7 +190,9 @@ def run(
     pytest = (sys.executable, "-m", "pytest", "--quiet", f"--junitxml={report}")
     command = (*pytest, *SUITES[name].options, *options, *what)
     output = subprocess.PIPE if is_beside else None
-    is_spread = "-n" in SUITES[name].options and not options  # pytest's options may say otherwise
+    suite = SUITES[name]
+    is_whole = what[: len(suite.folders)] == suite.folders  # else pytest loads conftests that import models
+    is_spread = "-n" in suite.options and is_whole and not options  # pytest's options may say otherwise
     environ = ENVIRONMENT | ({SPREAD: "1"} if is_spread else {})
     ended = subprocess.run(
         command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT, text=True, check=False

@@ -183,3 +183,30 @@ def test_a_process_that_spreads_tests_does_without_settings(monkeypatch: pytest.
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     with pytest.raises(pytest.UsageError, match=r"some\.other"):
         suite_settings.use("pagoda.settings")
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "is_spared"),
+    [
+        (("core/tests", "--ignore=core/tests/cli"), (), True),
+        (("core/tests/cli", "core/tests/access/test_groups_on_postgresql.py"), (), False),
+        (("core/tests",), ("-n", "0"), False),
+    ],
+)
+def test_settings_are_spared_where_a_whole_suite_is_spread(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    what: tuple[str, ...],
+    options: tuple[str, ...],
+    is_spared: bool,
+) -> None:
+    environs: list[dict[str, str]] = []
+
+    def started(command: Sequence[str], *, env: dict[str, str], **_how: object) -> object:
+        environs.append(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_tests, "ENVIRONMENT", {})
+    monkeypatch.setattr(subprocess, "run", started)
+    run_tests.run("core", tmp_path, what, options)
+    assert [suite_settings.SPREAD in environ for environ in environs] == [is_spared]
