@@ -72,7 +72,8 @@ def record_all(records: Iterable[Record]) -> None:
     known, records = _here(), list(records)
     if records and all(each.is_of_kind(records[0]) for each in records):
         alike = _columns(records[0], _origin(records[0], known))
-        own = [[*_subject(each).values()] for each in records]
+        own = [[alike[name] for name in _OWN]]
+        own += [[*washed_texts(**_subject(each)).values()] for each in records[1:]]
         insert_rows(AuditEvent, {name: alike[name] for name in alike if name not in _OWN}, _OWN, own)
     elif records:
         events = [_columns(each, _origin(each, known)) for each in records]
@@ -119,8 +120,8 @@ def _columns(each: Record, known: Origin) -> dict[str, Any]:
         "subject_type": each.subject_type,
         "details": washed_json(dict(each.details), max_bytes=DETAILS_MAX_BYTES),
         **asdict(known),
-        **_subject(each),
         **washed_texts(
+            **_subject(each),
             actor=(known.actor, NAME_MAX),
             on_behalf_of=(known.on_behalf_of, NAME_MAX),
             request_id=(known.request_id, REQUEST_ID_MAX),
@@ -128,5 +129,5 @@ def _columns(each: Record, known: Origin) -> dict[str, Any]:
     }
 
 
-def _subject(each: Record) -> dict[str, str]:
-    return washed_texts(subject_id=(each.subject_id, SUBJECT_ID_MAX), subject=(each.subject, NAME_MAX))
+def _subject(each: Record) -> dict[str, tuple[object, int]]:
+    return {"subject_id": (each.subject_id, SUBJECT_ID_MAX), "subject": (each.subject, NAME_MAX)}

@@ -3,8 +3,8 @@
 ``changing`` is sent before a change and may replace its data or refuse it; ``validating`` gets the complete
 entry before it is stored and may refuse it; ``changed`` is sent once per changed object, when everything is
 stored. The hooks bridge is their only receiver in the host. ``recorded`` comes before ``changed``, once for
-all changes of a scope together: the audit log receives it. ``awaited`` asks whether there is anything to do
-with such a signal, so that a write of many needs not make up what nobody sees.
+all changes of a scope together: the audit log receives it. ``awaited`` asks at which of these signals there
+is anything to do, so that a write of many needs not make up what nobody sees.
 
 A write service opens a `change_scope`, by `writing`: what happens inside is marked, and ``changed`` goes out
 at the end of the outermost scope. Outside of a scope each plain ``save()`` and ``delete()`` is a change of
@@ -41,6 +41,7 @@ validating = Signal()
 changed = Signal()
 recorded = Signal()
 awaited = Signal()
+SENT = frozenset({changing, validating, changed})
 
 # What the changes of one object in one scope amount to, by the first of them and whether the object is gone
 # in the end; None: it ends as it began.
@@ -136,11 +137,14 @@ def has_savepoints() -> bool:
     return not (_is_all_or_none.get() and running.is_plain())
 
 
-def is_awaited(signal: Signal, subject: Subject, action: Action, entity_name: str) -> bool:
-    """Return whether a receiver has something to do with such changes, of that entity, or does not say."""
-    asked = {"signal_asked": signal, "subject": subject, "action": action, "entity_name": entity_name}
-    answers = awaited.send(sender=Change, **asked)
-    return len(signal.receivers) > len(answers) or any(answer for _, answer in answers)
+def awaited_of(subject: Subject, action: Action, entity_name: str) -> frozenset[Signal]:
+    """Return the signals of such changes, of that entity, whose receivers do something then, or don't say."""
+    # Any: what receivers return, a set of signals each
+    answers: list[tuple[Any, Any]] = awaited.send(
+        sender=Change, subject=subject, action=action, entity_name=entity_name
+    )
+    unsaid = frozenset(each for each in SENT if len(each.receivers) > len(answers))
+    return unsaid.union(*(answer for _, answer in answers))
 
 
 def in_scope() -> bool:

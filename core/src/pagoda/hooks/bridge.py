@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.dispatch import Signal
@@ -66,17 +67,18 @@ class Bridge:
         """Run the after-hook of a change."""
         self._run(f"{change.subject}.after_{change.action}", change, is_pending=False)
 
-    def awaits(
-        self, *, signal_asked: Signal, subject: str, action: str, entity_name: str, **_signal: object
-    ) -> bool:
-        """Return whether a handler runs at this signal, one of the domain's, for such changes."""
-        phases = {changes.changing: f"before_{action}", changes.validating: "validate"}
-        hook = f"{subject}.{phases.get(signal_asked, f'after_{action}')}"
-        return hook in HOOK_SPECS and self._hooks.is_heard(hook, entity_name)
+    def awaits(self, *, subject: str, action: str, entity_name: str, **_signal: object) -> set[Signal]:
+        """Return at which of the domain's signals of such changes handlers run."""
+        hooks = {
+            f"{subject}.before_{action}": changes.changing,
+            f"{subject}.validate": changes.validating,
+            f"{subject}.after_{action}": changes.changed,
+        }
+        return {hooks[name] for name in self._hooks.heard(hooks.keys() & HOOK_SPECS.keys(), entity_name)}
 
     def _run(self, hook: str, change: Change, *, is_pending: bool) -> Any:
         """Any: what the hook returns."""
-        if hook not in HOOK_SPECS or not self._hooks.is_heard(hook, change.entity_name):
+        if hook not in HOOK_SPECS:
             return None  # restoring an entity has no hooks
         user = change.user or acting_user()
         values = {
@@ -101,7 +103,7 @@ def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> A
     """
     hooks, hook = manager(), "entry.get_attrs"
     # Without any nobody changes the entry, and its entity, which may not be loaded, is not asked for.
-    if not hooks.has_handlers(hook, lambda: str(entry.schema.name)):
+    if not hooks.has_handlers(hook, partial(attrgetter("schema.name"), entry)):
         return attrinfo
     entity = entry.schema.name
     run = partial(hooks.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)

@@ -5,7 +5,7 @@ What handlers do to the host's objects in memory is undone around it, and where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, ClassVar
@@ -168,10 +168,13 @@ class Dispatch:
                 self.budget.leave(frame)
         return None if chain.place is None else data
 
-    def is_heard(self, hook_name: str, entity_name: str) -> bool:
-        """Return whether a hook has handlers for an entity, be they out of service."""
-        chain = self._by_name[hook_name].chains.get(entity_name) or self.chain(hook_name, entity_name)
-        return bool(chain.steps or chain.absent)
+    def heard(self, hook_names: Collection[str], entity_name: str) -> list[str]:
+        """Return which of these hooks have handlers for an entity, be they out of service."""
+        chains = {
+            name: self._by_name[name].chains.get(entity_name) or self.chain(name, entity_name)
+            for name in hook_names
+        }
+        return [name for name, chain in chains.items() if chain.steps or chain.absent]
 
     def chain(self, hook_name: str, entity_name: str | None) -> Chain:
         """Return the handlers that run for an entity."""
