@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.dispatch import Signal
@@ -12,7 +10,6 @@ from django.dispatch import Signal
 from pagoda.domain import changes
 from pagoda.domain.acting import acting_user
 from pagoda.domain.changes import Change
-from pagoda.hooks.dispatch import remembering
 from pagoda.hooks.manager import HookManager, manager
 from pagoda_plugin_sdk.hooks import HOOK_SPECS
 
@@ -92,8 +89,9 @@ class Bridge:
             change.subject: change.instance,
         }
         arguments = [values[name] for name in HOOK_SPECS[hook].arguments]
-        run = partial(self._hooks.execute_hook, hook, *arguments, entity_name=change.entity_name)
-        return remembering((user, change.instance), run, is_pending=is_pending)
+        return self._hooks.execute_remembering(
+            (user, change.instance), hook, *arguments, entity_name=change.entity_name, is_pending=is_pending
+        )
 
 
 def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> AttrInfo:
@@ -101,19 +99,24 @@ def filter_entry_attrs(entry: Entry, attrinfo: AttrInfo, is_retrieve: bool) -> A
 
     `is_retrieve` tells a single entry from a list of many.
     """
-    hooks, hook = manager(), "entry.get_attrs"
-    # Without any nobody changes the entry, and its entity, which may not be loaded, is not asked for.
-    if not hooks.has_handlers(hook, partial(attrgetter("schema.name"), entry)):
-        return attrinfo
-    entity = entry.schema.name
-    run = partial(hooks.execute_hook, hook, entry, attrinfo, is_retrieve, entity_name=entity)
-    shown: AttrInfo = remembering([entry], run, is_pending=True)
+    hooks = manager()
+    if not hooks.has_handlers("entry.get_attrs"):
+        return attrinfo  # spares the query for the entity, where it is not loaded
+    shown: AttrInfo = hooks.execute_remembering(
+        (entry,),
+        "entry.get_attrs",
+        entry,
+        attrinfo,
+        is_retrieve,
+        entity_name=entry.schema.name,
+        is_pending=True,
+    )
     return shown
 
 
 def filter_entity_attrs(entity: Entity, attrinfo: AttrInfo) -> AttrInfo:
     """Return the attributes to show of an entity, as the ``entity.get_attrs`` handlers leave them."""
-    execute = manager().execute_hook
-    run = partial(execute, "entity.get_attrs", entity, attrinfo, entity_name=entity.name)
-    shown: AttrInfo = remembering([entity], run, is_pending=True)
+    shown: AttrInfo = manager().execute_remembering(
+        (entity,), "entity.get_attrs", entity, attrinfo, entity_name=entity.name, is_pending=True
+    )
     return shown

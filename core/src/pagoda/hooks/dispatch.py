@@ -5,7 +5,7 @@ What handlers do to the host's objects in memory is undone around it, and where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, ClassVar
@@ -168,6 +168,29 @@ class Dispatch:
                 self.budget.leave(frame)
         return None if chain.place is None else data
 
+    def execute_remembering(
+        self, objects: Sequence[object], hook_name: str, *args: Any, entity_name: str, is_pending: bool
+    ) -> Any:
+        """Run the handlers of a hook for an entity as `execute_hook` does, and remember `objects` meanwhile.
+
+        Inside, a handler that fails has its changes of the objects undone. At the end what handlers changed
+        of fields in memory, and nobody stored, is undone, so that the host goes on with what is stored. With
+        `is_pending` the objects may hold what the host is about to store, and keep it.
+        """
+        chain = self._by_name[hook_name].chains.get(entity_name) or self.chain(hook_name, entity_name)
+        kept = [held for held in map(_loaded, objects) if held is not None] if chain.steps else []
+        outer = [held.__dict__.get(_MEMORY) for held in kept]
+        for held in kept:
+            held.__dict__[_MEMORY] = (held.__dict__.copy(), is_pending)
+        try:
+            return self.execute_hook(hook_name, *args, entity_name=entity_name)
+        finally:
+            for held, memory in zip(kept, outer, strict=True):
+                before, _ = held.__dict__.pop(_MEMORY)
+                if memory is not None:
+                    held.__dict__[_MEMORY] = memory
+                _reset_fields(held, _changed(held, before), before, is_pending=is_pending)
+
     def heard(self, hook_names: Collection[str], entity_name: str) -> list[str]:
         """Return which of these hooks have handlers for an entity, be they out of service."""
         chains = {
@@ -211,29 +234,6 @@ def _too_deep() -> HookDepthExceeded:
         "which write again. Most likely a handler starts itself: let it write only what differs, or skip "
         "what it wrote itself."
     )
-
-
-def remembering[T](objects: Sequence[object], run: Callable[[], T], *, is_pending: bool) -> T:
-    """Return what `run`, the dispatch of a hook, returns, with these objects remembered as they are now.
-
-    Inside, a handler that fails has its changes of the objects undone. At the end what handlers changed of
-    fields in memory, and nobody stored, is undone, so that the host goes on with what is stored. With
-    `is_pending` the objects may hold what the host is about to store, and keep it.
-    """
-    kept = [held for held in map(_loaded, objects) if held is not None]
-    if not kept:
-        return run()
-    outer = [held.__dict__.get(_MEMORY) for held in kept]
-    for held in kept:
-        held.__dict__[_MEMORY] = (held.__dict__.copy(), is_pending)
-    try:
-        return run()
-    finally:
-        for held, memory in zip(kept, outer, strict=True):
-            before, _ = held.__dict__.pop(_MEMORY)
-            if memory is not None:
-                held.__dict__[_MEMORY] = memory
-            _reset_fields(held, _changed(held, before), before, is_pending=is_pending)
 
 
 def _restore(args: Sequence[object]) -> None:

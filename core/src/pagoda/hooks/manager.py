@@ -119,17 +119,9 @@ class HookManager(Dispatch):
                 del self._counts[record]
         return len(gone)
 
-    def has_handlers(self, hook_name: str, name_entity: Callable[[], str]) -> bool:
-        """Return whether a hook has any handler for an entity, be it out of service.
-
-        `name_entity` returns its name; it is called where there are handlers of any entity.
-        """
-        hook = self._by_name[hook_name]
-        if not hook.records:
-            return False
-        entity_name = name_entity()
-        chain = hook.chains.get(entity_name) or self.chain(hook_name, entity_name)
-        return bool(chain.steps or chain.absent)
+    def has_handlers(self, hook_name: str) -> bool:
+        """Return whether a hook has any handler, for whatever entity."""
+        return bool(self._by_name[hook_name].records)
 
     def handlers(self, hook_name: str, entity_name: str | None = None) -> tuple[HandlerRecord, ...]:
         """Return the handlers that run for this entity, in order; None: those for all entities."""
