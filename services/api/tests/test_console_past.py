@@ -43,6 +43,19 @@ def test_the_history_of_an_entity_tells_who_changed_what(browser: Client, ann: A
     assert first.context["pages"]["next"]
 
 
+def test_the_history_names_fields_in_the_language_of_the_page(
+    browser: Client, ann: Any, make_entity: Any
+) -> None:
+    entity = make_entity("Rack", serial="string")
+    attr = entity.attrs.get()
+    update_entity(entity, ann, attrs=[{"id": attr.pk, "is_mandatory": True}])
+    url = f"/console/entities/{entity.pk}/history/"
+    assert "is mandatory: " in browser.get(url).content.decode()
+    text = browser.get(url, headers={"accept-language": "ja"}).content.decode()
+    assert "必須: " in text
+    assert "mandatory" not in text
+
+
 def test_auditors_find_events_by_the_url(browser: Client, ann: Any, make_entity: Any) -> None:
     entity = make_entity(f"Rack {EVIL}")
     update_entity(entity, ann, note="n")

@@ -30,6 +30,12 @@ def word(value: str) -> str:
 
 
 @register.filter
+def field_name(value: str) -> str:
+    """Return what a field of the host's models is called, in the language of the page."""
+    return gettext(value.replace("_", " "))
+
+
+@register.filter
 def moment(value: datetime | str | None) -> SafeString | str:
     """Return a moment for people and programs: UTC, to the second."""
     if not value:
