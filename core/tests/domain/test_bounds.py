@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from pagoda.domain import stamped
 from pagoda.domain.bulk import items
 from pagoda.domain.bulk.items import read_items
 from pagoda.domain.entity import services as entities
@@ -177,3 +178,16 @@ def test_a_chain_is_deleted_and_references_are_written_in_a_bounded_number_of_qu
     assert AttributeReference.objects.count() == count
     assert queries(lambda: services.delete_entry(root, user)) <= 16
     assert not Entry.objects.active().exists()
+
+
+def test_many_large_texts_are_written_in_pieces_that_a_statement_takes(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamped, "_CHARACTERS_AT_ONCE", 10_000)
+    entity = entities.create_entity(user, name="Note", attrs=[{"name": "body", "type": "text"}])
+    bodies = [str(n % 10) * (20_000 if n == 5 else 900) for n in range(40)]
+    rows = [{"name": f"n{n}", "attrs": {"body": body}} for n, body in enumerate(bodies)]
+    services.create_entries(user, entity, rows)
+    found = list(Entry.objects.filter(schema=entity).order_by("id"))
+    assert [each.name for each in found] == [row["name"] for row in rows]
+    assert [attrs["body"] for attrs in services.read_attrs(found, user).values()] == bodies

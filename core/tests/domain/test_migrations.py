@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from pagoda.domain.entity.models import Entity
@@ -103,40 +102,3 @@ def test_entries_of_an_earlier_release_are_read_and_converted() -> None:
     assert verifying.fill() == 3
     assert read() == [expected[0], (5, ["host 0"]), expected[2]]
     assert verifying.verify() == verifying.ValuesCheck(entries=3)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("fault", "refused", "tried"),
-    [
-        ("canceling statement due to lock timeout", 2, 3),
-        ("canceling statement due to lock timeout", 60, 60),
-        ("the disk is full", 1, 1),
-    ],
-)
-def test_a_change_of_a_large_table_waits_for_its_lock_a_little_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, fault: str, refused: int, tried: int
-) -> None:
-    migration = import_module("pagoda.domain.entry.migrations.0009_fewer_indexes")
-    monkeypatch.setattr(migration.time, "sleep", lambda _seconds: None)
-    statements: list[str] = []
-
-    class Editor:
-        """Whoever asks for the lock finds it taken at first."""
-
-        connection = connection
-
-        def execute(self, sql: str, _params: None) -> None:
-            statements.append(sql)
-            if sql.startswith("ALTER") and statements.count(sql) <= refused:
-                raise OperationalError(fault)
-
-    if tried > refused:
-        migration.alter_values(Editor(), "DROP CONSTRAINT key")
-    else:
-        with pytest.raises(OperationalError, match=fault):
-            migration.alter_values(Editor(), "DROP CONSTRAINT key")
-    assert (
-        statements
-        == ["SET LOCAL lock_timeout = '2s'", "ALTER TABLE entry_attributevalue DROP CONSTRAINT key"] * tried
-    )

@@ -61,6 +61,17 @@ def test_body_of_another_type(api: Any) -> None:
 
 
 @unwritten
+@pytest.mark.parametrize("charset", ["zlib", "bz2", "hex", "quopri", "rot13"])
+def test_body_in_a_charset_that_is_none_of_text(api: Any, charset: str) -> None:
+    kind = f"application/json; charset={charset}"
+
+    response = api.generic("POST", ENTRIES, b"{}", content_type=kind)
+
+    assert response.status_code == 400
+    assert charset in response.json()["detail"]
+
+
+@unwritten
 def test_body_that_is_too_long(api: Any, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 

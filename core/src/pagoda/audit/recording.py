@@ -59,7 +59,8 @@ class Record:
         return self._kind() == other._kind()
 
     def _kind(self) -> tuple[Any, ...]:  # Any: of every field
-        return self.action, self.subject_type, self.plugin, self.user, self.details
+        details = repr(self.details)  # in which 1 is not True
+        return self.action, self.subject_type, self.plugin, self.user, details
 
 
 def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`

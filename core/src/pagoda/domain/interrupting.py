@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 STEPS: Final = 10_000
 """After how many of its steps SQLite asks whether to go on: some milliseconds."""
 
 _KEPT: Final = "_pagoda_questions"
+
+_QUERY_CANCELED: Final = "57014"
+"""What PostgreSQL calls it in every language of its messages."""
 
 type Question = Callable[[], bool]
 """Returns whether the query that runs is to end."""
@@ -45,6 +49,12 @@ def ending_when(connection: BaseDatabaseWrapper, question: Question) -> Iterator
         yield
     finally:
         ask_no_more(connection, question)
+
+
+def was_ended(error: OperationalError) -> bool:
+    """Return whether a query failed as it was ended for its time, or by whom a connection asks."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate == _QUERY_CANCELED if sqlstate else str(error) == "interrupted"
 
 
 def _questions(connection: BaseDatabaseWrapper) -> list[Question]:

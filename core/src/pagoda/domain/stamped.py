@@ -5,7 +5,7 @@ names and numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import batched
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
@@ -21,6 +21,7 @@ from pagoda_plugin_sdk.rules.scalar_types import kept_number
 from pagoda_plugin_sdk.rules.text import MAX_NAME_LENGTH, clean_name, validate_name
 
 _ROWS_AT_ONCE: Final = 5_000
+_CHARACTERS_AT_ONCE: Final = 64 * 1024 * 1024  # a value of PostgreSQL's jsonb has 256 MiB at most
 
 if TYPE_CHECKING:
     _Text = models.CharField[str, str]
@@ -222,12 +223,24 @@ def insert_rows(
         IntegrityError: a row clashes with another.
     """
     ids: list[int] = []
-    for batch in batched(rows, _ROWS_AT_ONCE):
-        sql, params = _statement(model, alike, names, computed)
+    sql, params = _statement(model, alike, names, computed) if rows else ("", [])
+    for given in _as_json(rows):
         with connection.cursor() as cursor:
-            cursor.execute(sql, [*params, json.dumps(batch)])
+            cursor.execute(sql, [*params, given])
             ids += sorted(found[0] for found in cursor.fetchall())  # given in the order of the rows
     return ids
+
+
+def _as_json(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Return rows as JSON in pieces that a statement takes."""
+    for batch in batched(rows, _ROWS_AT_ONCE):
+        text = json.dumps(batch)
+        if len(text) <= _CHARACTERS_AT_ONCE or len(batch) == 1:
+            yield text
+            continue
+        half = len(batch) // 2
+        yield from _as_json(batch[:half])
+        yield from _as_json(batch[half:])
 
 
 def _statement(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,10 @@ from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import (  # type: ignore[attr-defined]  # the stubs are older
+    JSONParser,
+    get_encoding,
+)
 from rest_framework.utils.json import strict_constant
 
 from pagoda_plugin_sdk.washing import DoubledKey, without_doubles
@@ -29,10 +31,10 @@ class CheckedJSONParser(JSONParser):
 
         Raises:
             ParseError: it is no JSON, or too deep, or holds a key twice, half of a surrogate pair, or a
-                number that is too long.
+                number that is too long; or its charset is none of text.
         """
         raw = stream.read()
-        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
+        encoding = get_encoding(parser_context or {})
         try:
             parsed = _parsed(raw, encoding)
             if is_deeper(parsed, settings.PAGODA.api_max_json_depth):
@@ -49,7 +51,7 @@ class CheckedJSONParser(JSONParser):
 def _parsed(raw: bytes, encoding: str) -> dict[str, Any]:  # any JSON value in fact, as above
     """Return the value, as DRF's parser, which takes a key twice in silence."""
     try:
-        text = codecs.decode(raw, encoding)
+        text = raw.decode(encoding)
         parsed: dict[str, Any] = json.loads(text, parse_constant=strict_constant, object_pairs_hook=_object)
     except ValueError as error:
         told = str(error)

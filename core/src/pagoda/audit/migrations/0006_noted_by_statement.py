@@ -5,10 +5,12 @@ from pagoda.audit import append_only
 
 def note(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        append_only.note_pending(schema_editor.connection)
+        append_only.note_again(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
+    atomic = False  # each attempt to get the lock is a transaction of its own
+
     dependencies = [("audit", "0005_former_states")]
 
     operations = [migrations.RunPython(note, migrations.RunPython.noop)]

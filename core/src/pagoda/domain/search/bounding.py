@@ -14,7 +14,7 @@ from django.db.models import Exists, QuerySet
 
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.entry.verifying import fill
-from pagoda.domain.interrupting import ending_when
+from pagoda.domain.interrupting import ending_when, was_ended
 from pagoda.domain.search.counting import counted
 from pagoda.domain.search.regexes import FUNCTION, matches
 from pagoda_plugin_sdk.rules.saying import say
@@ -40,7 +40,7 @@ def bounded(hint: str = "") -> Iterator[None]:
         fault = say("The database can't compare that: {error}", error=str(error).splitlines()[0])
         raise ValidationError({NON_FIELD_ERRORS: [fault]}, code="invalid") from error
     except OperationalError as error:
-        if not any(word in str(error) for word in ("statement timeout", "interrupted")):
+        if not was_ended(error):
             raise
         fault = say(
             "The search took more than {seconds:g} s (SEARCH_TIMEOUT_SECONDS) and was ended. {what}",

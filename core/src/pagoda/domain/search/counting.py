@@ -13,6 +13,8 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Count as CountAll
 from django.db.models import IntegerField, QuerySet, Subquery, Window
 
+from pagoda.domain.interrupting import was_ended
+
 EXACT_COUNT: Final = 10_000
 FEW: Final = 2_000
 """So many expected rows are found and sorted as a whole for a page of them: counting them costs nothing."""
@@ -112,6 +114,6 @@ def _first_of_many(rows: QuerySet[Any]) -> int | None:
             transaction.set_rollback(True)  # gives back the time that was set before
             return number
     except OperationalError as error:
-        if "statement timeout" not in str(error):
+        if not was_ended(error):
             raise
         return None

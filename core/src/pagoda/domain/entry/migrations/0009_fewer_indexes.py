@@ -1,7 +1,7 @@
-import time
-
 import django.db.models.deletion
-from django.db import OperationalError, migrations, models, transaction
+from django.db import migrations, models
+
+from pagoda.domain.locking import patiently
 
 # Raw SQL, as SQLite would make the tables anew, without their triggers; concurrently, as the former release writes
 # meanwhile. The other indexes of the columns are found by their beginnings. A value's entry is that of its attribute,
@@ -12,7 +12,6 @@ DROPPED = {
     "entry_attribute_parent_entry_id_44c832b5": "entry_attribute (parent_entry_id)",
     "attribute_value_latest": "entry_attributevalue (parent_entry_id) WHERE is_latest AND is_active",
 }
-LOCK_SECONDS, ATTEMPTS = 2, 60
 KEY = "entry_attributevalue_parent_entry_id_80b1f5c9_fk_entry_entry_id"
 KEY_SQL = "FOREIGN KEY (parent_entry_id) REFERENCES entry_entry (id) DEFERRABLE INITIALLY DEFERRED"
 
@@ -27,17 +26,9 @@ def replace(schema_editor, made, dropped):
 
 
 def alter_values(schema_editor, change):
-    """Change the table without having others wait long: all who come wait behind what waits for its lock."""
-    for attempt in range(ATTEMPTS):
-        try:
-            with transaction.atomic(using=schema_editor.connection.alias):
-                schema_editor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'", None)
-                schema_editor.execute(f"ALTER TABLE entry_attributevalue {change}", None)
-            return
-        except OperationalError as error:
-            if "lock timeout" not in str(error) or attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(LOCK_SECONDS)  # those that waited get their turn
+    """Change the table of values, which everybody writes."""
+    sql = f"ALTER TABLE entry_attributevalue {change}"
+    patiently(schema_editor.connection, lambda: schema_editor.execute(sql, None))
 
 
 def make(apps, schema_editor):
