@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.user.models import Level
+from pagoda.domain.user.models import Level, Role, User
 from pagoda_api.console import targets
 from pagoda_api.console.asking import ask
-from pagoda_api.console.values import as_number
+from pagoda_api.console.targets import find_target
+from pagoda_api.console.values import AttrField, as_number, own_field
 from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -144,10 +148,98 @@ def test_many_at_once_are_told_so_too(browser: Client, rack: Any, make_entry: An
     assert "called “nobody”" in answer.content.decode()
 
 
-@pytest.mark.parametrize("text", ["NaN", "inf", "-Infinity", "1e400", "9" * 5000, "1,5", "0x10", ""])
+@pytest.mark.parametrize("text", ["NaN", "inf", "-Infinity", "1e400", "9" * 5000, "1e310", "1,5", "0x10", ""])
 def test_what_json_has_no_number_for_is_told_beside_its_field(browser: Client, rack: Any, text: str) -> None:
     assert as_number(text) == text
     if text:
         answer = stored(browser, rack, {"size": text})
         assert answer.status_code == 400
         assert [each.attr["name"] for each in answer.context["fields"] if each.faults] == ["size"]
+
+
+@pytest.mark.parametrize("text", ["9" * 310, "-" + "9" * 4299])
+def test_a_number_of_many_digits_is_the_api_s_to_judge(browser: Client, rack: Any, text: str) -> None:
+    assert as_number(text) == int(text)
+    answer = stored(browser, rack, {"size": text})
+    assert answer.status_code == 400
+    assert [each.attr["name"] for each in answer.context["fields"] if each.faults] == ["size"]
+
+
+@pytest.mark.parametrize("kind", ["group", "role", "user", "entity"])
+def test_a_name_is_found_among_many_that_have_it_in_theirs(
+    rf: Any, make_user: Any, make_entity: Any, kind: str
+) -> None:
+    makers = {"user": make_user, "entity": make_entity}
+    models: dict[str, Any] = {"group": Group, "role": Role}
+    make = makers.get(kind) or (lambda name: models[kind].objects.create(name=name))
+    for number in range(25):
+        make(f"a{number:02}-ops")
+    made = make("ops")
+    request = rf.get("/")
+    request.user, request.session = make_user("root", is_superuser=True), {}
+    field = AttrField(own_field(kind, kind, kind), [])
+    assert find_target(request, field, "ops") == made.pk, field.unknown
+    assert find_target(request, field, f"#{made.pk}") == made.pk
+    assert find_target(request, field, "op") == "op"
+    assert len(field.unknown) == 1
+
+
+def test_names_that_look_like_ids_come_before_ids(
+    browser: Client, rack: Any, room: Any, make_entry: Any
+) -> None:
+    first = Entry.objects.get(name="hall")
+    named = make_entry(room, f"#{first.pk}")
+    assert stored(browser, rack, {"room": named.name}).status_code == 302
+    assert Entry.objects.filter(schema=rack).latest("pk").get_attrs()["room"]["id"] == named.pk
+    for typed in (f"hall #{first.pk}", f"#{named.pk}"):
+        assert stored(browser, rack, {"room": typed}).status_code == 302
+    ids = [each.get_attrs()["room"]["id"] for each in Entry.objects.filter(schema=rack).order_by("pk")]
+    assert ids == [named.pk, first.pk, named.pk]
+
+
+@pytest.mark.parametrize("many", [22, 51])
+def test_a_name_is_found_in_each_entity_that_a_reference_may_lead_to(
+    browser: Client, make_entity: Any, make_entry: Any, many: int
+) -> None:
+    entities = [make_entity(f"E{number}") for number in range(many)]
+    spec = {"name": "to", "type": "object", "referral": [each.pk for each in entities]}
+    holder = Entity.objects.create_entity(user=None, name="H", default_permission=Level.FULL, attrs=[spec])
+    last = make_entry(entities[-1], "last one")
+    make_entry(make_entity("Elsewhere"), "last one")
+    assert stored(browser, holder, {"to": "last one"}).status_code == 302
+    assert Entry.objects.get(schema=holder).get_attrs()["to"]["id"] == last.pk
+    make_entry(entities[0], "last one")
+    answer = stored(browser, holder, {"to": "last one"})
+    assert answer.status_code == 400
+    assert "Several are called “last one”" in answer.content.decode()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_is_found_however_it_is_spelled(
+    browser: Client, rack: Any, room: Any, make_entry: Any, form: Any
+) -> None:
+    cafe = make_entry(room, "Café")
+    group = Group.objects.create(name="Équipe")
+    typed = {"room": f"{unicodedata.normalize(form, 'Café')} ", "team": unicodedata.normalize(form, "Équipe")}
+    root = User.objects.create_superuser("root")
+    assert stored(browser_of(root), rack, typed).status_code == 302
+    label = unicodedata.normalize(form, f"Café #{cafe.pk}")
+    assert stored(browser, rack, {"room": label}).status_code == 302
+    found = [each.get_attrs() for each in Entry.objects.filter(schema=rack).order_by("pk")]
+    assert [each["room"]["id"] for each in found] == [cafe.pk, cafe.pk]
+    assert found[0]["team"]["id"] == group.pk
+    assert suggested(browser, room, unicodedata.normalize(form, "café")) == ["Café"]
+
+
+@pytest.mark.parametrize("typed", ["h", "hal", "zz"])
+def test_completion_costs_the_same_for_many_entities(
+    browser: Client, room: Any, make_entity: Any, typed: str
+) -> None:
+    others = [make_entity(f"E{number}").pk for number in range(20)]
+    counts = []
+    for entities in ([room.pk], [room.pk, *others]):
+        query = {"type": "object", "of": "x", "x": typed, "entity": entities}
+        with CaptureQueriesContext(connection) as asked:
+            assert browser.get("/console/suggestions/", query).status_code == 200
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 40

@@ -203,5 +203,5 @@ def as_number(text: str) -> object:
             number = kind(text)
         except ValueError:
             continue
-        return number if isfinite(number) else text
+        return number if isinstance(number, int) or isfinite(number) else text
     return text

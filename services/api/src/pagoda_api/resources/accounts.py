@@ -26,6 +26,7 @@ from pagoda.domain.access.explaining import explain_level
 from pagoda.domain.user.models import Role, User, nest, parent_of
 from pagoda_api.fields import MAX_ID, CleanNameField, NamedSerializer, found_or_404
 from pagoda_api.pagination import number_parameter, whole_number_schema
+from pagoda_api.resources.filters import NameFilter
 from pagoda_api.resources.managed import (
     ID_OR_OBJECT,
     TARGETS,
@@ -34,7 +35,6 @@ from pagoda_api.resources.managed import (
     Links,
     ManagedSerializer,
     ManagedViewSet,
-    NameFilter,
     id_of,
     search_in,
 )
@@ -146,7 +146,7 @@ class UserFilter(django_filters.FilterSet):
         method=search_in("username", "first_name", "last_name", "email"),
         label="Part of the user's name, first or last name, or address.",
     )
-    username = django_filters.CharFilter()
+    username = NameFilter()
     group = LinkFilter(Group, "groups", "Id of a group that the user is in.")
     role = LinkFilter(Role, "roles", "Id of a role that the user holds alone.")
 

@@ -37,7 +37,7 @@ from pagoda_api.fields import (
 )
 from pagoda_api.pagination import PagePagination
 from pagoda_api.resources.entity_deletions import DeletionSerializer, deletion_of
-from pagoda_api.resources.filters import StandingFilter
+from pagoda_api.resources.filters import NameFilter, StandingFilter
 from pagoda_api.resources.histories import AT, HistorySerializer, activity_of, history_page, moment_of
 from pagoda_api.resources.job_representation import JobDetailSerializer, job_user, show_job_in_detail
 from pagoda_api.resources.schema_changes import PreviewSerializer, show_preview
@@ -160,6 +160,8 @@ _OF_THE_PAST: Final = ("at", "is_active", "limit", "offset")
 
 class EntityFilter(StandingFilter):
     """Which entities a list shows."""
+
+    name = NameFilter()
 
     class Meta:
         model = Entity

@@ -14,6 +14,7 @@ from drf_spectacular.drainage import set_override
 from pagoda.domain.user.models import User
 from pagoda_api.fields import MAX_ID
 from pagoda_plugin_sdk.rules.saying import say
+from pagoda_plugin_sdk.rules.text import spellings
 
 
 def asking_user(filterset: django_filters.FilterSet) -> User | None:
@@ -49,6 +50,14 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     """Takes a moment in ISO 8601 that the database can hold, whatever its time zone is."""
 
     field_class = _MomentField
+
+
+class NameFilter(django_filters.CharFilter):
+    """Finds rows by their name, however it is spelled."""
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:  # Any: several models; a text or None
+        """Return those of `qs` that have the name."""
+        return qs.filter(**{f"{self.field_name}__in": spellings([value])}) if value else qs
 
 
 class StandingFilter(django_filters.FilterSet):

@@ -290,14 +290,6 @@ class LinkFilter(IdFilter):
         return qs.filter(**{f"{self.field_name}__in": row.order_by().values("pk")})
 
 
-class NameFilter(django_filters.CharFilter):
-    """Finds rows by their name, however it is spelled."""
-
-    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:  # Any: several models; a text or None
-        """Return those of `qs` that have the name."""
-        return qs.filter(name__in=spellings([value])) if value else qs
-
-
 def search_in(*fields: str) -> Callable[..., QuerySet[Any]]:
     """Return the method of a filter that finds a part of one of the fields."""
 

@@ -16,14 +16,13 @@ from pagoda.domain.access import readable
 from pagoda.domain.access.accounts import visible
 from pagoda.domain.user.models import Level, Role, RolePermission, User
 from pagoda_api.fields import MAX_ID, CleanNameField, NamedSerializer, find_entity
-from pagoda_api.resources.filters import IdFilter, asking_user
+from pagoda_api.resources.filters import IdFilter, NameFilter, asking_user
 from pagoda_api.resources.managed import (
     TARGETS,
     LinkFilter,
     Links,
     ManagedSerializer,
     ManagedViewSet,
-    NameFilter,
     id_of,
 )
 from pagoda_api.strict import refuse_unknown

@@ -15,7 +15,7 @@ from pagoda.domain.search.conditions import EVERYWHERE, read_tree
 from pagoda.domain.search.finding import Query, find, limited
 from pagoda.domain.search.text import marked
 from pagoda.domain.user.permissions import Viewer
-from pagoda_api.fields import IdOrName, Unchecked, find_entity
+from pagoda_api.fields import IdOrName, Unchecked, find_entities
 from pagoda_api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from pagoda_api.resources.entries import EntrySerializer, show
 from pagoda_api.strict import StrictSerializer, StrictView, checked
@@ -90,11 +90,10 @@ def search(given: dict[str, Any], user: Viewer) -> dict[str, Any]:
         ValidationError: keyed by the field.
     """
     text = given.get("text", "").strip()
+    entities = given.get("entities")
     query = Query(
         condition=read_tree(given["where"]) if "where" in given else EVERYWHERE,
-        entity_ids=[find_entity(each, user, field="entities").pk for each in given["entities"]]
-        if given.get("entities")
-        else None,
+        entity_ids=find_entities(entities, user, field="entities") if entities else None,
         text=text,
         ordering=given.get("ordering", ""),
         fields=given.get("fields", []),
