@@ -16,12 +16,26 @@ def finished(records: list[Any]) -> dict[str, Any]:
     return dict(record)
 
 
-@pytest.mark.parametrize("given", ["r-1", "0af7651916cd43dd8448eb211c80319c", "a/b:c=d.e_f+g@h", "x" * 100])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "r-1",
+        "0af7651916cd43dd8448eb211c80319c",
+        "a/b:c=d.e_f+g@h",
+        "x" * 100,
+        "...",
+        "a/.b/c..",
+        "a..b",
+        "..a",
+    ],
+)
 def test_request_id_of_the_caller_is_kept(anonymous: Any, given: str) -> None:
     assert anonymous.get("/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
 
 
-@pytest.mark.parametrize("given", [None, "", "a b", "x" * 101, "a\tb", "<script>", "é"])
+@pytest.mark.parametrize(
+    "given", [None, "", "a b", "x" * 101, "a\tb", "<script>", "é", ".", "..", "../../admin", "a/..", "a/./b"]
+)
 def test_request_without_a_usable_id_gets_one(anonymous: Any, given: str | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
 
