@@ -88,6 +88,17 @@ def test_passwords_and_files_are_not_kept(person: Any, web: Any) -> None:
     assert "What you sent is not kept" in Client().post(url, long).content.decode()
 
 
+@pytest.mark.parametrize(
+    "name", ["Password", "newPassword", "api_token", "secret", "passphrase", "attr-pass_word", "again_pwd"]
+)
+def test_what_is_called_as_secrets_are_is_not_kept(web: Any, name: str) -> None:
+    url = f"/console/entities/{web.schema_id}/new/"
+    text = Client().post(url, {"name": "kept", name: "s3cret"}).content.decode()
+    assert "What you sent is not kept" in text
+    assert 'name="kept"' not in text
+    assert "s3cret" not in text
+
+
 @pytest.mark.parametrize("kept", ["", "nonsense", "WyJodHRwczovL2V2aWwuZXhhbXBsZSIsW11d:1uABCD:xyz"])
 def test_nobody_else_makes_what_is_kept(person: Any, kept: str) -> None:
     answer = Client().post(LOGIN, {"username": "ann", "password": PASSWORD, "kept": kept})

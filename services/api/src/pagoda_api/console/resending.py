@@ -10,13 +10,15 @@ from django.core import signing
 from django.http import HttpRequest, QueryDict
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from pagoda.config.scrubbing import is_secret_name
+
 SALT = "pagoda.console.resending"
 KEPT_FOR = timedelta(hours=12)
 MAX_CHARACTERS = 500_000
 """Of a form that is kept; what is longer has to be typed again."""
 
-TOKEN, SECRET = "csrfmiddlewaretoken", "password"
-"""A field that each page makes anew, and what is in names of fields of forms that no page repeats."""
+TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of it
+"""A field that each page makes anew."""
 
 
 class KeptForm(NamedTuple):
@@ -29,11 +31,11 @@ class KeptForm(NamedTuple):
 def keep(request: HttpRequest) -> str:
     """Return the form of a request as a text that nobody else makes; "" where there is none to keep.
 
-    Forms with files or passwords are not kept: browsers don't fill them in again either.
+    Forms with files or secrets are not kept: browsers don't fill them in again either.
     """
     fields = [(key, value) for key, values in request.POST.lists() for value in values if key != TOKEN]
     is_long = sum(len(key) + len(value) for key, value in fields) > MAX_CHARACTERS
-    if request.FILES or is_long or any(SECRET in key for key, _ in fields):
+    if request.FILES or is_long or any(is_secret_name(key) for key, _ in fields):
         return ""
     return signing.dumps([request.get_full_path(), fields], salt=SALT, compress=True)
 
