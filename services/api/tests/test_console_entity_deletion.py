@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.search.models import SavedSearch
 from pagoda.domain.user.models import Level
+from pagoda_api.resources import entity_deletions
 from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +51,7 @@ def test_an_entity_is_deleted_after_a_look_and_restored(root: Any, room: Any) ->
     assert (met["refused"], met["entries"], met["are_more"]) == ("", 0, False)
     assert [(each["entity"]["name"], each["name"]) for each in met["attributes"]] == [(rack.name, "room")]
     assert [each["name"] for each in met["searches"]] == [f"high {EVIL}"]
+    assert "They stay, and are refused while it is deleted." in text
     assert EVIL not in text
     assert Entity.objects.get(pk=room.pk).is_active
 
@@ -80,6 +83,7 @@ def test_entries_are_in_the_way_and_are_counted(root: Any, room: Any, make_entry
     assert '<button class="main">' not in text
     refused = browser.post(page_of(room), {"version": asked.context["version"]})
     assert refused.status_code == 409
+    assert refused.content.decode().count("has active entries; delete them first.") == 1
     assert Entity.objects.get(pk=room.pk).is_active
 
 
@@ -129,6 +133,27 @@ def test_a_search_names_its_entities_by_id_or_name(superuser_api: Any, root_user
     SavedSearch.objects.create(user=root_user, name="everywhere", search={"text": "x"})
     found = superuser_api.get(f"/api/v2/entities/{room.pk}/deletion/").json()
     assert [each["name"] for each in found["searches"]] == ["s0", "s1", "s2"]
+
+
+@pytest.mark.parametrize("name", ['Überraum "%_\\', "東京", "Rack 'a'"])
+def test_a_search_is_found_behind_many_that_others_share(
+    superuser_api: Any,
+    root_user: Any,
+    make_user: Any,
+    make_entity: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setattr(entity_deletions, "MOST_SEARCHES", 3)
+    entity, other = make_entity(name), make_user("other")
+    for number in range(5):
+        search = {"entities": ["Elsewhere"]}
+        SavedSearch.objects.create(user=other, name=f"a{number}", search=search, is_shared=True)
+    for number, user in ((0, other), (1, root_user), (2, root_user)):
+        named = name if number < 2 else unicodedata.normalize("NFD", name)
+        SavedSearch.objects.create(user=user, name=f"b{number}", search={"entities": [named]}, is_shared=True)
+    found = superuser_api.get(f"/api/v2/entities/{entity.pk}/deletion/").json()
+    assert [each["name"] for each in found["searches"]] == ["b1", "b2", "b0"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         raise Refused(stored)
     about, now = stored.data, stored.headers["ETag"]
     seen = request.POST.get("version") or now
-    context: dict[str, Any] = {"entity": about, "version": now, "is_conflict": seen != now}
+    context: dict[str, Any] = {"entity": about, "version": now, "is_conflict": seen != now, "faults": []}
     status = 200
     if request.method == "POST":
         answer = ask(request, "entity-detail", {"pk": pk}, method="DELETE", headers={"If-Match": seen})
