@@ -263,6 +263,8 @@ def test_nobody_signs_up_or_resets_a_password_there(world: World, browser: httpx
 def test_forms_of_these_pages_may_lead_to_the_provider(world: World, browser: httpx.Client) -> None:
     page = browser.get(f"{world.api}{LOGIN}")
     assert "form-action" not in page.headers["Content-Security-Policy"]
+    assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
+    assert page.headers["Cache-Control"] == "private, no-store"
     assert re.findall(r"<script(?! src=)", page.text) == []
     assert "form-action" in browser.get(f"{world.api}/admin/login/").headers["Content-Security-Policy"]
 

@@ -25,7 +25,7 @@ from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.config.oidc import PROVIDER_ID
 from pagoda.domain.user.models import User
-from pagoda_api.browsers import theme_of
+from pagoda_api.browsers import guarded, theme_of
 from pagoda_api.claims import claims_of, follow_claims
 from pagoda_api.console.frame import speaking
 from pagoda_api.problems import refused
@@ -119,7 +119,7 @@ def _login(request: HttpRequest) -> HttpResponse:
             issuer = urlsplit(settings.PAGODA.pagoda_oidc_issuer).netloc
             is_connecting = request.GET.get("process") == "connect"
             context = {"theme": theme_of(request), "issuer": issuer, "is_connecting": is_connecting}
-            return render(request, "console/provider.html", context)
+            return guarded(render(request, "console/provider.html", context), is_led_on=True)
         try:
             response: HttpResponse = views.login(request, provider_id=PROVIDER_ID)
         except RequestException as error:  # what django-allauth catches on the way back alone
