@@ -112,3 +112,14 @@ def test_a_request_id_of_any_form_has_its_page(browser: Client, web: Any, reques
 
 def test_each_action_is_a_word_of_the_console() -> None:
     assert {action.value for action in Action} - set(WORDS) == set()
+
+
+def test_blanks_among_what_events_are_found_by_ask_for_nothing(browser: Client, make_entity: Any) -> None:
+    make_entity("Rack")
+    one = browser.get(f"{AUDIT}?action=&action=entity.created&actor=&limit=")
+    assert one.status_code == 200
+    assert {each["action"] for each in one.context["found"]["results"]} == {"entity.created"}
+    assert '<select name="action">' in one.content.decode()
+    two = browser.get(f"{AUDIT}?action=entity.created&action=entity.deleted").content.decode()
+    assert '<select name="action" multiple>' in two
+    assert re.findall(r'value="([\w.]+)" selected', two) == ["entity.created", "entity.deleted"]

@@ -119,3 +119,13 @@ def test_what_takes_a_form_alone_says_so(person: Any, path: str) -> None:
     assert "This address takes a form, which another page has." in text
     assert 'href="/console/"' in text
     assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["audit/", "entities/", "jobs/", "suggestions/"])
+def test_what_takes_no_form_does_not_say_that_it_takes_one(person: Any, path: str) -> None:
+    answer = browser_of(person).post(f"/console/{path}")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+    text = answer.content.decode()
+    assert f"This address takes {answer.headers['Allow']} alone." in text
+    assert "takes a form" not in text

@@ -39,12 +39,20 @@ def page(view: View) -> View:
                 code = str(answer.data.get("code", "refused"))
                 response = refused(request, " ".join(told(answer)), code, answer.status)
             if response.status_code == NOT_ALLOWED and not response.content:
-                detail = gettext("This address takes a form, which another page has.")
-                allowed, response = response, refused(request, detail, "method_not_allowed", NOT_ALLOWED)
-                response.headers["Allow"] = allowed.headers["Allow"]
+                allowed = response.headers["Allow"]
+                response = refused(request, _what_is_taken(allowed), "method_not_allowed", NOT_ALLOWED)
+                response.headers["Allow"] = allowed
         return guarded(response)
 
     return served
+
+
+def _what_is_taken(allowed: str) -> str:
+    """Say what an address takes, by the methods that it allows."""
+    methods = allowed.split(", ")
+    if "POST" in methods and "GET" not in methods:
+        return gettext("This address takes a form, which another page has.")
+    return gettext("This address takes %s alone.") % allowed
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

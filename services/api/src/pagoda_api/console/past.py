@@ -47,7 +47,8 @@ def entity_history(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     """List events of the audit log; the URL says which."""
-    given = {key: texts for key, texts in request.GET.lists() if any(texts)}
+    lists = {key: [text for text in texts if text] for key, texts in request.GET.lists()}
+    given = {key: texts for key, texts in lists.items() if texts}
     answer = ask(request, "audit-list", query={"limit": PAGE, **given})
     if answer.status in REFUSES_ALL:
         raise Refused(answer)
@@ -59,7 +60,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "faults": [] if answer.is_ok else told(answer),
         "filters": [(name, label, request.GET.get(name, "")) for name, label in FILTERS],
         "actions": [action.value for action in Action],
-        "chosen": request.GET.getlist("action"),
+        "chosen": given.get("action", []),
         "export": f"{reverse('audit-export')}?{urlencode(wanted, doseq=True)}",
     }
     return show(request, "audit.html", context, 200 if answer.is_ok else answer.status)
