@@ -251,6 +251,10 @@ def test_the_admin_s_login_leads_there_and_comes_back(world: World, browser: htt
     assert str(home.url) == f"{world.api}/admin/"
     assert "Site administration" in home.text
     assert "/admin/socialaccount/socialapp/" not in home.text  # its secrets are in the settings
+    assert "/admin/socialaccount/socialaccount/" in home.text
+    assert "s-7" in browser.get(f"{world.api}/admin/socialaccount/socialaccount/").text
+    assert browser.get(f"{world.api}/admin/socialaccount/socialaccount/add/").status_code == 403
+    assert browser.get(f"{world.api}/admin/socialaccount/socialapp/").status_code == 404
 
 
 def test_nobody_signs_up_or_resets_a_password_there(world: World, browser: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.openid_connect import views
 from django.conf import settings
 from django.contrib import admin
@@ -20,11 +20,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.utils.translation import gettext, gettext_noop
 from django.views.generic import RedirectView
 from requests import RequestException
+from unfold.admin import ModelAdmin
 
 from pagoda.audit.actions import Action
 from pagoda.audit.failed_logins import count_failure
 from pagoda.config.oidc import PROVIDER_ID
 from pagoda.domain.user.models import User
+from pagoda_api.admin.refusing import ReadOnly
 from pagoda_api.browsers import guarded, theme_of
 from pagoda_api.claims import claims_of, follow_claims
 from pagoda_api.console.frame import speaking
@@ -95,11 +97,23 @@ class OidcAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # it ship
             raise ImmediateHttpResponse(refused(request, gettext(text), "oidc_login_refused", 403))
 
 
+class ProviderLoginAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # it ships no types
+    """Who logs in by the provider, to look at and to take away; logging in makes them."""
+
+    list_display = ("user", "uid", "last_login", "date_joined")
+    search_fields = ("user__username", "uid")
+
+    def has_delete_permission(self, *args: Any) -> bool:  # Any: the request, and a row where one is meant
+        """Return whether a login may be taken away from its user, as Django's permissions say."""
+        return bool(ModelAdmin.has_delete_permission(self, *args))
+
+
 def oidc_urls() -> list[URLPattern | URLResolver]:
     """Return the paths of these logins; what settings say is not for the admin to change."""
-    for model in (SocialApp, SocialToken):
+    for model in (SocialApp, SocialToken, SocialAccount):
         if admin.site.is_registered(model):
             admin.site.unregister(model)
+    admin.site.register(SocialAccount, ProviderLoginAdmin)
     admin.site.login_template = "pagoda_api/login.html"
     to_console = RedirectView.as_view(pattern_name="console-login", query_string=True)
     return [

@@ -75,6 +75,12 @@ api: list[URLPattern | URLResolver] = [
     *router.urls,
 ]
 
+single_sign_on: list[URLPattern | URLResolver] = []
+if settings.PAGODA.pagoda_oidc_issuer:
+    from pagoda_api.oidc import oidc_urls  # late: its models exist only then
+
+    single_sign_on = oidc_urls()  # before the admin makes its addresses of the tables that it has by then
+
 host: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="console-home"), name="home"),
     path("healthz", healthz, name="healthz"),
@@ -84,13 +90,8 @@ host: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v2/", include(api)),
     path("console/", include("pagoda_api.console.urls")),
+    *single_sign_on,
 ]
-
-
-if settings.PAGODA.pagoda_oidc_issuer:
-    from pagoda_api.oidc import oidc_urls  # late: its models exist only then
-
-    host += oidc_urls()
 
 
 def plugin_routes() -> PluginRoutes:
