@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from pagoda.budget import TimeBudget
-from pagoda.domain.interrupting import ask_no_more, end_when, ending_when, was_ended
+from pagoda.domain.interrupting import ask_no_more, end_when, ending_when
 from pagoda.domain.search.bounding import bounded
 
 pytestmark = [
@@ -75,11 +75,3 @@ def test_the_budget_of_plugins_is_asked_after_a_search_and_no_more_once_it_is_cl
     asked.clear()
     run()
     assert not asked
-
-
-@pytest.mark.parametrize(("sqlstate", "is_ended"), [("57014", True), ("55P03", False), ("57P01", False)])
-def test_that_a_server_ended_a_query_is_known_in_every_language(sqlstate: str, is_ended: bool) -> None:
-    error = OperationalError("storniere Anfrage wegen Zeitüberschreitung der Anfrage")
-    error.__cause__ = cause = Exception()
-    vars(cause)["sqlstate"] = sqlstate  # as psycopg's errors have it
-    assert was_ended(error) is is_ended

@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from pagoda.domain import locking
+from pagoda.domain.interrupting import was_ended
 
 
 class Refused(Exception):
@@ -39,3 +40,10 @@ def test_a_change_of_a_large_table_waits_for_its_lock_a_little_at_a_time(
         with pytest.raises(OperationalError):
             locking.patiently(asked, change)
     assert statements == ["SET LOCAL lock_timeout = '2s'", "change"] * tried
+
+
+@pytest.mark.parametrize(("sqlstate", "is_ended"), [("57014", True), ("55P03", False), ("57P01", False)])
+def test_that_a_server_ended_a_query_is_known_in_every_language(sqlstate: str, is_ended: bool) -> None:
+    error = OperationalError("storniere Anfrage wegen Zeitüberschreitung der Anfrage")
+    error.__cause__ = Refused(sqlstate)
+    assert was_ended(error) is is_ended

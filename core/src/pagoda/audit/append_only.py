@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pagoda.domain.locking import patiently
-
 TABLES = ("audit_auditevent", "audit_auditseal")
 """What is written once and never again."""
 
@@ -55,11 +53,6 @@ def note_pending(connection: BaseDatabaseWrapper) -> None:
         _run(connection, [_NOTED_BY_ROW, _NOTE, f"{_NOTING} {act}"])
     else:
         _run(connection, [f"{_NOTING} BEGIN {_INSERT}; END"])
-
-
-def note_again(connection: BaseDatabaseWrapper) -> None:
-    """Do so in a database that has done it before, whose processes write events meanwhile."""
-    patiently(connection, lambda: note_pending(connection))
 
 
 _TELL = """UPDATE entity_formerstate

@@ -54,11 +54,8 @@ class Record:
     plugin: str = ""  # the plugin that it concerns; else the one whose code runs
     user: User | None = None  # who does it, where that is not who acts: at a login
 
-    def is_of_kind(self, other: Record) -> bool:
-        """Return whether the two differ in their subjects alone."""
-        return self._kind() == other._kind()
-
-    def _kind(self) -> tuple[Any, ...]:  # Any: of every field
+    def kind(self) -> tuple[Any, ...]:  # Any: of every field
+        """Return what is alike of events that differ in their subjects alone."""
         details = repr(self.details)  # in which 1 is not True
         return self.action, self.subject_type, self.plugin, self.user, details
 
@@ -71,7 +68,8 @@ def record(action: Action, **what: Any) -> None:  # Any: the fields of `Record`
 def record_all(records: Iterable[Record]) -> None:
     """Record events of one origin in one statement."""
     known, records = _here(), list(records)
-    if records and all(each.is_of_kind(records[0]) for each in records):
+    kind = records[0].kind() if records else None
+    if records and all(each.kind() == kind for each in records[1:]):
         alike = _columns(records[0], _origin(records[0], known))
         own = [[alike[name] for name in _OWN]]
         own += [[*washed_texts(**_subject(each)).values()] for each in records[1:]]

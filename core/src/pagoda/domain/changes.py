@@ -84,9 +84,9 @@ class _Mark:
 
     def net(self) -> Change | None:
         action = _NET[self.first, self.is_gone]
-        if action is None or action == self.change.action:
-            return self.change if action else None
-        return replace(self.change, action=action)
+        if action == self.change.action:
+            return self.change
+        return None if action is None else replace(self.change, action=action)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Who ends queries of SQLite while it works on them.
+"""Who ends queries of SQLite while it works on them, and how one knows that any database has ended one.
 
 A connection asks one function whether to go on, and tells nobody which: the next who sets one takes the place
 of the one before. So it is set here alone, and asks all who have something to say.

@@ -177,7 +177,7 @@ class Dispatch:
         of fields in memory, and nobody stored, is undone, so that the host goes on with what is stored. With
         `is_pending` the objects may hold what the host is about to store, and keep it.
         """
-        chain = self._by_name[hook_name].chains.get(entity_name) or self.chain(hook_name, entity_name)
+        chain = self._chain_of(hook_name, entity_name)
         kept = [held for held in map(_loaded, objects) if held is not None] if chain.steps else []
         outer = [held.__dict__.get(_MEMORY) for held in kept]
         for held in kept:
@@ -193,11 +193,11 @@ class Dispatch:
 
     def heard(self, hook_names: Collection[str], entity_name: str) -> list[str]:
         """Return which of these hooks have handlers for an entity, be they out of service."""
-        chains = {
-            name: self._by_name[name].chains.get(entity_name) or self.chain(name, entity_name)
-            for name in hook_names
-        }
+        chains = {name: self._chain_of(name, entity_name) for name in hook_names}
         return [name for name, chain in chains.items() if chain.steps or chain.absent]
+
+    def _chain_of(self, hook_name: str, entity_name: str) -> Chain:
+        return self._by_name[hook_name].chains.get(entity_name) or self.chain(hook_name, entity_name)
 
     def chain(self, hook_name: str, entity_name: str | None) -> Chain:
         """Return the handlers that run for an entity."""

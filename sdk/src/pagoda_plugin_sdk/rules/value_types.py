@@ -176,13 +176,10 @@ def _show(definition: Definition, value: Value, show: Callable[[Any], Shown], *,
     elements: Sequence[Element] = value.elements
     if definition.type.is_reference:
         seen = (_for_reader(element, is_limited=is_limited) for element in elements)
-        elements = [element for element in seen if element != _NO_LINK]
+        elements = [element for element in seen if element != _NOWHERE]
     if definition.type.is_array:
         return [show(element) for element in elements]
     return show(elements[0]) if elements else None
-
-
-_NO_LINK: Final = Link()
 
 
 def _for_reader(element: Element, *, is_limited: bool) -> Element:

@@ -1,11 +1,12 @@
 from django.db import migrations
 
 from pagoda.audit import append_only
+from pagoda.domain.locking import patiently
 
 
 def note(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        append_only.note_again(schema_editor.connection)
+        patiently(schema_editor.connection, lambda: append_only.note_pending(schema_editor.connection))
 
 
 class Migration(migrations.Migration):

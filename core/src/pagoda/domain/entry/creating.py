@@ -166,7 +166,7 @@ def create_each(
 def _create(
     user: Viewer | None, schema: Entity, rows: Sequence[Mapping[str, Any]], outcome: WriteOutcome
 ) -> list[Entry]:
-    # Of one row it is not worth a question whether anybody sees what is made up.
+    # What nobody sees is not made up: a quarter of what 1,000 rows take. Of one it is not worth the question.
     awaited = changes.awaited_of("entry", "create", schema.name) if len(rows) > 1 else changes.SENT
     with writing(user) as actor:
         maker = person(actor)

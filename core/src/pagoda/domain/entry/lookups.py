@@ -310,7 +310,7 @@ class IsOneOf(Func):
     ) -> tuple[str, tuple[Any, ...]]:
         """Return the SQL."""
         column, params = compiler.compile(self.get_source_expressions()[0])
-        array = "text[]" if self._is_of_texts else "bigint[]"
+        array = "text[]" if self._kind() is str else "bigint[]"
         return f"({column} = ANY(%s::{array}))", (*params, self._given())
 
     def as_sqlite(self, compiler: SQLCompiler, *_args: Any, **_context: Any) -> tuple[str, tuple[Any, ...]]:
@@ -319,10 +319,10 @@ class IsOneOf(Func):
         sql = f"({column} IN (SELECT value FROM JSON_EACH(%s)))"  # noqa: S608 - a column
         return sql, (*params, json.dumps(self._given()))
 
-    @property
-    def _is_of_texts(self) -> bool:
-        return isinstance(self.get_source_expressions()[0].output_field, CharField | TextField)
+    def _kind(self) -> type[str] | type[int]:
+        column = self.get_source_expressions()[0].output_field
+        return str if isinstance(column, CharField | TextField) else int
 
     def _given(self) -> list[Any]:
         """Return the values as the column has them: no database may find 1 where another does not."""
-        return [str(each) if self._is_of_texts else int(each) for each in self._values]
+        return [*map(self._kind(), self._values)]
