@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -125,3 +126,15 @@ def test_requests_run_in_main_threads_of_sync_workers() -> None:
 
     assert issubclass(settings.worker_class, SyncWorker)
     assert (settings.workers, settings.threads) == (3, 1)
+
+
+def test_the_garbage_collector_passes_over_what_is_loaded() -> None:
+    loading = server.ApiServer(
+        bind="127.0.0.1:0", workers=1, worker_memory_mb=64, max_body_bytes=1024, load_application=object
+    )
+    try:
+        loading.load()
+
+        assert gc.get_freeze_count() > len(gc.get_objects())
+    finally:
+        gc.unfreeze()

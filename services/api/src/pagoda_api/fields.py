@@ -200,7 +200,7 @@ def find_entity(given: int | str, user: Viewer | None, *, field: str, to_fill: b
 
 
 def find_entities(given: Sequence[int | str], user: Viewer | None, *, field: str) -> list[int]:
-    """Return the id of each, found as `find_entity` does, by two queries for all.
+    """Return the id of each, found as `find_entity` does, by a query for all, and one for what may be ids.
 
     Raises:
         ValidationError: as of `find_entity`.
@@ -208,9 +208,8 @@ def find_entities(given: Sequence[int | str], user: Viewer | None, *, field: str
     entities = readable(Entity.objects.active(), user)
     named = dict(entities.filter(name__in=spellings(given)).values_list("name", "pk"))
     numbers = {each: _as_id(each) for each in given}
-    standing = set(
-        entities.filter(pk__in=[each for each in numbers.values() if each]).values_list("pk", flat=True)
-    )
+    ids = [each for each in numbers.values() if each]
+    standing = set(entities.filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
     found = []
     for each, number in numbers.items():
         by_name = next((named[name] for name in spellings([each]) if name in named), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from types import ModuleType
@@ -73,7 +74,11 @@ class ApiServer(BaseApplication):
 
     def load(self) -> Any:
         """Return the WSGI application; gunicorn calls it. Any, as gunicorn has no types."""
-        return self._load_application()
+        application = self._load_application()
+        # What is loaded stays: a worker's full collections would walk it, which is 0.13 s within a request.
+        gc.collect()
+        gc.freeze()
+        return application
 
 
 def _forget_connections() -> None:
