@@ -240,6 +240,7 @@ COLUMNS: dict[str, Feed | str] = {
     "idempotency.KeptAnswer.headers": HOST,
     "search.SavedSearch.name": "a name, which the domain checks",
     "search.SavedSearch.search": "JSON of a request, which the API has checked and tried",
+    "search.SavedSearch.named": "ids, by names of the search",
     "audit.AuditEvent.action": HOST,
     "audit.AuditEvent.actor": "a user's name, which the domain has checked",
     "audit.AuditEvent.on_behalf_of": "a user's name, which the domain has checked",

@@ -28,7 +28,7 @@ from pagoda.config.settings import Settings
 from pagoda.domain.authority import BeyondAuthority, PluginAuthority
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.search.models import delete_search, store_search
+from pagoda.domain.search.saving import delete_search, store_search
 from pagoda.domain.user.models import ApiToken, Level, Role, RolePermission, User
 from pagoda.fencing import BreakerState, breaker_changed
 from pagoda.hooks.manager import manager

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from pagoda.domain.entity.models import Entity
-from pagoda.domain.search.models import SavedSearch
+from pagoda.domain.search.saving import store_search
 from pagoda.domain.user.models import Level
-from pagoda_api.resources import entity_deletions
 from pagoda_api.testing.host import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +31,10 @@ def page_of(entity: Any, verb: str = "delete/") -> str:
     return f"/console/entities/{entity.pk}/{verb}"
 
 
+def save(user: Any, name: str, search: Any, *, is_shared: bool = False) -> None:
+    store_search(user, name=name, search=search, is_shared=is_shared)
+
+
 def point_to(entity: Any, name: str, attr: str = "room") -> Any:
     attrs = [{"name": attr, "type": "object", "referral": [entity.pk]}]
     return Entity.objects.create_entity(user=None, name=name, default_permission=Level.FULL, attrs=attrs)
@@ -41,8 +44,8 @@ def test_an_entity_is_deleted_after_a_look_and_restored(root: Any, room: Any) ->
     browser = browser_of(root)
     rack = point_to(room, f"Rack {EVIL}")
     point_to(room, "Secret").delete()
-    SavedSearch.objects.create(user=root, name=f"high {EVIL}", search={"entities": [room.pk]})
-    SavedSearch.objects.create(user=root, name="elsewhere", search={"entities": [rack.pk]})
+    save(root, f"high {EVIL}", {"entities": [room.pk]})
+    save(root, "elsewhere", {"entities": [rack.pk]})
     assert f'href="{page_of(room)}"' in browser.get(page_of(room, "attributes/")).content.decode()
 
     asked = browser.get(page_of(room))
@@ -93,7 +96,7 @@ def test_who_sees_less_is_told_less(make_user: Any, room: Any, make_entry: Any, 
     hidden = make_entry(room, "hidden")
     type(hidden).objects.filter(pk=hidden.pk).update(default_permission=Level.NOTHING)
     Entity.objects.filter(pk=rack.pk).update(default_permission=Level.NOTHING)
-    SavedSearch.objects.create(user=make_user("other"), name="own", search={"entities": [room.pk]})
+    save(make_user("other"), "own", {"entities": [room.pk]})
     asked = browser_of(plain).get(page_of(room))
     met = asked.context["met"]
     assert (met["entries"], met["attributes"], met["searches"]) == (0, [], [])
@@ -129,8 +132,8 @@ def test_an_entity_that_somebody_changed_meanwhile_stays(root: Any, room: Any) -
 
 def test_a_search_names_its_entities_by_id_or_name(superuser_api: Any, root_user: Any, room: Any) -> None:
     for number, named in enumerate((room.pk, str(room.pk), room.name, "Other")):
-        SavedSearch.objects.create(user=root_user, name=f"s{number}", search={"entities": [named]})
-    SavedSearch.objects.create(user=root_user, name="everywhere", search={"text": "x"})
+        save(root_user, f"s{number}", {"entities": [named]})
+    save(root_user, "everywhere", {"text": "x"})
     found = superuser_api.get(f"/api/v2/entities/{room.pk}/deletion/").json()
     assert [each["name"] for each in found["searches"]] == ["s0", "s1", "s2"]
 
@@ -141,17 +144,15 @@ def test_a_search_is_found_behind_many_that_others_share(
     root_user: Any,
     make_user: Any,
     make_entity: Any,
-    monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    monkeypatch.setattr(entity_deletions, "MOST_SEARCHES", 3)
     entity, other = make_entity(name), make_user("other")
     for number in range(5):
         search = {"entities": ["Elsewhere"]}
-        SavedSearch.objects.create(user=other, name=f"a{number}", search=search, is_shared=True)
+        save(other, f"a{number}", search, is_shared=True)
     for number, user in ((0, other), (1, root_user), (2, root_user)):
         named = name if number < 2 else unicodedata.normalize("NFD", name)
-        SavedSearch.objects.create(user=user, name=f"b{number}", search={"entities": [named]}, is_shared=True)
+        save(user, f"b{number}", {"entities": [named]}, is_shared=True)
     found = superuser_api.get(f"/api/v2/entities/{entity.pk}/deletion/").json()
     assert [each["name"] for each in found["searches"]] == ["b1", "b2", "b0"]
 

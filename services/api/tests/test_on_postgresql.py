@@ -1,4 +1,4 @@
-"""What triggers keep of the past, once more on a real PostgreSQL."""
+"""What triggers keep of the past, and what JSON keeps of names, once more on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from tools.migrated_host import python_on, running_postgres
 from tools.servers import missing_programs
 
-STORIES = ("history", "past", "past_entities", "revert")
+STORIES = ("history", "past", "past_entities", "revert", "saved_search_names")
 
 
 @pytest.mark.skipif("postgresql" in missing_programs(), reason="PostgreSQL is not installed")
-def test_the_stories_of_the_past_hold_there_too(tmp_path: Path) -> None:
+def test_the_stories_hold_there_too(tmp_path: Path) -> None:
     stories = [str(Path(__file__).with_name(f"test_{name}.py")) for name in STORIES]
     with running_postgres() as server:
         command = ("-m", "pytest", "-q", "-p", "no:xdist", *stories)

@@ -9,7 +9,7 @@ import pytest
 
 from pagoda.audit.models import AuditEvent
 from pagoda.domain.entry.models import Entry
-from pagoda.domain.search import models
+from pagoda.domain.search import saving
 from pagoda.domain.search.models import SavedSearch
 from pagoda.domain.user.models import Level
 
@@ -119,7 +119,7 @@ def test_names_and_numbers_are_bounded(
     conflict = api.post(URL, {"name": "big", "search": {}})
     assert (conflict.status_code, conflict.json()["code"]) == (409, "conflict")
     assert api.put(f"{URL}{other['id']}/", {"name": "big", "search": {}}).status_code == 409
-    monkeypatch.setattr(models, "MAX_SAVED", 2)
+    monkeypatch.setattr(saving, "MAX_SAVED", 2)
     refused = api.post(URL, {"name": "third", "search": {}})
     assert (refused.status_code, SavedSearch.objects.count()) == (400, 3)
 
@@ -148,5 +148,5 @@ def test_a_misspelt_parameter_of_the_list_is_refused(api: Any) -> None:
 def test_a_list_takes_few_queries(api: Any, hosts: Any, django_assert_max_num_queries: Any) -> None:
     for number in range(30):
         saved(api, name=f"s{number}", is_shared=True)
-    with django_assert_max_num_queries(4):  # the token's user, the count, the page
+    with django_assert_max_num_queries(4):  # the count, the page, the names of entities and of attributes
         assert len(api.get(URL).json()["results"]) == 30

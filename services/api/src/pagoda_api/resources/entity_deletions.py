@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from itertools import islice
 from typing import Any, Final
 
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, QuerySet, When
 from rest_framework import serializers
 
 from pagoda.domain.access.querysets import count_entries, referring_attributes
 from pagoda.domain.entity.models import Entity
 from pagoda.domain.entity.services import why_not_deleted
-from pagoda.domain.search.models import SavedSearch, saved_searches
+from pagoda.domain.search.models import SavedSearch
+from pagoda.domain.search.saving import saved_searches
 from pagoda.domain.user.models import User
 from pagoda.domain.user.permissions import viewer
 from pagoda_api.fields import NamedSerializer, UserSerializer
-from pagoda_plugin_sdk.rules.text import clean_name, spellings
 
 MOST_COUNTED: Final = 10_000
 MOST_LISTED: Final = 100
-MOST_SEARCHES: Final = 1_000
-"""Saved searches that are looked at, of those in whose entities the id or the name stands somewhere."""
 
 
 class ReferringAttributeSerializer(serializers.Serializer[Any]):
@@ -66,29 +62,17 @@ def deletion_of(entity: Entity, user: User | None) -> dict[str, Any]:
     """
     refused = why_not_deleted(entity, viewer(user))
     found = count_entries([entity.pk], user, MOST_COUNTED).get(entity.pk, 0)
-    named = _naming(entity, user)[:MOST_SEARCHES]
-    searches = (each for each in named if _is_in(each.search, entity))
     told = {
         "refused": refused or "",
         "entries": min(found, MOST_COUNTED),
         "are_more": found > MOST_COUNTED,
         "attributes": referring_attributes(entity, user)[:MOST_LISTED],
-        "searches": islice(searches, MOST_LISTED),
+        "searches": _searches_in(entity, user)[:MOST_LISTED],
     }
     return dict(DeletionSerializer(told).data)
 
 
-def _naming(entity: Entity, user: User | None) -> QuerySet[SavedSearch]:
-    """Return saved searches with the entity's id or name in the JSON of their entities; one's own first."""
-    texts = {str(entity.pk)}
-    for name in spellings([entity.name]):  # as JSON has it: a database escapes what isn't ASCII, or doesn't
-        texts |= {json.dumps(name, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
-    is_named = Q(*(("search__entities__icontains", text) for text in sorted(texts)), _connector=Q.OR)
+def _searches_in(entity: Entity, user: User | None) -> QuerySet[SavedSearch]:
+    """Return the saved searches that name the entity among those that they look into; one's own first."""
     own_first = Case(When(user=user, then=0), default=1)
-    return saved_searches(user).filter(is_named).order_by(own_first, "name", "pk")
-
-
-def _is_in(search: dict[str, Any], entity: Entity) -> bool:
-    """Return whether a search names the entity among those that it looks into."""
-    named = [clean_name(each) for each in search.get("entities") or ()]
-    return entity.pk in named or str(entity.pk) in named or clean_name(entity.name) in named
+    return saved_searches(user).filter(entities=entity).order_by(own_first, "name", "pk")

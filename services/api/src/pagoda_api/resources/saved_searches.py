@@ -16,7 +16,9 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pagoda.domain.search.models import SavedSearch, delete_search, saved_searches, store_search
+from pagoda.domain.search.models import SavedSearch
+from pagoda.domain.search.naming import NamesNow
+from pagoda.domain.search.saving import delete_search, saved_searches, store_search
 from pagoda.domain.user.models import User
 from pagoda_api.authentication import actor
 from pagoda_api.conditional import ConditionalViewSet, guarded
@@ -42,21 +44,38 @@ class NewSavedSearchSerializer(StrictSerializer):
     search = SearchToSaveSerializer()
 
 
+class SavedSearchesSerializer(serializers.ListSerializer[SavedSearch]):
+    """Saved searches, the names in all of which are read at once."""
+
+    def to_representation(self, data: Any) -> list[dict[str, Any]]:  # Any: as the base has it
+        """Return each as it is shown."""
+        rows = list(data)
+        names = NamesNow(rows, self.context["request"].user)
+        return [_shown(row, names) for row in rows]
+
+
 class SavedSearchSerializer(serializers.ModelSerializer[SavedSearch]):
     """A saved search."""
 
     user = UserSerializer(read_only=True)
-    search = SearchToSaveSerializer(read_only=True)
+    search = SearchToSaveSerializer(
+        read_only=True, help_text="Under the names that entities and attributes have now."
+    )
 
     class Meta:
         model = SavedSearch
         fields = ["id", "name", "user", "is_shared", "search", "created_time", "updated_time"]
         read_only_fields = fields
+        list_serializer_class = SavedSearchesSerializer
 
     def to_representation(self, instance: SavedSearch) -> dict[str, Any]:
-        """Return it with its search as it was saved."""
-        shown = {name: getattr(instance, name) for name in self.Meta.fields}
-        return shown | {"user": UserSerializer(instance.user).data}
+        """Return it as the user sees what it names."""
+        return _shown(instance, NamesNow([instance], self.context["request"].user))
+
+
+def _shown(row: SavedSearch, names: NamesNow) -> dict[str, Any]:
+    told = {name: getattr(row, name) for name in SavedSearchSerializer.Meta.fields}
+    return told | {"user": UserSerializer(row.user).data, "search": names.search(row)}
 
 
 class PageSerializer(StrictSerializer):
@@ -106,8 +125,10 @@ class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, ConditionalViewSet[
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         """Search, with the rights of who asks, whoever saved it."""
-        row = self.get_object()
-        return Response(search({**row.search, **checked(PageSerializer(data=request.data))}, request.user))
+        row, page = self.get_object(), checked(PageSerializer(data=request.data))
+        names = NamesNow([row], request.user)
+        names.require(row)
+        return Response(search({**names.search(row), **page}, request.user))
 
     def _stored(self, request: Request, row: SavedSearch | None = None) -> dict[str, Any]:
         given = checked(NewSavedSearchSerializer(data=request.data))
@@ -121,4 +142,4 @@ class SavedSearchViewSet(ListModelMixin, RetrieveModelMixin, ConditionalViewSet[
             )
         except IntegrityError as error:
             raise Conflict(say("You have another saved search of this name; replace that one.")) from error
-        return dict(SavedSearchSerializer(stored).data)
+        return dict(self.get_serializer(stored).data)
