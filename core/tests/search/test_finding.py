@@ -268,6 +268,34 @@ def test_parts_of_names_are_found(ask: Any) -> None:
     assert names(ask("", text="htt")) == ["http"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "name__contains=ÜBER",
+        "name__startswith=äpfel%20%25",
+        "attr.os__contains=каша%0aИ",
+        "attr.os__startswith=КАША",
+        "attr.tags__contains=éT.",
+        "attr.rack.attr.room__contains=öst",
+    ],
+)
+def test_capitals_of_all_letters_are_equal_to_small_ones(
+    ask: Any, hosts: dict[str, Any], make_entry: Any, condition: str
+) -> None:
+    rack = make_entry(hosts["r1"].schema, "r3", room="Nord-ÖST")
+    tags = ["É", "ét.É"]
+    make_entry(hosts["web"].schema, "Äpfel %\\ über", os="Каша\nи ещё", tags=tags, rack=rack)
+    assert names(ask(condition)) == ["Äpfel %\\ über"]
+
+
+@pytest.mark.parametrize("word", ["ÄPFEL", "äpfel", "каша"])
+def test_words_are_found_whatever_their_capitals_are(
+    ask: Any, hosts: dict[str, Any], make_entry: Any, word: str
+) -> None:
+    make_entry(hosts["web"].schema, "Äpfel", os="КАША")
+    assert names(ask("", text=word)) == ["Äpfel"]
+
+
 def test_words_of_hidden_and_removed_attributes_are_not_found(ask: Any, hosts: dict[str, Any]) -> None:
     attr = EntityAttr.objects.get(name="os")
     attr.default_permission = Level.NOTHING

@@ -39,6 +39,15 @@ def test_what_the_client_has_is_not_sent_again(api: Any, web: Any, header: str) 
     assert (again.status_code, again.json()["note"]) == (200, "other")
 
 
+def test_what_is_another_one_is_not_shown_to_who_asked_for_one(api: Any, web: Any) -> None:
+    tag = api.get(url_of(web))["ETag"]
+    for match in ("*", tag, f'"x", {tag}'):
+        assert api.get(url_of(web), headers={"If-Match": match}).status_code == 200
+    refused = api.get(url_of(web), headers={"If-Match": '"other"'})
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert set(refused.json()) == {"detail", "code", "request_id"}
+
+
 def test_a_name_that_is_shown_of_another_entry_is_in_the_tag(
     api: Any, make_entity: Any, make_entry: Any
 ) -> None:

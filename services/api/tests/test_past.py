@@ -139,6 +139,13 @@ def test_a_bad_time_is_named(api: Any, web: Any, at: str) -> None:
     assert api.get(f"{URL}?at=2020-01-01T00:00:00Z&at=2020-01-01T00:00:00Z").status_code == 400
 
 
+def test_a_plus_that_was_not_escaped_is_told(api: Any, web: Any) -> None:
+    answer = api.get(f"{URL}?at=2020-01-01T00:00:00+02:00")
+    assert answer.status_code == 400
+    assert "%2B" in answer.json()["errors"]["at"][-1]
+    assert api.get(f"{URL}?at=2020-01-01T00:00:00%2B02:00").status_code == 200
+
+
 @pytest.mark.parametrize(
     "query", [{"search": "w"}, {"attr.address": "a"}, {"ordering": "name"}, {"cursor": ""}, {"nmae": 1}]
 )

@@ -76,7 +76,13 @@ class ConditionalViewSet[M: Any](StrictView, GenericViewSet[M]):
         if request.method not in ("GET", "HEAD"):
             return final
         of_django = cast("HttpRequest", request)
-        return cast("Response", get_conditional_response(of_django, final["ETag"], response=final))
+        answer = get_conditional_response(of_django, final["ETag"], response=final)
+        if answer is not None and answer.status_code == PreconditionFailed.status_code:
+            failed = PreconditionFailed()  # Django's has no body
+            return cast(
+                "Response", refused(of_django, str(failed.detail), failed.default_code, failed.status_code)
+            )
+        return cast("Response", answer)
 
 
 def guarded[H: Handler](method: H) -> H:

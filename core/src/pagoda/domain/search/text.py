@@ -18,7 +18,7 @@ from pagoda.domain.entry.models import Entry
 from pagoda.domain.search.bounding import refuse_hopeless, require_values
 from pagoda.domain.search.conditions import MAX_TEXT_LENGTH
 from pagoda.domain.search.filters import composed, read_text
-from pagoda.domain.search.values import Compared, ValueKind
+from pagoda.domain.search.values import Compared, ValueKind, has_part
 from pagoda.domain.user.permissions import Viewer
 from pagoda_plugin_sdk.rules.saying import say
 
@@ -129,11 +129,12 @@ class _HasPart(Func):
     ) -> tuple[str, tuple[Any, ...]]:
         """Return the SQL; Any: what a template of Func would use."""
         name, note, values = (compiler.compile(each)[0] for each in self.get_source_expressions())
-        fits = "LIKE %s ESCAPE '\\'"
         hidden = ", ".join(f"'{each}'" for each in self.hidden)
+        in_name, value = has_part(connection, name, self.part)
+        in_note, _value = has_part(connection, note, self.part)
+        in_item, _value = has_part(connection, "item.atom", self.part)
         texts = (
             f"SELECT 1 FROM JSON_EACH({values}) held, JSON_TREE({values}, held.fullkey) item"  # noqa: S608 - ids
-            f" WHERE held.key NOT IN ({hidden}) AND item.type = 'text' AND item.atom {fits}"
+            f" WHERE held.key NOT IN ({hidden}) AND item.type = 'text' AND {in_item}"
         )
-        escaped = re.sub(r"([\\%_])", r"\\\1", self.part)
-        return f"({name} {fits} OR {note} {fits} OR EXISTS ({texts}))", (f"%{escaped}%",) * 3
+        return f"({in_name} OR {in_note} OR EXISTS ({texts}))", value * 3

@@ -7,12 +7,14 @@ elements does.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+import re2
 from django.db.models import BooleanField, Func
 from django.db.models.expressions import Combinable
 
@@ -216,11 +218,7 @@ class Compared(Func):
             case "empty":
                 return f"{text} IS NULL OR {text} = ''", ()
             case "contains" | "startswith":
-                part = _escaped(self.value)
-                word = "ILIKE" if is_postgresql else "LIKE"
-                return f"{text} {word} %s ESCAPE '\\'", (
-                    f"%{part}%" if self.operator == "contains" else f"{part}%",
-                )
+                return has_part(connection, text, self.value, at_start=self.operator == "startswith")
             case "regex":
                 if is_postgresql:
                     return f"{text} ~ %s", (for_postgresql(self.value),)
@@ -252,10 +250,15 @@ def _comparable(connection: BaseDatabaseWrapper, kind: ValueKind, text: str) -> 
     return f'{text} COLLATE "C"' if kind in (ValueKind.DATE, ValueKind.INSTANT) else text
 
 
-def _escaped(part: str) -> str:
-    for special in ("\\", "%", "_"):
-        part = part.replace(special, f"\\{special}")
-    return part
+def has_part(connection: BaseDatabaseWrapper, text: str, part: str, *, at_start: bool = False) -> Sql:
+    """Return the SQL that a text has a part, capitals and small letters being equal."""
+    is_postgresql = connection.vendor == "postgresql"
+    if not is_postgresql and not part.isascii():  # of other letters SQLite's LIKE knows no capitals
+        start = r"\A" if at_start else ""
+        return f"{FUNCTION}(%s, {text})", (f"(?is){start}{re2.escape(part)}",)
+    escaped = re.sub(r"([\\%_])", r"\\\1", part)
+    word = "ILIKE" if is_postgresql else "LIKE"
+    return f"{text} {word} %s ESCAPE '\\'", (f"{escaped}%" if at_start else f"%{escaped}%",)
 
 
 def moment(text: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
@@ -68,7 +68,10 @@ def moment_of(request: Request) -> datetime | None:
             raise ValidationError(say("Give one time."))
         moment: datetime = PastMoment().run_validation(given[0])
     except ValidationError as error:
-        raise ValidationError({"at": error.detail}, code="invalid") from error
+        detail = cast("list[Any]", error.detail)
+        if " " in given[0].strip():  # as an address has it that was not escaped
+            detail = [*detail, say("In an address the + of an offset is written %2B.")]
+        raise ValidationError({"at": detail}, code="invalid") from error
     return moment
 
 
