@@ -107,6 +107,8 @@ def washed(value: object, limit: int = TEXT_MAX) -> str:
 
     Control characters, line break and tab aside, and halves of surrogate pairs show as ``\x00``, ``\ud800``.
     """
+    if type(value) is str and len(value) <= limit and value.isascii() and value.isprintable():  # as most
+        return value
     return _fit(_text_of(value, str), limit)
 
 

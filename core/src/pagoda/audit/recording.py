@@ -18,7 +18,7 @@ from pagoda.audit.models import AuditEvent
 from pagoda.domain.acting import acting_through, acting_user
 from pagoda.domain.stamped import insert_rows
 from pagoda.domain.user.models import User
-from pagoda_plugin_sdk.washing import washed_json, washed_texts
+from pagoda_plugin_sdk.washing import washed, washed_json, washed_texts
 
 HOST = "host"
 JOB = "job"
@@ -72,7 +72,7 @@ def record_all(records: Iterable[Record]) -> None:
     if records and all(each.kind() == kind for each in records[1:]):
         alike = _columns(records[0], _origin(records[0], known))
         own = [[alike[name] for name in _OWN]]
-        own += [[*washed_texts(**_subject(each)).values()] for each in records[1:]]
+        own += [[washed(*each) for each in _subject(record).values()] for record in records[1:]]
         insert_rows(AuditEvent, {name: alike[name] for name in alike if name not in _OWN}, _OWN, own)
     elif records:
         events = [_columns(each, _origin(each, known)) for each in records]

@@ -36,9 +36,9 @@ from pagoda_plugin_sdk.rules.saying import say
 type Subject = Literal["entry", "entity"]
 type Action = Literal["create", "update", "delete", "restore"]
 
-changing = Signal()
-validating = Signal()
-changed = Signal()
+changing = Signal(use_caching=True)
+validating = Signal(use_caching=True)
+changed = Signal(use_caching=True)
 recorded = Signal()
 awaited = Signal()
 SENT = frozenset({changing, validating, changed})

@@ -19,6 +19,9 @@ from pagoda_plugin_sdk.washing import without_doubles
 type Cell = Any  # Any: a text; in spreadsheets also a number, a boolean or a datetime
 
 _TEXTS: Final = (AttrType.STRING, AttrType.TEXT, AttrType.SELECT)
+_JSON: Final = json.JSONDecoder(
+    object_pairs_hook=without_doubles
+)  # `json.loads` would make one for each cell
 _MISREAD: Final = re.compile(
     r"""\A(?:[=+\-@\t\r"]|\Z)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_"""
 )
@@ -63,5 +66,5 @@ def from_cell(attr_type: AttrType, cell: Cell) -> Any:  # Any: unchecked
         return {"true": True, "false": False, "null": None}.get(cell.strip().lower(), cell)
     if attr_type == AttrType.NUMBER or cell[0] in '[{"' or cell == "null":
         with suppress(ValueError, RecursionError):
-            return json.loads(cell, object_pairs_hook=without_doubles)
+            return _JSON.decode(cell)
     return cell

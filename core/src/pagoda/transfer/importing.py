@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, read_items
 from pagoda.domain.bulk.writing import write_many
 from pagoda.domain.changes import untold, without_savepoints
@@ -122,7 +123,8 @@ class _Import:
         with tempfile.TemporaryFile() as later:
             done = 0
             for rows in batched(document.rows, _AT_ONCE):
-                self._write(rows, later)
+                with uncollected():
+                    self._write(rows, later)
                 _check_references()
                 done += len(rows)
                 self._progress(done, min(stream.tell() / max(size, 1), 0.99))

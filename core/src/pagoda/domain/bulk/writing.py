@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from pagoda.domain.access.querysets import readable
+from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
 from pagoda.domain.changes import change_scope, has_savepoints, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
@@ -49,7 +50,7 @@ def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: boo
             can't be told from the items beside it.
         BeyondAuthority: plugin code names another user.
     """
-    with writing(user) as actor:
+    with uncollected(), writing(user) as actor:
         bulk = _Bulk(user, actor, is_atomic=is_atomic)
         if is_atomic and any(item.result.error for item in items):
             raise BulkRefused

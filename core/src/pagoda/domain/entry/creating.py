@@ -291,18 +291,17 @@ def _insert(
     schema: Entity, drafts: Sequence[_Draft], states: Sequence[EntryState], maker: User | None
 ) -> list[Entry]:
     currents = [current_of(state.definitions, state.values) for state in states]
-    entries = [
-        Entry(schema=schema, name=draft.name, note=draft.note, created_user=maker, current_values=current)
-        for draft, current in zip(drafts, currents, strict=True)
-    ]
-    told = [_stored(entry, draft.items, maker) for entry, draft in zip(entries, drafts, strict=True)]
-    if len(entries) == 1:
-        changes.store(told[0], force_insert=True)
+    if len(drafts) == 1:
+        (draft,), (current,) = drafts, currents
+        entry = Entry(
+            schema=schema, name=draft.name, note=draft.note, created_user=maker, current_values=current
+        )
+        changes.store(_stored(entry, draft.items, maker), force_insert=True)
+        entries = [entry]
     else:
-        add_entries(entries, currents)
-        for entry, change in zip(entries, told, strict=True):
-            vars(entry).pop(Entry.UNSAVED)
-            changes.mark(change)
+        entries = add_entries(schema, maker, [(draft.name, draft.note) for draft in drafts], currents)
+        for entry, draft in zip(entries, drafts, strict=True):
+            changes.mark(_stored(entry, draft.items, maker))
     add_history(entries, states, currents, maker)
     return entries
 
