@@ -49,10 +49,10 @@ def add_entries(
     # As they would be read: Django looks for defaults where it is given names, which takes twice as long.
     fields = [each for each in Entry._meta.concrete_fields if each.name != Entry.UNSAVED]
     names = [each.attname for each in fields]
-    entries = []
+    entries, alias = [], connection.alias
     for pk, (name, note) in zip(ids, texts, strict=True):
         values = alike | {"id": pk, "name": name, "note": note}
-        entry = Entry.from_db(connection.alias, names, [values[each.name] for each in fields])
+        entry = Entry.from_db(alias, names, [values[each.name] for each in fields])
         entry.schema, entry.created_user = schema, maker
         entries.append(entry)
     return entries
