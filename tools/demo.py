@@ -24,7 +24,7 @@ from pagoda_client.api.auth import auth_token_create
 from pagoda_client.api.entries import entries_list
 from pagoda_client.api.jobs import jobs_retrieve
 from pagoda_client.api.plugins import plugins_inventory_scan_create
-from pagoda_client.models import Entry, Error, JobDetail, TokenRequestRequest
+from pagoda_client.models import Error, JobDetail, ListedEntry, TokenRequestRequest
 
 from tools.stack import (
     ADMIN,
@@ -186,9 +186,9 @@ def show_entities(client: AuthenticatedClient) -> int:
     return total
 
 
-def cells(entry: Entry, columns: tuple[str, ...]) -> list[str]:
+def cells(entry: ListedEntry, columns: tuple[str, ...]) -> list[str]:
     """Return the values of an entry's attributes as text."""
-    values = {attr.name: attr.value for attr in entry.attrs}
+    values = {attr.name: attr.value for attr in entry.attrs or ()}
     return [shown(values.get(column)) for column in columns]
 
 

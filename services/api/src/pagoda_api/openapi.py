@@ -147,7 +147,7 @@ def tell_manners(
     schemas = components.setdefault("schemas", {})
     schemas["Error"] = _ERROR
     _say_what_serializers_check(schemas, generator)
-    _mend_nullable(result)
+    _mend_null(result)
     if "AttrInfo" in schemas:
         schemas["AttrInfo"] = by_type(schemas["AttrInfo"])
     schemas |= COMPONENTS
@@ -162,7 +162,7 @@ def tell_manners(
         for status, (code, meaning) in CODES.items()
     }
     components["parameters"] = {
-        "IfMatch": _header("If-Match", "An ETag: the change is made only if the thing has it still."),
+        "IfMatch": _header("If-Match", "An ETag: it is done only if the thing has it still."),
         "IfNoneMatch": _header("If-None-Match", "An ETag: 304 if the thing has it still."),
         "IdempotencyKey": _header(
             "Idempotency-Key", "Sent again within a day, a request is answered again, not done again."
@@ -180,22 +180,36 @@ def tell_manners(
     return result
 
 
-def _mend_nullable(schema: Any) -> None:  # Any: JSON
-    """Take out what says nothing: `oneOf` of anything and null, of which null would be both."""
+def _mend_null(schema: Any) -> None:  # Any: JSON
+    """Say null as JSON Schema does: `nullable` is of OpenAPI 3.0, and pages and plugins may still say it.
+
+    And take out what says nothing: `oneOf` of anything and null, of which null would be both. A text that may
+    be blank is one of either kind, as a format alone refuses nothing.
+    """
     if isinstance(schema, dict):
         if {} in schema.get("oneOf", ()):
             del schema["oneOf"]
+        if {"type": "string", "maxLength": 0} in schema.get("oneOf", ()):
+            schema["anyOf"] = schema.pop("oneOf")
+        if isinstance(schema.get("nullable"), bool) and schema.pop("nullable"):
+            if isinstance(schema.get("type"), str) and "enum" not in schema:
+                schema["type"] = [schema["type"], "null"]
+            else:
+                other = dict(schema)
+                schema.clear()
+                schema["oneOf"] = [other, {"type": "null"}]
         for each in schema.values():
-            _mend_nullable(each)
+            _mend_null(each)
     elif isinstance(schema, list):
         for each in schema:
-            _mend_nullable(each)
+            _mend_null(each)
 
 
 def _say_what_serializers_check(schemas: dict[str, Any], generator: SchemaGenerator) -> None:
     """Say of each body that is refused with a field that nobody reads that it has no others.
 
-    And of fields that exclude each other that they do.
+    And of fields that exclude each other that they do, and of entries of which parts are asked for that any
+    field may be left out.
     """
     for component in generator.registry._components.values():  # noqa: SLF001 - of drf-spectacular
         made_by = component.object if isinstance(component.object, type) else type(component.object)
@@ -204,6 +218,8 @@ def _say_what_serializers_check(schemas: dict[str, Any], generator: SchemaGenera
             schemas[component.name]["additionalProperties"] = False
         if issubclass(made_by, StrictSerializer) and component.name in schemas:
             schemas[component.name] |= _exclusions(made_by)
+        if getattr(made_by, "is_in_parts", False) and not component.name.startswith("Paginated"):
+            schemas[component.name].pop("required", None)
 
 
 def _exclusions(made_by: type[StrictSerializer]) -> dict[str, Any]:
@@ -264,8 +280,9 @@ def _tell_conditions(operation: dict[str, Any], view: ConditionalViewSet[Any]) -
     if view.action not in TAGGED:
         return
     if view.action == "retrieve":
-        _take_headers(operation, ["IfNoneMatch"])
+        _take_headers(operation, ["IfMatch", "IfNoneMatch"])
         operation["responses"]["304"] = {"description": "It is as the client has it."}
+        operation["responses"]["412"] = {"$ref": "#/components/responses/Error412"}
     for status in ("200", "201"):
         if status in operation["responses"]:
             tag = {"schema": {"type": "string"}, "description": "A strong one, of what is shown."}

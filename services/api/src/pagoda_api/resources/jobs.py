@@ -24,6 +24,7 @@ from pagoda.jobs.core_tasks import submit_canary
 from pagoda.jobs.job_errors import JobConflict, UnknownOperation, UnknownQueue, UnknownTarget
 from pagoda.jobs.models import Job, JobFile, JobLog
 from pagoda.jobs.offering import run_offered
+from pagoda.transfer.formats import FORMATS
 from pagoda_api.fields import MAX_ID, found_or_404
 from pagoda_api.pagination import NewestFirstPagination, number_parameter, whole_number_schema
 from pagoda_api.problems import Conflict
@@ -43,6 +44,10 @@ from pagoda_plugin_sdk.rules.saying import say
 
 LOG_LINES = 1000
 """How many lines of a log one answer holds."""
+
+_ANY_FILE = "application/octet-stream"
+_FILE_TYPES = (_ANY_FILE, *sorted({each.content_type for each in FORMATS.values()}), "*/*")
+"""Of exports, and what a plugin says of its own; the one that clients are made for is the first."""
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
@@ -133,7 +138,7 @@ class JobViewSet(StrictView, GenericViewSet[Job]):
         }
         return Response(JobLogSerializer(body).data)
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, filters=False)
+    @extend_schema(responses={(200, each): OpenApiTypes.BINARY for each in _FILE_TYPES}, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def file(self, request: Request, pk: str) -> HttpResponse:
         """Download the file that it carries."""
@@ -141,7 +146,7 @@ class JobViewSet(StrictView, GenericViewSet[Job]):
         stored = JobFile.objects.filter(job=job).first()
         if stored is None:
             raise NotFound(say("Job {job} carries no file.", job=job.pk))
-        media_type = job.file_type if _MEDIA_TYPE.fullmatch(job.file_type) else "application/octet-stream"
+        media_type = job.file_type if _MEDIA_TYPE.fullmatch(job.file_type) else _ANY_FILE
         disposition = content_disposition_header(as_attachment=True, filename=job.file_name)
         headers = {"Content-Disposition": disposition or "attachment"}
         return HttpResponse(bytes(stored.content), content_type=media_type, headers=headers)

@@ -17,7 +17,7 @@ from pagoda.domain.search.text import marked
 from pagoda.domain.user.permissions import Viewer
 from pagoda_api.fields import IdOrName, Unchecked, find_entities
 from pagoda_api.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from pagoda_api.resources.entries import EntrySerializer, show
+from pagoda_api.resources.entries import EntrySerializer, ListedEntrySerializer, show
 from pagoda_api.strict import StrictSerializer, StrictView, checked
 
 MAX_ENTITIES = 50
@@ -63,7 +63,7 @@ class MarkedSerializer(serializers.Serializer[Any]):
     )
 
 
-class FoundEntrySerializer(EntrySerializer):
+class FoundEntrySerializer(ListedEntrySerializer):
     """An entry that was found, with where it has the words; without `fields` that are not asked for."""
 
     highlights = MarkedSerializer(many=True, required=False)
