@@ -196,6 +196,37 @@ def test_rights_are_those_of_each_item(api: Any, ann: Any, host: Any, make_entry
     assert "hidden" not in str(response.json())
 
 
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_an_entry_that_others_keep_is_refused_by_itself(
+    api: Any, host: Any, make_entry: Any, is_atomic: bool
+) -> None:
+    host.attrs.filter(name="rack").update(on_delete="protect")
+    kept, free = (make_entry(Entity.objects.get(name="Rack"), name) for name in ("kept", "free"))
+    items = [
+        create("n1", rack="kept"),
+        {"op": "delete", "id": kept.pk},
+        {"op": "delete", "id": free.pk},
+        create("n2"),
+    ]
+
+    response = api.post(URL, {"items": items, "atomic": is_atomic})
+
+    active = set(Entry.objects.active().values_list("name", flat=True))
+    refused = response.json()["results"][1]
+    assert (refused["http_status"], refused["error"]["code"]) == (409, "protected")
+    (reference,) = refused["error"]["references"]
+    assert (reference["entry"]["name"], reference["attr"], reference["target"]) == ("n1", "rack", kept.pk)
+    if is_atomic:
+        assert (response.status_code, active) == (400, {"kept", "free"})
+        assert statuses(response) == ["not_tried", "refused", "not_tried", "not_tried"]
+        assert reference["entry"]["id"] is None, "it was not made"
+        return
+    assert (response.status_code, active) == (200, {"kept", "n1", "n2"})
+    assert statuses(response) == ["created", "refused", "deleted", "created"]
+    alone = api.delete(f"/api/v2/entries/{kept.pk}/")
+    assert (refused["http_status"], refused["error"]) == (alone.status_code, alone.json())
+
+
 def test_too_many_items_and_a_malformed_body_are_refused(api: Any, host: Any) -> None:
     from django.conf import settings
 

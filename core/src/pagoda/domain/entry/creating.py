@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
+from django.db.models import ProtectedError, RestrictedError
 
 from pagoda.domain import changes
 from pagoda.domain.access.checks import require_attributes, require_level
@@ -28,8 +29,8 @@ from pagoda_plugin_sdk.rules.state import Definition, EntryState, Value
 from pagoda_plugin_sdk.rules.value_types import items_of
 from pagoda_plugin_sdk.washing import shown
 
-REFUSALS: Final = (ValidationError, PermissionDenied, HookRejected)
-"""What a write service refuses with."""
+REFUSALS: Final = (ValidationError, PermissionDenied, HookRejected, ProtectedError, RestrictedError)
+"""What a write service refuses with, the last two a deletion of what others refer to."""
 
 
 class Item(Protocol):

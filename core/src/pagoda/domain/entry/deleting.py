@@ -197,6 +197,12 @@ class EntryProtected(ProtectedError):
         super().__init__(message, set())
         self.references = references  # [{"entry": {"id", "name", "schema"}, "attr": name, "target": id}]
 
+    def forget(self, undone: Collection[int | None]) -> None:
+        """Tell no id, None instead, of entries whose creation was undone with the deletion."""
+        for reference in self.references:
+            for held, key in ((reference["entry"], "id"), (reference, "target")):
+                held[key] = None if held[key] in undone else held[key]
+
 
 _NAMED: Final = 20
 

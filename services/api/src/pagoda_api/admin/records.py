@@ -15,8 +15,9 @@ from unfold.admin import TabularInline
 
 from pagoda.domain.access import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
+from pagoda.domain.entry.creating import REFUSALS
 from pagoda.domain.entry.models import Entry
-from pagoda_api.admin.refusing import REFUSALS, ReadOnly, RefusalsShown, text_of
+from pagoda_api.admin.refusing import ReadOnly, RefusalsShown, text_of
 from pagoda_plugin_sdk.rules.saying import say
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, ProtectedError, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.creating import REFUSALS
 from pagoda.domain.entry.models import Entry
 from pagoda.domain.user.models import ApiToken, Role, User
 from pagoda.fencing.models import Breaker
 from pagoda.jobs.models import Job
-from pagoda_plugin_sdk.exceptions import HookRejected
 
 CONSOLE_PAGES: Mapping[type[Model], Callable[[Any], str]] = {
     Entity: lambda row: reverse("console-entity", args=[row.pk]),
@@ -35,9 +35,6 @@ CONSOLE_PAGES: Mapping[type[Model], Callable[[Any], str]] = {
     Breaker: lambda row: reverse("console-plugin", args=[row.plugin]),
 }
 """Where the console shows a row of each table, or what it belongs to. Any: a row of the table."""
-
-REFUSALS = (ValidationError, PermissionDenied, HookRejected, ProtectedError, RestrictedError)
-"""What the host, levels, the hooks of plugins and rows of others refuse a write with."""
 
 
 class LinkedToConsole(ModelAdmin):  # type: ignore[misc]  # unfold has no types

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from pagoda.domain.bulk.items import BulkItem, read_items
 from pagoda.domain.bulk.writing import BulkRefused, write_many
 from pagoda.domain.entity.models import Entity
+from pagoda.domain.entry.deleting import EntryProtected
 from pagoda.domain.entry.models import Entry
 from pagoda.plugins.overrides import bindings, many_fault
 from pagoda_api.authentication import actor
@@ -109,6 +110,10 @@ class EntryBulkView(StrictView):
 
 
 def _results(items: Sequence[BulkItem], *, is_written: bool) -> list[dict[str, Any]]:
+    undone = set() if is_written else {x.result.id for x in items if x.result.status == "created"}
+    for item in items:
+        if isinstance(item.result.error, EntryProtected):
+            item.result.error.forget(undone)
     return [_result(item, is_written) for item in items]
 
 
