@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, Final, NamedTuple, Protocol
 
 from pagoda_plugin_sdk.exceptions import PagodaError
+
+MAX_SHEET: Final = 1_048_576  # rows of a sheet, as spreadsheets have it
 
 
 class TransferFault(PagodaError):

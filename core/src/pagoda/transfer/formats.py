@@ -19,7 +19,7 @@ import ijson
 import yaml
 from defusedxml.common import DefusedXmlException
 
-from pagoda.transfer.document import Document, FileRow, Format, TransferFault
+from pagoda.transfer.document import MAX_SHEET, Document, FileRow, Format, TransferFault
 from pagoda.transfer.tables import Rows, Schema, rows_in, table_of
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.washing import shown, washed, without_doubles
@@ -28,10 +28,8 @@ MARK: Final = "#pagoda"
 """The first cell of a table that brings its schema, in the next cell."""
 
 _MAX_CELL: Final = 32_767  # characters, of a spreadsheet
-_MAX_SHEET: Final = 1_048_576  # rows
 _SCHEMA_SHEET: Final = "schema"
 _MAX_FIELD: Final = 64 * 1024 * 1024
-_MAX_INFLATED: Final = 4 * 1024**3
 _MAX_DEPTH: Final = 50
 
 
@@ -222,7 +220,7 @@ class XlsxFormat:
             parts.append([f"#{text[start : start + _MAX_CELL - 1]}"])
         table = table_of(schema, rows)
         header = next(table)
-        for sheet_rows in batched_lazily(table, _MAX_SHEET - 1):
+        for sheet_rows in batched_lazily(table, MAX_SHEET - 1):
             sheet = book.create_sheet()
             sheet.append(header)
             for row in sheet_rows:
@@ -230,15 +228,14 @@ class XlsxFormat:
         book.save(stream)
 
     def read(self, stream: IO[bytes]) -> Document:
-        _refuse_inflated(stream)
-        library = _library()
+        library = import_module("pagoda.transfer.sheets")
         try:
-            book = library.load_workbook(stream, read_only=True, data_only=True)
-        except (library.utils.exceptions.InvalidFileException, *_UNREADABLE) as error:
+            sheets = library.sheets_of(stream)
+        except (OSError, *_UNREADABLE) as error:
             raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
         schema, rows = [], []
-        for sheet in book.worksheets:
-            table = _told(sheet.iter_rows(values_only=True))
+        for sheet in sheets:
+            table = _told(library.rows_of(sheet))
             if sheet.title == _SCHEMA_SHEET:
                 schema = _schema(["".join(str(row[0])[1:] for row in table if row and row[0])])
             else:
@@ -272,22 +269,6 @@ def _fitting(cell: Any, row: Sequence[Any]) -> Any:
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
     # A spreadsheet holds 15 digits: more of them are text, which is read as the same number.
     return repr(cell) if is_number and float(f"{cell:.15g}") != cell else cell
-
-
-def _refuse_inflated(stream: IO[bytes]) -> None:
-    try:
-        size = sum(each.file_size for each in zipfile.ZipFile(stream).infolist())
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
-    if size > _MAX_INFLATED:
-        raise TransferFault(
-            say(
-                "The file has {size:,} bytes unpacked, at most {max_inflated:,} are read.",
-                size=size,
-                max_inflated=_MAX_INFLATED,
-            )
-        )
-    stream.seek(0)
 
 
 def _schema(texts: Sequence[str]) -> list[Any]:
