@@ -128,6 +128,22 @@ def test_rows_find_their_entries_by_a_key(ann: User, host: Entity) -> None:
     assert (report.created, report.updated, names()) == (1, 1, ["new name", "other"])
 
 
+@pytest.mark.parametrize("is_preview", [True, False])
+def test_equal_keys_of_rows_are_one_entry_however_they_are_written(host: Entity, is_preview: bool) -> None:
+    update_entity(host, None, attrs=[{"name": "seen", "type": "datetime"}])
+    tables = {
+        "ram": "name,ram\na,88\nb,88.0\n",
+        "seen": "name,seen\nc,2026-01-01T00:00:00Z\nd,2026-01-01T01:00:00+01:00\n",
+    }
+    for key, table in tables.items():
+        report = run(table, key=key, is_preview=is_preview)
+        assert (report.created, report.updated, report.refusals) == (1, 1, [])
+    rows = [{"entity": "Host", "name": each, "attrs": {"ram": ram}} for each, ram in (("e", 77), ("f", 77.0))]
+    report = run(json.dumps({"entries": rows}), None, "json", key="ram", is_preview=is_preview)
+    assert (report.created, report.updated) == (1, 1)
+    assert names() == ([] if is_preview else ["b", "d", "f"])
+
+
 def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
     eve = User.objects.create_user("eve")
     report = run("name\nweb\n", eve)

@@ -227,6 +227,76 @@ def test_an_entry_that_others_keep_is_refused_by_itself(
     assert (refused["http_status"], refused["error"]) == (alone.status_code, alone.json())
 
 
+def renamed(pk: int, name: str, **attrs: Any) -> dict[str, Any]:
+    return {"op": "update", "id": pk, "name": name, "attrs": attrs}
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_names_are_given_up_and_taken_item_by_item(
+    api: Any, host: Any, make_entry: Any, is_atomic: bool
+) -> None:
+    x, y, z = (make_entry(host, name).pk for name in "xyz")
+
+    def names() -> list[str]:
+        return list(Entry.objects.order_by("pk").values_list("name", flat=True))
+
+    swap = [renamed(x, "tmp"), renamed(y, "x"), renamed(z, "y"), renamed(x, "z")]
+    answer = api.post(URL, {"items": swap, "atomic": is_atomic})
+    assert (statuses(answer), names()) == (["updated"] * 4, ["z", "x", "y"])
+    named = [renamed(x, "new"), renamed(y, "x", peer=[{"name": "p", "object": "new"}])]
+    answer = api.post(URL, {"items": named, "atomic": is_atomic})
+    assert (statuses(answer), names()) == (["updated"] * 2, ["new", "x", "y"])
+    held = Entry.objects.get(pk=y).get_attrs()["peer"]
+    assert [each["object"]["id"] for each in held] == [x]
+    if not is_atomic:
+        taken = [renamed(x, ""), renamed(y, "new"), renamed(z, "free"), renamed(y, "y")]
+        answer = api.post(URL, {"items": taken, "atomic": False})
+        assert statuses(answer) == ["refused", "refused", "updated", "updated"]
+        assert names() == ["new", "y", "free"]
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_upserts_by_a_key_take_names_in_their_order(
+    api: Any, host: Any, make_entry: Any, is_atomic: bool
+) -> None:
+    old = make_entry(host, "x")
+    api.patch(f"/api/v2/entries/{old.pk}/", {"attrs": {"address": "1"}}, format="json")
+
+    def upsert(address: str, name: str) -> dict[str, Any]:
+        attrs = {"address": address}
+        return {"op": "upsert", "entity": "Host", "key": "address", "name": name, "attrs": attrs}
+
+    answer = api.post(URL, {"items": [upsert("1", "y"), upsert("2", "x")], "atomic": is_atomic})
+    assert statuses(answer) == ["updated", "created"], answer.json()
+    if not is_atomic:
+        answer = api.post(URL, {"items": [upsert("1", "z"), upsert("3", "z")], "atomic": False})
+        assert statuses(answer) == ["updated", "refused"]
+    assert Entry.objects.count() == 2
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("count", [5, 5.0, -0.0, 0]),
+        ("seen", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-02T00:00:00Z"]),
+        ("address", [" a", "a", " a"]),
+    ],
+)
+def test_keys_are_compared_as_their_type_keeps_them(
+    api: Any, host: Any, is_atomic: bool, key: str, values: list[Any]
+) -> None:
+    host.update_attrs(None, [{"name": "seen", "type": "datetime"}])
+    items = [
+        {"op": "upsert", "entity": "Host", "key": key, "name": f"h{number}", "attrs": {key: value}}
+        for number, value in enumerate(values)
+    ]
+    answer = api.post(URL, {"items": items, "atomic": is_atomic})
+    assert answer.status_code == 200, answer.json()
+    assert Entry.objects.count() == 2
+    assert sorted(statuses(answer)) == ["created"] * 2 + ["updated"] * (len(values) - 2)
+
+
 def test_too_many_items_and_a_malformed_body_are_refused(api: Any, host: Any) -> None:
     from django.conf import settings
 

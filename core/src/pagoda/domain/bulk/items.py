@@ -18,6 +18,7 @@ from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, whole
+from pagoda_plugin_sdk.rules.state import Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
@@ -60,6 +61,7 @@ class BulkItem:
     key: str = NAME  # an upsert's, clean: what finds the entry, its name or an attribute
     fields: dict[str, Any] = field(default_factory=dict)  # Any: name and note, unchecked
     attrs: GivenAttrs = field(default_factory=dict)
+    found_by: Value | None = None  # an upsert's value of its key attribute, as its type keeps it
     result: Result = field(default_factory=Result)
     # Where it is a mapping: references by names that mean nothing yet go here, and the rest is written.
     left_out: dict[str, Any] | None = None
@@ -70,6 +72,8 @@ class BulkItem:
         """Return what no two items have that are written together."""
         if self.entity is None:
             return self.id
+        if self.key != NAME and self.found_by is not None:
+            return self.found_by
         value = clean_name(self.fields.get(NAME)) if self.key == NAME else self.key_value()
         return shown(value) if isinstance(value, list | dict) else (type(value), value)
 

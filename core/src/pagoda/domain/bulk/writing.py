@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from django.db.models import Q
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
+from pagoda.domain.bulk.ordering import apart
 from pagoda.domain.changes import change_scope, has_savepoints, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
@@ -68,6 +69,7 @@ class _Bulk:
         self._targets = NamedTargets(actor)
         self._definitions: dict[int, Definitions] = {}
         self._references: dict[int, Mapping[str | int, Definition]] = {}
+        self._keys: dict[tuple[int, str], Definition | None] = {}
         self._does: dict[str, Callable[[Sequence[BulkItem], EachOutcome], object]] = {
             "create": self._create,
             "update": self._update,
@@ -82,8 +84,8 @@ class _Bulk:
         names: set[object] = set()
         last: object = None
         for item in items:
-            by_key = self._references_of(item.entity) if item.entity else {}
-            refers = names_in(by_key, item.attrs) if by_key else ()
+            refers = self._referred(item, item.entity) if item.entity else ()
+            item.found_by = self._key_value(item)
             kind = (item.op, item.entity, item.key)
             identity = item.identity
             if stretch and (kind != last or identity in seen or not names.isdisjoint(refers)):
@@ -122,19 +124,26 @@ class _Bulk:
             return
         stored = with_version(Entity.objects.filter(pk=entity.pk), self._actor).get()
         rows = [{**item.fields, "attrs": item.attrs} for item in kept]
-        made = iter(create_each(self._user, stored, rows, outcome))
+        own = EachOutcome()
+        made = iter(create_each(self._user, stored, rows, own))
         for index, item in enumerate(kept):
-            if index in outcome.refused:
-                item.result.refuse(outcome.refused[index])
-            else:
+            if index not in own.refused:
                 item.result = Result("created", next(made).pk)
+        _take_over(outcome, own, kept)
 
     def _update(self, items: Sequence[BulkItem], outcome: EachOutcome) -> None:
         entries = self._entries([item.id for item in items])
-        for _, group in groupby(items, lambda item: entries[item.id].schema_id if item.id in entries else 0):
-            alike = list(group)
-            kept = self._resolved([x for x in alike if x.id in entries or _refuse_unknown(x)], None, entries)
-            if kept:
+        known = [item for item in items if item.id in entries or _refuse_unknown(item)]
+        names = {id(item): clean_name(entries[item.id].name) for item in known}
+
+        def refers(item: BulkItem) -> Collection[str]:
+            return self._referred(item, entries[item.id].schema)
+
+        for _, alike in groupby(known, lambda item: entries[item.id].schema_id):
+            first, *others = apart(list(alike), names, refers)
+            for part in (first, *others) if others else ():
+                self._update(part, outcome)
+            if not others and (kept := self._resolved(first, None, entries)):
                 self._update_alike(kept, entries, outcome)
 
     def _update_alike(
@@ -144,19 +153,24 @@ class _Bulk:
         own = EachOutcome()
         changed = set(update_each(self._user, updates, own))
         for index, item in enumerate(items):
-            if index in own.refused:
-                item.result.refuse(own.refused[index])
-            else:
-                item.result = Result("updated" if index in changed else "unchanged", item.id)
-        outcome.refused |= {id(items[index]): error for index, error in own.refused.items()}
-        outcome.hooks_wrote |= own.hooks_wrote
+            item.result = Result("updated" if index in changed else "unchanged", item.id)
+        _take_over(outcome, own, items)
 
     def _upsert(self, items: Sequence[BulkItem], outcome: EachOutcome) -> None:
         entity, key = items[0].entity, items[0].key
         if entity is None:
             return
-        found = self._by_name(entity, items) if key == NAME else self._by_attribute(entity, key, items)
+        names: dict[int, str] = {}
+        if key == NAME:
+            found = self._by_name(entity, items)
+        else:
+            found, names = self._by_attribute(entity, key, items)
         items = [item for item in items if item.result.error is None]
+        parts = [items] if key == NAME else [*apart(items, names, lambda item: self._referred(item, entity))]
+        if len(parts) > 1:
+            for part in parts:
+                self._upsert(part, outcome)
+            return
         self._create([item for item in items if id(item) not in found], outcome)
         known = [item for item in items if id(item) in found]
         for item in known:
@@ -185,29 +199,17 @@ class _Bulk:
             id(item): known[name] for item in items if (name := str(clean_name(item.fields[NAME]))) in known
         }
 
-    def _by_attribute(self, entity: Entity, key: str, items: Sequence[BulkItem]) -> dict[int, int]:
-        """Return the entries by the value of an attribute; where there are several the item is refused."""
-        definition = by_clean_name((each.name, each) for each in self._of(entity)).get(key)
-        attrs = EntityAttr.objects.active().filter(pk=definition.id if definition else 0)
-        if definition is None or not self._seen(attrs).exists():
-            raise ValidationError(
-                {
-                    "key": [
-                        say("Entity {entity!r} has no attribute {key}.", entity=entity.name, key=shown(key))
-                    ]
-                }
-            )
-        if definition.type.is_array or definition.type.is_reference:
-            raise ValidationError(
-                {"key": [say("Attribute {key!r} holds no single plain value to find by.", key=key)]}
-            )
-        wanted: dict[int, Value] = {}
-        for item in items:
-            try:
-                wanted[id(item)] = parse(definition, item.key_value())
-            except ValueFault:
-                continue  # refused where the item is made
-            if not wanted[id(item)].elements:
+    def _by_attribute(
+        self, entity: Entity, key: str, items: Sequence[BulkItem]
+    ) -> tuple[dict[int, int], dict[int, str]]:
+        """Return the entries by the value of an attribute, and their clean names, by `id` of the item.
+
+        Where there are several the item is refused.
+        """
+        definition = self._finding(entity, key)
+        wanted = {id(item): item.found_by for item in items if item.found_by is not None}
+        for item in items:  # whose value is none of its type is refused where the item is made
+            if item.found_by == NOTHING:
                 message = say("Attribute {key!r} is to find the entry; give it a value.", key=key)
                 item.result.refuse(ValidationError({fault_key(key): [message]}, code="required"))
         values = [
@@ -217,19 +219,57 @@ class _Bulk:
             if not isinstance(element, Link)
         ]
         has_one = Q(HoldsOneOf(definition.id, values)) | Q(current_values=None)
-        held: defaultdict[Value, list[int]] = defaultdict(list)
-        rows = with_values(self._seen(Entry.objects.active().filter(schema=entity.pk).filter(has_one)))
-        for pk, state in read_states(list(rows)).items():
-            held[state.value(definition)].append(pk)
+        held: defaultdict[Value, list[Entry]] = defaultdict(list)
+        rows = list(with_values(self._seen(Entry.objects.active().filter(schema=entity.pk).filter(has_one))))
+        states = read_states(rows)
+        for row in rows:
+            held[states[row.pk].value(definition)].append(row)
         for item in items:
-            if len(ids := held[wanted.get(id(item), NOTHING)]) > 1 and item.result.error is None:
+            if len(rows := held[wanted.get(id(item), NOTHING)]) > 1 and item.result.error is None:
                 message = say(
                     "{count} entries of {entity!r} have this value; update one by its id.",
-                    count=len(ids),
+                    count=len(rows),
                     entity=entity.name,
                 )
                 item.result.refuse(ValidationError({fault_key(key): [message]}, code="ambiguous"))
-        return {key: held[value][0] for key, value in wanted.items() if value.elements and held[value]}
+        found = {key: held[value][0] for key, value in wanted.items() if value.elements and held[value]}
+        names = {key: clean_name(row.name) for key, row in found.items()}
+        return {key: row.pk for key, row in found.items()}, names
+
+    def _finding(self, entity: Entity, key: str) -> Definition:
+        """Return the attribute that upserts find entries by.
+
+        Raises:
+            ValidationError: there is none, or it holds no single plain value.
+        """
+        definition = self._definition(entity, key)
+        attrs = EntityAttr.objects.active().filter(pk=definition.id if definition else 0)
+        if definition is None or not self._seen(attrs).exists():
+            message = say("Entity {entity!r} has no attribute {key}.", entity=entity.name, key=shown(key))
+            raise ValidationError({"key": [message]})
+        if definition.type.is_array or definition.type.is_reference:
+            raise ValidationError(
+                {"key": [say("Attribute {key!r} holds no single plain value to find by.", key=key)]}
+            )
+        return definition
+
+    def _definition(self, entity: Entity, key: str) -> Definition | None:
+        if (entity.pk, key) not in self._keys:
+            by_name = by_clean_name((each.name, each) for each in self._of(entity))
+            self._keys[entity.pk, key] = by_name.get(key)
+        return self._keys[entity.pk, key]
+
+    def _key_value(self, item: BulkItem) -> Value | None:
+        """Return the value that finds an upsert's entry, as its type keeps it: 5.0 is 5; None: it is none."""
+        if item.entity is None or item.key == NAME:
+            return None
+        definition = self._definition(item.entity, item.key)
+        if definition is None or definition.type.is_array or definition.type.is_reference:
+            return None  # refused where entries are looked for
+        try:
+            return parse(definition, item.key_value())
+        except ValueFault:
+            return None
 
     def _resolved(
         self, items: Sequence[BulkItem], entity: Entity | None, entries: Mapping[int, Entry] | None = None
@@ -272,13 +312,23 @@ class _Bulk:
             self._definitions |= definitions_of({entity.pk: version})
         return self._definitions[entity.pk]
 
-    def _references_of(self, entity: Entity) -> Mapping[str | int, Definition]:
+    def _referred(self, item: BulkItem, entity: Entity) -> Collection[str]:
+        """Return the clean names that an item of an entity refers to."""
         if entity.pk not in self._references:
             self._references[entity.pk] = reference_keys(self._of(entity))
-        return self._references[entity.pk]
+        by_key = self._references[entity.pk]
+        return names_in(by_key, item.attrs) if by_key else ()
 
     def _seen(self, rows: Any) -> Any:  # Any: a queryset of any model with rights
         return rows if self._actor is None else readable(rows, self._actor)
+
+
+def _take_over(outcome: EachOutcome, own: EachOutcome, items: Sequence[BulkItem]) -> None:
+    """Note in `outcome`, which is of many parts, what was refused of the items of one."""
+    for index, error in own.refused.items():
+        items[index].result.refuse(error)
+        outcome.refused[id(items[index])] = error
+    outcome.hooks_wrote |= own.hooks_wrote
 
 
 def _refuse_unknown(item: BulkItem) -> bool:
