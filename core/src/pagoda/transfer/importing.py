@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import IO, Any, Final
@@ -28,10 +28,11 @@ from pagoda.transfer.document import FileRow
 from pagoda.transfer.exporting import Progress
 from pagoda.transfer.formats import FORMATS
 from pagoda_plugin_sdk.rules.attr_types import AttrType
-from pagoda_plugin_sdk.rules.faults import OF_THE_WHOLE
+from pagoda_plugin_sdk.rules.faults import OF_THE_WHOLE, fault_key
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 
 _AT_ONCE: Final = 1_000
+_ROUNDS: Final = 20  # over rows that wait for others
 MAX_TOLD: Final = 100
 """How many refusals a report tells; where none is skipped, the import ends with them."""
 
@@ -120,20 +121,43 @@ class _Import:
         document = FORMATS[self._options.file_format].read(stream)
         if not self._make_entities(document.schema):
             return
-        with tempfile.TemporaryFile() as later:
+        with tempfile.TemporaryFile() as later, tempfile.TemporaryFile() as waiting:
             done = 0
             for rows in batched(document.rows, _AT_ONCE):
                 with uncollected():
-                    self._write(rows, later)
+                    self._write([(row.number, self._item(row)) for row in rows], later, waiting)
                 _check_references()
                 done += len(rows)
                 self._progress(done, min(stream.tell() / max(size, 1), 0.99))
                 if self._is_over():
                     return
+            self._write_waiting(waiting, later)
             later.seek(0)
             for lines in batched(later, _AT_ONCE):
                 self._write_references([json.loads(line) for line in lines])
                 _check_references()
+
+    def _write_waiting(self, waiting: IO[bytes], later: IO[bytes]) -> None:
+        """Write the rows that can't do without what the file has behind them, as it is there by now.
+
+        Some wait for each other in turn: they are gone through as long as that helps.
+        """
+        before = 0
+        with ExitStack() as files:
+            for left in reversed(range(_ROUNDS)):
+                size = waiting.tell()
+                is_last = not left or size == before
+                still = None if is_last else files.enter_context(tempfile.TemporaryFile())
+                waiting.seek(0)
+                for lines in batched(waiting, _AT_ONCE):
+                    with uncollected():
+                        self._write([json.loads(line) for line in lines], later, still)
+                    _check_references()
+                    if self._is_over():
+                        return
+                if still is None:
+                    return
+                waiting, before = still, size
 
     def _is_over(self) -> bool:
         return self.report.refused >= MAX_TOLD and not self._options.is_skipping
@@ -160,9 +184,11 @@ class _Import:
         self.report.entities = [entity.name for entity, _ in made]
         return True
 
-    def _write(self, rows: Sequence[FileRow], later: IO[bytes]) -> None:
-        given = [self._item(row) for row in rows]
-        items = read_items(given, self._user)
+    def _write(
+        self, rows: Sequence[tuple[int, dict[str, Any]]], later: IO[bytes], waiting: IO[bytes] | None
+    ) -> None:
+        """Write rows, by their numbers; what has to be done again goes to `later` and to `waiting`."""
+        items = read_items([raw for _, raw in rows], self._user)
         kinds = {(item.entity, item.op) for item in items if item.entity}
         faults = {(of, op): many_fault(of.pk, of.name, op) for of, op in kinds}
         for item in items:
@@ -170,13 +196,16 @@ class _Import:
             if item.entity and (fault := faults[item.entity, item.op]):
                 item.result.refuse(ValidationError(fault, code="overridden"))
         write_many(self._user, items, is_atomic=False)
-        for row, raw, item in zip(rows, given, items, strict=True):
+        for (number, raw), item in zip(rows, items, strict=True):
             if item.result.error is not None:
-                self._refuse(row.number, raw.get("entity"), raw.get("name"), item.result.error, item.why)
+                if waiting is not None and _lacks_only(item.result.error, item.left_out or {}):
+                    waiting.write(json.dumps([number, raw]).encode() + b"\n")
+                else:
+                    self._refuse(number, raw.get("entity"), raw.get("name"), item.result.error, item.why)
                 continue
             setattr(self.report, item.result.status, getattr(self.report, item.result.status) + 1)
             if item.left_out:
-                line = [row.number, item.result.id, raw["entity"], raw["name"], item.left_out]
+                line = [number, item.result.id, raw["entity"], raw["name"], item.left_out]
                 later.write(json.dumps(line).encode() + b"\n")
 
     def _write_references(self, lines: Sequence[list[Any]]) -> None:
@@ -234,6 +263,13 @@ def _check_references() -> None:
     """
     if connection.vendor == "postgresql" and connection.in_atomic_block:
         connection.check_constraints()
+
+
+def _lacks_only(error: Exception, left_out: Mapping[str, Any]) -> bool:
+    """Return whether nothing is wrong but that references are mandatory whose targets are not there yet."""
+    columns = {fault_key(str(clean_name(name))) for name in left_out}
+    found = {column for column, _ in _reasons(error)}
+    return bool(columns) and found <= columns
 
 
 def _reasons(error: Exception) -> Iterator[tuple[str, str]]:
