@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -48,11 +49,63 @@ def test_each_operation_reads_what_the_schema_tells(superuser_api: Any) -> None:
 
 
 def test_the_root_and_the_schema_refuse_it_and_options_do_not_ask(superuser_api: Any) -> None:
-    assert superuser_api.get(f"/api/v2/schema/?{NOBODY}=1").status_code == 400
+    for path in ("schema", "docs"):
+        told = superuser_api.get(f"/api/v2/{path}/?{NOBODY}=1")
+        assert (told.status_code, [*told.json()["errors"]]) == (400, [NOBODY]), path
+        assert told.json()["errors"][NOBODY][0].startswith("There is no query parameter")
+        refused = superuser_api.delete(f"/api/v2/{path}/")
+        assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed"), path
+        assert isinstance(refused.json()["detail"], str)
+    unknown = superuser_api.get("/api/v2/schema/?format=zz")
+    assert (unknown.status_code, [*unknown.json()["errors"]]) == (400, ["format"])
+    assert unknown.json()["detail"] == "format: There is no format 'zz'. There are: json, yaml."
     assert superuser_api.get("/api/v2/schema/?format=json").status_code == 200
     assert superuser_api.head(f"/api/v2/me/?{NOBODY}=1").status_code == 400
     assert superuser_api.options(f"/api/v2/me/?{NOBODY}=1").status_code == 200
     assert superuser_api.put(f"/api/v2/me/?{NOBODY}=1").status_code == 405
+
+
+def test_a_format_is_chosen_by_accept_alone(superuser_api: Any) -> None:
+    for form in ("xml", "json"):
+        answer = superuser_api.get(f"/api/v2/entries/?format={form}")
+        assert (answer.status_code, unknown_in(answer)) == (400, {"format"})
+    assert superuser_api.get("/api/v2/entries/", HTTP_ACCEPT="application/xml").status_code == 406
+
+
+def test_each_operation_without_a_body_refuses_one(superuser_api: Any) -> None:
+    bodiless = [each for each in operations(superuser_api) if "requestBody" not in each[2]]
+    assert {method for _, method, _ in bodiless} == {"get", "post", "delete"}
+    for path, method, _ in bodiless:
+        filled = re.sub(r"\{(\w+)\}", lambda part: PARTS.get(part[1], "1"), path)
+        for body, field in ((f'{{"{NOBODY}": 1}}', NOBODY), ("[1]", None), ("null", None)):
+            answer = superuser_api.generic(method.upper(), filled, body, content_type="application/json")
+            assert answer.status_code == 400, (method, path, body, answer.status_code)
+            assert [*answer.json().get("errors", {})] == ([field] if field else []), (method, path, body)
+
+
+def test_a_body_that_says_nothing_is_none(api: Any, web: Any) -> None:
+    for body in ("", " ", "{}", " {} "):
+        url = f"/api/v2/entries/{web.pk}/"
+        for method, path, status in (
+            ("DELETE", url, 204),
+            ("POST", f"{url}restore/", 200),
+            ("GET", url, 200),
+        ):
+            assert api.generic(method, path, body, content_type="application/json").status_code == status
+    form = api.generic("POST", f"{url}restore/", "a=1", content_type="application/x-www-form-urlencoded")
+    assert (form.status_code, form.json()["detail"]) == (400, "No body is read here; leave it out.")
+
+
+@pytest.mark.parametrize("digits", ["\u0661", "\uff11", "1_0", "+1"])
+def test_digits_are_ascii(superuser_api: Any, make_entity: Any, make_entry: Any, digits: str) -> None:
+    make_entry(make_entity("Host", num="number"), "a", num=1)
+    quoted = quote(digits)
+    assert superuser_api.get("/api/v2/tokens/?user=1").status_code == 200
+    for query in (f"tokens/?user={quoted}", f"entries/?attr.num__in={quote('1_0')},{quoted}"):
+        if digits != "+1" or query.startswith("tokens"):
+            assert superuser_api.get(f"/api/v2/{query}").status_code == 400, query
+    for kind in ("entries", "entities", "jobs", "users", "audit", "me/tokens"):
+        assert superuser_api.get(f"/api/v2/{kind}/{quoted}/").status_code == 404, kind
 
 
 def test_who_is_not_logged_in_is_told_that_alone(anonymous: Any) -> None:

@@ -25,7 +25,7 @@ type FindTarget = Callable[[Definition, str], Link]
 
 type _Way = Callable[[Any, Definition, FindTarget], Element | None]  # Any: an element; None: no value
 
-_NUMERAL: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS: Final = 30  # more than a number of 64 bits has
 _MIDNIGHT: Final = "T00:00:00Z"
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -159,7 +159,7 @@ def _from_text(parse: Callable[[str], object]) -> _Way:
 
 
 def _number_of(text: str) -> object:
-    if not _NUMERAL.fullmatch(text):
+    if not NUMERAL.fullmatch(text):
         return text  # refused as any other text
     if text.lstrip("+-").isdigit():
         if len(text) > _MOST_DIGITS:

@@ -245,11 +245,11 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    statuses = {400, 401, 403, 406, 414, 429, 500, 503} | ({404} if "{" in path else set())
+    statuses = {400, 401, 403, 406, 413, 414, 429, 500, 503} | ({404} if "{" in path else set())
     headers = []
     if method != "get":
         statuses.add(409)
-        statuses |= {413, 415} if "requestBody" in operation else set()
+        statuses |= {415} if "requestBody" in operation else set()
     if method == "post" and not path.startswith(WITH_SECRETS):
         headers.append("IdempotencyKey")
         statuses.add(422)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -12,7 +13,10 @@ from django_filters import BooleanFilter, CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pagoda_plugin_sdk.exceptions import near_misses
@@ -23,6 +27,8 @@ from pagoda_plugin_sdk.washing import shown
 MAX_KEY_LENGTH = 60
 _BOOLEANS = frozenset({"true", "false"})
 NON_FIELD_ERRORS_KEY = "non_field_errors"
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_NOTHING: Final = (None, "", "0")
 
 _JSON_TYPES: Final = (
     (serializers.BooleanField, bool, gettext_lazy("true or false")),
@@ -55,9 +61,41 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class StrictView(APIView):
-    """A view of the host's own: no misspelt query parameter passes in silence."""
+class AcceptNegotiation(DefaultContentNegotiation):
+    """Chooses by Accept alone: a parameter called `format` is one that nobody reads."""
 
+    settings: Any = SimpleNamespace(URL_FORMAT_OVERRIDE=None)  # Any: DRF's, of which this alone is read
+
+
+class FormatNegotiation(DefaultContentNegotiation):
+    """Chooses by the parameter `format`, else by Accept."""
+
+    def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:  # noqa: A002
+        """Return those of a format.
+
+        Raises:
+            ValidationError: there are none.
+        """
+        known = list(renderers)
+        found = [each for each in known if each.format == format]
+        if not found:
+            listed = ", ".join(sorted({str(each.format) for each in known}))
+            fault = say(
+                "There is no format {given}. There are: {listed}.", given=shown(format), listed=listed
+            )
+            raise ValidationError({"format": [fault]}, code="unknown")
+        return found
+
+
+class StrictView(APIView):
+    """A view of the host's own: no misspelt query parameter passes in silence, and no body that nobody reads.
+
+    Whatever it answers with, what is wrong is told in JSON.
+    """
+
+    content_negotiation_class: type[BaseContentNegotiation] = AcceptNegotiation
+    without_body: ClassVar[Collection[str]] = ()
+    """Actions, or methods of a view, that read no body, besides those that read or delete."""
     parameters: ClassVar[Mapping[str, Collection[str]]] = {}
     """What is read, by the action of a view set or the method of a view."""
     filtered: ClassVar[Collection[str]] = ("list",)
@@ -70,6 +108,16 @@ class StrictView(APIView):
         if done is not None and done not in self.filtered:
             refuse_undecodable(request.META.get("QUERY_STRING", ""))
             refuse_unknown(request.query_params, self.parameters.get(done, ()), noun="query parameter")
+        if done is not None and (request.method in _BODILESS or done in self.without_body):
+            _refuse_body(request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer what went wrong."""
+        response = super().handle_exception(exc)
+        if type(getattr(self.request, "accepted_renderer", None)) is not JSONRenderer:
+            self.request.accepted_renderer = JSONRenderer()
+            self.request.accepted_media_type = JSONRenderer.media_type
+        return response
 
     def _done_by(self, request: Request) -> str | None:
         """Return the action or method that answers; None: none does, or it tells what the path takes."""
@@ -110,6 +158,22 @@ class StrictFilterBackend(DjangoFilterBackend):
         _refuse_unread(request, known)
         filtered: QuerySet[M] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+def _refuse_body(request: Request) -> None:
+    """Refuse what is sent where no body is read; an empty object says nothing.
+
+    Raises:
+        ValidationError: keyed by its fields.
+    """
+    if request.META.get("CONTENT_LENGTH") in _NOTHING or not request.body.strip():
+        return
+    given: Any = request.data if request.content_type.startswith("application/json") else None
+    if not isinstance(given, dict):
+        raise ValidationError(
+            {NON_FIELD_ERRORS_KEY: [say("No body is read here; leave it out.")]}, code="unknown"
+        )
+    refuse_unknown(given, (), noun="field")
 
 
 def _refuse_unread(request: Request, known: Mapping[str, Any]) -> None:

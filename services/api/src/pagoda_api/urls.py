@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from pagoda.plugins.registry import registry
@@ -30,7 +29,7 @@ from pagoda_api.resources.operating import (
 )
 from pagoda_api.resources.plugins import PluginAboutView, PluginHealthView, PluginListView, PluginView
 from pagoda_api.resources.roles import RoleViewSet
-from pagoda_api.resources.root import RootView, SchemaView
+from pagoda_api.resources.root import DocsView, RootView, SchemaView
 from pagoda_api.resources.saved_searches import SavedSearchViewSet
 from pagoda_api.resources.searching import SearchView
 from pagoda_api.resources.tokens import OwnTokensView, OwnTokenView, TokenViewSet
@@ -56,7 +55,7 @@ api: list[URLPattern | URLResolver] = [
     path("me/", MeView.as_view(), name="me"),
     path("me/password/", PasswordView.as_view(), name="my-password"),
     path("me/tokens/", OwnTokensView.as_view(), name="my-tokens"),
-    re_path(r"^me/tokens/(?P<pk>\d+)/$", OwnTokenView.as_view(), name="my-token"),
+    re_path(r"^me/tokens/(?P<pk>[0-9]+)/$", OwnTokenView.as_view(), name="my-token"),
     path("plugins/", PluginListView.as_view(), name="plugin-list"),
     path("plugins/health/", PluginHealthView.as_view(), name="plugin-health"),
     # A plugin that serves its own root, or an `about/`, has that path
@@ -68,7 +67,7 @@ api: list[URLPattern | URLResolver] = [
     path("switches/<slug:plugin>/<slug:switch>/", SwitchView.as_view(), name="switch"),
     path("processes/", ProcessesView.as_view(), name="processes"),
     path("schema/", SchemaView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("docs/", DocsView.as_view(url_name="schema"), name="docs"),
     path("exports/", ExportView.as_view(), name="exports"),
     path("imports/", ImportView.as_view(), name="imports"),
     path("entries/bulk/", EntryBulkView.as_view(), name="entry-bulk"),

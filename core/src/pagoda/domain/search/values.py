@@ -21,6 +21,7 @@ from django.db.models.expressions import Combinable
 from pagoda.domain.search.conditions import MAX_REGEX_LENGTH, MAX_TEXT_LENGTH, MAX_VALUES
 from pagoda.domain.search.regexes import FUNCTION, for_postgresql, regex_fault
 from pagoda_plugin_sdk.rules.attr_types import AttrType
+from pagoda_plugin_sdk.rules.converting import NUMERAL
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, SCALAR_TYPES, ValueFault
 from pagoda_plugin_sdk.washing import shown, text_fault
@@ -130,7 +131,7 @@ def _text(raw: object) -> object:
 def _number(raw: object) -> object:
     if isinstance(raw, str):  # of a query parameter
         try:
-            number = Decimal(raw) if len(raw) <= 100 else Decimal("nan")
+            number = Decimal(raw) if len(raw) <= 100 and NUMERAL.fullmatch(raw.strip()) else Decimal("nan")
         except ArithmeticError:
             number = Decimal("nan")
         if not number.is_finite() or abs(number.adjusted()) > 308:

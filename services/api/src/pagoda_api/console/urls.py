@@ -38,9 +38,9 @@ urlpatterns = [
     path("access/", accounts.access, name="console-access"),
     re_path(r"^accounts/(?P<kind>user|group|role)/$", accounts.listing, name="console-accounts"),
     re_path(r"^accounts/(?P<kind>user|group|role)/new/$", accounts.create, name="console-account-new"),
-    re_path(r"^accounts/(?P<kind>user|group|role)/(?P<pk>\d+)/$", accounts.change, name="console-account"),
+    re_path(r"^accounts/(?P<kind>user|group|role)/(?P<pk>[0-9]+)/$", accounts.change, name="console-account"),
     re_path(
-        r"^accounts/(?P<kind>user|group|role)/(?P<pk>\d+)/delete/$",
+        r"^accounts/(?P<kind>user|group|role)/(?P<pk>[0-9]+)/delete/$",
         accounts.delete,
         name="console-account-delete",
     ),
@@ -78,7 +78,7 @@ urlpatterns = [
     path("jobs/<int:pk>/", jobs.job, name="console-job"),
     path("requests/<path:request_id>/", jobs.of_request, name="console-request"),
     path("jobs/<int:pk>/live/", jobs.live, name="console-job-live"),
-    re_path(r"^jobs/(?P<pk>\d+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
+    re_path(r"^jobs/(?P<pk>[0-9]+)/(?P<action>cancel|retry)/$", jobs.control, name="console-job-control"),
     path("entries/<int:pk>/actions/<str:plugin>/<str:name>/", places.act, name="console-entry-action"),
     path("plugins/", plugins.plugins, name="console-plugins"),
     # Not below plugins/<id>/, whose paths are the plugin's own

@@ -103,7 +103,7 @@ class AuditViewSet(StrictView, GenericViewSet[AuditEvent]):
     filterset_class = AuditFilter
     filter_backends = [StrictFilterBackend]
     pagination_class = NewestFirstPagination
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = "[0-9]+"
     filtered = ("list", "export")
 
     def list(self, request: Request) -> Response:

@@ -98,6 +98,8 @@ class LoginView(StrictView):
 class LogoutView(StrictView):
     """Sessions, for browsers."""
 
+    without_body = ("post",)
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """End the session."""

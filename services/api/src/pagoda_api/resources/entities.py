@@ -174,7 +174,8 @@ class EntityViewSet(ConditionalViewSet[Entity]):
     serializer_class = EntitySerializer
     filterset_class = EntityFilter
     filter_backends = [StrictFilterBackend]
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = "[0-9]+"
+    without_body = ("restore",)
     parameters = {
         "retrieve": ("at",),
         "history": PagePagination.query_parameters,

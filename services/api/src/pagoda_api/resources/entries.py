@@ -230,7 +230,8 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     filterset_class = EntryFilter
     filter_backends = [ConditionFilterBackend]
     pagination_class = FoundPagination
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = "[0-9]+"
+    without_body = ("restore",)
     parameters = {
         "retrieve": ("at",),
         "history": PagePagination.query_parameters,

@@ -23,10 +23,20 @@ def asking_user(filterset: django_filters.FilterSet) -> User | None:
     return user if isinstance(user, User) else None
 
 
+class _IdField(forms.IntegerField):
+    def to_python(self, value: Any) -> int | None:  # Any: as the base has it
+        text = str(value or "")
+        if text and not (
+            text.isascii() and text.isdecimal()
+        ):  # int() takes "1_0", and digits of every script
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class IdFilter(django_filters.NumberFilter):
     """Takes an id: a whole number that the database can hold."""
 
-    field_class = forms.IntegerField  # type: ignore[assignment]  # no fractions
+    field_class = _IdField  # type: ignore[assignment]  # no fractions
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as the base has it
         super().__init__(*args, min_value=0, max_value=MAX_ID, **options)

@@ -59,8 +59,9 @@ class JobViewSet(StrictView, GenericViewSet[Job]):
     filterset_class = JobFilter
     filter_backends = [StrictFilterBackend]
     pagination_class = NewestFirstPagination
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = "[0-9]+"
     parameters = {"log": ("after",)}
+    without_body = ("cancel", "retry")
 
     def get_queryset(self) -> QuerySet[Job]:
         """Return the jobs that the user may see."""

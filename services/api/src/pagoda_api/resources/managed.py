@@ -206,7 +206,7 @@ class ManagedRows[M: Model](StrictView, GenericViewSet[M]):
 
     model: type[M]
     filter_backends = (StrictFilterBackend,)
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = "[0-9]+"
 
     def rows(self) -> QuerySet[M]:
         """Return those that the user may see, the oldest first: new ones don't shift pages."""

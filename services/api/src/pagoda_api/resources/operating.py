@@ -119,6 +119,8 @@ class PluginBreakersView(StrictView):
 class BreakerRetryView(StrictView):
     """A breaker that is not closed, for superusers."""
 
+    without_body = ("post",)
+
     @extend_schema(request=None, responses={204: None}, operation_id="breakers_retry")
     def post(self, request: Request, plugin: str, surface: str) -> Response:
         """Let the next call probe, in whichever process it comes."""

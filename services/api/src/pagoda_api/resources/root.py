@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from pagoda_api.strict import StrictView
+from pagoda_api.strict import FormatNegotiation, StrictView
 
 LINKS = {
     "documentation": "docs",
@@ -49,3 +49,10 @@ class SchemaView(StrictView, SpectacularAPIView):
     """The OpenAPI schema, of the plugins' endpoints, too."""
 
     parameters = {"get": ("format", "lang", "version")}
+    content_negotiation_class = FormatNegotiation
+
+
+class DocsView(StrictView, SpectacularSwaggerSplitView):
+    """The page that shows the schema and tries it."""
+
+    parameters = {"get": ("lang", "script", "version")}
