@@ -144,6 +144,18 @@ def test_equal_keys_of_rows_are_one_entry_however_they_are_written(host: Entity,
     assert names() == ([] if is_preview else ["b", "d", "f"])
 
 
+def test_the_entities_of_a_file_tell_no_names(ann: User, host: Entity) -> None:
+    Entity.objects.filter(pk=host.pk).update(default_permission=Level.NOTHING)
+    eve = User.objects.create_user("eve")
+
+    def refused(name: str) -> tuple[list[str], int]:
+        report = run(f'#pagoda,"[{{""name"":""{name}""}}]"\nentity,name\n{name},a\n', eve)
+        return [each.reason.replace(name, "X") for each in report.refusals], report.refused
+
+    assert refused("Host") == refused("Free")
+    assert "Adding entities takes a right" in refused("Host")[0][0]
+
+
 def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
     eve = User.objects.create_user("eve")
     report = run("name\nweb\n", eve)

@@ -281,6 +281,24 @@ class TestPermissions:
         [version] = versions(api, entry)
         assert version["value"] is None
 
+    @pytest.mark.parametrize("of_type", ["object", "array_object", "named_object", "array_named_object"])
+    def test_who_guesses_a_hidden_target_is_not_told(
+        self, api: Any, make_entity: Any, make_entry: Any, of_type: str
+    ) -> None:
+        secret = make_entity("Secret")
+        kept, other = make_entry(secret, "kept"), make_entry(secret, "other")
+        type(secret).objects.filter(pk=secret.pk).update(default_permission=Level.NOTHING)
+
+        def sent(pk: int) -> Any:
+            one = {"name": "n", "object": pk} if "named" in of_type else pk
+            return [one] if "array" in of_type else one
+
+        entry = make_entry(make_entity("Open", to=of_type), "o", to=sent(kept.pk))
+        guessed, wrong = (api.patch(url(entry), {"attrs": {"to": sent(each.pk)}}) for each in (kept, other))
+
+        assert (guessed.status_code, wrong.status_code) == (400, 400)
+        assert guessed.content.decode() == wrong.content.decode().replace(str(other.pk), str(kept.pk))
+
     def test_superuser_may_do_everything(self, make_user: Any, client_of: Any, host: Any, entry: Any) -> None:
         type(host).objects.update(default_permission=Level.NOTHING)
         root = client_of(make_user("root", is_superuser=True))

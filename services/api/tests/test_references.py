@@ -125,12 +125,22 @@ def test_what_refers_by_protect_is_named_and_nothing_is_deleted(
     assert api.delete(url(cmdb["host"])).status_code == 204
 
 
-def test_what_is_hidden_protects_without_a_name(api: Any, cmdb: dict[str, Any], make_entry: Any) -> None:
-    http = make_entry(cmdb["service"], "secret", on=[cmdb["host"]])
-    Entry.objects.filter(pk=http.pk).update(default_permission=Level.NOTHING)
-    response = api.delete(url(cmdb["host"]))
-    assert (response.status_code, response.json()["references"]) == (409, [])
-    assert "secret" not in str(response.json())
+def test_what_is_hidden_protects_without_a_name_or_a_number(
+    api: Any, cmdb: dict[str, Any], make_entry: Any
+) -> None:
+    def refused(hidden: str) -> Any:
+        made = make_entry(cmdb["service"], hidden, on=[cmdb["host"]])
+        Entry.objects.filter(pk=made.pk).update(default_permission=Level.NOTHING)
+        response = api.delete(url(cmdb["host"]))
+        assert response.status_code == 409
+        return response.json()
+
+    one, two = refused("secret"), refused("secret too")
+    assert (one["references"], "secret" in str(one)) == ([], False)
+    assert one == two
+    make_entry(cmdb["service"], "http", on=[cmdb["host"]])
+    told = api.delete(url(cmdb["host"])).json()["detail"]
+    assert "entry 'http' of entity 'Service' by 'on', some that you may not see." in told
 
 
 def test_all_that_goes_along_takes_the_right_to_delete_it(api: Any, cmdb: dict[str, Any]) -> None:

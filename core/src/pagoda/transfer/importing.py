@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, read_items
 from pagoda.domain.bulk.writing import write_many
@@ -165,7 +166,10 @@ class _Import:
     def _make_entities(self, schema: Sequence[Any]) -> bool:
         """Make the entities that are not there yet, and tell whether all could be made."""
         specs = [each for each in schema if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
-        named = Entity.objects.active().filter(name__in=spellings(spec["name"] for spec in specs))
+        active = Entity.objects.active()
+        # One that the user may not see is as new as any other: who may not add entities learns no names.
+        seen = active if self._user is None else readable(active, self._user)
+        named = seen.filter(name__in=spellings(spec["name"] for spec in specs))
         known = set(map(clean_name, named.values_list("name", flat=True)))
         new = [spec for spec in specs if clean_name(spec["name"]) not in known]
         made: list[tuple[Entity, Any]] = []

@@ -23,7 +23,8 @@ from pagoda_plugin_sdk.rules.value_types import parse
 def read_replacement(definition: Definition, raw: object, stored: Value) -> Value:
     """Return what `raw`, sent for an attribute that holds `stored`, makes of it.
 
-    What is stored already stays valid whatever the attribute's rules became since.
+    What is stored already stays valid whatever the attribute's rules became since. A target that is sent and
+    that the sender may not read is as unknown as any other such, and comes without its `target`.
 
     Raises:
         ValueFault: see `parse`.
@@ -31,20 +32,30 @@ def read_replacement(definition: Definition, raw: object, stored: Value) -> Valu
     sent = parse(definition, raw, stored)
     if not definition.type.is_reference or not stored.elements:
         return sent
-    targets = {link.target_id: link.target for link in stored.links if link.target is not None}
+    targets = {link.target_id: link.target for link in stored.links if link.target and link.target.is_visible}
     links = [replace(link, target=targets.get(link.target_id)) for link in sent.links]
     if definition.type.is_array:
         merged = _merged(links, stored.links)
-        return (
-            stored
-            if merged == list(stored.links)
-            else Value(tuple(link for link in merged if link != Link()))
-        )
+        if is_stored(Value(tuple(merged)), stored):
+            return stored
+        return Value(tuple(link for link in merged if link != Link()))
     before = stored.links[0]
     if _is_shown(before) or (links and links[0].target_id is not None):
         return Value(tuple(links))
     kept = replace(before, name=links[0].name if links else "")
     return stored if kept == before else Value((kept,))
+
+
+def is_stored(value: Value, stored: Value) -> bool:
+    """Return whether `value`, a replacement, is what is `stored` already.
+
+    It is not where it names a target that its sender may not read: who guesses one is told what is told of
+    every such, not that it is the one.
+    """
+    return value == stored and all(
+        link.target is not None or before.target is None
+        for link, before in zip(value.links, stored.links, strict=True)
+    )
 
 
 def _merged(sent: Sequence[Link], stored: Sequence[Link]) -> list[Link]:

@@ -16,7 +16,7 @@ from pagoda_plugin_sdk.operations import PermissionLevel
 from pagoda_plugin_sdk.rules.chain import Reference, chain
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import Intake, Targets, noun_of
-from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.replacing import is_stored, read_replacement
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import NOTHING, EntryState, Link, LinkTarget, Value
 from pagoda_plugin_sdk.rules.text import clean_name, renamed
@@ -211,7 +211,11 @@ class MemoryEntry:
             intake.check_note(fields["note"])
         values = intake.parse(raw, state.values)
         intake.faults.raise_if_any()
-        values = {key: each for key, each in values.items() if each != state.value(state.definition(key))}
+        values = {
+            key: each
+            for key, each in values.items()
+            if not is_stored(each, state.value(state.definition(key)))
+        }
         values = intake.complete(values, _targets(self.host, self.schema, user))
         if "name" in fields and _is_taken(self.schema, fields["name"], self):
             intake.add_taken(fields["name"])
@@ -278,7 +282,8 @@ class MemoryEntries(MemoryQuerySet):
 def _is_stored(state: EntryState, key: int, raw: object) -> bool:
     definition = state.definition(key)
     try:
-        return read_replacement(definition, raw, state.value(definition)) == state.value(definition)
+        stored = state.value(definition)
+        return is_stored(read_replacement(definition, raw, stored), stored)
     except ValueFault:
         return False  # a before-hook may mend it; if none does, it is refused after them
 

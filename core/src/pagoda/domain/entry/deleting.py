@@ -217,15 +217,18 @@ def _refuse_protected(
     ]
     if not keeping:
         return
-    told = [each for each in keeping if each in set(visible)][:_NAMED]
+    seen = set(visible)
+    shown = [each for each in keeping if each in seen]
+    told = shown[:_NAMED]
     entries = Entry.objects.select_related("schema").in_bulk({each.source for each in told})
     attrs = EntityAttr.objects.in_bulk({each.rule for each in told})
     named = [
         say("{entries} by {attrs!r}", entries=called(entries[each.source]), attrs=attrs[each.rule].name)
         for each in told
     ]
-    others = len(keeping) - len(told)
-    named += [say("{others:,} others, or some that you may not see", others=others)] if others else []
+    others = len(shown) - len(told)
+    named += [say("{others:,} others", others=others)] if others else []
+    named += [say("some that you may not see")] if len(shown) < len(keeping) else []
     raise EntryProtected(
         say(
             "Still referred to by {named}. Change or delete what refers to it first.", named=", ".join(named)

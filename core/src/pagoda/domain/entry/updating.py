@@ -25,7 +25,7 @@ from pagoda.domain.user.permissions import Viewer, person
 from pagoda_plugin_sdk.exceptions import HookRejected
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs, Intake, Targets
-from pagoda_plugin_sdk.rules.replacing import read_replacement
+from pagoda_plugin_sdk.rules.replacing import is_stored, read_replacement
 from pagoda_plugin_sdk.rules.saying import say
 from pagoda_plugin_sdk.rules.scalar_types import ValueFault
 from pagoda_plugin_sdk.rules.state import Definition, EntryState, OwnFields, Value
@@ -115,7 +115,7 @@ def differs(entry: Entry, definition_id: int, raw: object) -> bool:
     faults = Faults()
     values = Intake(entry.entity_name, state.definitions, faults).parse({definition_id: raw}, state.values)
     faults.raise_if_any()
-    return values[definition_id] != state.value(state.definition(definition_id))
+    return not is_stored(values[definition_id], state.value(state.definition(definition_id)))
 
 
 def validate_entry(entry: Entry, user: Viewer | None) -> None:
@@ -185,7 +185,9 @@ class _Update:
             self._intake.check_note(self.fields["note"])
         values = self._intake.parse(raw, self.state.values)
         self.values = {
-            key: each for key, each in values.items() if each != self.state.value(self.state.definition(key))
+            key: each
+            for key, each in values.items()
+            if not is_stored(each, self.state.value(self.state.definition(key)))
         }
 
     def to_resolve(self) -> Iterable[tuple[Definition, Value]]:
@@ -235,7 +237,7 @@ class _Update:
         definition = self.state.definition(key)
         try:
             stored = self.state.value(definition)
-            return read_replacement(definition, raw, stored) == stored
+            return is_stored(read_replacement(definition, raw, stored), stored)
         except ValueFault:
             return False  # a before-hook may mend it; if none does, it is refused after them
 
