@@ -51,7 +51,7 @@ UNFORESEEN: Final = (
     ),
     Unforeseen(
         reason="OpenAPI has no words for parameters that exclude each other",
-        said=r"It can't be answered for the past |Ask about exactly one of ",
+        said=r"It can't be answered for the past |Ask about exactly one of |Give `cursor` or `offset`",
     ),
     Unforeseen(
         reason="the clock, the token that is sent, and the longest lifetime that the operator allows",

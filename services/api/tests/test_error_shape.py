@@ -73,7 +73,9 @@ def test_more_faults_than_are_told_stand_beside_those_of_such_an_attribute(
     body = api.post("/api/v2/entries/", item).json()
 
     assert [*body["errors"]] == ["attr.__all__", "attr.non_field_errors"]
-    assert body["detail"] == "There are 2 more faults."
+    first = "Attribute '__all__': expected a number such as 3 or 3.5, got 'many'"
+    assert body["detail"].startswith(f"attr.__all__: {first}"), body["detail"]
+    assert body["detail"].endswith(" There are 2 more faults.")
 
 
 def test_the_detail_names_the_first_faults(api: Any, web: Any) -> None:
@@ -114,13 +116,13 @@ def test_a_conflict_beside_a_fault_of_the_request_is_a_fault_of_it(api: Any, web
 @pytest.mark.parametrize(
     ("path", "body", "detail"),
     [
-        ("entries/bulk/", {"items": [{}, {}, None]}, "items.2: This field may not be null."),
+        ("entries/bulk/", {"items": [{}, {}, None]}, "items[2]: This field may not be null."),
         ("search/", {"entities": ["a", "b\0", "c"]}, "entities: "),
-        ("search/", {"fields": ["a", 5]}, "fields.1: Expected a text, not 5."),
+        ("search/", {"fields": ["a", 5]}, "fields[1]: Expected a text, not 5."),
         (
             "search/saved/",
             {"name": "x", "search": {"fields": ["a", 5]}},
-            "search.fields.1: Expected a text, not 5.",
+            "search.fields[1]: Expected a text, not 5.",
         ),
     ],
 )
@@ -128,3 +130,79 @@ def test_the_detail_says_where_a_nested_fault_is(api: Any, path: str, body: Any,
     told = api.post(f"/api/v2/{path}", body).json()["detail"]
     assert told.startswith(detail), told
     assert "ErrorDetail" not in told
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "errors"),
+    [
+        ("exports/", {"file_format": "csv", "entities": ["a", 5, []]}, {"entities[1]", "entities[2]"}),
+        ("search/", {"entities": ["Host"], "fields": [[1], 2]}, {"fields[0]", "fields[1]"}),
+        ("search/saved/", {"name": "x", "search": {"fields": [5], "zz": "1"}}, {"search.zz"}),
+        ("entries/bulk/", {"items": [{}, None]}, {"items[1]"}),
+        ("search/", {"where": {"and": [{"field": "name", "op": "is"}]}}, {"where.and[0].op"}),
+    ],
+)
+def test_nested_faults_are_told_by_their_paths(
+    superuser_api: Any, path: str, body: Any, errors: set[str]
+) -> None:
+    answer = superuser_api.post(f"/api/v2/{path}", body)
+    told = answer.json()["errors"]
+    assert answer.status_code == 400
+    assert {*told} == errors
+    assert all(isinstance(each, str) for messages in told.values() for each in messages)
+    assert answer.json()["detail"].startswith(f"{next(iter(told))}: {next(iter(told.values()))[0]}")
+
+
+def test_faults_of_a_role_are_told_by_their_paths(superuser_api: Any) -> None:
+    body = {"name": "r", "permissions": [{"entity": "Nope", "level": 2}]}
+    told = superuser_api.post("/api/v2/roles/", body).json()["errors"]
+    assert [*told] == ["permissions.entity"]
+    assert all(isinstance(each, str) for messages in told.values() for each in messages)
+
+
+def test_many_faults_of_one_attribute_begin_with_the_first(
+    api: Any, make_entity: Any, make_entry: Any, settings: Any
+) -> None:
+    settings.PAGODA = settings.PAGODA.model_copy(update={"domain_max_faults": 2})
+    entity = make_entity("Host", ram="string")
+    for number in range(5):
+        make_entry(entity, f"h{number}", ram="many")
+    attr = entity.attrs.get(name="ram")
+
+    answer = api.patch(f"/api/v2/entities/{entity.pk}/", {"attrs": [{"id": attr.pk, "type": "number"}]})
+
+    body = answer.json()
+    [(name, messages)] = body["errors"].items()
+    assert (answer.status_code, len(messages)) == (400, 2)
+    assert body["detail"] == f"{name}: {messages[0]} There are 3 more faults."
+
+
+def test_unknown_fields_that_are_not_told_are_counted_behind_the_first(api: Any, settings: Any) -> None:
+    settings.PAGODA = settings.PAGODA.model_copy(update={"domain_max_faults": 2})
+    body = api.post("/api/v2/search/", dict.fromkeys("abcd", 1)).json()
+    assert [*body["errors"]] == ["a", "b"]
+    assert body["detail"].startswith("a: There is no field 'a'.")
+    assert body["detail"].endswith(" And 2 more that are unknown.")
+
+
+@pytest.mark.parametrize("field", ["schema", "entity"])
+def test_an_unknown_entity_is_told_where_it_was_sent(api: Any, web: Any, field: str) -> None:
+    assert [*api.post("/api/v2/entries/", {"name": "a", field: "Nope"}).json()["errors"]] == [field]
+    both = api.post("/api/v2/entries/", {"name": "a", "schema": "Host", "entity": "Host"}).json()
+    assert {*both["errors"]} == {"schema", "entity"}
+
+
+def test_a_page_begins_at_a_cursor_or_behind_an_offset(api: Any, web: Any) -> None:
+    answer = api.get("/api/v2/entries/?cursor=&offset=5&limit=1")
+    assert (answer.status_code, {*answer.json()["errors"]}) == (400, {"cursor", "offset"})
+
+
+def test_empty_takes_the_json_that_the_schema_says(api: Any, web: Any) -> None:
+    def search(value: Any) -> Any:
+        where = {"and": [{"field": "attr.count", "op": "empty", "value": value}]}
+        return api.post("/api/v2/search/", {"where": where})
+
+    assert [search(value).json()["count"] for value in (True, False)] == [1, 0]
+    for value in ("true", 1, None):
+        assert [*search(value).json()["errors"]] == ["where.and[0].value"]
+    assert api.get("/api/v2/entries/?attr.count__empty=true").json()["count"] == 1

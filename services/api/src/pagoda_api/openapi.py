@@ -114,7 +114,10 @@ CODES = {
     414: ("uri_too_long", "The path with its parameters is longer than the server reads."),
     415: ("unsupported_media_type", "The body is of another type than the server reads."),
     422: ("idempotency_key_reused", "Another request was sent with the Idempotency-Key."),
-    429: ("rate_limited", "Too many requests; Retry-After tells when to come again."),
+    429: (
+        "rate_limited",
+        "Too many requests, and Retry-After; or jobs (`too_many_jobs`): one has to end first.",
+    ),
     500: ("internal_error", "The server failed; its log has the cause under `request_id`."),
     503: ("database_unavailable", "Something that the server needs is away; Retry-After."),
 }
@@ -128,8 +131,9 @@ _ERROR = {
         "code": {"type": "string", "description": "What is wrong, for programs."},
         "errors": {
             "type": "object",
-            "description": "Faults by the name of the field, parameter or attribute.",
-            "additionalProperties": {},
+            "description": "Faults by the name of the field, parameter or attribute, and of what is inside "
+            "by its path, such as `entities[2]`.",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
         "plugin": {"type": "string", "description": "Whose code refused or failed."},
         "request_id": {"type": "string", "description": "By which the server's log knows the request."},

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from itertools import islice
 from math import ceil
 from typing import Any, Concatenate
 
@@ -41,6 +40,7 @@ from pagoda.jobs.job_errors import InvalidParams, TooManyJobs
 from pagoda.plugins.registry import registry
 from pagoda.rates.logins import LoginThrottled
 from pagoda_api.browsers import guarded, theme_of
+from pagoda_api.fault_paths import by_path, first_of, summary
 from pagoda_api.plugin_responses import ResponseTooLarge, UnusableResponse
 from pagoda_api.plugin_routes import API_PREFIX, PAGES_PREFIX
 from pagoda_api.request_id import PROBES, request_id_of
@@ -58,7 +58,6 @@ CONFLICTS = frozenset({"taken", "unique", "in_use", "deleted", "clash", "in_serv
 """Codes of faults that are none of the request: the state of the thing does not allow it now."""
 
 _RESERVED = frozenset({"code", "detail", "errors", "plugin", "request_id"})
-_TOLD = 3  # faults of fields that the detail repeats
 
 
 class Conflict(exceptions.APIException):
@@ -143,16 +142,16 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
         told |= {"code": error.code, "references": error.references}
     match known.detail:
         case dict() as faults:
-            errors = {field: each for field, each in faults.items() if field not in OF_THE_WHOLE}
-            if isinstance(errors.get("detail"), str):  # as plugins raise it: of no field
-                faults = {**faults, NON_FIELD_ERRORS: [errors.pop("detail")]}
-            of_no_field = [str(message) for field in OF_THE_WHOLE for message in faults.get(field, ())]
-            room = [limits().domain_max_faults]
-            errors = _cut(errors, room) or {}
-            detail = " ".join(of_no_field) or _summary(errors)
-            told["detail"] = detail + (
-                say(" There are {more:,} more faults.", more=-room[0]) if room[0] < 0 else ""
-            )
+            nested = {field: each for field, each in faults.items() if field not in OF_THE_WHOLE}
+            if isinstance(nested.get("detail"), str):  # as plugins raise it: of no field
+                faults = {**faults, NON_FIELD_ERRORS: [nested.pop("detail")]}
+            of_no_field = [message for field in OF_THE_WHOLE for message in faults.get(field, ())]
+            left_out = [str(message) for message in of_no_field if _is_of_more(message)]
+            errors, more = first_of(by_path(nested), limits().domain_max_faults)
+            detail = " ".join(str(message) for message in of_no_field if not _is_of_more(message))
+            if more:
+                left_out.append(say("There are {more:,} more faults.", more=more))
+            told["detail"] = " ".join(filter(None, [detail or summary(errors), *left_out]))
             beside = {field: each for field, each in errors.items() if field not in _RESERVED}
             return beside | told | ({"errors": errors} if errors else {})
         case list() as messages:
@@ -161,39 +160,15 @@ def _body(known: exceptions.APIException, error: Exception) -> dict[str, Any]:
             return told | {"detail": detail}
 
 
+def _is_of_more(message: object) -> bool:
+    """Return whether a message counts what is not told, and names no fault itself."""
+    return getattr(message, "code", "") == "more"
+
+
 def _faults_of(error: HookRejected | InvalidParams | ParamsRefused) -> dict[str, Any]:
     if not isinstance(error, ParamsRefused):
         return {"detail": str(error)}
     return {f"params.{field}" if field else "params": told for field, told in error.faults.items()}
-
-
-def _cut(faults: Any, room: list[int]) -> Any:
-    """Return the first of nested faults (Any: as DRF keeps them), None where `room` has no place for any.
-
-    It is the number of places that are left; below 0 it counts what was left out.
-    """
-    if isinstance(faults, dict):
-        kept = {key: cut for key, each in faults.items() if (cut := _cut(each, room)) is not None}
-        return kept if kept or not faults else None
-    if isinstance(faults, list):
-        return [cut for each in faults if (cut := _cut(each, room)) is not None] or None
-    room[0] -= 1
-    return faults if room[0] >= 0 else None
-
-
-def _summary(errors: dict[str, Any]) -> str:
-    first = [_first_of(field, each) for field, each in islice(errors.items(), _TOLD)]
-    more = len(errors) - len(first)
-    return " ".join(first) + (say(" And {more:,} more: see `errors`.", more=more) if more > 0 else "")
-
-
-def _first_of(place: str, faults: Any) -> str:
-    """Return the first of nested faults (Any: as DRF keeps them) with where it is, ``items.2: ...``."""
-    while isinstance(faults, dict | list):
-        parts = faults.items() if isinstance(faults, dict) else enumerate(faults)
-        at, faults = next(((at, each) for at, each in parts if each), ("", ""))
-        place += f".{at}" if isinstance(faults, dict | list) else ""
-    return f"{place}: {faults}"
 
 
 def _conflict(error: exceptions.APIException) -> Conflict | None:
@@ -204,6 +179,7 @@ def _conflict(error: exceptions.APIException) -> Conflict | None:
     while containers := [each for each in codes if isinstance(each, dict | list)]:
         codes = [each for each in codes if not isinstance(each, dict | list)]
         codes += [each for held in containers for each in (held.values() if isinstance(held, dict) else held)]
+    codes = [each for each in codes if each != "more"]
     return Conflict(error.detail) if codes and CONFLICTS.issuperset(codes) else None
 
 

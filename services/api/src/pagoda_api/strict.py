@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django_filters import BooleanFilter, CharFilter, MultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -289,5 +289,5 @@ def refuse_unknown(given: Collection[str], known: Collection[str], *, noun: str)
     }
     if len(unknown) > most:
         more = say("And {count:,} more that are unknown.", count=len(unknown) - most)
-        faults[NON_FIELD_ERRORS_KEY] = [*faults.get(NON_FIELD_ERRORS_KEY, ()), more]
+        faults[NON_FIELD_ERRORS_KEY] = [*faults.get(NON_FIELD_ERRORS_KEY, ()), ErrorDetail(more, "more")]
     raise ValidationError(faults, code="unknown")

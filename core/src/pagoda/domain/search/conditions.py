@@ -171,7 +171,12 @@ def _test(given: Mapping[str, Any], place: str) -> Test:
         raise ValidationError(
             {f"{place}.value": [say("`{operator}` needs a value; give one.", operator=operator)]}
         )
-    return Test(key=place, field=field, operator=operator, value=given.get("value", True))
+    value = given.get("value", True)
+    if operator == "empty" and not isinstance(value, bool):  # a parameter's is text, JSON's is not
+        raise ValidationError(
+            {f"{place}.value": [say("Expected true or false, not {value}.", value=shown(value))]}, code="type"
+        )
+    return Test(key=place, field=field, operator=operator, value=value)
 
 
 _FORMS: Final = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from pagoda.domain.search.conditions import MAX_FIELD_LENGTH, read_parameters
@@ -13,6 +14,7 @@ from pagoda.domain.search.resolving import ATTR
 from pagoda_api.fields import find_entity
 from pagoda_api.pagination import PagePagination
 from pagoda_api.strict import StrictFilterBackend
+from pagoda_plugin_sdk.rules.saying import say
 
 
 class ConditionFilterBackend(StrictFilterBackend):
@@ -33,6 +35,9 @@ def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str
         ValidationError: keyed by the parameter.
     """
     given = request.query_params
+    if {"cursor", "offset"} <= given.keys():
+        fault = say("Give `cursor` or `offset`: each says where the page begins.")
+        raise ValidationError({"cursor": [fault], "offset": [fault]})
     backend = ConditionFilterBackend()
     conditions = [(key, value) for key, values in given.lists() if backend.is_open(key) for value in values]
     fields = [field.strip() for field in given.get("fields", "").split(",") if field.strip()]

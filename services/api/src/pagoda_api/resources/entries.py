@@ -176,13 +176,12 @@ class EntryCreateSerializer(EntryUpdateSerializer):
     entity = IdOrName(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields with the entity under ``schema`` alone."""
-        given = [attrs.pop(field) for field in ("schema", "entity") if field in attrs]
+        """Return the fields when they name the entity once."""
+        given = [field for field in self.one_of if field in attrs]
         if len(given) != 1:
-            raise ValidationError(
-                {"schema": [say("Give the entity's id or name once, as `schema` or as `entity`.")]}
-            )
-        return attrs | {"schema": given[0]}
+            fault = say("Give the entity's id or name once, as `schema` or as `entity`.")
+            raise ValidationError({field: [fault] for field in given or ("schema",)})
+        return attrs
 
 
 def show(page: Sequence[Entry], user: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
@@ -270,7 +269,8 @@ class EntryViewSet(ConditionalViewSet[Entry]):
     def create(self, request: Request) -> Response:
         """Create an entry with its values."""
         data = checked(EntryCreateSerializer(data=request.data))
-        entity = find_entity(data.pop("schema"), request.user, field="schema", to_fill=True)
+        field = "schema" if "schema" in data else "entity"
+        entity = find_entity(data.pop(field), request.user, field=field, to_fill=True)
         entry = services.create_entry(actor(request), entity, **data)
         return self._written(entry, status.HTTP_201_CREATED)
 
