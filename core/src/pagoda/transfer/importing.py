@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, read_items
+from pagoda.domain.bulk.waiting import KeptTexts
 from pagoda.domain.bulk.writing import write_many
 from pagoda.domain.changes import untold, without_savepoints
 from pagoda.domain.entity.models import Entity
@@ -113,6 +114,8 @@ class _Import:
     def __init__(self, user: User | None, options: ImportOptions, progress: Progress) -> None:
         self._user, self._options, self._progress = user, options, progress
         self._types: dict[str, Mapping[str, AttrType]] = {}
+        self._names: KeptTexts | None = None  # clean ones, of the rows that wait or did
+        self._is_leaving_out = False  # references of new entries to rows that wait, too
         self.report = Report()
 
     def read(self, stream: IO[bytes]) -> None:
@@ -122,43 +125,55 @@ class _Import:
         document = FORMATS[self._options.file_format].read(stream)
         if not self._make_entities(document.schema):
             return
-        with tempfile.TemporaryFile() as later, tempfile.TemporaryFile() as waiting:
+        with ExitStack() as files:
+            later, first = _opened(files), _opened(files)
+            self._names = files.enter_context(KeptTexts())
             done = 0
-            for rows in batched(document.rows, _AT_ONCE):
-                with uncollected():
-                    self._write([(row.number, self._item(row)) for row in rows], later, waiting)
-                _check_references()
-                done += len(rows)
-                self._progress(done, min(stream.tell() / max(size, 1), 0.99))
-                if self._is_over():
-                    return
-            self._write_waiting(waiting, later)
+            with KeptTexts() as behind:
+                for rows in batched(document.rows, _AT_ONCE):
+                    with uncollected():
+                        self._write([(row.number, self._item(row)) for row in rows], later, first, behind)
+                    _check_references()
+                    done += len(rows)
+                    self._progress(done, min(stream.tell() / max(size, 1), 0.99))
+                    if self._is_over():
+                        return
+            waiting = self._gone_through(first, later, files)
+            if self._options.is_skipping:
+                self._is_leaving_out = True
+                waiting = self._pass(waiting, later, _opened(files))
+                self._is_leaving_out = False
+                waiting = self._gone_through(waiting, later, files)
+            self._pass(waiting, later, None)
             later.seek(0)
             for lines in batched(later, _AT_ONCE):
                 self._write_references([json.loads(line) for line in lines])
                 _check_references()
 
-    def _write_waiting(self, waiting: IO[bytes], later: IO[bytes]) -> None:
-        """Write the rows that can't do without what the file has behind them, as it is there by now.
+    def _gone_through(self, waiting: IO[bytes], later: IO[bytes], files: ExitStack) -> IO[bytes]:
+        """Write the rows that wait for what the file has behind them, and return those that still do.
 
         Some wait for each other in turn: they are gone through as long as that helps.
         """
         before = 0
-        with ExitStack() as files:
-            for left in reversed(range(_ROUNDS)):
-                size = waiting.tell()
-                is_last = not left or size == before
-                still = None if is_last else files.enter_context(tempfile.TemporaryFile())
-                waiting.seek(0)
-                for lines in batched(waiting, _AT_ONCE):
-                    with uncollected():
-                        self._write([json.loads(line) for line in lines], later, still)
-                    _check_references()
-                    if self._is_over():
-                        return
-                if still is None:
-                    return
-                waiting, before = still, size
+        for _ in range(_ROUNDS - 1):
+            size = waiting.tell()
+            if size == before:
+                break
+            waiting, before = self._pass(waiting, later, _opened(files)), size
+        return waiting
+
+    def _pass[F: IO[bytes] | None](self, waiting: IO[bytes], later: IO[bytes], still: F) -> F:
+        """Write the rows that wait, as the file's rows are there by now; who has to wait goes to `still`."""
+        waiting.seek(0)
+        with KeptTexts() as behind:
+            for lines in batched(waiting, _AT_ONCE):
+                if self._is_over():
+                    break
+                with uncollected():
+                    self._write([json.loads(line) for line in lines], later, still, behind)
+                _check_references()
+        return still
 
     def _is_over(self) -> bool:
         return self.report.refused >= MAX_TOLD and not self._options.is_skipping
@@ -189,36 +204,57 @@ class _Import:
         return True
 
     def _write(
-        self, rows: Sequence[tuple[int, dict[str, Any]]], later: IO[bytes], waiting: IO[bytes] | None
+        self,
+        rows: Sequence[tuple[int, dict[str, Any]]],
+        later: IO[bytes],
+        waiting: IO[bytes] | None,
+        behind: KeptTexts,
     ) -> None:
         """Write rows, by their numbers; what has to be done again goes to `later` and to `waiting`."""
         items = read_items([raw for _, raw in rows], self._user)
         kinds = {(item.entity, item.op) for item in items if item.entity}
         faults = {(of, op): many_fault(of.pk, of.name, op) for of, op in kinds}
         for item in items:
-            item.left_out = {}
+            # What is skipped is left out as a whole: entries that are there wait, and new ones as they can.
+            item.left_out = {} if self._is_leaving_out or not self._options.is_skipping else None
+            item.awaited = self._names if self._is_leaving_out else None
             if item.entity and (fault := faults[item.entity, item.op]):
                 item.result.refuse(ValidationError(fault, code="overridden"))
-        write_many(self._user, items, is_atomic=False)
+        is_waiting = self._options.is_skipping and waiting is not None
+        write_many(self._user, items, is_atomic=False, waiting=behind if is_waiting else None)
         for (number, raw), item in zip(rows, items, strict=True):
             if item.result.error is not None:
-                if waiting is not None and _lacks_only(item.result.error, item.left_out or {}):
-                    waiting.write(json.dumps([number, raw]).encode() + b"\n")
+                may_come = (item.lacks and is_waiting) or _lacks_only(item.result.error, item.left_out or {})
+                if may_come and waiting is not None and self._names is not None:
+                    self._names.add(str(clean_name(raw.get("name"))))
+                    waiting.write(json.dumps([number, raw], default=str).encode() + b"\n")
                 else:
                     self._refuse(number, raw.get("entity"), raw.get("name"), item.result.error, item.why)
                 continue
             setattr(self.report, item.result.status, getattr(self.report, item.result.status) + 1)
             if item.left_out:
-                line = [number, item.result.id, raw["entity"], raw["name"], item.left_out]
+                line = [number, item.result.id, raw["entity"], raw["name"], item.left_out, item.result.status]
                 later.write(json.dumps(line).encode() + b"\n")
 
     def _write_references(self, lines: Sequence[list[Any]]) -> None:
         """Set the references to entries that the file has behind those that refer to them."""
         items = read_items([{"op": "update", "id": line[1], "attrs": line[4]} for line in lines], self._user)
         write_many(self._user, items, is_atomic=False)
-        for (number, _, entity, name, _), item in zip(lines, items, strict=True):
+        refused = [(line, item) for line, item in zip(lines, items, strict=True) if item.result.error]
+        for (number, _, entity, name, _, status), item in refused:
+            setattr(self.report, status, getattr(self.report, status) - 1)
             if item.result.error is not None:
                 self._refuse(number, entity, name, item.result.error)
+        if self._options.is_skipping:
+            self._undo([line for line, _ in refused])
+
+    def _undo(self, lines: Sequence[list[Any]]) -> None:
+        """Delete the entries of rows that were made for others and are refused; tell of those that stay."""
+        items = read_items([{"op": "delete", "id": line[1]} for line in lines], self._user)
+        write_many(self._user, items, is_atomic=False)
+        for (number, _, entity, name, *_), item in zip(lines, items, strict=True):
+            if item.result.error is not None:
+                self._tell(number, entity, name, item.result.error)
 
     def _item(self, row: FileRow) -> dict[str, Any]:
         """Return the item of a bulk write that a row asks for."""
@@ -246,14 +282,23 @@ class _Import:
     def _refuse(
         self, number: int, entity: object, name: object, error: Exception, unmet: Exception | None = None
     ) -> None:
-        """Tell why a row is refused; of a column whose references are `unmet`, that they are."""
+        """Count and tell a row that is refused; of a column whose references are `unmet`, that they are."""
         self.report.refused += 1
+        self._tell(number, entity, name, error, unmet)
+
+    def _tell(
+        self, number: int, entity: object, name: object, error: Exception, unmet: Exception | None = None
+    ) -> None:
         known = dict(_reasons(unmet)) if unmet else {}
         for column, reason in _reasons(error):
             if len(self.report.refusals) < MAX_TOLD:
                 why = known.get(column, reason)
                 told = Refusal(number, str(entity or "")[:200], str(name or "")[:200], column, why)
                 self.report.refusals.append(told)
+
+
+def _opened(files: ExitStack) -> IO[bytes]:
+    return files.enter_context(tempfile.TemporaryFile())
 
 
 def _by_name(types: Mapping[str, AttrType], name: str) -> AttrType | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Final, Literal
@@ -65,7 +65,9 @@ class BulkItem:
     result: Result = field(default_factory=Result)
     # Where it is a mapping: references by names that mean nothing yet go here, and the rest is written.
     left_out: dict[str, Any] | None = None
+    awaited: Container[str] | None = None  # of new entries alone, and if they have these clean names alone
     why: Exception | None = None  # they mean nothing
+    lacks: bool = False  # refused for nothing but references to what may come yet
 
     @property
     def identity(self) -> object:

@@ -14,6 +14,7 @@ from pagoda.domain.access.querysets import readable
 from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
 from pagoda.domain.bulk.ordering import apart
+from pagoda.domain.bulk.waiting import KeptTexts
 from pagoda.domain.changes import change_scope, has_savepoints, writing
 from pagoda.domain.entity.models import Entity, EntityAttr
 from pagoda.domain.entry.creating import REFUSALS, EachOutcome, create_each
@@ -39,11 +40,14 @@ class BulkRefused(Exception):
     """Nothing was written, as one item at least was refused; the items' results say which and why."""
 
 
-def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: bool) -> None:
+def write_many(
+    user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: bool, waiting: KeptTexts | None = None
+) -> None:
     """Do what the items say, in their order, in one transaction; each item's result says what became of it.
 
     Neighbours of one kind and entity are written together: what an item says by name may be made by one
-    before it. In an upsert's neighbours new entries are made first.
+    before it. In an upsert's neighbours new entries are made first. `waiting` keeps which entries items lack
+    references for: items of the same entries have to wait with them.
 
     Raises:
         BulkRefused: an item was refused, and `is_atomic` asks for all or none.
@@ -52,11 +56,11 @@ def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: boo
         BeyondAuthority: plugin code names another user.
     """
     with uncollected(), writing(user) as actor:
-        bulk = _Bulk(user, actor, is_atomic=is_atomic)
+        bulk = _Bulk(user, actor, waiting)
         if is_atomic and any(item.result.error for item in items):
             raise BulkRefused
         for stretch in bulk.stretches([item for item in items if item.result.error is None]):
-            bulk.do(stretch)
+            bulk.do([item for item in stretch if not bulk.waits(item)])
             if is_atomic and any(item.result.error for item in stretch):
                 raise BulkRefused
 
@@ -64,8 +68,8 @@ def write_many(user: Viewer | None, items: Sequence[BulkItem], *, is_atomic: boo
 class _Bulk:
     """One bulk write."""
 
-    def __init__(self, user: Viewer | None, actor: Viewer | None, *, is_atomic: bool) -> None:
-        self._user, self._actor, self._is_atomic = user, actor, is_atomic
+    def __init__(self, user: Viewer | None, actor: Viewer | None, waiting: KeptTexts | None) -> None:
+        self._user, self._actor, self._waiting = user, actor, waiting
         self._targets = NamedTargets(actor)
         self._definitions: dict[int, Definitions] = {}
         self._references: dict[int, Mapping[str | int, Definition]] = {}
@@ -99,8 +103,18 @@ class _Bulk:
         if stretch:
             yield stretch
 
+    def waits(self, item: BulkItem) -> bool:
+        """Return whether an item has to wait for one before it, and refuse it then."""
+        if self._waiting is None or _kept(item) not in self._waiting:
+            return False
+        item.lacks = True
+        item.result.refuse(ValidationError("waits", code="waits"))  # told to nobody: asked again
+        return True
+
     def do(self, items: Sequence[BulkItem]) -> None:
         """Write the items together; alone, where what is refused can't be told from what is not."""
+        if not items:
+            return
         try:
             with change_scope():
                 outcome = EachOutcome()
@@ -279,15 +293,24 @@ class _Bulk:
         definitions = self._of(entity or (entries or {})[items[0].id].schema) if items else ()
         self._targets.look_up(definitions, [item.attrs for item in items])
         for item in items:
+            item.lacks = False
             try:
-                item.attrs = self._replaced(item)
+                item.attrs = self._replaced(item, is_new=entries is None)
             except ValidationError as error:
                 item.result.refuse(error)
+                item.lacks = self._may_come(item)
+                if item.lacks and self._waiting is not None:
+                    self._waiting.add(_kept(item))
                 continue
             kept.append(item)
         return kept
 
-    def _replaced(self, item: BulkItem) -> GivenAttrs:
+    def _may_come(self, item: BulkItem) -> bool:
+        return item.awaited is None or all(name in item.awaited for name in self._targets.unmet(item.attrs))
+
+    def _replaced(self, item: BulkItem, *, is_new: bool) -> GivenAttrs:
+        if item.awaited is not None and not (is_new and self._may_come(item)):
+            return cast("GivenAttrs", self._targets.replaced(item.attrs))
         while True:  # an answer names a bounded number of faults, so that one round may not find all
             try:
                 return cast("GivenAttrs", self._targets.replaced(item.attrs))
@@ -321,6 +344,11 @@ class _Bulk:
 
     def _seen(self, rows: Any) -> Any:  # Any: a queryset of any model with rights
         return rows if self._actor is None else readable(rows, self._actor)
+
+
+def _kept(item: BulkItem) -> str:
+    """Return what tells the entry of an upsert from others."""
+    return f"{item.entity.pk if item.entity else 0} {item.identity!r}"
 
 
 def _take_over(outcome: EachOutcome, own: EachOutcome, items: Sequence[BulkItem]) -> None:

@@ -89,6 +89,19 @@ class NamedTargets:
         faults.raise_if_any()
         return attrs
 
+    def unmet(self, attrs: object) -> set[str]:
+        """Return the clean names in values of which nothing was found, or more than one thing."""
+        names: set[str] = set()
+
+        def note(definition: Definition, named: Named) -> None:
+            try:
+                self.id_of(definition, named)
+            except ValueFault:
+                names.add(clean_name(named[0]))
+
+        _replaced(self._by_key, attrs, note)
+        return names
+
     def id_of(self, definition: Definition, named: Named) -> int:
         """Return the id of a thing that was looked up.
 
