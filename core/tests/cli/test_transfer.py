@@ -44,6 +44,8 @@ def test_what_can_t_be_done_is_told_in_words(filled: Any) -> None:
     path = filled.folder / "hosts.csv"
     assert "There is no entity 'Hots'" in filled("export", "Hots", "--output", str(path), status=1)
     assert not list(filled.folder.glob("hosts*"))
+    absent = str(filled.folder / "absent" / "hosts.csv")
+    assert f"{absent}.part: No such file" in filled("export", "--output", absent, status=1)
     assert "does not say its format" in filled("export", "--output", "hosts.doc", status=1)
     path.write_bytes(b"\xff\xff")
     assert "The file is not in UTF-8" in filled("import", str(path), status=1)

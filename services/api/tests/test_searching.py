@@ -90,6 +90,16 @@ def test_words_are_marked_where_they_are_shown(api: Any, cmdb: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("spelling", ["straße", "Straße", "cafe\u0301"])
+def test_words_are_marked_as_they_are_found(
+    api: Any, make_entity: Any, make_entry: Any, spelling: str
+) -> None:
+    make_entry(make_entity("Place"), "straße 10, café")
+    (found,) = api.post(URL, {"text": spelling}).json()["results"]
+    ((mark,),) = [each["marks"] for each in found["highlights"]]
+    assert found["name"][slice(*mark)] in ("straße", "café")
+
+
 def test_pages_go_on_by_cursor(api: Any, cmdb: Any) -> None:
     first = api.post(URL, {"ordering": "name", "limit": 2})
     assert names(first) == ["db", "sda"]

@@ -46,7 +46,7 @@ class HostGroup(click.Group):
 
 @contextmanager
 def faults_reported() -> Iterator[None]:
-    """Turn errors of the configuration and of the database into a message and exit status 1."""
+    """Turn errors of the configuration, of the database and of files into a message and exit status 1."""
     try:
         yield
     except DatabaseError as error:
@@ -57,6 +57,10 @@ def faults_reported() -> Iterator[None]:
         ) from error
     except (PagodaError, ImproperlyConfigured) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        if error.filename is None:  # not of a file that was named
+            raise
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
 def read_settings() -> Settings:

@@ -58,7 +58,7 @@ def has_text(text: str, rows: QuerySet[Entry], viewer: Viewer | None) -> Q:
     refuse_hopeless("text", rows, [say("SQLite has no index of words; use PostgreSQL")])
     condition = Q()
     for word in text.split()[:MAX_WORDS]:
-        condition &= Q(_HasPart(word, hidden))
+        condition &= Q(_HasPart(word, hidden)) | Q(_HasPart(composed(word), hidden))
     return condition
 
 
@@ -67,7 +67,10 @@ def marked(entry: dict[str, Any], text: str) -> list[dict[str, Any]]:
 
     Each text is cut around its first mark. Any: JSON.
     """
-    words = {word.casefold() for word in _WORD.findall(text)[:MAX_WORDS]}
+    given = _WORD.findall(text)[:MAX_WORDS] + _WORD.findall(composed(text))[:MAX_WORDS]
+    words = {
+        form for word in given for form in (word.lower(), word.casefold())
+    }  # PostgreSQL finds the former
     if not words:
         return []
     pattern = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))), re.IGNORECASE)
