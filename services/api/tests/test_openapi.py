@@ -12,6 +12,8 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from pagoda.domain.search.conditions import OPERATORS
+from pagoda.domain.search.filters import OWN_FIELDS
 from pagoda_plugin_sdk.plugin import Plugin
 from pagoda_plugin_sdk.rules.attr_types import TYPES
 
@@ -161,9 +163,14 @@ def test_lists_tell_their_parameters(schema: dict[str, Any]) -> None:
     def parameters(path: str) -> set[str]:
         return {parameter["name"] for parameter in paths[path]["get"]["parameters"]}
 
-    assert parameters("/api/v2/entries/") == {
+    assert {name for name in parameters("/api/v2/entries/") if "__" not in name} == {
         *("entity", "search", "is_active", "limit", "offset", "cursor", "ordering", "fields", "at"),
+        *OWN_FIELDS,
+        "attr",
     }
+    tests = {name.split("__")[1] for name in parameters("/api/v2/entries/") if name.startswith("name__")}
+    assert {"eq", *tests} == set(OPERATORS)
+    assert {"id__regex", "created_time__contains"}.isdisjoint(parameters("/api/v2/entries/"))
     assert parameters("/api/v2/jobs/") == {
         *("plugin", "operation", "status", "user", "created_after", "created_before", "hidden", "request_id"),
         *("limit", "cursor"),

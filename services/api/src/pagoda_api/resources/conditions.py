@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from pagoda.domain.search.conditions import MAX_FIELD_LENGTH, read_parameters
+from pagoda.domain.search.conditions import (
+    MAX_FIELD_LENGTH,
+    MAX_REGEX_LENGTH,
+    MAX_TEXT_LENGTH,
+    read_parameters,
+)
 from pagoda.domain.search.filters import OWN_FIELDS
 from pagoda.domain.search.finding import Query
 from pagoda.domain.search.resolving import ATTR
+from pagoda.domain.search.values import OPERATORS_OF, ValueKind
 from pagoda_api.fields import find_entity
 from pagoda_api.pagination import PagePagination
 from pagoda_api.strict import StrictFilterBackend
@@ -54,3 +62,48 @@ def query_of(request: Request, pages: PagePagination, known_fields: Sequence[str
         offset=pages.get_offset(request),
         limit=pages.get_limit(request),
     )
+
+
+_SHAPES: Final[Mapping[ValueKind, dict[str, Any]]] = {
+    ValueKind.NUMBER: {"type": "number"},
+    ValueKind.TEXT: {"type": "string"},
+    ValueKind.INSTANT: {"type": "string", "format": "date-time"},
+}
+_PART: Final = {"type": "string", "maxLength": MAX_TEXT_LENGTH}
+_OF_OPERATOR: Final[Mapping[str, dict[str, Any]]] = {
+    "contains": _PART,
+    "startswith": _PART,
+    "regex": {"type": "string", "maxLength": MAX_REGEX_LENGTH, "format": "regex"},
+    "in": {
+        "type": "string",
+        "description": "Values with commas between them; one that has a comma is quoted.",
+    },
+    "empty": {"type": "boolean"},
+}
+"""What an operator takes, whatever its field is."""
+
+
+def condition_parameters() -> list[OpenApiParameter]:
+    """Return the OpenAPI parameters of conditions: own fields with what they may be tested for, attributes.
+
+    An attribute's name is none that the host knows: these are an object whose keys are the parameters.
+    """
+    of_fields = [
+        OpenApiParameter(
+            field if operator == "eq" else f"{field}__{operator}", _OF_OPERATOR.get(operator, _SHAPES[kind])
+        )
+        for field, kind in OWN_FIELDS.items()
+        for operator in OPERATORS_OF[kind]
+    ]
+    of_attributes = OpenApiParameter(
+        "attr",
+        {
+            "type": "object",
+            "propertyNames": {"pattern": "^attr\\..+$", "maxLength": MAX_FIELD_LENGTH},
+            "additionalProperties": {"type": "string"},
+        },
+        description="Conditions on attributes, a parameter each: `attr.ram__gte=4`, `attr.host.attr.os=x`.",
+        style="form",
+        explode=True,
+    )
+    return [*of_fields, of_attributes]

@@ -45,7 +45,7 @@ from pagoda_api.fields import (
     found_or_404,
 )
 from pagoda_api.pagination import FoundPagination, PagePagination, number_parameter, whole_number_schema
-from pagoda_api.resources.conditions import ConditionFilterBackend, query_of
+from pagoda_api.resources.conditions import ConditionFilterBackend, condition_parameters, query_of
 from pagoda_api.resources.entry_references import GraphSerializer, ReferringSerializer, named
 from pagoda_api.resources.filters import StandingFilter
 from pagoda_api.resources.histories import (
@@ -248,7 +248,7 @@ class EntryViewSet(ConditionalViewSet[Entry]):
             entries = with_values(entries, self.request.user, for_update=is_update)
         return entries
 
-    @extend_schema(parameters=[AT], responses=ListedEntrySerializer(many=True))
+    @extend_schema(parameters=[AT, *condition_parameters()], responses=ListedEntrySerializer(many=True))
     def list(self, request: Request) -> Response:
         """List a page of entries with their attributes.
 
