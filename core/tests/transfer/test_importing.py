@@ -187,6 +187,11 @@ def test_rights_are_the_user_s(ann: User, host: Entity) -> None:
         ("yaml", b""),
         ("yaml", b"entities: []\nentries: [{name: a}]\n"),
         ("csv", b""),
+        ("csv", b"\n\n"),
+        ("csv", b"\xef\xbb\xbf \r\n\t\r\n"),
+        ("csv", b"#pagoda,[]\n\n"),
+        ("json", b"\n\n"),
+        ("yaml", b"\n\n"),
         ("csv", b"name,serial,serial\na,1,2\n"),
         ("yaml", b"--- {name: [}"),
         ("yaml", b"--- " + b"[" * 1000),
@@ -250,6 +255,23 @@ def test_a_cell_that_no_column_takes_is_refused(host: Entity, row: bytes) -> Non
     assert import_file(io.BytesIO(b"name,serial,\n" + row + b"\n"), None, wanted).refused == 1
     assert import_file(io.BytesIO(b"name,serial,\nb,1,\n"), None, wanted).created == 1
     assert names() == ["b"]
+
+
+def test_lines_before_a_table_that_say_nothing_are_none_of_it(host: Entity) -> None:
+    report = run("\n \nname,ram\na,1\nb,many\n", is_skipping=True)
+    assert (report.created, [each.row for each in report.refusals], names()) == (1, [5], ["a"])
+    book = openpyxl.Workbook()
+    sheet: Any = book.create_sheet()
+    for number, cell in ((3, "name"), (4, "c"), (5, "")):
+        sheet.cell(number, 1, cell)
+    stream = io.BytesIO()
+    book.save(stream)
+    wanted = ImportOptions(file_format="xlsx", entity="Host")
+    assert (import_file(stream, None, wanted).created, names()) == (1, ["a", "c"])
+    empty = io.BytesIO()
+    openpyxl.Workbook().save(empty)
+    with pytest.raises(TransferFault, match="empty"):
+        import_file(empty, None, wanted)
 
 
 def test_a_workbook_by_hand(host: Entity) -> None:

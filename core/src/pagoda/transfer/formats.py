@@ -197,15 +197,22 @@ class CsvFormat:
         csv.field_size_limit(_MAX_FIELD)
         text = _Text(stream, "utf-8-sig", newline="")
         lines = _told(text)
-        head, schema = next(lines, ""), []
-        if is_marked := head.startswith(MARK):
+        number, head = _first_said(lines)
+        schema: list[Any] = []
+        if head.startswith(MARK):
             schema = _schema(next(csv.reader([head]))[1:])
-            head = next(lines, "")
+            more, head = _first_said(lines)
+            number += more
         if not head:
             raise TransferFault(say("The file is empty."))
         delimiter = max(",;\t|", key=head.count)
         table = _told(csv.reader(chain([head], lines), delimiter=delimiter, strict=True))
-        return Document(schema, rows_in(table, 1 + is_marked))
+        return Document(schema, rows_in(table, number))
+
+
+def _first_said(lines: Iterator[str]) -> tuple[int, str]:
+    """Return the first line that says something, with its number from 1; "" where none does."""
+    return next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (0, ""))
 
 
 class XlsxFormat:
@@ -233,14 +240,29 @@ class XlsxFormat:
             sheets = library.sheets_of(stream)
         except (OSError, *_UNREADABLE) as error:
             raise TransferFault(say("The file is no XLSX: {error}", error=washed(error))) from error
-        schema, rows = [], []
+        schema, tables = [], []
         for sheet in sheets:
             table = _told(library.rows_of(sheet))
             if sheet.title == _SCHEMA_SHEET:
                 schema = _schema(["".join(str(row[0])[1:] for row in table if row and row[0])])
             else:
-                rows.append(rows_in(table, 1))
-        return Document(schema, chain.from_iterable(rows))
+                tables.append(table)
+        return Document(schema, _rows_of(tables, may_be_empty=bool(schema)))
+
+
+def _rows_of(tables: Iterable[Iterator[Sequence[Any]]], *, may_be_empty: bool) -> Iterator[FileRow]:
+    """Yield the rows of the sheets that say something.
+
+    Raises:
+        TransferFault: none does.
+    """
+    for table in tables:
+        for number, head in enumerate(table, 1):
+            if any(cell not in (None, "") for cell in head):
+                may_be_empty = True
+                yield from rows_in(chain([head], table), number)
+    if not may_be_empty:
+        raise TransferFault(say("The file is empty."))
 
 
 def _library() -> ModuleType:
