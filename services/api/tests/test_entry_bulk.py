@@ -227,6 +227,20 @@ def test_an_entry_that_others_keep_is_refused_by_itself(
     assert (refused["http_status"], refused["error"]) == (alone.status_code, alone.json())
 
 
+def test_a_reference_by_name_has_its_entity_by_name_or_by_id(api: Any, host: Any, make_entry: Any) -> None:
+    rack = Entity.objects.get(name="Rack")
+    make_entry(rack, "r1")
+    for entity in (rack.pk, float(rack.pk), "Rack", None):
+        items = [create(f"h {entity}", rack={"name": "r1", "entity": entity})]
+        assert api.post(URL, {"items": items}, format="json").status_code == 200, entity
+    Entity.objects.filter(pk=rack.pk).update(default_permission=Level.NOTHING)
+    for other in (rack.pk, host.pk, 10**6, 10**30, True, 0, [rack.pk]):
+        items = [create("h", rack={"name": "r1", "entity": other})]
+        answer = api.post(URL, {"items": items}, format="json")
+        assert statuses(answer) == ["refused"], other
+        assert list(answer.json()["results"][0]["error"]["errors"]) == ["rack"]
+
+
 def renamed(pk: int, name: str, **attrs: Any) -> dict[str, Any]:
     return {"op": "update", "id": pk, "name": name, "attrs": attrs}
 

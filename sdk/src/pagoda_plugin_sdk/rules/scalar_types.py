@@ -47,6 +47,11 @@ def whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def is_row_id(given: object) -> bool:
+    """Return whether a JSON value may be the id of a row."""
+    return isinstance(given, int) and not isinstance(given, bool) and 0 < given <= MAX_INTEGER
+
+
 def whole_number(texts: Sequence[str], lowest: int, highest: int) -> int:
     """Return the whole number that is given as text: once, in digits from 0 to 9.
 

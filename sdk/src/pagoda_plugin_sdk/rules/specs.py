@@ -17,7 +17,7 @@ from pagoda_plugin_sdk.rules.converting import follow_type, followed_default
 from pagoda_plugin_sdk.rules.faults import Faults, fault_key
 from pagoda_plugin_sdk.rules.limits import limits
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, MAX_STRING_LENGTH, ValueFault
+from pagoda_plugin_sdk.rules.scalar_types import MAX_STRING_LENGTH, ValueFault, is_row_id
 from pagoda_plugin_sdk.rules.text import (
     MAX_NAME_LENGTH,
     clean_name,
@@ -353,8 +353,7 @@ def _referral(raw: object) -> list[Referral]:
     _refuse_many("referral", raw)
     for each in raw:
         is_name = isinstance(each, str) and label_fault(each) is None
-        is_id = isinstance(each, int) and not isinstance(each, bool) and 0 < each <= MAX_INTEGER
-        if not (is_name or is_id or is_a(each, "entity")):
+        if not (is_name or is_row_id(each) or is_a(each, "entity")):
             raise ValidationError(
                 say("'referral' takes entities, ids and names, not {each}.", each=shown(each)),
                 code="referral",

@@ -17,7 +17,7 @@ from pagoda_plugin_sdk.exceptions import near_misses
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import GivenAttrs
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import MAX_INTEGER, whole
+from pagoda_plugin_sdk.rules.scalar_types import is_row_id, whole
 from pagoda_plugin_sdk.rules.state import Value
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
@@ -128,7 +128,7 @@ def _read(item: BulkItem, raw: object, entities: Mapping[int | str, Entity]) -> 
             say("There is no field {key} to {op}.{misses}", key=shown(key), op=item.op, misses=misses),
             "invalid",
         )
-    if "id" in raw and not _is_id(raw["id"]):
+    if "id" in raw and not is_row_id(raw["id"]):
         faults.add("id", say("expected the id of an entry, got {raw}.", raw=shown(raw["id"])), "invalid")
     if not isinstance(raw.get("key", NAME), str):
         faults.add(
@@ -166,8 +166,4 @@ def _entities(given: Iterable[object], viewer: Viewer | None) -> dict[int | str,
 
 
 def _is_key(key: object) -> bool:
-    return isinstance(key, str) or _is_id(key)
-
-
-def _is_id(key: object) -> bool:
-    return isinstance(key, int) and not isinstance(key, bool) and 0 < key <= MAX_INTEGER
+    return isinstance(key, str) or is_row_id(key)

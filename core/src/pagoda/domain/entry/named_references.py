@@ -1,7 +1,8 @@
 """References by name, as people and files write them, made into ids.
 
-An entry is ``{"name", "entity"}``, or its name alone where the attribute points to entries of one or more
-entities; a group or a role is its name, or ``{"name"}``. What has an id already stays as it is.
+An entry is ``{"name", "entity"}``, where the entity is a name or an id, or its name alone where the attribute
+points to entries of one or more entities; a group or a role is its name, or ``{"name"}``. What has an id
+stays as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import batched
 from typing import Any, Final
 
 from django.contrib.auth.models import Group
+from django.db.models import Q
 
 from pagoda.domain.access.querysets import readable
 from pagoda.domain.entity.models import Entity, EntityAttr
@@ -24,12 +26,12 @@ from pagoda_plugin_sdk.rules.attr_types import AttrType
 from pagoda_plugin_sdk.rules.faults import Faults
 from pagoda_plugin_sdk.rules.incoming import noun_of
 from pagoda_plugin_sdk.rules.saying import say
-from pagoda_plugin_sdk.rules.scalar_types import ValueFault
+from pagoda_plugin_sdk.rules.scalar_types import ValueFault, is_row_id, whole
 from pagoda_plugin_sdk.rules.state import Definition
 from pagoda_plugin_sdk.rules.text import by_clean_name, clean_name, spellings
 from pagoda_plugin_sdk.washing import shown
 
-type Named = tuple[str, str | None]  # a thing's name, and its entity's where it was given
+type Named = tuple[str, str | int | None]  # a thing's name, and its entity's, or that one's id, if given
 type Find = Callable[[Definition, Named], Any]  # Any: what stands for the reference
 
 _BATCH_SIZE: Final = 500
@@ -41,7 +43,7 @@ class NamedTargets:
     def __init__(self, viewer: Viewer | None) -> None:
         self._viewer = viewer
         self._allowed: dict[int, dict[int, str]] = {}  # attribute -> {entity that it may point to: its name}
-        self._entities: dict[str, int] = {}
+        self._entities: dict[str | int, int] = {}  # by clean name and by id
         self._found: dict[str, dict[tuple[int, str], int]] = {}
         self._by_key: Mapping[str | int, Definition] = {}  # the attributes that were looked up for
 
@@ -133,7 +135,7 @@ class NamedTargets:
             )
         )
 
-    def _schemas(self, definition: Definition, entity: str | None) -> Iterable[int]:
+    def _schemas(self, definition: Definition, entity: str | int | None) -> Iterable[int]:
         """Return the entities of which an entry may be; for groups and roles one that stands for none."""
         if not definition.type & AttrType.OBJECT:
             return (0,)
@@ -152,9 +154,13 @@ class NamedTargets:
             for attr, pk, name in rows.values_list("pk", "referral__pk", "referral__name"):
                 self._allowed[attr][pk] = name
         entities = {entity for _, (_, entity) in wanted if clean_name(entity) not in self._entities}
-        for batch in batched(spellings(entities), _BATCH_SIZE):
-            seen = self._seen(Entity.objects.active()).filter(name__in=batch)
-            self._entities |= by_clean_name(seen.values_list("name", "pk"))
+        pks = {each for each in entities if isinstance(each, int)}
+        for batch in batched(pks | spellings(entities - pks), _BATCH_SIZE):
+            is_one = Q(name__in=[each for each in batch if isinstance(each, str)]) | Q(pk__in=pks & {*batch})
+            rows = self._seen(Entity.objects.active()).filter(is_one).values_list("name", "pk")
+            known: list[tuple[str, int]] = list(rows)
+            self._entities.update(by_clean_name(known).items())
+            self._entities.update((pk, pk) for _, pk in known)
         schemas: set[int] = set()
         for definition, (_, entity) in wanted:
             if entity is None:
@@ -223,6 +229,7 @@ def _target(definition: Definition, raw: object, find: Find) -> object:
         return find(definition, (raw, None))
     if isinstance(raw, Mapping) and "id" not in raw and isinstance(name := raw.get("name"), str):
         entity = raw.get("entity")
-        if entity is None or isinstance(entity, str):
+        entity = whole(entity)
+        if entity is None or isinstance(entity, str) or is_row_id(entity):
             return find(definition, (name, entity))
     return raw
