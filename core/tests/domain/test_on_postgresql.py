@@ -13,7 +13,7 @@ STORIES = (
     *("current_values", "query_budget", "value_expressions", "value_indexes", "bulk", "value_machine"),
     "converting",
 )
-FILES = ("importing", "round_trip", "cancelling")
+FILES = ("importing", "round_trip", "cancelling", "skipping", "waiting")
 
 
 def test_the_stories_of_values_hold_there_too(tmp_path: Path) -> None:
