@@ -189,7 +189,7 @@ class TestAnswers:
     def test_a_wrong_name_is_told_with_what_there_is(
         self, superuser_api: Any, method: str, url: str, status: int, told: str
     ) -> None:
-        body = None if method == "get" else ON
+        body = ON if method == "put" else None
         answer = getattr(superuser_api, method)(url, body, format="json")
         assert answer.status_code == status
         assert told in answer.json()["detail"]
