@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import re
@@ -350,28 +349,6 @@ def test_all_rows_or_none_take_no_savepoints(host: Entity) -> None:
     assert (report.is_written, report.created) == (True, 2_500)
     savepoints = [each["sql"] for each in queries if each["sql"].startswith("SAVEPOINT")]
     assert len(savepoints) == 1, "that of the import itself, in the test's transaction"
-
-
-def test_the_garbage_collector_rests_while_rows_are_written_and_no_longer(ann: User, host: Entity) -> None:
-    seen: list[bool] = []
-
-    def write(change: Change, **_signal: object) -> None:
-        seen.append(gc.isenabled())
-        if change.data["name"] == "b":
-            raise HookRejected("no b")
-
-    changes.changing.connect(write)
-    try:
-        run("name,ram\na,1\n")
-        assert (seen, gc.isenabled()) == ([False], True)
-        run("name,ram\nb,1\n")
-        assert (set(seen), gc.isenabled()) == ({False}, True)
-        gc.disable()
-        run("name,ram\nc,1\n")
-        assert not gc.isenabled(), "who had it off keeps it off"
-    finally:
-        gc.enable()
-        changes.changing.disconnect(write)
 
 
 def test_a_refusal_that_undoes_its_neighbours_is_told_by_its_row(ann: User, host: Entity) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ def import_entries(
         set_up(log_level=QUIET)
         chosen = file_format or _module("formats").format_of(path.name)
         importing = _module("importing")
+        gc.freeze()  # what is loaded stays: full collections would walk it, a quarter of an import
         with path.open("rb") as stream, _progress() as progress:
             wanted = importing.ImportOptions(file_format=chosen, **options)
             report = importing.import_file(stream, _user(username), wanted, progress)

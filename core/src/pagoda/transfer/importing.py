@@ -14,7 +14,6 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from pagoda.domain.access.querysets import readable
-from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, read_items
 from pagoda.domain.bulk.waiting import KeptTexts
 from pagoda.domain.bulk.writing import write_many
@@ -131,8 +130,7 @@ class _Import:
             done = 0
             with KeptTexts() as behind:
                 for rows in batched(document.rows, _AT_ONCE):
-                    with uncollected():
-                        self._write([(row.number, self._item(row)) for row in rows], later, first, behind)
+                    self._write([(row.number, self._item(row)) for row in rows], later, first, behind)
                     _check_references()
                     done += len(rows)
                     self._progress(done, min(stream.tell() / max(size, 1), 0.99))
@@ -170,8 +168,7 @@ class _Import:
             for lines in batched(waiting, _AT_ONCE):
                 if self._is_over():
                     break
-                with uncollected():
-                    self._write([json.loads(line) for line in lines], later, still, behind)
+                self._write([json.loads(line) for line in lines], later, still, behind)
                 _check_references()
         return still
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing.process
 import os
 import socket
@@ -112,6 +113,9 @@ def _prepare(app: Celery, target: Target, children: CeleryChildren) -> None:
     signals.worker_process_init.connect(lambda **_: limits.apply(bounds), weak=False)
     signals.setup_logging.connect(_leave_logging, weak=False)
     connections.close_all()
+    # What is loaded stays: full collections of the children would walk it, a quarter of what an import takes.
+    gc.collect()
+    gc.freeze()
 
 
 def _connect(heart: Heart, thread: HeartThread, soft_shutdown_seconds: float) -> None:

@@ -11,7 +11,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from pagoda.domain.access.querysets import readable
-from pagoda.domain.bulk.collecting import uncollected
 from pagoda.domain.bulk.items import NAME, BulkItem, Result
 from pagoda.domain.bulk.ordering import apart
 from pagoda.domain.bulk.waiting import KeptTexts
@@ -55,7 +54,7 @@ def write_many(
             can't be told from the items beside it.
         BeyondAuthority: plugin code names another user.
     """
-    with uncollected(), writing(user) as actor:
+    with writing(user) as actor:
         bulk = _Bulk(user, actor, waiting)
         if is_atomic and any(item.result.error for item in items):
             raise BulkRefused

@@ -58,7 +58,8 @@ def has_text(text: str, rows: QuerySet[Entry], viewer: Viewer | None) -> Q:
     refuse_hopeless("text", rows, [say("SQLite has no index of words; use PostgreSQL")])
     condition = Q()
     for word in text.split()[:MAX_WORDS]:
-        condition &= Q(_HasPart(word, hidden)) | Q(_HasPart(composed(word), hidden))
+        forms = [Q(_HasPart(each, hidden)) for each in dict.fromkeys((word, composed(word)))]
+        condition &= Q(*forms, _connector=Q.OR)
     return condition
 
 
