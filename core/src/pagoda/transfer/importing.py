@@ -136,8 +136,10 @@ class _Import:
                     self._progress(done, min(stream.tell() / max(size, 1), 0.99))
                     if self._is_over():
                         return
-            waiting = self._gone_through(first, later, files)
-            if self._options.is_skipping:
+            if not self._options.is_skipping:
+                waiting = self._gone_through(first, later, files)
+            else:
+                waiting = self._pass(first, later, _opened(files))  # once: new rows need not wait in turn
                 self._is_leaving_out = True
                 waiting = self._pass(waiting, later, _opened(files))
                 self._is_leaving_out = False
