@@ -189,8 +189,7 @@ class Dispatch:
                 before, _ = held.__dict__.pop(_MEMORY)
                 if memory is not None:
                     held.__dict__[_MEMORY] = memory
-                if held.__dict__ != before:  # which it is not, most of the time: a look at each field is dear
-                    _reset_fields(held, _changed(held, before), before, is_pending=is_pending)
+                _reset_fields(held, _changed(held, before), before, is_pending=is_pending)
 
     def heard(self, hook_names: Collection[str], entity_name: str) -> list[str]:
         """Return which of these hooks have handlers for an entity, be they out of service."""
