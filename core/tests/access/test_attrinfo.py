@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from django.core.exceptions import ValidationError
 from pytest_django import DjangoAssertNumQueries
 
 from pagoda.domain.access import attrinfo_after_write, attrinfo_for, entity_attrinfo, entity_attrinfo_for
@@ -108,8 +110,9 @@ def test_what_was_written_is_read_again_where_the_writer_is_not_the_viewer(world
 def test_a_target_that_the_writer_may_not_read_is_not_shown_after_the_write(world: World) -> None:
     world.close(world.lan)
     services.update_entry(world.web, world.user, attrs={"networks": [], "address": "x"})
-    services.update_entry(world.web, world.user, attrs={"networks": [world.lan.pk]})
     assert values(attrinfo_after_write(world.web, world.user))["networks"] == []
+    with pytest.raises(ValidationError, match="there is no entry with the id"):
+        services.update_entry(world.web, world.user, attrs={"networks": [world.lan.pk]})
     assert len(world.web.get_attrs()["networks"]) == 1
 
 

@@ -207,7 +207,7 @@ def test_every_page_that_takes_a_get_has_a_bound(root: User, fill: Callable[[int
 
 def sample_of(pattern: object) -> str:
     """Return a path that a pattern takes."""
-    route = re.sub(r"<int:\w+>|\(\?P<\w+>\\d\+\)", "1", str(pattern).strip("^$"))
+    route = re.sub(r"<int:\w+>|\(\?P<\w+>\[0-9\]\+\)", "1", str(pattern).strip("^$"))
     named = r"<(?:str|path):\w+>|\(\?P<\w+>(\w+)[^)]*\)"
     return f"/console/{re.sub(named, lambda found: found[1] or 'x', route)}"
 

@@ -29,7 +29,7 @@ _TABLES = {
     "idempotency": "keptanswer",
     "job": "job jobfile joblog scheduletick",
     "rates": "logincount ratecount",
-    "search": "savedsearch",
+    "search": "savedsearch savedsearch_entities",
     "user": "apitoken groupnesting role role_groups role_users rolepermission "
     "user user_groups user_user_permissions",
     "watching": "alertstate migrationfault permissionuse presence queueminute trafficminute",
