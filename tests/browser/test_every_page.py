@@ -97,7 +97,7 @@ def routes() -> dict[str, str]:
 
 def sample(route: str) -> str:
     """Return a path that a route takes."""
-    numbered = re.sub(r"\(\?P<\w+>\\d\+\)|\\d\+", "1", route)
+    numbered = re.sub(r"\(\?P<\w+>\[0-9\]\+\)|\\d\+", "1", route)
     return "/console/" + re.sub(r"\(\?P<\w+>(\w+)[^)]*\)", r"\1", numbered).replace("[^/]+", "x")
 
 
