@@ -118,7 +118,8 @@ class Handler:
             path += "restore/"
         method = {"update": "patch", "delete": "delete", "get_attrs": "get"}.get(event, "post")
         change = {"name": f"{body['name']} 2"} if subject == "entry" else {"note": "changed"}
-        given = None if method in ("delete", "get") else change if method == "patch" else body
+        has_none = method in ("delete", "get") or event == "restore"
+        given = None if has_none else change if method == "patch" else body
 
         def write() -> str:
             answer = _said(getattr(client, method)(path, given, format="json"))
