@@ -117,6 +117,20 @@ def anonymous() -> Any:
     return APIClient(raise_request_exception=False)
 
 
+@pytest.fixture(scope="module")
+def known() -> dict[str, Any]:
+    """Keep the schema that is served to anybody: to make it takes a second."""
+    return {}
+
+
+@pytest.fixture
+def schema(anonymous: Any, known: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI schema of the host."""
+    if not known:
+        known.update(anonymous.get("/api/v2/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json())
+    return known
+
+
 @pytest.fixture
 def make_entity(db: None) -> Callable[..., Any]:
     from pagoda.domain.entity.models import Entity

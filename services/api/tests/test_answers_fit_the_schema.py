@@ -10,20 +10,6 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 pytestmark = pytest.mark.django_db
 
-JSON = "application/vnd.oai.openapi+json"
-
-
-@pytest.fixture(scope="module")
-def known() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def schema(anonymous: Any, known: dict[str, Any]) -> dict[str, Any]:
-    if not known:
-        known.update(anonymous.get("/api/v2/schema/", HTTP_ACCEPT=JSON).json())
-    return known
-
 
 def faults(schema: dict[str, Any], operation: str, answer: Any) -> list[str]:
     """Return how an answer is not what its operation, such as ``GET /api/v2/jobs/``, says of it."""

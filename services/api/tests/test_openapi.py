@@ -39,19 +39,6 @@ def schema_of(client: Any) -> dict[str, Any]:
     return schema
 
 
-@pytest.fixture(scope="module")
-def known() -> dict[str, Any]:
-    """Keep what is served to anybody: to make it takes a second."""
-    return {}
-
-
-@pytest.fixture
-def schema(anonymous: Any, known: dict[str, Any]) -> dict[str, Any]:
-    if not known:
-        known.update(schema_of(anonymous))
-    return known
-
-
 def test_schema_is_valid_and_complete(anonymous: Any) -> None:
     schema = yaml.safe_load(anonymous.get("/api/v2/schema/").content)
 

@@ -19,9 +19,8 @@ from pagoda_plugin_sdk.washing import without_doubles
 type Cell = Any  # Any: a text; in spreadsheets also a number, a boolean or a datetime
 
 _TEXTS: Final = (AttrType.STRING, AttrType.TEXT, AttrType.SELECT)
-_JSON: Final = json.JSONDecoder(
-    object_pairs_hook=without_doubles
-)  # `json.loads` would make one for each cell
+# `json.loads` would make one for each cell.
+_JSON: Final = json.JSONDecoder(object_pairs_hook=without_doubles)
 _MISREAD: Final = re.compile(
     r"""\A(?:[=+\-@\t\r"]|\Z)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_"""
 )

@@ -114,7 +114,6 @@ class _Import:
         self._user, self._options, self._progress = user, options, progress
         self._types: dict[str, Mapping[str, AttrType]] = {}
         self._names: KeptTexts | None = None  # clean ones, of the rows that wait or did
-        self._is_leaving_out = False  # references of new entries to rows that wait, too
         self.report = Report()
 
     def read(self, stream: IO[bytes]) -> None:
@@ -140,9 +139,7 @@ class _Import:
                 waiting = self._gone_through(first, later, files)
             else:
                 waiting = self._pass(first, later, _opened(files))  # once: new rows need not wait in turn
-                self._is_leaving_out = True
-                waiting = self._pass(waiting, later, _opened(files))
-                self._is_leaving_out = False
+                waiting = self._pass(waiting, later, _opened(files), is_leaving_out=True)
                 waiting = self._gone_through(waiting, later, files)
             self._pass(waiting, later, None)
             later.seek(0)
@@ -163,14 +160,20 @@ class _Import:
             waiting, before = self._pass(waiting, later, _opened(files)), size
         return waiting
 
-    def _pass[F: IO[bytes] | None](self, waiting: IO[bytes], later: IO[bytes], still: F) -> F:
-        """Write the rows that wait, as the file's rows are there by now; who has to wait goes to `still`."""
+    def _pass[F: IO[bytes] | None](
+        self, waiting: IO[bytes], later: IO[bytes], still: F, *, is_leaving_out: bool = False
+    ) -> F:
+        """Write the rows that wait, as the file's rows are there by now; who has to wait goes to `still`.
+
+        `is_leaving_out` has new entries made without their references to rows that wait, too.
+        """
         waiting.seek(0)
         with KeptTexts() as behind:
             for lines in batched(waiting, _AT_ONCE):
                 if self._is_over():
                     break
-                self._write([json.loads(line) for line in lines], later, still, behind)
+                rows = [json.loads(line) for line in lines]
+                self._write(rows, later, still, behind, is_leaving_out=is_leaving_out)
                 _check_references()
         return still
 
@@ -208,6 +211,8 @@ class _Import:
         later: IO[bytes],
         waiting: IO[bytes] | None,
         behind: KeptTexts,
+        *,
+        is_leaving_out: bool = False,
     ) -> None:
         """Write rows, by their numbers; what has to be done again goes to `later` and to `waiting`."""
         items = read_items([raw for _, raw in rows], self._user)
@@ -215,8 +220,8 @@ class _Import:
         faults = {(of, op): many_fault(of.pk, of.name, op) for of, op in kinds}
         for item in items:
             # What is skipped is left out as a whole: entries that are there wait, and new ones as they can.
-            item.left_out = {} if self._is_leaving_out or not self._options.is_skipping else None
-            item.awaited = self._names if self._is_leaving_out else None
+            item.left_out = {} if is_leaving_out or not self._options.is_skipping else None
+            item.awaited = self._names if is_leaving_out else None
             if item.entity and (fault := faults[item.entity, item.op]):
                 item.result.refuse(ValidationError(fault, code="overridden"))
         is_waiting = self._options.is_skipping and waiting is not None

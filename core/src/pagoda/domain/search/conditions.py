@@ -91,9 +91,15 @@ def _of_parameter(key: str, value: str) -> Test:
         raise ValidationError({key: [_no_operator(operator)]}, code="unknown")
     if not separator or operator not in OPERATORS:  # an attribute may have any name
         field, operator = key, "eq"
-    return Test(
-        key=key, field=field, operator=operator, value=_listed(key, value) if operator == "in" else value
-    )
+    given: Any = value  # Any: as JSON has it, where it can be told
+    if operator == "in":
+        given = _listed(key, value)
+    elif operator == "empty":
+        given = _TRUTHS.get(value, value)
+    return Test(key=key, field=field, operator=operator, value=given)
+
+
+_TRUTHS: Final = {"true": True, "false": False}
 
 
 def _listed(key: str, values: str) -> list[str]:
@@ -172,7 +178,7 @@ def _test(given: Mapping[str, Any], place: str) -> Test:
             {f"{place}.value": [say("`{operator}` needs a value; give one.", operator=operator)]}
         )
     value = given.get("value", True)
-    if operator == "empty" and not isinstance(value, bool):  # a parameter's is text, JSON's is not
+    if operator == "empty" and not isinstance(value, bool):
         raise ValidationError(
             {f"{place}.value": [say("Expected true or false, not {value}.", value=shown(value))]}, code="type"
         )

@@ -69,9 +69,8 @@ def marked(entry: dict[str, Any], text: str) -> list[dict[str, Any]]:
     Each text is cut around its first mark. Any: JSON.
     """
     given = _WORD.findall(text)[:MAX_WORDS] + _WORD.findall(composed(text))[:MAX_WORDS]
-    words = {
-        form for word in given for form in (word.lower(), word.casefold())
-    }  # PostgreSQL finds the former
+    # PostgreSQL finds a word by its small letters, and SQLite by what Unicode folds it to.
+    words = {form for word in given for form in (word.lower(), word.casefold())}
     if not words:
         return []
     pattern = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))), re.IGNORECASE)

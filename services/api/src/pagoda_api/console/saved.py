@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from pagoda.domain.search.conditions import Test, in_list, read_parameters, tests_in
+from pagoda.domain.search.conditions import in_list, read_parameters, tests_in
 from pagoda.domain.search.resolving import ATTR
 from pagoda_api.console.asking import ask, get, told
 from pagoda_api.console.frame import page, show
@@ -62,7 +63,7 @@ def search_of(query: QueryDict, entity_id: int) -> dict[str, Any]:
     given = [(key, text) for key, texts in query.lists() if key.startswith(ATTR) for text in texts if text]
     where: list[dict[str, Any]] = [{**NAME, "value": text} for text in query.getlist("search") if text]
     where += [
-        {"field": test.field, "op": test.operator, "value": _in_json(test)}
+        {"field": test.field, "op": test.operator, "value": test.value}
         for test in tests_in(read_parameters(given))
     ]
     columns = [f"{ATTR}{name}" for name in query.getlist("columns")]
@@ -74,16 +75,6 @@ def search_of(query: QueryDict, entity_id: int) -> dict[str, Any]:
     }
 
 
-_BOOLEANS: Final = {"true": True, "false": False}
-_TEXTS: Final = {each: text for text, each in _BOOLEANS.items()}
-
-
-def _in_json(
-    test: Test,
-) -> Any:  # Any: JSON; what is none of the operator's stays a text, which the API refuses
-    return _BOOLEANS.get(test.value, test.value) if test.operator == "empty" else test.value
-
-
 def query_of(search: Mapping[str, Any]) -> str | None:
     """Return the query of a table for a search that `search_of` made; None: it asks for more than a table."""
     tree = search.get("where") or {"and": []}
@@ -93,7 +84,7 @@ def query_of(search: Mapping[str, Any]) -> str | None:
     query: list[tuple[str, str]] = []
     for leaf in leaves:
         operator, value = leaf.get("op", "eq"), leaf.get("value")
-        text = _TEXTS[value] if isinstance(value, bool) else str(value)
+        text = json.dumps(value) if isinstance(value, bool) else str(value)
         text = in_list(value) if operator == "in" else text
         is_name = {"field": leaf["field"], "op": operator} == NAME
         suffix = "" if operator == "eq" else f"__{operator}"
